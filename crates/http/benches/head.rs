@@ -1,4 +1,4 @@
-//! What reading heads costs, as a ratio to one pass of `memchr` over the same bytes and in nanoseconds.
+//! Cost of parsing heads, as a ratio to one pass of `memchr` over the same bytes, and in nanoseconds.
 //!
 //! Run with `cargo bench -p telarch-http`.
 
@@ -60,7 +60,7 @@ fn report<T>(name: &str, bytes: &[u8], mut ours: impl FnMut() -> T) {
     println!("{name:15} {:6} bytes {:8} ns {ratio:6.1} x one pass", bytes.len(), cost.as_nanos() / 1000);
 }
 
-/// The time of a thousand calls.
+/// Returns the time of a thousand calls.
 fn thousand<T>(mut call: impl FnMut() -> T) -> Duration {
     let start = Instant::now();
     for _ in 0..1000 {

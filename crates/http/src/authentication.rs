@@ -243,7 +243,7 @@ const PARTS: usize = 32;
 mod tests {
     use super::*;
 
-    /// Each challenge as `scheme`, `scheme:token` or `scheme;name=value`.
+    /// Returns each challenge as `scheme`, `scheme:token` or `scheme;name=value`.
     fn parsed(value: &str) -> Result<Vec<String>, ValueError> {
         let describe = |challenge: &Challenge<'_>| {
             let token = challenge.token().map(|token| format!(":{token}")).unwrap_or_default();

@@ -1,5 +1,6 @@
-//! `scan ROUNDS ADDRESS:PORT…` reads all sensors of controllers, as those of `tests/bmc` let admin in (its example
-//! `serve` starts some), and prints how long each round took: for a profiler, which the program itself is too short for.
+//! `scan ROUNDS ADDRESS:PORT…` reads all sensors of controllers that admit the user of `tests/bmc` (its
+//! example `serve` starts some), and prints the duration of each round. Made for profilers, for which the
+//! program itself runs too briefly.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::net::SocketAddr;
@@ -19,7 +20,7 @@ async fn main() {
         let begin = Instant::now();
         let mut asked = JoinSet::new();
         for (number, address) in hosts.iter().copied().enumerate() {
-            // As `telarch ipmi` does it: a few are begun while others are asked already.
+            // As `telarch ipmi` does: starts a few controllers while others are already being read.
             if number.is_multiple_of(4) {
                 tokio::task::yield_now().await;
             }

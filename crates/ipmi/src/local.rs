@@ -220,7 +220,7 @@ mod tests {
 
     use super::*;
 
-    /// A driver of a simulated board: its file is readable when there are answers.
+    /// A driver of a simulated board; its file is readable while answers are waiting.
     struct Simulated {
         board: Mutex<Board>,
         answers: Mutex<VecDeque<(i64, Response)>>,

@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_binary_descriptor_is_read_and_written_octet_for_octet() {
-        // impacket 0.13 reads these octets as the same owner, group and entry.
+        // impacket 0.13 decodes these bytes to the same owner, group and entry.
         let descriptor = SecurityDescriptor::parse("O:BAG:BAD:P(A;CI;CCDC;;;AU)").unwrap();
         let expected = [
             1, 0, 0x04, 0x90, 20, 0, 0, 0, 36, 0, 0, 0, 0, 0, 0, 0, 52, 0, 0, 0, // header

@@ -239,7 +239,7 @@ mod tests {
         let queue = queue(64);
         assert!(queue.take(32).is_none());
         let (next, ()) = tokio::join!(queue.wait(), async {
-            // Until it has ceased to hope for many.
+            // Until the queue expects only one row at a time.
             while queue.state().awaited != Some(1) {
                 tokio::task::yield_now().await;
             }

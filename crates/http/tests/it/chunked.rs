@@ -1,6 +1,6 @@
 use telarch_http::{ChunkError, ChunkedDecoder, Progress};
 
-/// The whole body, or why it was refused. The input must be used up.
+/// Decodes a whole body or returns the reason of its refusal. All input must be used up.
 fn decode(input: impl AsRef<[u8]>) -> Result<String, ChunkError> {
     let mut output = Vec::new();
     let progress = ChunkedDecoder::new(1_000_000).decode(input.as_ref(), &mut output)?;

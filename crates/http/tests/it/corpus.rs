@@ -1,4 +1,4 @@
-//! The oracles over the stored corpus of the fuzz targets and over mutations of it.
+//! Runs the oracles over the stored corpora of the fuzz targets and over mutations of them.
 
 use std::fs;
 use std::path::Path;
@@ -41,7 +41,7 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// Each seed, and a few thousand inputs that differ from the seeds in some places.
+/// Runs the oracle over each seed, and over a few thousand mutations of the seeds.
 fn mutate(seeds: &[Vec<u8>], oracle: impl Fn(&[u8])) {
     for seed in seeds {
         oracle(seed);
@@ -56,7 +56,7 @@ fn mutate(seeds: &[Vec<u8>], oracle: impl Fn(&[u8])) {
     }
 }
 
-/// One change, such as an attacker would make.
+/// Applies a change such as an attacker would make.
 fn change(input: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Random) {
     const PIECES: [&[u8]; 24] = [
         b"\r\n",
@@ -105,7 +105,7 @@ fn change(input: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Random) {
     }
 }
 
-/// The same numbers in every run (xorshift).
+/// Pseudo-random numbers, the same in every run (xorshift).
 struct Random(u64);
 
 impl Random {

@@ -1,4 +1,4 @@
-//! The public API of the codec, one module per topic.
+//! Tests of the public API of the codec, one module per topic.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test that panics has failed.
 

@@ -4,14 +4,14 @@ fn parse(bytes: &[u8]) -> Result<Option<(RequestHead, usize)>, HeadError> {
     RequestHead::parse(bytes, &Limits::default())
 }
 
-/// A head that must be complete and accepted.
+/// Parses a head that must be complete and acceptable.
 fn head(text: &str) -> RequestHead {
     let (head, length) = parse(text.as_bytes()).unwrap().expect("a complete head");
     assert_eq!(length, text.len());
     head
 }
 
-/// The head of a `POST` with `Host` and these further lines, each with its end.
+/// Parses the head of a `POST` with `Host` and further lines, each with its line end.
 fn with(lines: &str) -> RequestHead {
     head(&format!("POST /wsman HTTP/1.1\r\nHost: node7\r\n{lines}\r\n"))
 }

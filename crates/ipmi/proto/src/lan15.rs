@@ -200,7 +200,8 @@ mod tests {
             assert_eq!(open.open(&sealing(b"right")), Err(ProtoError::Unauthentic));
             assert_eq!(open.in_clear(), Ok(&[1, 2, 3][..]));
             assert!(packet.in_clear().is_err());
-            // Where only the first packets have a proof, others have none, and either is taken.
+            // If only the first packets carry an authentication code, later ones are accepted with or without
+            // it.
             let first_only = Lan15Sealing { is_first_only: true, ..sealing(b"right") };
             let mut later = Vec::new();
             seal(&first_only, (7, 9), &[1, 2, 3], &mut later);

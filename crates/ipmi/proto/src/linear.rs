@@ -384,7 +384,8 @@ mod tests {
                         let sum = f64::from(m) * read(raw) + f64::from(b) * 10_f64.powi(b_exponent.into());
                         let floating = function(sum * 10_f64.powi(result_exponent.into()));
                         let Some(quantity) = factors.quantity(raw) else {
-                            // Nearly nothing, divided by or raised, may be too much for one of both only.
+                            // Powers and quotients of values near zero may overflow in only one of the two
+                            // computations.
                             assert!(!floating.is_finite() || floating.abs() > 1e15, "{factors:?} {raw}");
                             continue;
                         };

@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_digests_are_those_of_the_rfc() {
-        // RFC 1319, A.5.
+        // Test vectors of RFC 1319, A.5.
         for (text, digest) in [
             ("", "8350e5a3e24c153df2275c9f80692773"),
             ("a", "32ec01ec4a6dac72c0ab96fb34c0b5d1"),

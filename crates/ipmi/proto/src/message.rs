@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn a_request_has_two_checksums() {
         let request = Request::new(NetFn::APP, 0x38, &[0x0e, 4]);
-        // As ipmitool sends it, but for the addresses' number.
+        // Same bytes as ipmitool sends, except for the sequence number.
         let number = SequenceNumber(1);
         assert_eq!(request.encode(number), [0x20, 0x18, 0xc8, 0x81, 4, 0x38, 0x0e, 4, 0x31]);
     }

@@ -48,7 +48,7 @@ mod tests {
         let command =
             GetAuthenticationCapabilities { privilege: Privilege::Administrator, detail: Detail::Ipmi20 };
         let sent = ask(&command);
-        // As ipmitool sends it, but for the number.
+        // Same bytes as ipmitool sends, except for the message tag.
         assert_eq!(sent.get(..5), Some(&[6, 0, 0xff, 7, 0][..]));
         assert!(answer(&command, &sent).is_err());
         assert!(

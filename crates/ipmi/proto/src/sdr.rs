@@ -654,7 +654,7 @@ mod tests {
         assert!(analog.nominal.is_some() && analog.max != analog.min);
         let supply = of("PSU1 Status");
         assert_eq!((supply.possible_states & 1, supply.analog), (1, None));
-        // Its name is in six-bit ASCII, which ipmitool and FreeIPMI do not decode.
+        // The name of this sensor is in six-bit ASCII, which ipmitool and FreeIPMI do not decode.
         assert_eq!(of("ALTITUDE6").number, 0x14);
         assert_eq!(of("VRM Log10").factors.map(|factors| factors.linearization), Some(Linearization::Exp10));
         assert!(records.iter().any(

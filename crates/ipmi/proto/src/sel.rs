@@ -163,7 +163,7 @@ const EVENT: u8 = 2;
 mod tests {
     use super::*;
 
-    /// The rest of a record after its number.
+    /// Decodes a record from its type and the bytes after it.
     fn decode(kind: u8, rest: [u8; 13]) -> SelRecord {
         let record = [&[7, 0, kind], &rest[..]].concat();
         for length in 0..record.len() {
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn records_of_manufacturers_are_kept() {
-        // What Windows writes when it shuts down, from Microsoft's documentation of LogRecord.
+        // Record that Windows writes at shutdown, from Microsoft's documentation of LogRecord.
         let record = decode(0xdd, [0x7b, 0xfe, 0xc4, 0x49, 0x37, 1, 0, 0, 0, 0, 0, 0xc0, 0]);
         let octets = [0, 0, 0, 0, 0xc0, 0];
         assert_eq!(record.entry, Entry::Manufacturer { kind: 0xdd, manufacturer: 311, octets });

@@ -1,4 +1,4 @@
-//! A network that loses, repeats and delays packets, before `ipmi_sim`.
+//! Tests with a network that loses, repeats and delays packets in front of `ipmi_sim`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use tokio::net::UdpSocket;
 
 use crate::sessions::login;
 
-/// Passes packets of one console on: every 7th is lost, every 5th comes twice, and every 11th once more much later.
+/// Forwards the packets of one console: every 7th is lost, every 5th is duplicated, and every 11th repeated
+/// much later.
 async fn bad_network(bmc: SocketAddr) -> SocketAddr {
     let outside = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
     let inside = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());

@@ -1,4 +1,4 @@
-//! The serial console of a machine whose controller is `ipmi_sim`.
+//! Tests of the serial console with `ipmi_sim` as controller.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::sessions::{login, open};
 
-/// What the machine says, until this is in it.
+/// Reads the output of the machine until it contains a text.
 async fn shown(console: &mut Console, text: &str) -> String {
     let mut all = String::new();
     while !all.contains(text) {
@@ -38,7 +38,7 @@ async fn what_is_typed_arrives_and_what_the_machine_says_is_shown() {
         (heard, second, line)
     });
     let mut console = connection.console().await.unwrap();
-    // Nobody else can have it meanwhile.
+    // A second connection is refused while the console is active.
     let taken = connection.console().await.unwrap_err();
     assert!(matches!(taken, IpmiError::Refused { code: 0x80, .. }), "{taken}");
     for letter in "hello world\r".chars() {
@@ -54,7 +54,7 @@ async fn what_is_typed_arrives_and_what_the_machine_says_is_shown() {
     let (heard, second, mut line) = machine.join().unwrap();
     assert_eq!((heard.as_str(), second), ("hello world\r", long));
     console.close().await.unwrap();
-    // The next one begins anew.
+    // The next console starts a new payload.
     let machine = std::thread::spawn(move || line.heard("\r"));
     let mut console = connection.console().await.unwrap();
     for letter in "hello world\r".chars() {

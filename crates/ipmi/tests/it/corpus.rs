@@ -1,4 +1,4 @@
-//! The oracle over the stored corpus of the fuzz target and its mutations.
+//! Runs the oracle over the stored corpus of the fuzz target and over mutations of it.
 
 use telarch_corpus::{cases, mutate};
 use telarch_ipmi::oracle;

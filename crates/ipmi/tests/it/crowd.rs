@@ -1,4 +1,4 @@
-//! Many controllers at once, bad networks, and commands that must not be done twice.
+//! Tests with many controllers at once, bad networks, and commands that must not be repeated.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ async fn three_hundred_controllers_share_a_few_sockets_and_silent_ones_hurt_nobo
         open.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(is_socket)).count()
     };
     let (mut answered, mut silent) = (0, 0);
-    // Those of the controllers are in this process, too, many on each; a socket for each session would be more.
+    // The controllers share sockets in this process; a socket for each session would be too many.
     let most = 60;
     while let Some(done) = asked.join_next().await {
         match done.unwrap() {
@@ -91,7 +91,7 @@ async fn a_power_cycle_is_done_once_however_often_it_is_sent() {
         let done = crowd.first(|board| board.controls.clone());
         match cycled {
             Ok(()) => assert_eq!(done, [2]),
-            // The answer was lost, and that is what is said.
+            // The answer was lost, and the error says that the result is unknown.
             Err(IpmiError::Proto(ProtoError::Undecided)) => assert!(done.len() <= 1, "{done:?}"),
             Err(other) => panic!("{other}"),
         }
@@ -110,7 +110,7 @@ async fn a_console_whose_answer_cannot_be_read_is_given_back() {
     let error = connection.console().await.unwrap_err();
     assert!(matches!(error, IpmiError::Proto(ProtoError::Truncated { .. })), "{error}");
     assert!(!crowd.first(|board| board.console_is_active));
-    // One of somebody else's is not.
+    // A console of another user is not taken over.
     crowd.first(|board| board.console_is_active = true);
     let error = connection.console().await.unwrap_err();
     assert!(matches!(error, IpmiError::Refused { code: 0x80, .. }), "{error}");

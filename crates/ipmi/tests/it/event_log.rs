@@ -1,4 +1,4 @@
-//! The event log of `ipmi_sim`.
+//! Tests of the event log with `ipmi_sim`.
 
 use telarch_ipmi::proto::sel::{Direction, Entry};
 use telarch_ipmi::proto::storage::GetSelInfo;

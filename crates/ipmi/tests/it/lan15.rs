@@ -1,4 +1,4 @@
-//! Sessions of IPMI 1.5, and what a controller says that it takes.
+//! Tests of IPMI 1.5 sessions, and of the capabilities that controllers report.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ async fn sessions_of_ipmi_1_5_are_opened_with_each_type_at_both_simulators() {
     addresses.extend(theirs.iter().map(|bmc| bmc.address().parse::<std::net::SocketAddr>().unwrap()));
     for address in addresses {
         for kind in KINDS {
-            // They have few slots: sessions that were not closed would fill them.
+            // The controllers have few session slots: sessions left open would fill them.
             for _ in 0..20 {
                 let login = login("admin", "admin-pw").lan15(kind).unwrap();
                 let connection = Connection::open(address, login, Timing::default()).await.unwrap();
@@ -83,7 +83,7 @@ async fn a_controller_without_ipmi_2_0_is_named_as_such_and_never_gets_a_weaker_
     let refused = open(login("admin", "admin-pw").discover()).await.unwrap_err();
     let IpmiError::Proto(ProtoError::OnlyLan15 { kinds }) = &refused else { panic!("{refused}") };
     assert_eq!(kinds, "md5, md2, password, none");
-    // Without asking first, its refusal of every suite is what is told.
+    // Without the question first, the error reports the refusal of every suite.
     let refused = open(login("admin", "admin-pw")).await.unwrap_err();
     let IpmiError::Proto(ProtoError::NoSuite { tried }) = &refused else { panic!("{refused}") };
     assert_eq!(tried, "17, 3");

@@ -1,5 +1,5 @@
-//! Controllers that say what is not so, reached without a network: lists without an end, lengths and sizes that are
-//! wrong, and what they do not know.
+//! Tests with controllers that give false answers, without a network: endless lists, wrong lengths and sizes,
+//! and unknown commands.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,7 +13,7 @@ use telarch_ipmi::proto::{CompletionCode, Destination, Request, Response, Timing
 use telarch_ipmi::{Connection, IpmiError, LogPosition, RecordCache, Transport};
 use telarch_simulated_bmc::Board;
 
-/// A driver whose controller answers what it is told to; its file is readable when there are answers.
+/// A driver whose controller gives prepared answers; its file is readable while answers are waiting.
 struct Liar {
     says: Box<dyn Fn(&Request) -> Response + Send + Sync>,
     answers: Mutex<VecDeque<(i64, Response)>>,
@@ -41,7 +41,7 @@ impl Transport for Liar {
     }
 }
 
-/// With a controller that answers this, and how often it was asked.
+/// Connects to a controller with these answers; returns the connection and the count of requests.
 fn with(says: impl Fn(&Request) -> Response + Send + Sync + 'static) -> (Connection, Arc<Mutex<usize>>) {
     let (ours, theirs) = UnixDatagram::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
@@ -54,7 +54,8 @@ fn done(data: &[u8]) -> Response {
     Response::done(data.to_vec())
 }
 
-/// Answers about the repository: so many records, and each with the number of the one after it.
+/// Answers questions about the repository with this record count, and with records that name their
+/// successors.
 fn repository(count: u16, records: Vec<(u16, Vec<u8>)>) -> impl Fn(&Request) -> Response + Send + Sync {
     move |request| match (request.net_fn.number(), request.command, &request.data[..]) {
         (0x06, 0x01, _) => done(&[0x20, 1, 2, 0, 2, 0xff, 0, 0, 0, 0, 0]),
@@ -75,7 +76,7 @@ fn repository(count: u16, records: Vec<(u16, Vec<u8>)>) -> impl Fn(&Request) -> 
     }
 }
 
-/// Records of the simulated controller.
+/// Returns sensor records of the simulated controller.
 fn sensors(count: usize) -> Vec<Vec<u8>> {
     Board::default().records.iter().skip(3).take(count).cloned().collect()
 }
@@ -104,7 +105,8 @@ async fn a_record_that_is_too_long_to_be_asked_for_is_left_out_and_the_others_ar
     let mut long = vec![1, 0, 0x51, 0x01, 0xff];
     long.resize(5 + 0xff, 0xc0);
     let whole = repository(2, vec![(2, long), (0xffff, sensors(1).remove(0))]);
-    // Of those behind the header it returns seven at once, whatever it is asked for, and so never those behind 257.
+    // After the header, this controller returns seven bytes of a record at a time, however many are
+    // requested, and never those beyond 257.
     let (bmc, _) = with(move |request| {
         let mut response = whole(request);
         if request.command == 0x23 && request.data[4] > 0 {
@@ -166,7 +168,7 @@ async fn a_log_that_is_never_empty_is_not_a_controller_that_does_not_answer() {
     assert_eq!(*asked.lock().unwrap(), 151);
 }
 
-/// Answers about an inventory that is said to be so long.
+/// Answers questions about an inventory of this claimed size.
 fn inventory(
     size: u16,
     is_in_words: bool,

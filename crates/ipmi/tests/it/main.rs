@@ -1,4 +1,5 @@
-//! What the crate promises, against a controller that we did not write, and against ours with clients that we did not write.
+//! Tests of the public promises of the crate, against a foreign controller, and of our own controller with
+//! foreign clients.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod bad_network;

@@ -1,11 +1,11 @@
-//! ipmitool and FreeIPMI as clients of our responder.
+//! Tests of ipmitool and FreeIPMI as clients of our responder.
 
 use std::net::SocketAddr;
 use std::process::Command;
 
 use telarch_simulated_bmc::{Board, Crowd, Network, is_installed, settings, settings_with_suites};
 
-/// Runs a program of another project; its output, and whether it was content.
+/// Runs a program of another project; returns its output, and whether it succeeded.
 fn run(command: &mut Command) -> (String, bool) {
     let output = command.env("IPMI_PASSWORD", "admin-pw").output().unwrap();
     let text =
@@ -51,7 +51,7 @@ fn ipmitool_reads_all_sensors_with_each_suite_and_with_ipmi_1_5() {
         &["-I", "lanplus", "-C", "15"],
         &["-I", "lanplus", "-C", "2"],
         &["-I", "lanplus", "-C", "1"],
-        // It chooses by what the controller lists.
+        // ipmitool chooses the suite from the controller's list.
         &["-I", "lanplus"],
         &["-I", "lan", "-A", "MD5"],
         &["-I", "lan", "-A", "PASSWORD"],
@@ -156,7 +156,7 @@ fn freeipmi_reads_sensors_log_inventory_and_power() {
         &["-D", "LAN_2_0", "-I", "3"],
         &["-D", "LAN_2_0", "-I", "16"],
         &["-D", "LAN_2_0", "-I", "15"],
-        // With these ipmitool ends at once, and OpenIPMI does not know them.
+        // ipmitool ends at once with these, and OpenIPMI does not know them.
         &["-D", "LAN_2_0", "-I", "6"],
         &["-D", "LAN_2_0", "-I", "7"],
         &["-D", "LAN_2_0", "-I", "8"],

@@ -1,4 +1,4 @@
-//! Records of sensors: read ahead, kept, and read again when they have changed.
+//! Tests of sensor records: read ahead, cached, and read again after changes.
 
 use std::sync::Arc;
 
@@ -82,7 +82,7 @@ async fn records_are_read_once_for_all_who_ask_until_they_change() {
     let cold = connection.records().await.unwrap();
     let asked = bmc.first(|board| std::mem::take(&mut board.pieces));
     assert!(asked > 35, "{asked}");
-    // From memory, and by another process from the folder.
+    // From memory, and from the folder as another process would.
     for endpoint in [endpoint.clone(), Endpoint::with_cache(folder())] {
         let connection = open(&endpoint).await;
         assert_eq!(connection.records().await.unwrap(), cold);
@@ -107,7 +107,7 @@ async fn a_controller_that_claims_to_be_another_does_not_decide_what_the_other_h
     let mut records = honest.records.to_vec();
     records.rotate_left(1);
     liar.records = Arc::new(records);
-    // The same GUID, the same firmware, as many records, and as old.
+    // Same GUID, firmware, number of records and times of change.
     let crowd = Crowd::of(vec![(settings(1), liar), (settings(1), honest)], Network::default());
     let endpoint = Endpoint::new();
     let mut told = Vec::new();
@@ -134,7 +134,8 @@ async fn a_controller_that_does_not_say_when_records_change_is_asked_every_time(
 #[tokio::test]
 async fn sensors_of_the_device_itself_are_read_besides_those_of_the_repository() {
     let bmc = one(|board| {
-        // The last sensor of the repository is the device's own, and so is one that only the device knows.
+        // The last sensor of the repository belongs to the device, which also has a sensor that only it
+        // knows.
         let mut records = board.records.to_vec();
         let known = records[3].clone();
         let mut own = known.clone();
@@ -190,12 +191,12 @@ async fn sensors_of_other_units_and_behind_bridges_are_read_and_silent_ones_hurt
 async fn a_sensor_that_is_not_linear_is_read_with_the_factors_of_its_reading() {
     let bmc = one(|board| {
         let mut record = board.records[3].clone();
-        // Its linearization, behind the header of 5 octets and 18 others.
+        // Its linearization, after the header of 5 bytes and 18 others.
         record[5 + 18] = 0x70;
         let number = record[5 + 2];
         board.records = Arc::new(vec![record]);
         board.sensors.insert((0, number), [0x40, 0xc0, 0, 0]);
-        // Twice the value, minus one, by ten.
+        // Factors: twice the value, minus one, times ten.
         board.factors.insert((number, 0x40), [2, 0, 0xff, 0xc0, 0, 0xf0]);
     });
     let connection = open(&bmc).await;

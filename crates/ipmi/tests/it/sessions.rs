@@ -1,4 +1,4 @@
-//! Logins and commands against `ipmi_sim`.
+//! Tests of logins and commands with `ipmi_sim`.
 
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(crate) async fn open(bmc: &SimulatedBmc, login: Login) -> Result<Connection,
 #[tokio::test]
 async fn a_suite_that_is_refused_gives_way_to_the_next_and_the_session_is_closed() {
     let Some(bmc) = SimulatedBmc::start() else { return };
-    // It has few slots: sessions that were not closed would fill them.
+    // The simulator has few session slots: sessions left open would fill them.
     for _ in 0..40 {
         let connection = open(&bmc, login("admin", "admin-pw")).await.unwrap();
         assert_eq!(connection.suite(), Some(CipherSuite::SHA1));
@@ -81,7 +81,7 @@ async fn many_ask_in_one_session_at_the_same_time() {
     for number in 0..200_u8 {
         let connection = connection.clone();
         askers.spawn(async move {
-            // Their answers differ, so that one for another would be seen.
+            // The answers differ, so that a mix-up would be noticed.
             let known = number.is_multiple_of(2);
             let request = Request::new(NetFn::APP, if known { 0x01 } else { 0x7f }, &[]);
             let response = connection.ask(request).await.unwrap();

@@ -226,7 +226,7 @@ mod tests {
         if bmc.ipmitool(&add.split(' ').collect::<Vec<_>>()).is_none() {
             return;
         }
-        // In pulls that are shorter than it takes to look.
+        // In pulls shorter than the search takes.
         let mut item = None;
         for _ in 0..200 {
             let pulled = tokio::time::timeout(Duration::from_millis(300), followed.next()).await;
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(marks(&[], &[1, 2]), [1, 2]);
         assert_eq!(marks(&[1, 2], &[1, 2, 3]), [3]);
         assert!(marks(&[1, 2], &[1, 2]).is_empty() && marks(&[1], &[]).is_empty());
-        // The numbers of records are used again.
+        // Record numbers are reused.
         assert_eq!(marks(&[1, 2], &[7]), [7]);
         assert_eq!(marks(&[1, 2], &[7, 8, 9]), [7, 8, 9]);
     }

@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn units_are_those_of_both_tables() {
         let units = |base| Units { is_percentage: false, rate: 0, base, second: None };
-        // By IPMI 2.0, table 43-15, and the ValueMap of CIM_NumericSensor.BaseUnits.
+        // From IPMI 2.0, table 43-15, and the ValueMap of CIM_NumericSensor.BaseUnits.
         for (base, expected) in [
             (1, (2, 0)),    // degrees C
             (4, (5, 0)),    // V

@@ -1,4 +1,4 @@
-//! Texts of MOF, as `mofcomp` reads them.
+//! Tests of MOF texts in the form that `mofcomp` compiles.
 
 use std::fs;
 
@@ -46,7 +46,7 @@ fn names_that_only_look_alike_in_capitals_are_two_instances() {
     let text = [SITE, &street("Straße"), &street("STRASSE")].concat();
     assert_eq!(compile(&mut contents, &text).unwrap().instances, 5);
     assert!(value(&contents, "Site_Place.Name='straße'", "Rooms").is_some());
-    // The small letters of these differ, their capitals do not.
+    // The lower-case letters of these names differ, the upper-case letters do not.
     compile(&mut contents, &street("ΟΔΟΣ")).unwrap();
     assert!(value(&contents, "Site_Place.Name='οδοσ'", "Rooms").is_some());
     assert!(value(&contents, "Site_Place.Name='οδος'", "Rooms").is_some());

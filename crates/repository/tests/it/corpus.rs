@@ -1,4 +1,4 @@
-//! The oracle over the corpus of the fuzz target, and over what is nearly it.
+//! Runs the oracle over the corpus of the fuzz target and over mutations of it.
 
 use std::fs;
 use std::path::Path;

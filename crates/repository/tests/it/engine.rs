@@ -1,4 +1,4 @@
-//! What is in the repository, asked through the engine.
+//! Tests of queries for the contents of the repository, through the engine.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ async fn instances_are_found_made_changed_and_removed() {
     let path = engine.create(&me(), &default(), note.clone()).await.unwrap();
     let error = engine.create(&me(), &default(), note.clone()).await.unwrap_err();
     assert_eq!(error.status(), Status::AlreadyExists);
-    // Superclasses find it, and keys without regard to case.
+    // The instance is found through superclasses, and by keys that differ in case.
     assert_eq!(count(&engine, &default(), "SELECT * FROM Note WHERE Id = 'ä'").await.unwrap(), 1);
     assert_eq!(count(&engine, &default(), "SELECT * FROM Note WHERE __CLASS = 'Note'").await.unwrap(), 0);
     let given: ColumnSet = class.column("Text").into_iter().collect();

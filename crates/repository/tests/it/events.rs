@@ -1,4 +1,4 @@
-//! Subscriptions follow what is compiled while they are open, by whomever.
+//! Tests that open subscriptions follow changes compiled by this and other processes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::{compile, default};
 
 const ROOM: &str = "class Room { [Key] string Name; uint32 Seats; };\n";
 
-/// An engine over a file, and another way to that file, as `mofcomp` has one.
+/// Opens an engine over a file, and the same file a second time as `mofcomp` would.
 fn two(folder: &tempfile::TempDir) -> (LivingEngine, Repository) {
     let path = folder.path().join("repository.mof");
     let other = Repository::open(&path).unwrap();
@@ -24,7 +24,7 @@ async fn subscribe(living: &LivingEngine, namespace: &Namespace, query: &str) ->
     living.engine().subscribe(&Context::of_this_process("alice"), namespace, query).await.unwrap()
 }
 
-/// The class of the next event with what it is about, as MOF has it.
+/// Returns the class of the next event, and the object it concerns in MOF.
 async fn next(events: &mut Events) -> (String, String) {
     let next = tokio::time::timeout(Duration::from_secs(30), events.next()).await.expect("in time");
     let Occurrence::Event(event) = next.unwrap().unwrap() else { panic!("too many") };
@@ -71,7 +71,7 @@ async fn a_subscription_sees_instances_of_classes_that_are_compiled_after_it() {
     let mut events = subscribe(&living, &default(), query).await;
     let text = "class Hall : Room { };\ninstance of Hall { Name = \"Rome\"; };";
     other.update(|contents| compile(contents, text)).unwrap();
-    // What was there before its subscription is not told again, although there is another engine.
+    // The state before the subscription is not reported again, although the engine is new.
     assert_eq!(next(&mut events).await, told("__InstanceCreationEvent", "Hall Rome"));
     let text = "instance of Room { Name = \"Oslo\"; Seats = 2; };";
     other.update(|contents| compile(contents, text)).unwrap();
@@ -121,7 +121,7 @@ async fn a_subscription_ends_when_its_namespace_is_closed_to_whoever_has_it() {
     let next = tokio::time::timeout(Duration::from_secs(30), events.next()).await.expect("in time");
     assert_eq!(next.unwrap().unwrap_err().status(), cim::Status::AccessDenied);
     assert!(events.next().await.is_none());
-    // Others go on.
+    // Other subscriptions continue.
     other.update(|contents| compile(contents, ROOM)).unwrap();
     assert_eq!(self::next(&mut own).await, told("__ClassCreationEvent", "Room "));
 }

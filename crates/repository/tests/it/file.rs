@@ -1,4 +1,4 @@
-//! One file that is never half there.
+//! Tests that the file is always replaced as a whole.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -27,7 +27,7 @@ fn what_was_added_is_there_again_also_who_may_do_what() {
     add(&repository, "class A { [Key] string X; };\ninstance of A { X = \"\\\"\\n\"; };").unwrap();
     let cimv2 = Namespace::cimv2();
     repository.replace(&cimv2, Guard::parse("D:P(A;;CC;;;AU)").unwrap()).unwrap();
-    // A namespace of a provider is not known here, and can have a descriptor all the same.
+    // A namespace of a provider is unknown to the repository, but can have a descriptor.
     let other = Namespace::parse("root/scx").unwrap();
     repository.replace(&other, Guard::parse("D:P").unwrap()).unwrap();
     let again = Repository::open(&path).unwrap();

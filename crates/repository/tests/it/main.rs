@@ -1,4 +1,4 @@
-//! The repository's public promises.
+//! Tests of the public promises of the repository.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod compiling;
@@ -18,14 +18,14 @@ fn default() -> Namespace {
     Namespace::parse("root/default").unwrap()
 }
 
-/// What a text does to contents.
+/// Compiles a text into the contents.
 fn compile(contents: &mut Contents, text: &str) -> Result<Report, Error> {
     let mut compiler = Compiler::new(default());
     compiler.text(Path::new("site.mof"), text)?;
     compiler.apply(contents)
 }
 
-/// The error of a text, as it is told.
+/// Returns the error message for a text.
 fn error(text: &str) -> String {
     compile(&mut Contents::default(), text).unwrap_err().to_string()
 }

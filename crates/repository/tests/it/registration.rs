@@ -1,4 +1,5 @@
-//! Who is told of events for good is written by the engine, and nobody acts in the name of somebody else.
+//! Tests of permanent subscriptions: the engine records their creator, and they cannot act in the name of
+//! another user.
 
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ fn creator(rid: u32) -> Value {
     Value::Array(MACHINE.account(rid).encode().into_iter().map(Value::Uint8).collect())
 }
 
-/// A filter of what is stopped, which says that somebody else has made it.
+/// Creates a filter for services that stop, which names another user as its creator.
 fn filter(engine: &Engine, query: &'static str) -> Instance {
     let class = engine.schema(&subscription()).unwrap().require("__EventFilter").unwrap();
     let properties =
@@ -61,7 +62,7 @@ async fn whoever_makes_a_filter_is_its_creator_whatever_it_says() {
 async fn whoever_changes_a_filter_becomes_its_creator_and_the_rest_of_it_stays() {
     let engine = engine();
     engine.create(&administrator(3000), &subscription(), filter(&engine, STOPPED)).await.unwrap();
-    // As a client that gives only what it wants to change.
+    // As from a client that sends only the changed properties.
     let class = engine.schema(&subscription()).unwrap().require("__EventFilter").unwrap();
     let given: ColumnSet = class.column("Query").into_iter().collect();
     let change = Instance::new(class).with("Name", "stopped").unwrap().with("Query", DELETED).unwrap();

@@ -1,4 +1,4 @@
-//! What WQL means, rule by rule, from the text of a query to the rows or the code of its error.
+//! Tests of the meaning of WQL, rule by rule, from the text of a query to the rows or the error code.
 //!
 //! Each rule has at least three cases; the test counts them.
 
@@ -8,7 +8,7 @@ use wmi::{Context, Engine, Outcome, Rows};
 
 use crate::{compile, default};
 
-/// What a query comes to.
+/// Expected result of a query.
 enum Told {
     /// The `Id`s of the rows, or the names of the classes, in order.
     Found(&'static str),
@@ -23,7 +23,7 @@ const INVALID_QUERY: u32 = 0x8004_1017;
 const INVALID_OBJECT_PATH: u32 = 0x8004_103A;
 const QUOTA_VIOLATION: u32 = 0x8004_106C;
 
-/// Four things and what is between them; `c` is of a subclass, and `n` has no value but its key.
+/// Four instances and their associations; `c` is of a subclass, and `n` has no value except its key.
 const THINGS: &str = r#"
 class Part { [Key] string Name; uint32 Size; };
 class Site { [Key] string Id; };
@@ -53,7 +53,7 @@ instance of Link { Left = $a; Right = $c; };
 instance of Tie { Upper = $a; Lower = $b; };
 "#;
 
-/// A rule, and queries of which it decides. A condition alone is one of all things.
+/// A rule, and queries that it decides. A condition alone stands for a query of all things.
 const RULES: &[(&str, &[(&str, Told)])] = &[
     (
         "words are known in any case, between any white space, and a semicolon may end it",
@@ -400,7 +400,7 @@ async fn what_is_too_much_is_refused_and_what_is_just_enough_is_not() {
     }
 }
 
-/// A pattern that a matcher which tries everything needs longer for than anybody waits.
+/// A pattern for which a backtracking matcher would take unreasonably long.
 #[tokio::test]
 async fn a_pattern_of_many_runs_takes_no_time() {
     let living = things();
@@ -424,7 +424,7 @@ fn whole(text: &str) -> String {
     }
 }
 
-/// The names of what is found, in order, or the number of the error.
+/// Returns the names of the results in order, or the number of the error.
 async fn told(engine: &Engine, query: &str) -> Result<String, u32> {
     let outcome = engine.run(&Context::of_this_process("alice"), &default(), query);
     let mut names = match outcome.map_err(|error| error.status().code())? {

@@ -22,7 +22,7 @@ fn missing(rights: &str) -> Verdict {
 #[test]
 fn the_access_check_decides_as_the_table_says() {
     let table = [
-        // The defaults.
+        // Default descriptor of the service.
         (ROOT_SDDL, "BA WD AU NU", "GX", by(0)),
         (ROOT_SDDL, "BA WD AU NU", "GXGWGR", by(0)),
         (ROOT_SDDL, "BU WD AU NU", "GR", missing("GR")),
@@ -30,20 +30,20 @@ fn the_access_check_decides_as_the_table_says() {
         (ROOT_SDDL, "IU WD AU", "GRGX", missing("GX")),
         (SHELL_SDDL, "RM WD AU NU", "GX", by(1)),
         (SHELL_SDDL, "WD AU NU", "GX", missing("GX")),
-        // Nobody.
+        // DACLs without entries for the user.
         ("D:", "BA SY LA", "GR", missing("GR")),
         ("D:P", "BA SY LA", "GA", missing("SDRCWDWOGXGWGR")),
-        // The order decides.
+        // The order of entries decides.
         ("D:(D;;GX;;;AU)(A;;GA;;;BA)", "AU BA", "GX", refused(0, "GX")),
         ("D:(A;;GA;;;BA)(D;;GX;;;AU)", "AU BA", "GX", by(0)),
         ("D:(D;;GX;;;AU)(A;;GA;;;BA)", "AU BA", "GR", by(1)),
         ("D:(A;;GR;;;AU)(D;;GR;;;AU)(A;;GX;;;AU)", "AU", "GRGX", by(2)),
         ("D:(A;;GR;;;AU)(D;;GA;;;AU)(A;;GX;;;AU)", "AU", "GRGX", refused(1, "GX")),
-        // Rights add up over entries; one that is not asked for does not matter.
+        // Rights add up over entries; entries with rights that are not requested have no effect.
         ("D:(A;;GR;;;AU)(A;;GX;;;BU)", "AU BU", "GRGX", by(1)),
         ("D:(A;;GR;;;AU)(A;;GX;;;BU)", "AU", "GRGX", missing("GX")),
         ("D:(D;;GW;;;AU)(A;;GR;;;AU)", "AU", "GR", by(1)),
-        // GA on both sides.
+        // GA in the entry and in the request.
         ("D:(A;;GA;;;AU)", "AU", "GA", by(0)),
         ("D:(A;;GA;;;AU)", "AU", "SDRCWDWO", by(0)),
         ("D:(A;;SDRCWDWOGXGWGR;;;AU)", "AU", "GA", by(0)),
@@ -51,7 +51,7 @@ fn the_access_check_decides_as_the_table_says() {
         ("D:(D;;GA;;;AU)(A;;GX;;;AU)", "AU", "GX", refused(0, "GX")),
         ("D:(A;;GA;;;AU)", "AU", "CC", missing("CC")),
         ("D:(A;;CCWP;;;AU)", "AU", "CCWP", by(0)),
-        // Entries only there to be inherited.
+        // Inherit-only entries.
         ("D:(D;IO;GA;;;AU)(A;;GA;;;AU)", "AU", "GX", by(1)),
         ("D:(A;OICIIO;GA;;;AU)", "AU", "GX", missing("GX")),
         ("D:(A;OICIID;GA;;;AU)", "AU", "GX", by(0)),
@@ -67,16 +67,16 @@ fn the_access_check_decides_as_the_table_says() {
         ("O:AUD:(D;;RC;;;AU)", "AU", "RC", Verdict::GrantedToOwner),
         ("O:BAD:", "AU", "RC", missing("RC")),
         ("G:AUD:", "AU", "RC", missing("RC")),
-        // OWNER RIGHTS takes the place of what the owner has.
+        // Entries for OWNER RIGHTS replace the implicit rights of the owner.
         ("O:AUD:(A;;RC;;;OW)", "AU", "RC", by(0)),
         ("O:AUD:(A;;RC;;;OW)", "AU", "WD", missing("WD")),
         ("O:AUD:(D;;WD;;;OW)", "AU", "WD", refused(0, "WD")),
         ("O:AUD:(A;IO;RC;;;OW)", "AU", "WD", Verdict::GrantedToOwner),
         ("O:BAD:(A;;GA;;;OW)", "AU", "GX", missing("GX")),
-        // Placeholders match no token, even one that was made with them.
+        // Placeholders match no token, even a token that was created with them.
         ("O:BAD:(A;;GA;;;OW)", "AU OW", "GX", missing("GX")),
         ("D:(A;;GA;;;CO)(A;;GA;;;CG)", "CO CG", "GX", missing("GX")),
-        // Nothing asked for, no DACL: both would pass on Windows.
+        // An empty request, and a descriptor without DACL: Windows would grant both.
         ("D:(A;;GA;;;AU)", "AU", "", missing("")),
         ("O:BA", "AU", "GX", missing("GX")),
     ];
@@ -140,7 +140,7 @@ fn the_verdict_tells_people_what_decided() {
     assert_eq!(missing("GR").ace(), None);
 }
 
-/// The rights a user has, by the shortest rule: for each bit the first entry that names it decides.
+/// Returns the rights of a user by the shortest rule: for each bit, the first entry that contains it decides.
 fn rights_by_first_entry(descriptor: &SecurityDescriptor, token: &Token) -> AccessMask {
     let owner_rights = Principal::parse("OW").unwrap();
     let owns = descriptor.owner().is_some_and(|owner| token.holds(owner));

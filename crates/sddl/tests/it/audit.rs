@@ -5,7 +5,7 @@ use telarch_sddl::{AccessMask, Outcome, ROOT_SDDL, SecurityDescriptor, Verdict};
 fn the_sacl_asks_for_a_record_as_the_table_says() {
     use Outcome::{Denied, Granted};
     let table = [
-        // The default: every failure, every success of GX and GW.
+        // Default descriptor: every failure, and every success of GX and GW.
         (ROOT_SDDL, "WD", "GR", Denied, true),
         (ROOT_SDDL, "WD", "GX", Denied, true),
         (ROOT_SDDL, "WD", "GR", Granted, false),
@@ -13,7 +13,7 @@ fn the_sacl_asks_for_a_record_as_the_table_says() {
         (ROOT_SDDL, "WD", "GW", Granted, true),
         (ROOT_SDDL, "WD", "GRGW", Granted, true),
         (ROOT_SDDL, "WD", "GA", Granted, true),
-        // Only who is named, only what is named.
+        // Only the named users and rights.
         ("S:(AU;SAFA;GA;;;BU)", "WD", "GX", Denied, false),
         ("S:(AU;SAFA;GX;;;WD)", "WD", "GR", Denied, false),
         ("S:(AU;;GA;;;WD)", "WD", "GX", Denied, false),

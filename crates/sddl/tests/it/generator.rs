@@ -2,7 +2,7 @@ use telarch_sddl::{
     AccessKind, AccessMask, Ace, AceFlags, Acl, AclFlags, AuditKind, Principal, SecurityDescriptor, Sid,
 };
 
-/// Pseudo-random choices that are the same in every run (SplitMix64).
+/// Pseudo-random choices, the same in every run (SplitMix64).
 pub(crate) struct Generator(u64);
 
 impl Generator {
@@ -63,7 +63,7 @@ impl Generator {
         Ace { kind: self.pick(kinds), flags, rights: self.rights(), principal: self.principal() }
     }
 
-    /// One to three rights, as a caller asks for them.
+    /// Returns one to three rights in the form of a request.
     pub(crate) fn desired(&mut self) -> AccessMask {
         const WORDS: &[&str] = &["GR", "GW", "GX", "GA", "RC", "WD", "WO", "SD", "CC", "WP"];
         (0..=self.below(3))

@@ -72,11 +72,11 @@ fn a_tag_that_follows_two_letters_is_not_part_of_them() {
     assert_eq!(descriptor.owner(), Principal::parse("NS").ok());
     assert_eq!(descriptor.group(), Principal::parse("BA").ok());
     assert_eq!(descriptor.dacl().unwrap().aces.len(), 1);
-    // The last digit of the numbers is followed by the letter of the tag, a hexadecimal digit.
+    // The last digit of the number is followed by the letter of the tag, which is also a hexadecimal digit.
     let descriptor = SecurityDescriptor::parse("O:S-1-5-20G:S-1-5-32-544D:PS:").unwrap();
     assert_eq!(descriptor.owner(), Principal::parse("NS").ok());
     assert_eq!(descriptor.group(), Principal::parse("BA").ok());
-    // SD and S: both begin with the letter S.
+    // SD and S both begin with the letter S.
     let descriptor = SecurityDescriptor::parse("O:SYG:SUS:(AU;SA;SD;;;SY)").unwrap();
     assert_eq!(descriptor.sacl().unwrap().aces.len(), 1);
 }

@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(next().await, Occurrence::Event(large()));
         assert_eq!(next().await, Occurrence::Dropped(3));
         assert_eq!(next().await, Occurrence::Event(large()));
-        // One alone is never too large.
+        // A single event is never too large.
         let queue = Queue::new(1_000, 1);
         queue.push(large());
         queue.push(event());

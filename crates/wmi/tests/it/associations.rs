@@ -1,4 +1,4 @@
-//! Ways from one instance to others.
+//! Tests of association queries.
 
 use cim::Status;
 use telarch_wmi::Outcome;
@@ -6,7 +6,7 @@ use telarch_wmi::Outcome;
 use crate::machine::machine;
 use crate::{all, cimv2, context};
 
-/// The paths of what a query of associations finds, and what providers were asked.
+/// Returns the paths that an association query finds, and the calls of providers.
 async fn found(query: &str) -> (Vec<String>, Vec<String>) {
     let (engine, record) = machine();
     let rows = engine.query(&context(), &cimv2(), query).unwrap_or_else(|error| panic!("{query}: {error}"));
@@ -21,7 +21,7 @@ const C: &str = "Site_Service.Name=\"c\"";
 async fn associators_are_the_instances_at_the_other_end() {
     let (paths, calls) = found("ASSOCIATORS OF {Win32_Service.Name='a'}").await;
     assert_eq!(paths, [B, C]);
-    // Both ends can be a service, so both are asked for by their end.
+    // Both ends can be a service, so the provider is asked for each end.
     assert!(calls.contains(&"enumerate Win32_DependentService by [true, false]".to_owned()), "{calls:?}");
     assert!(calls.contains(&"get Win32_Service b".to_owned()), "{calls:?}");
     let (paths, _) = found("ASSOCIATORS OF {Win32_Service='A'} WHERE ResultClass=Site_Service").await;

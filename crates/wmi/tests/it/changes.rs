@@ -1,4 +1,4 @@
-//! Methods, and instances that change.
+//! Tests of methods, and of changes to instances.
 
 use cim::{ColumnSet, Instance, ObjectPath, Status, Value};
 use telarch_wmi::Error;
@@ -45,7 +45,7 @@ async fn instances_are_made_changed_and_removed() {
     assert_eq!(path.to_string(), "Site_Note.Id=\"1\"");
     let again = engine.create(&context(), &cimv2(), note.clone()).await.unwrap_err();
     assert_eq!(again.status(), Status::AlreadyExists);
-    // Only what was given is changed: the owner, which cannot be written, was not.
+    // Only the given properties are changed; the owner, which is read-only, is not.
     let given: ColumnSet = ["Id", "Text"].iter().filter_map(|name| class.column(name)).collect();
     let changed = note.clone().with("Text", "b").unwrap().with("Owner", "bob").unwrap();
     let now = engine.put(&context(), &cimv2(), changed.clone(), &given).await.unwrap();

@@ -1,4 +1,5 @@
-//! Subscriptions: what happens is told once, in order and in time, and nobody wakes up for nothing.
+//! Tests of subscriptions: each event is reported once, in order and in time, and nothing is polled without
+//! need.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,17 +17,17 @@ use tokio::time::Instant;
 use crate::machine::of;
 use crate::{cimv2, context};
 
-/// Services that come, change and go as a test wants it.
+/// Services that appear, change and disappear under the control of a test.
 #[derive(Default)]
 struct Living {
-    /// Name and state.
+    /// State by name.
     services: Mutex<BTreeMap<&'static str, &'static str>>,
-    /// How often somebody looked at all of them.
+    /// Number of enumerations.
     looks: AtomicUsize,
     fails: AtomicBool,
-    /// Tells those who listen, if there is to be a source.
+    /// Event sources of listeners, if the provider has any.
     sources: Option<Sources>,
-    /// What sources tell.
+    /// Way in which the sources report changes.
     telling: Option<Telling>,
 }
 
@@ -50,7 +51,7 @@ impl EventSource for Source {
     }
 }
 
-/// What a source is told to panic.
+/// Message that makes a source panic.
 const PANIC: &str = "it panics";
 
 impl Living {
@@ -131,7 +132,7 @@ fn services(more: &str) -> String {
     format!("WITHIN 2 WHERE TargetInstance ISA 'Win32_Service'{more}")
 }
 
-/// The class of the next event, its service, and the state that it has now.
+/// Returns the class of the next event, its service, and the service's present state.
 async fn next(events: &mut Events) -> (String, String, String) {
     let event = next_event(events).await;
     let Some(Value::Object(service)) = event.value("TargetInstance") else { panic!("{event:?}") };
@@ -150,7 +151,7 @@ fn is(found: &(String, String, String), class: &str, name: &str, state: &str) {
     assert_eq!((found.0.as_str(), found.1.as_str(), found.2.as_str()), (class, name, state));
 }
 
-/// Whether nothing comes for a minute.
+/// Returns whether no event arrives for a minute.
 async fn is_silent(events: &mut Events) -> bool {
     tokio::time::timeout(Duration::from_secs(60), events.next()).await.is_err()
 }
@@ -266,7 +267,7 @@ async fn with_a_source_nobody_looks_before_it_tells_that_something_has_changed()
     is(&next(&mut events).await, "__InstanceModificationEvent", "a", "Stopped");
     assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
     assert_eq!(living.looks(), 2, "what is told together is looked at once");
-    // Without its source, there is still looking.
+    // Without its source, the engine polls.
     living.tell(&Err(ProviderError::NotCapable));
     living.set("a", "Running");
     is(&next(&mut events).await, "__InstanceModificationEvent", "a", "Running");
@@ -293,7 +294,7 @@ async fn who_tells_every_instance_that_comes_is_believed_and_nobody_looks() {
     }
     assert!(is_silent(&mut events).await);
     assert_eq!(living.looks(), 0);
-    // What it cannot tell any more nobody else knows.
+    // The engine cannot find by itself the instances that such a source stops reporting.
     living.tell(&Err(ProviderError::failed(Status::Failed, "it does not tell")));
     assert_eq!(events.next().await.unwrap().unwrap_err().status(), Status::Failed);
     assert!(events.next().await.is_none());
@@ -315,7 +316,7 @@ async fn a_source_that_panics_has_ended_and_nobody_waits_for_it() {
         living.tell(&panic);
         living.set("a", "Running");
         if telling == Telling::WhenToLook && query == of_services {
-            // There is still looking.
+            // The engine still polls.
             is(&next(&mut events).await, "__InstanceCreationEvent", "a", "Running");
             living.set("b", "Running");
             is(&next(&mut events).await, "__InstanceCreationEvent", "b", "Running");

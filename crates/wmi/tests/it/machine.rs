@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use cim::{ClassDeclaration, ColumnSet, Instance, Name, Namespace, ObjectPath, Schema, Status, Value, mof};
 use telarch_wmi::{Context, Engine, Limits, Lookup, MethodCall, Provider, ProviderError, Scan, Sink, Target};
 
-/// What providers were asked, in words.
+/// Record of the calls of providers, in words.
 pub(crate) type Record = Arc<Mutex<Vec<String>>>;
 
-/// Services `a`, `b` and `c`; a driver `d` of another class; `b` and `c` depend on `a`.
+/// Creates services `a`, `b` and `c`, and a driver `d` of another class; `b` and `c` depend on `a`.
 pub(crate) fn machine() -> (Engine, Record) {
     let record = Record::default();
     let engine = builder(&record).build().unwrap();
@@ -40,7 +40,7 @@ pub(crate) fn of(class: &str) -> (Namespace, Name) {
     (Namespace::cimv2(), Name::parse(class).unwrap())
 }
 
-/// Finds by key.
+/// Provider that finds services by key.
 struct Services {
     record: Record,
 }
@@ -96,7 +96,7 @@ impl Provider for Services {
     }
 }
 
-/// Finds by either end.
+/// Provider that finds dependencies by either end.
 struct Dependencies {
     record: Record,
 }
@@ -122,7 +122,7 @@ impl Provider for Dependencies {
     }
 }
 
-/// Notes that can be written, made and removed.
+/// Provider of notes that can be created, changed and deleted.
 #[derive(Default)]
 struct Notes {
     notes: Mutex<Vec<Instance>>,

@@ -1,4 +1,4 @@
-//! The engine's public promises, with providers that keep a record of what they were asked.
+//! Tests of the public promises of the engine, with providers that record their calls.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod associations;
@@ -22,7 +22,7 @@ fn context() -> Context {
     Context::of_this_process("alice")
 }
 
-/// All rows, or the error they end with.
+/// Collects all rows, or returns the error that ends them.
 async fn all(mut rows: Rows) -> Result<Vec<Instance>, Error> {
     let mut found = Vec::new();
     while let Some(row) = rows.next().await {
@@ -31,7 +31,7 @@ async fn all(mut rows: Rows) -> Result<Vec<Instance>, Error> {
     Ok(found)
 }
 
-/// The values of one property of the rows of a query, as text.
+/// Returns the values of a property of all rows as text.
 async fn column(engine: &Engine, query: &str, property: &str) -> Result<Vec<String>, Error> {
     let rows = all(engine.query(&context(), &cimv2(), query)?).await?;
     let text = |row: &Instance| {

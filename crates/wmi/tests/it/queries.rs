@@ -1,4 +1,4 @@
-//! What providers are asked for a query, and what of their rows is left.
+//! Tests of the calls of providers for a query, and of the selection among their rows.
 
 use cim::{Namespace, ObjectPath, Status};
 use telarch_wmi::{Engine, Error, Outcome};
@@ -134,7 +134,7 @@ async fn a_class_is_served_once_and_must_be_there() {
     assert_eq!(missing.build().map(|_: Engine| ()).unwrap_err().status(), Status::InvalidClass);
 }
 
-/// Serves a class, and has nothing.
+/// Provider of a class without instances.
 struct Another(&'static str);
 
 impl telarch_wmi::Provider for Another {

@@ -1,4 +1,4 @@
-//! Who may do what in a namespace.
+//! Tests of access rights in a namespace.
 
 use std::sync::{Arc, Mutex};
 
@@ -40,7 +40,7 @@ fn with(namespace: &str, sddl: &str) -> InMemory {
     descriptors
 }
 
-/// What becomes of each kind of operation, as `None` for done and the status otherwise.
+/// Runs each kind of operation; returns its status, `None` for success.
 async fn operations(engine: &Engine, context: &Context) -> Vec<(&'static str, Option<Status>)> {
     let namespace = cimv2();
     let path = |text: &str| ObjectPath::parse(text).unwrap();
@@ -71,7 +71,7 @@ async fn operations(engine: &Engine, context: &Context) -> Vec<(&'static str, Op
     found
 }
 
-/// The names of the operations that are refused.
+/// Returns the names of the operations that are refused.
 async fn refused(engine: &Engine, context: &Context) -> Vec<&'static str> {
     let denied = Some(Status::AccessDenied);
     let found = operations(engine, context).await;
@@ -112,10 +112,10 @@ async fn each_operation_takes_its_right() {
     assert_eq!(refused(&calling, &user(true)).await, WRITING);
     let writing = engine(with("root/cimv2", "D:P(A;;CCRP;;;AU)"));
     assert_eq!(refused(&writing, &user(false)).await, ["subscribe", "invoke"]);
-    // The right to write the repository is none to write what providers have.
+    // The right to write to the repository does not include writing through providers.
     let repository = engine(with("root/cimv2", "D:P(A;;CCLCSW;;;AU)"));
     assert_eq!(refused(&repository, &user(false)).await, ["subscribe", "invoke", "create", "put", "delete"]);
-    // Writing without reading is nothing.
+    // Write rights without the right to read grant nothing.
     let blind = engine(with("root/cimv2", "D:P(A;;DCRP;;;AU)"));
     assert_eq!(refused(&blind, &user(false)).await.len(), 10);
     let generic = engine(with("root/cimv2", "D:P(A;;GR;;;AU)"));
@@ -135,7 +135,7 @@ async fn entries_go_on_to_namespaces_below_as_their_flags_say() {
         ("D:(A;CIIO;CC;;;AU)", None, true),
         ("D:(A;CI;CC;;;AU)", Some("D:P"), false),
         ("D:(A;CI;CC;;;AU)", Some("D:(D;;CC;;;AU)"), false),
-        // What stands in the namespace itself comes before what it inherits.
+        // Entries of the namespace itself precede inherited ones.
         ("D:(D;CI;CC;;;AU)", Some("D:(A;;CC;;;AU)"), true),
         ("D:", Some("D:(A;;CC;;;AU)"), true),
     ] {
@@ -191,7 +191,7 @@ async fn a_script_reads_and_sets_the_descriptor_in_both_forms() {
     let Some(Value::Object(trustee)) = ace.value("Trustee") else { panic!("{ace:?}") };
     assert_eq!(trustee.value("SIDString"), Some(&Value::text("S-1-5-11")));
     assert_eq!(trustee.value("Name"), Some(&Value::text("Authenticated Users")));
-    // Without the entries, but those that are inherited, users of other machines do not enter any more.
+    // With inherited entries only, users from other machines are refused.
     let empty = object.as_ref().clone().with("DACL", Value::Array(Box::default())).unwrap();
     let set = |input: Instance| input.with("Descriptor", Value::Object(empty.into())).unwrap();
     call(&engine, &administrator(), "SetSecurityDescriptor", set).await.unwrap();
@@ -275,7 +275,7 @@ async fn a_subscription_ends_as_soon_as_it_is_known_that_a_right_for_it_is_gone(
         let descriptors = Arc::new(with("root/cimv2", "D:P(A;;CCWPDT;;;AU)"));
         let engine = telling(&Arc::default(), &descriptors);
         let mut events = engine.subscribe(&user(true), &cimv2(), EVENTS).await.unwrap();
-        // A change that leaves it what it needs is no end.
+        // A change that keeps the needed rights does not end the subscription.
         descriptors.replace(&cimv2(), Guard::parse("D:P(A;;CCDCWPDT;;;AU)").unwrap()).unwrap();
         engine.judge_again();
         let minute = std::time::Duration::from_secs(60);
@@ -285,13 +285,13 @@ async fn a_subscription_ends_as_soon_as_it_is_known_that_a_right_for_it_is_gone(
         engine.judge_again();
         let next = tokio::time::timeout(minute, events.next()).await.expect("it ends");
         assert_eq!(next.unwrap().unwrap_err().status(), Status::AccessDenied, "{right}");
-        // Whoever asks in its place is judged by itself.
+        // A user who continues the subscription is checked with their own rights.
         events.admit(&administrator()).unwrap();
         events.admit(&user(true)).unwrap_err();
     }
 }
 
-/// Tells of processes that begin, as a test wants it.
+/// Reports the start of processes under the control of a test.
 #[derive(Default)]
 struct Teller(Mutex<Option<mpsc::UnboundedSender<()>>>);
 

@@ -1,4 +1,5 @@
-//! Rows come as they are found, no more than are wanted, and a provider that fails or hangs harms only its query.
+//! Tests that rows arrive as they are found and no more than needed are produced, and that a failing or
+//! hanging provider affects only its own query.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -10,11 +11,11 @@ use telarch_wmi::{Context, Engine, Limits, Provider, ProviderError, Scan, Sink};
 use crate::machine::of;
 use crate::{all, cimv2, context};
 
-/// Has rows without end, and counts them.
+/// Provider of endless rows, which it counts.
 #[derive(Default)]
 struct Endless {
     made: AtomicUsize,
-    /// Set when the search has ended.
+    /// Set when the enumeration has ended.
     ended: (Mutex<bool>, Condvar),
 }
 
@@ -47,10 +48,10 @@ impl Provider for Endless {
     }
 }
 
-/// Fails, hangs or panics, by class.
+/// Provider that fails, hangs or panics, depending on the class.
 #[derive(Default)]
 struct Broken {
-    /// Whether it may go on, and who waits for that.
+    /// Whether the provider may continue, and the condition it waits on.
     gate: (Mutex<bool>, Condvar),
 }
 
@@ -98,7 +99,7 @@ async fn a_provider_waits_until_its_rows_are_taken_and_ends_with_the_last_listen
         let row = rows.next().await.unwrap().unwrap();
         assert_eq!(row.value("Handle"), Some(&number.to_string().into()));
     }
-    // Ten were taken, four wait, and one is in the provider's hands.
+    // Ten rows were taken, four wait in the queue, and the provider holds one.
     assert!(
         endless.made.load(Ordering::SeqCst) <= 15,
         "{} rows were made",

@@ -1,4 +1,4 @@
-//! An engine takes the place of another: whoever is subscribed goes on with it.
+//! Tests of the replacement of an engine: subscriptions continue with the new one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -66,7 +66,7 @@ async fn timers_outlive_the_engine_that_made_them() {
     second.get(&context(), &cimv2(), &path).await.unwrap();
 }
 
-/// Tells of an event when it is told to.
+/// Reports an event when it is told to.
 struct Bell(watch::Sender<()>);
 
 struct Rings(watch::Receiver<()>, Arc<cim::Class>);

@@ -1,4 +1,5 @@
-//! The crate's public promises: what is read, what is refused, and that nothing is looked at past its bound.
+//! Tests of the public promises of the crate: which documents are accepted, which are refused, and that
+//! nothing is read beyond a bound.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod corpus;

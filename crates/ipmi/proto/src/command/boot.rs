@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn octets_are_those_of_ipmitool() {
-        // ipmitool chassis bootdev pxe options=efiboot,persistent
+        // Request of `ipmitool chassis bootdev pxe options=efiboot,persistent`.
         let flags = BootFlags::new(BootDevice::Pxe, Persistence::Always, Firmware::Efi);
         assert_eq!(SetBootOption::Flags(flags).request().data, [5, 0xe0, 4, 0, 0, 0]);
     }

@@ -243,7 +243,7 @@ mod tests {
     fn suites_are_read_whatever_stands_between_them() {
         let all = [CipherSuite::SHA1, CipherSuite::SHA256];
         assert_eq!(suites(&list(&all)), all);
-        // One of a manufacturer, one with RC4, and one that is cut off.
+        // A suite of a manufacturer, a suite with RC4, and an incomplete one.
         let odd = [0xc1, 0x80, 0x91, 0x12, 0, 1, 0x41, 0x81, 0xc0, 4, 1, 0x41, 0x82, 0xc0, 17, 3, 0x44, 0xc0];
         assert_eq!(suites(&odd), [CipherSuite::SHA256]);
         assert_eq!(suites(&[]), []);

@@ -104,7 +104,7 @@ mod tests {
     fn each_encoding_is_read() {
         assert_eq!(text(&[0xc3, b'a', 0xe4, b'b']).as_deref(), Ok("aäb"));
         assert_eq!(text(&[0x42, 0x1b, 0x2c]).as_deref(), Ok("1-2."));
-        // From FRU 1.0, 13.3: IPMI is 29 dc a6 in six bits.
+        // FRU 1.0, 13.3: IPMI is 29 dc a6 in six-bit ASCII.
         assert_eq!(text(&[0x83, 0x29, 0xdc, 0xa6]).as_deref(), Ok("IPMI"));
         assert_eq!(text(&[0xc4, b'a', 0x1b, b' ', 0]).as_deref(), Ok("a\u{fffd}"));
         assert!(text(&[0xc4, b'a']).as_deref() == Ok("a") && text(&[]).is_err());

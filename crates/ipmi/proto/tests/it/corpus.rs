@@ -1,4 +1,4 @@
-//! The oracles over the stored corpora of the fuzz targets and their mutations.
+//! Runs the oracles over the stored corpora of the fuzz targets and over mutations of them.
 
 use std::time::Instant;
 
@@ -33,7 +33,7 @@ fn records_of_the_corpus_and_their_mutations_keep_the_promises() {
     everywhere("ipmi_record", 6, oracle::record);
 }
 
-/// At every place of each case.
+/// Mutates each case at every position.
 fn everywhere(target: &str, at_least: usize, oracle: impl Fn(&[u8])) {
     mutate(&cases(target, at_least), usize::MAX, &[0x00, 0x01, 0x10, 0x7f, 0x80, 0xfe, 0xff], oracle);
 }

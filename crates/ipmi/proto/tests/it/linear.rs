@@ -1,4 +1,4 @@
-//! Readings of any sensor against floating point (IPMI 2.0, 36.3).
+//! Compares sensor readings with floating-point computations (IPMI 2.0, 36.3).
 
 use telarch_ipmi_proto::{AnalogFormat, Factors, Linearization};
 
@@ -31,7 +31,7 @@ fn every_function_of_any_factors_agrees_with_floating_point() {
                         known += 1;
                     }
                     None => {
-                        // At the edge of what can be written one of both may be over it.
+                        // Near the largest representable number, only one of the two may overflow.
                         let is_none = !expected.is_finite() || expected.abs() > 1e307;
                         assert!(is_none, "{factors:?} {raw}: nothing, not {expected}");
                         unknown += 1;
@@ -43,7 +43,7 @@ fn every_function_of_any_factors_agrees_with_floating_point() {
     assert!(known > 500_000 && unknown > 50_000, "{known} and {unknown}");
 }
 
-/// Before the function, from whole numbers: 10^16 times it, which no rounding touches.
+/// Computes the value before linearization from integers, scaled by 10^16, so that nothing is rounded.
 fn linear(factors: &Factors, raw: u8) -> f64 {
     let x = match factors.format {
         AnalogFormat::Unsigned => i128::from(raw),
@@ -73,7 +73,7 @@ fn function(number: u8, x: f64) -> f64 {
     }
 }
 
-/// The same numbers in every run (xorshift64, Marsaglia 2003).
+/// Pseudo-random numbers, the same in every run (xorshift64, Marsaglia 2003).
 struct Random(u64);
 
 impl Random {

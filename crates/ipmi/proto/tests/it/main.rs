@@ -1,4 +1,5 @@
-//! What the crate promises: sessions that other programs recorded, and octets that mean nothing.
+//! Tests of the public promises of the crate, with recorded sessions of other programs and with arbitrary
+//! bytes.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod corpus;

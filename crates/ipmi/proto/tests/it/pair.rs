@@ -1,4 +1,4 @@
-//! Both ends of a session, joined in memory, under a clock that goes when it is told to.
+//! Both ends of a session, connected in memory, with a simulated clock.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use telarch_ipmi_proto::{
     Request, Response, Session, Timing, UserName, channel, chassis, device_id,
 };
 
-/// Remembers what it was asked, and refuses the first of that for want of privilege.
+/// Records its requests, and refuses the first of them for insufficient privilege.
 #[derive(Default)]
 struct Witness(Vec<Request>, usize);
 
@@ -24,7 +24,7 @@ impl Device for Witness {
     }
 }
 
-/// What happens to a datagram.
+/// Fate of a datagram.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Arrives,
@@ -37,7 +37,7 @@ struct Pair {
     device: Witness,
     now: Instant,
     events: Vec<Event>,
-    /// What the console has sent.
+    /// Datagrams sent by the console.
     sent: Vec<Vec<u8>>,
 }
 
@@ -61,7 +61,7 @@ impl Pair {
         pair
     }
 
-    /// The controller's answers to a datagram.
+    /// Delivers a datagram to the controller and returns its answers.
     fn tell(&mut self, datagram: &[u8]) -> Result<Vec<Vec<u8>>, ProtoError> {
         self.tell_at(self.now, datagram)
     }
@@ -76,7 +76,7 @@ impl Pair {
         Ok(answers.iter().map(<[u8]>::to_vec).collect())
     }
 
-    /// Until neither end has anything to say.
+    /// Exchanges datagrams until neither end has anything to send.
     fn exchange(&mut self, fate: impl Fn(usize) -> Fate) {
         while let Some(datagram) = self.session.transmit(self.now) {
             let fate = fate(self.sent.len());
@@ -90,7 +90,7 @@ impl Pair {
         self.events.extend(std::iter::from_fn(|| self.session.event()));
     }
 
-    /// Lets time pass until the session has something to do; whether it still has.
+    /// Advances the clock to the session's deadline; returns whether the session still has one.
     fn sleep(&mut self) -> bool {
         let Some(deadline) = self.session.deadline() else { return false };
         self.now = self.now.max(deadline);
@@ -108,7 +108,7 @@ impl Pair {
 
 const CONSOLE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// A controller that lets somebody do so much.
+/// Creates a controller that grants at most this privilege level.
 fn responder(limit: Privilege) -> Responder {
     let name = UserName::new("admin").unwrap();
     let account = Account { name, password: Password::new(b"admin-pw").unwrap(), limit };
@@ -134,7 +134,7 @@ fn what_a_user_asks_first_does_not_wait_until_the_level_is_set() {
         }
         let flight: Vec<_> = std::iter::from_fn(|| pair.session.transmit(pair.now)).collect();
         assert_eq!(flight.len(), together, "{privilege:?}");
-        // Even if they arrive in another order, all are answered.
+        // All requests are answered, even if they arrive in reverse order.
         for sent in flight.iter().rev() {
             let answers = pair.tell(sent).unwrap();
             pair.session.receive(&answers[0], pair.now).unwrap();
@@ -202,7 +202,7 @@ fn a_controller_that_takes_one_request_at_a_time_is_soon_asked_one_at_a_time() {
     }
     let (began, mut ticks) = (pair.now, 0);
     while pair.device.0.len() < 40 {
-        // Of all that arrives together it hears the first only.
+        // The controller receives only the first of the packets that arrive together.
         let flight: Vec<_> = std::iter::from_fn(|| pair.session.transmit(pair.now)).collect();
         if let Some(first) = flight.first() {
             for answer in pair.tell(first).unwrap_or_default() {
@@ -243,7 +243,7 @@ fn whichever_of_a_whole_flight_is_the_only_one_that_arrives_the_session_goes_on(
         for _ in 0..FLIGHT {
             pair.session.request(device_id::GetDeviceId.request());
         }
-        // More are under way than a controller takes ahead of the last that it has taken.
+        // More requests are in flight than the window of the controller allows.
         let flight: Vec<_> = std::iter::from_fn(|| pair.session.transmit(pair.now)).collect();
         assert_eq!(flight.len(), FLIGHT);
         if let Some(one) = flight.get(arrives) {
@@ -263,7 +263,7 @@ fn whichever_of_a_whole_flight_is_the_only_one_that_arrives_the_session_goes_on(
     }
 }
 
-/// As many as may be open at the same time.
+/// Maximum number of requests in flight.
 const FLIGHT: usize = 32;
 
 #[test]
@@ -279,7 +279,7 @@ fn an_idle_session_is_kept_alive_and_one_that_is_not_ends() {
     assert!((20..40).contains(&asked), "{asked} requests in ten minutes");
     let ping = telarch_ipmi_proto::ping(0);
     let later = pair.now + Duration::from_secs(61);
-    // Whatever arrives next, the session is gone.
+    // The session is gone whatever arrives next.
     assert!(pair.tell_at(later, &ping).is_ok());
     let frame = pair.sent.last().unwrap().clone();
     assert!(pair.tell_at(later, &frame).is_err());
@@ -359,7 +359,7 @@ fn logins_that_are_never_finished_are_few_and_there_for_a_while_only() {
     assert_eq!(pair.responder.sessions(), 2, "the session that was there, and the one login");
 }
 
-/// Whoever floods has one address, or one network of IPv6.
+/// An attacker has one address, or one IPv6 network.
 #[test]
 fn logins_that_are_never_finished_lock_nobody_out() {
     let v6 = |host: u16| IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 1, 2, 3, host));
@@ -375,7 +375,7 @@ fn logins_that_are_never_finished_lock_nobody_out() {
                     pair.tell_from(from, pair.now, &open).unwrap();
                 }
             };
-            // Between any two packets of the one who knows the password.
+            // The attack continues between any two packets of the legitimate user.
             while !pair.events.iter().any(|event| matches!(event, Event::Established { .. })) {
                 flood(&mut pair);
                 let sent = pair.session.transmit(pair.now).expect("the login goes on");
@@ -391,7 +391,7 @@ fn logins_that_are_never_finished_lock_nobody_out() {
 
 #[test]
 fn the_last_session_is_of_whoever_proves_the_password_first() {
-    // Where the status or the completion code of the last answer is, and what it says.
+    // Position of the status or completion code in the last answer, and its expected value.
     let lan15 = login().lan15(AuthenticationType::Md5).unwrap();
     for (way, packets, place, full) in [(login(), 3, 17, 0x01), (lan15, 2, 36, 0x81)] {
         let mut pair = Pair::start(way.clone(), Timing::default());
@@ -500,7 +500,7 @@ fn a_session_says_of_which_version_it_is_and_nothing_of_others() {
 #[test]
 fn a_session_ends_once_however_much_is_given_up_together() {
     let mut pair = Pair::start(login(), Timing { limit: Duration::from_secs(1), ..Timing::default() });
-    // All but the answer about the level arrives.
+    // Only the answer to the request for the privilege level is lost.
     pair.exchange(|place| if place < 3 { Fate::Arrives } else { Fate::AnswerIsLost });
     pair.session.close(pair.now);
     pair.now += Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! The serial console's end, without a network.
+//! Tests of the client end of the serial console, without a network.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ fn one_packet_at_a_time_is_on_its_way() {
     assert_eq!(console.write(b"uname -a"), 8);
     assert_eq!(console.transmit(now), Some(b"\x01\0\0\0unam".to_vec()));
     assert_eq!(console.transmit(now), None);
-    // A late acknowledgement of something else changes nothing.
+    // A late acknowledgement of another packet changes nothing.
     console.receive(&[0, 7, 4, 0], now).unwrap();
     assert_eq!(console.transmit(now), None);
     console.receive(&[0, 1, 4, 0], now).unwrap();
@@ -74,10 +74,10 @@ fn what_the_line_does_is_told() {
     assert_eq!(console.write(&[b'x'; 5_000]), MOST_TYPED);
 }
 
-/// How often something is sent again, and how much is kept of what is typed.
+/// Maximum number of retransmissions, and of typed bytes kept.
 const MOST_TIMES: u32 = 7;
 const MOST_TYPED: usize = 4_096;
-/// Of the fourth octet (IPMI 2.0, table 15-2).
+/// Bits of the fourth byte (IPMI 2.0, table 15-2).
 const NACK: u8 = 0x40;
 const UNAVAILABLE: u8 = 0x20;
 const DEACTIVATED: u8 = 0x10;

@@ -1,4 +1,4 @@
-//! A machine whose service knows some controllers.
+//! A machine whose service knows several controllers.
 
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl House {
         self.folder.path()
     }
 
-    /// With the simulator as `node7`.
+    /// Creates the machine with the simulator as `node7`.
     pub(crate) fn with(bmc: &SimulatedBmc) -> Self {
         let house = Self::new();
         house.add("node7", &bmc.address(), "admin", "admin-pw");
@@ -44,7 +44,7 @@ impl House {
         self.add_at(ipmi::proto::Privilege::Administrator, name, address, user, password);
     }
 
-    /// With a level that is not exceeded.
+    /// Adds a controller with a limit of the privilege level.
     pub(crate) fn add_at(
         &self,
         level: ipmi::proto::Privilege,
@@ -101,14 +101,14 @@ impl House {
         call.await
     }
 
-    /// What a method of `root/hardware` returns.
+    /// Calls a method of `root/hardware` and returns its return value.
     pub(crate) async fn returned(&self, path: &str, method: &str, input: &[(&str, Value)]) -> i128 {
         let out = self.call("root/hardware", path, method, input).await.unwrap();
         out.value("ReturnValue").and_then(Value::as_integer).unwrap()
     }
 }
 
-/// A value as people read it.
+/// Returns a value as readable text.
 pub(crate) fn text(row: &Instance, property: &str) -> String {
     let mut text = String::new();
     match row.value(property).unwrap_or_else(|| panic!("no {property}")) {
@@ -129,7 +129,7 @@ pub(crate) fn number(row: &Instance, property: &str) -> Option<i128> {
     row.value(property).and_then(Value::as_integer)
 }
 
-/// A socket that never answers, and its address.
+/// Returns a socket that never answers, and its address.
 pub(crate) fn silence() -> (UdpSocket, String) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap().to_string();

@@ -1,4 +1,4 @@
-//! RecordLog and LogRecord, beside the octets that ipmitool reads.
+//! Compares RecordLog and LogRecord with the bytes that ipmitool reads.
 
 use telarch_simulated_bmc::SimulatedBmc;
 
@@ -25,7 +25,7 @@ async fn records_have_the_octets_that_ipmitool_reads_and_the_text_form_of_window
         rows.iter().map(|row| text(row, "RecordData")).collect::<Vec<_>>()
     );
     assert!(rows.iter().any(|row| text(row, "RecordData").ends_with("*37 01 00*00 00 00 00 C0 00")));
-    // NetFn Storage, Get SEL Entry, the first one, all of it.
+    // NetFn Storage, Get SEL Entry: the first record as a whole.
     let Some(raw) = bmc.ipmitool(&["raw", "0x0a", "0x43", "0", "0", "0", "0", "0", "0xff"]) else { return };
     let octets: String = raw.split_whitespace().skip(2).collect();
     let ours = text(&rows[0], "RecordData");

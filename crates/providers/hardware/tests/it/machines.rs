@@ -1,4 +1,4 @@
-//! Everything that is not a sensor or a log.
+//! Tests of all classes except those of sensors and logs.
 
 use telarch_simulated_bmc::SimulatedBmc;
 

@@ -1,4 +1,4 @@
-//! What the provider promises, against controllers that we did not write.
+//! Tests of the promises of the provider, against foreign controllers.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod corpus;

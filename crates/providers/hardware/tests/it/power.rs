@@ -1,4 +1,4 @@
-//! Methods that switch the simulated box.
+//! Tests of methods that switch the simulated chassis.
 
 use cim::Value;
 use telarch_simulated_bmc::SimulatedBmc;
@@ -51,7 +51,7 @@ async fn what_cannot_be_done_changes_nothing_and_says_so() {
 async fn a_user_who_may_only_read_reads_and_switches_nothing() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let house = House::new();
-    // The simulator gives every user the level that is asked for.
+    // The simulator grants every user the requested privilege level.
     house.add_at(ipmi::proto::Privilege::User, "node7", &bmc.address(), "viewer", "viewer-pw");
     assert_eq!(house.rows("SELECT * FROM NumericSensor").await.unwrap().len(), 21);
     let off = [("RequestedState", Value::Uint16(3))];
@@ -83,7 +83,7 @@ async fn any_request_goes_through_the_driver() {
         house.call("root/wmi", &path, "RequestResponse", &input).await
     };
     let id = ask(6, 1, vec![], 0, 0x20).await.unwrap();
-    // The completion code stands before the data, and counts.
+    // The completion code precedes the data, and is counted in its size.
     assert_eq!((number(&id, "CompletionCode"), number(&id, "ResponseDataSize")), (Some(0), Some(16)));
     assert!(text(&id, "ResponseData").starts_with("0 0 3 9 "), "{}", text(&id, "ResponseData"));
     let odd = ask(6, 1, vec![], 0, 0x21).await.unwrap_err();

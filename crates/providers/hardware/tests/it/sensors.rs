@@ -1,4 +1,4 @@
-//! NumericSensor and Sensor, beside what ipmitool says of the same controller.
+//! Compares NumericSensor and Sensor with the output of ipmitool for the same controller.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use wmi::Context;
 
 use crate::house::{House, number, text};
 
-/// Name, reading and the thresholds from upper non-recoverable down, as ipmitool prints them.
+/// Parses the table of ipmitool: name, reading, and the thresholds from upper non-recoverable down.
 fn table(bmc: &SimulatedBmc) -> Option<HashMap<String, Vec<String>>> {
     let printed = bmc.ipmitool(&["sensor"])?;
     let rows = printed.lines().map(|line| {
@@ -18,7 +18,7 @@ fn table(bmc: &SimulatedBmc) -> Option<HashMap<String, Vec<String>>> {
     Some(rows.collect())
 }
 
-/// A number of the row in the unit of the sensor.
+/// Returns a number of an instance in the unit of the sensor.
 fn quantity(row: &cim::Instance, property: &str) -> Option<f64> {
     let digits = number(row, property)?;
     let exponent = number(row, "UnitModifier").unwrap();
@@ -43,7 +43,7 @@ async fn every_numeric_sensor_reads_as_ipmitool_reads_it() {
     let mut compared = 0;
     for row in &rows {
         let name = text(row, "ElementName");
-        // ipmitool does not decode a name in six-bit ASCII.
+        // ipmitool does not decode names in six-bit ASCII.
         let Some(cells) = theirs.get(&name) else {
             assert_eq!(name, "ALTITUDE6");
             continue;
@@ -191,12 +191,12 @@ async fn an_instance_is_found_by_its_keys_and_leads_to_the_others() {
 async fn a_sensor_that_is_not_linear_has_the_factors_of_each_reading() {
     let mut board = Board::default();
     let mut record = board.records[3].clone();
-    // Its linearization, behind the header of 5 octets and 18 others.
+    // Its linearization, after the header of 5 bytes and 18 others.
     record[5 + 18] = 0x70;
     let own = record[5 + 2];
     board.records = std::sync::Arc::new(vec![record]);
     board.sensors.insert((0, own), [0x40, 0xc0, 0, 0]);
-    // Each value twice, minus one, by ten; above 80h three times, and less exact.
+    // Factors: each value twice, minus one, times ten; from 80h three times, and less exact.
     for raw in 0..=u8::MAX {
         let factors = if raw < 0x80 { [2, 0, 0xff, 0xc0, 0, 0xf0] } else { [3, 4, 0, 5, 0, 0xf0] };
         board.factors.insert((own, raw), factors);
@@ -215,7 +215,7 @@ async fn a_sensor_that_is_not_linear_has_the_factors_of_each_reading() {
         let given = [("SensorReading", Value::Sint32(reading))];
         house.call("root/hardware", &path, "GetNonLinearFactors", &given).await
     };
-    // 90h, three times, by ten.
+    // 90h, three times, times ten.
     let there = factors(43_200).await.unwrap();
     assert_eq!(
         ["ReturnValue", "Resolution", "Tolerance", "Accuracy"].map(|name| number(&there, name)),

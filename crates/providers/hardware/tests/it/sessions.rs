@@ -1,4 +1,4 @@
-//! Controllers that are many, silent, or refuse.
+//! Tests with many controllers, and with controllers that are silent or refuse.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use telarch_simulated_bmc::SimulatedBmc;
 
 use crate::house::{House, silence, text};
 
-/// The handle of the question's own session, and how many the simulator has open: Get Session Info.
+/// Returns the handle of the query's own session, and the number of open sessions, by Get Session Info.
 fn sessions(bmc: &SimulatedBmc) -> Option<(u8, u8)> {
     let printed = bmc.ipmitool(&["raw", "0x06", "0x3d", "0"])?;
     let octets: Vec<u8> =

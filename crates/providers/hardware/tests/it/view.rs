@@ -1,4 +1,4 @@
-//! MSFT_PCSVDevice: power, boot, and the rest in one instance.
+//! Tests of MSFT_PCSVDevice: power state, boot order and the other properties of a machine in one instance.
 
 use cim::Value;
 use telarch_simulated_bmc::SimulatedBmc;
