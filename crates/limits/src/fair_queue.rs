@@ -41,13 +41,14 @@ pub struct Slot {
 ///
 /// **Order.** Items of higher priority start first; a few starts are kept for the lower ones so that none waits for
 /// ever. Within a priority, the network that was served least recently is next: first by /48, then /56, then /64 or
-/// IPv4 address, then account name ([`Origin::prefixes`]). Among networks that were never served, the newest and the
-/// oldest item are next in turn: the newest finds an answer in time even when a wave of new sources arrives at once,
-/// and the oldest is not overtaken for ever.
+/// IPv4 address, then account name ([`Origin::prefixes`]). Among networks that were never served, those come first that
+/// were refused least often, so a wave of sources that try again and again does not come before a new one. Among
+/// these, the newest and the oldest item are next in turn: the newest is served in time even when many new sources
+/// arrive at once, and the oldest is not overtaken for ever.
 ///
-/// **Waiting places.** When all are used, the newest item of the network with the most waiting items gives way. Its
-/// priority is the lowest one that uses more than a quarter of the places. A new item is refused only if it belongs
-/// to that network itself.
+/// **Waiting places.** When all are used, the newest item of the network with the most waiting items gives way, and
+/// among equals one that was refused most often before. Its priority is the lowest one that uses more than a quarter
+/// of the places. A new item is refused only if it belongs to that network itself.
 ///
 /// Every operation takes time that is linear in the number of waiting items.
 #[derive(Debug)]
@@ -60,6 +61,8 @@ pub struct FairQueue<K, T> {
     origins: HashMap<Origin, Running>,
     /// When each network and account was served last, as the number of that start. INVARIANT: at most [`MAX_SERVED`].
     served: HashMap<Node<K>, u64>,
+    /// How often items of a site were refused since it was served. INVARIANT: at most [`MAX_SERVED`].
+    refused: HashMap<Prefix, u32>,
     starts: u64,
     arrivals: u64,
 }
@@ -97,6 +100,7 @@ impl<K: Eq + Hash + Clone, T> FairQueue<K, T> {
             running: Running::default(),
             origins: HashMap::new(),
             served: HashMap::new(),
+            refused: HashMap::new(),
             starts: 0,
             arrivals: 0,
         }
@@ -109,7 +113,9 @@ impl<K: Eq + Hash + Clone, T> FairQueue<K, T> {
         if self.waiting.len() <= self.limits.waiting {
             return None;
         }
-        self.heaviest().map(|at| self.waiting.remove(at).item)
+        let refused = self.heaviest().map(|at| self.waiting.remove(at))?;
+        self.mark_refused(refused.claim.origin);
+        Some(refused.item)
     }
 
     /// Starts the next item for which there is a slot.
@@ -169,7 +175,7 @@ impl<K: Eq + Hash + Clone, T> FairQueue<K, T> {
         };
         let rank = |waiting: &Waiting<K, T>| {
             let arrival = if newest_first { u64::MAX - waiting.arrival } else { waiting.arrival };
-            (self.last_served(&waiting.claim), arrival)
+            (self.last_served(&waiting.claim), self.refusals(&waiting.claim), arrival)
         };
         let of_priority = self.waiting.iter().enumerate().filter(|(_, one)| one.claim.priority == priority);
         of_priority.filter(|(_, one)| has_room(&one.claim)).min_by_key(|(_, one)| rank(one)).map(|(at, _)| at)
@@ -180,8 +186,25 @@ impl<K: Eq + Hash + Clone, T> FairQueue<K, T> {
         claim.nodes().map(|node| self.served.get(&node).copied().unwrap_or(0))
     }
 
+    fn refusals(&self, claim: &Claim<K>) -> u32 {
+        let [site, ..] = claim.origin.prefixes();
+        self.refused.get(&site).copied().unwrap_or(0)
+    }
+
+    fn mark_refused(&mut self, origin: Origin) {
+        let [site, ..] = origin.prefixes();
+        if self.refused.len() >= MAX_SERVED && !self.refused.contains_key(&site) {
+            // Those who try again are counted anew.
+            self.refused.clear();
+        }
+        let count = self.refused.entry(site).or_default();
+        *count = count.saturating_add(1);
+    }
+
     fn mark_served(&mut self, claim: &Claim<K>) {
         self.starts = self.starts.saturating_add(1);
+        let [site, ..] = claim.origin.prefixes();
+        self.refused.remove(&site);
         if self.served.len() + 4 > MAX_SERVED {
             let mut starts: Vec<u64> = self.served.values().copied().collect();
             let middle = starts.len() / 2;
@@ -213,7 +236,9 @@ impl<K: Eq + Hash + Clone, T> FairQueue<K, T> {
         let weight =
             |one: &Waiting<K, T>| one.claim.nodes().map(|node| weights.get(&node).copied().unwrap_or(0));
         let of_priority = self.waiting.iter().enumerate().filter(|(_, one)| one.claim.priority == priority);
-        of_priority.max_by_key(|(_, one)| (weight(one), one.arrival)).map(|(at, _)| at)
+        of_priority
+            .max_by_key(|(_, one)| (weight(one), self.refusals(&one.claim), one.arrival))
+            .map(|(at, _)| at)
     }
 }
 
@@ -321,7 +346,7 @@ mod tests {
 
     #[test]
     fn a_thousand_new_sources_delay_a_proven_one_not_at_all_and_another_new_one_by_one_start() {
-        let mut queue = queue(8, 256);
+        let mut queue = queue(8, 32);
         let mut slots = Vec::new();
         for number in 0..1_000_u16 {
             let [high, low] = number.to_be_bytes();
@@ -330,7 +355,7 @@ mod tests {
                 slots.push(slot);
             }
         }
-        assert_eq!((slots.len(), queue.waiting()), (6, 256));
+        assert_eq!((slots.len(), queue.waiting()), (6, 32));
         queue.push(claim("198.51.100.1", Priority::Proven), "proven");
         assert_eq!(start(&mut queue), Some("proven"));
         assert_eq!(start(&mut queue), None);
@@ -346,6 +371,36 @@ mod tests {
             })
             .collect();
         assert!(started.contains(&"new"), "{started:?}");
+    }
+
+    #[test]
+    fn a_thousand_new_sources_that_try_again_and_again_are_overtaken_by_another_new_one() {
+        let mut queue = queue(8, 32);
+        let mut slots = Vec::new();
+        let source = |number: u16| {
+            let [high, low] = number.to_be_bytes();
+            claim(&format!("10.0.{high}.{low}"), Priority::Unknown)
+        };
+        for _ in 0..2 {
+            for number in 0..1_000 {
+                queue.push(source(number), "wave");
+                while let Some((slot, _)) = queue.start_next() {
+                    slots.push(slot);
+                }
+            }
+        }
+        assert_eq!((slots.len(), queue.waiting()), (6, 32));
+        assert_eq!(queue.push(claim("198.51.100.1", Priority::Unknown), "new"), Some("wave"));
+        let mut started = Vec::new();
+        while !started.contains(&"new") {
+            for number in 0..1_000 {
+                assert_eq!(queue.push(source(number), "wave"), Some("wave"));
+            }
+            queue.finish(slots.pop().unwrap());
+            let (_slot, item) = queue.start_next().unwrap();
+            started.push(item);
+        }
+        assert!(started.len() <= 2, "{started:?}");
     }
 
     #[test]

@@ -97,9 +97,8 @@ impl<K: Eq + Hash + Clone> OutcomeHistory<K> {
         time.is_some_and(|time| is_recent(*time, self.duration, now))
     }
 
-    /// Returns how urgent an attempt is. Without an account, the source alone decides.
-    ///
-    /// An account that is not remembered is never [`Priority::Proven`], because many users can share a source.
+    /// Returns how urgent an attempt is. The source alone decides without an account, and for an account of which
+    /// nothing is remembered there: then a failure of anybody at the source ends its [`Priority::Proven`].
     #[must_use]
     pub fn priority(&self, origin: Origin, account: Option<&K>, now: Instant) -> Priority {
         let recent = |time: &Instant| is_recent(*time, self.duration, now);
@@ -109,11 +108,7 @@ impl<K: Eq + Hash + Clone> OutcomeHistory<K> {
         let Some(account) = account else { return of_origin };
         let has_succeeded = self.has_succeeded(origin, account, now);
         let has_failed = self.failed_pairs.get(&(origin, account.clone())).is_some_and(recent);
-        if has_succeeded || has_failed {
-            priority(has_succeeded, has_failed)
-        } else {
-            of_origin.min(Priority::Unknown)
-        }
+        if has_succeeded || has_failed { priority(has_succeeded, has_failed) } else { of_origin }
     }
 
     /// Drops successes that are too old, or else the oldest one of the account with the most.
@@ -223,9 +218,10 @@ mod tests {
         history.record_success(origin(1), "ann", now);
         assert_eq!(history.priority(origin(1), Some(&"ann"), now), Priority::Proven);
         assert_eq!(history.priority(origin(1), None, now), Priority::Proven);
-        assert_eq!(history.priority(origin(1), Some(&"ben"), now), Priority::Unknown);
+        assert_eq!(history.priority(origin(1), Some(&"ben"), now), Priority::Proven, "the source is");
 
         history.record_failure(origin(1), Some("ben"), now);
+        assert_eq!(history.priority(origin(1), Some(&"cleo"), now), Priority::Unknown, "no longer");
         assert_eq!(
             history.priority(origin(1), Some(&"ann"), now),
             Priority::Proven,

@@ -2,6 +2,10 @@
 //!
 //! Only a bounded number of threads judges attempts. The other questions wait as values in a [`FairQueue`], so that
 //! many sources that fail neither use up the threads nor come before a source that does not.
+//!
+//! Passwords have a queue of their own, with as many slots as there are verdicts on passwords at a time
+//! (`accounts::SignIn`). So they wait here and not once more behind each other there, and the delay that PAM has for
+//! wrong passwords does not hold up tokens and certificates.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +21,8 @@ use crate::message::{Ask, Tell};
 pub(super) struct Admission(Mutex<State>);
 
 struct State {
-    queue: FairQueue<Arc<str>, Question>,
+    passwords: FairQueue<Arc<str>, Question>,
+    proofs: FairQueue<Arc<str>, Question>,
     history: OutcomeHistory<Arc<str>>,
     refusals: FoldedWarnings<Origin>,
 }
@@ -40,15 +45,25 @@ pub(super) struct Source {
 struct Turn {
     broker: Arc<Broker>,
     slot: Option<Slot>,
+    kind: Kind,
     number: u64,
     source: Source,
     is_answered: bool,
 }
 
+/// Queue of a question.
+#[derive(Clone, Copy)]
+enum Kind {
+    Password,
+    /// Tokens and certificates.
+    Proof,
+}
+
 impl Default for Admission {
     fn default() -> Self {
         Self(Mutex::new(State {
-            queue: FairQueue::new(SIGN_INS),
+            passwords: FairQueue::new(PASSWORDS),
+            proofs: FairQueue::new(PROOFS),
             history: OutcomeHistory::new(REMEMBERED_FOR, MAX_REMEMBERED),
             refusals: FoldedWarnings::new(WARNING_INTERVAL, MAX_WARNINGS),
         }))
@@ -58,6 +73,24 @@ impl Default for Admission {
 impl Admission {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn queue(&mut self, kind: Kind) -> &mut FairQueue<Arc<str>, Question> {
+        match kind {
+            Kind::Password => &mut self.passwords,
+            Kind::Proof => &mut self.proofs,
+        }
+    }
+}
+
+impl Kind {
+    fn of(ask: &Ask) -> Self {
+        match ask {
+            Ask::Password { .. } => Self::Password,
+            _ => Self::Proof,
+        }
     }
 }
 
@@ -89,7 +122,8 @@ impl Broker {
         let mut state = self.sign_ins.lock();
         let Source { origin, account } = source.clone();
         let priority = state.history.priority(origin, account.as_ref(), now);
-        let refused = state.queue.push(Claim { origin, account, priority }, Question { number, ask, source });
+        let (kind, claim) = (Kind::of(&ask), Claim { origin, account, priority });
+        let refused = state.queue(kind).push(claim, Question { number, ask, source });
         let report = refused.as_ref().and_then(|question| state.refusals.note(question.source.origin, now));
         drop(state);
         if let Some(Question { number, source, .. }) = refused {
@@ -99,16 +133,16 @@ impl Broker {
             }
             self.tell(number, &Tell::refused(AuthError::Unavailable), None);
         }
-        self.start_sign_ins();
+        self.start_sign_ins(kind);
     }
 
-    /// Starts every question for which there is a slot.
-    fn start_sign_ins(self: &Arc<Self>) {
+    /// Starts every question of a kind for which there is a slot.
+    fn start_sign_ins(self: &Arc<Self>, kind: Kind) {
         loop {
-            let next = self.sign_ins.lock().queue.start_next();
+            let next = self.sign_ins.lock().queue(kind).start_next();
             let Some((slot, Question { number, ask, source })) = next else { return };
             let broker = Arc::clone(self);
-            let turn = Turn { broker, slot: Some(slot), number, source, is_answered: false };
+            let turn = Turn { broker, slot: Some(slot), kind, number, source, is_answered: false };
             if let Err(error) = self.workers.run(Box::new(move || turn.judge(ask))) {
                 // The question was refused when its turn was dropped.
                 tracing::error!(%error, "Cannot start a thread to judge a sign-in attempt");
@@ -151,9 +185,9 @@ impl Drop for Turn {
             self.broker.tell(self.number, &Tell::refused(AuthError::Unavailable), None);
         }
         if let Some(slot) = self.slot.take() {
-            self.broker.sign_ins.lock().queue.finish(slot);
+            self.broker.sign_ins.lock().queue(self.kind).finish(slot);
         }
-        self.broker.start_sign_ins();
+        self.broker.start_sign_ins(self.kind);
     }
 }
 
@@ -163,9 +197,14 @@ fn key(name: &str) -> Arc<str> {
     beginning.to_lowercase().into()
 }
 
-/// Together at most 320, so that the gateway, whose 512 threads wait for the answers, never runs out of threads. With
-/// the longest tokens they take 80 MiB.
-const SIGN_INS: QueueLimits = QueueLimits { running: 64, waiting: 256 };
+/// Passwords that are judged at the same time, and that wait.
+///
+/// With [`PROOFS`] these are at most 360, so that the gateway, whose 512 threads wait for the answers, never runs out
+/// of threads. With the longest tokens they take 90 MiB.
+const PASSWORDS: QueueLimits = QueueLimits { running: 8, waiting: 192 };
+
+/// Tokens and certificates that are judged at the same time, and that wait.
+const PROOFS: QueueLimits = QueueLimits { running: 32, waiting: 128 };
 
 /// How long an outcome is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_secs(15 * 60);

@@ -1,6 +1,7 @@
 //! What a gateway gets from the broker, and what it does not get whatever it says.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod admission;
 mod certificates;
 mod corpus;
 mod lies;

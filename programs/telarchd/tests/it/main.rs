@@ -27,6 +27,7 @@ mod renewal;
 mod running;
 mod separated;
 mod service_manager;
+mod sign_in_attacks;
 mod subscriptions;
 mod tampering;
 mod withdrawal;

@@ -1,0 +1,213 @@
+//! Wrong passwords from many addresses, with the delay that PAM has for them, keep nobody else out.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
+use std::thread::{self, Scope};
+use std::time::Instant;
+
+use auth::Secret;
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+
+use crate::PATIENCE;
+use crate::message;
+use crate::person::Person;
+use crate::running::{BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, listener, local};
+
+/// Attackers who are answered while one other user signs in: three rounds of the eight verdicts at a time.
+const MOST_ATTACKERS_BETWEEN: usize = 24;
+
+/// A service that asks PAM.
+fn start() -> (Telarchd, SocketAddr) {
+    let [port] = free_ports();
+    let http = listener("IP:127.0.0.1", "HTTP", port, "");
+    (Telarchd::start(&[BASIC_OVER_HTTP, &http].concat()), local(port))
+}
+
+/// Clients that try wrong passwords until they are stopped.
+#[derive(Default)]
+struct Attack {
+    is_over: AtomicBool,
+    /// Refusals so far.
+    refused: Mutex<usize>,
+    refused_more: Condvar,
+    names: AtomicUsize,
+}
+
+/// Stops an attack when it is dropped.
+struct Running<'a>(&'a Attack);
+
+impl Attack {
+    /// Starts a client at a source address. It gives a name that no account has, another one each time.
+    fn client<'s>(&'s self, scope: &'s Scope<'s, '_>, source: [u8; 4], service: SocketAddr) {
+        self.client_as(scope, source, service, None);
+    }
+
+    fn client_as<'s>(
+        &'s self,
+        scope: &'s Scope<'s, '_>,
+        source: [u8; 4],
+        service: SocketAddr,
+        name: Option<&'s str>,
+    ) {
+        scope.spawn(move || {
+            while !self.is_over.load(Ordering::SeqCst) {
+                let Ok(mut stream) = open(source, service) else { continue };
+                while !self.is_over.load(Ordering::SeqCst) {
+                    let number = self.names.fetch_add(1, Ordering::SeqCst);
+                    let made_up = format!("nobody{number}");
+                    match sign_in(&mut stream, name.unwrap_or(&made_up), "wrong") {
+                        Ok(401) => {
+                            *self.refused.lock().unwrap() += 1;
+                            self.refused_more.notify_all();
+                        }
+                        Ok(other) => panic!("a wrong password is answered with {other}"),
+                        Err(_) => break,
+                    }
+                }
+            }
+        });
+    }
+
+    fn refused(&self) -> usize {
+        *self.refused.lock().unwrap()
+    }
+
+    /// Waits until attackers were refused this often.
+    fn wait_for(&self, refused: usize) {
+        let now = self.refused.lock().unwrap();
+        let (now, waited) =
+            self.refused_more.wait_timeout_while(now, 4 * PATIENCE, |now| *now < refused).unwrap();
+        assert!(!waited.timed_out(), "only {now} attackers were answered");
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Ordering::SeqCst);
+    }
+}
+
+fn open([a, b, c, d]: [u8; 4], service: SocketAddr) -> io::Result<TcpStream> {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    bind(&socket, &SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), 0))?;
+    connect(&socket, &service)?;
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(4 * PATIENCE))?;
+    Ok(stream)
+}
+
+/// Sends one request with a name and a password. Returns the status.
+fn sign_in(stream: &mut TcpStream, user: &str, password: &str) -> io::Result<u16> {
+    let password = Secret::new(password.to_owned());
+    let authorization = auth::basic::authorization(user, &password);
+    let message = message::identify();
+    let head = format!(
+        "POST /wsman HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/soap+xml;charset=UTF-8\r\n\
+         Authorization: {}\r\nContent-Length: {}\r\n\r\n",
+        &*authorization,
+        message.len()
+    );
+    stream.write_all(&[head.as_bytes(), message.as_bytes()].concat())?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        head.extend(byte);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse().ok());
+    stream.read_exact(&mut vec![0; length.unwrap_or(0)])?;
+    head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData.into())
+}
+
+/// Signs in over a connection of its own. Returns the status.
+fn once(source: [u8; 4], service: SocketAddr, user: &str) -> u16 {
+    sign_in(&mut open(source, service).unwrap(), user, PASSWORD).unwrap()
+}
+
+#[test]
+fn sixty_addresses_with_wrong_passwords_neither_refuse_nor_overtake_anyone_else() {
+    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let attack = Attack::default();
+    thread::scope(|scope| {
+        let (telarchd, service) = start();
+        let stopping = Running(&attack);
+        for last in 1..=60 {
+            for _ in 0..3 {
+                attack.client(scope, [127, 0, 1, last], service);
+            }
+        }
+        attack.wait_for(8);
+        // At first nobody has signed in from this address, then the same user has, and then another one is new again.
+        let (here, there) = ([127, 0, 2, 1], [127, 0, 2, 2]);
+        for (source, person) in [(here, &ann), (here, &ann), (here, &ann), (there, &ben), (here, &ben)] {
+            let before = attack.refused();
+            let status = once(source, service, &person.name);
+            let between = attack.refused() - before;
+            assert_eq!(status, 200, "{} is refused because others fail", person.name);
+            assert!(between <= MOST_ATTACKERS_BETWEEN, "{between} attackers came first");
+        }
+        // Later all sources of the attack have failed, some of them several times.
+        attack.wait_for(70);
+        let (before, status) = (attack.refused(), once([127, 0, 2, 3], service, &ann.name));
+        assert_eq!(status, 200, "a new address is refused because others fail");
+        assert!(attack.refused() - before <= MOST_ATTACKERS_BETWEEN);
+        drop(stopping);
+        drop(telarchd);
+    });
+}
+
+#[test]
+fn one_who_fails_all_the_time_keeps_nobody_out_behind_the_same_address_and_fills_no_log() {
+    let Some(ann) = Person::make() else { return };
+    let attack = Attack::default();
+    thread::scope(|scope| {
+        let (telarchd, service) = start();
+        let stopping = Running(&attack);
+        let proxy = [127, 0, 1, 1];
+        assert_eq!(once(proxy, service, &ann.name), 200);
+        let started = Instant::now();
+        for _ in 0..8 {
+            attack.client(scope, proxy, service);
+        }
+        attack.wait_for(500);
+        telarchd.logged(&["Sign-in attempt refused", "too many failures from this source"]);
+        assert_eq!(
+            once(proxy, service, &ann.name),
+            200,
+            "the failures of others count for all of an address"
+        );
+        let log = telarchd.log();
+        let lines = log.lines().filter(|line| line.contains("Sign-in attempt refused")).count();
+        let intervals = usize::try_from(started.elapsed().as_secs() / 10).unwrap() + 1;
+        assert!(lines <= intervals, "{lines} lines in {intervals} intervals of ten seconds");
+        drop(stopping);
+        drop(telarchd);
+    });
+}
+
+#[test]
+fn a_name_that_others_lock_stays_open_where_its_user_has_signed_in() {
+    let Some(ann) = Person::make() else { return };
+    let attack = Attack::default();
+    thread::scope(|scope| {
+        let (telarchd, service) = start();
+        let stopping = Running(&attack);
+        let own = [127, 0, 2, 1];
+        assert_eq!(once(own, service, &ann.name), 200);
+        for last in 1..=10 {
+            attack.client_as(scope, [127, 0, 1, last], service, Some(&ann.name));
+        }
+        telarchd.logged(&["Account locked after too many failures", &ann.name]);
+        assert_eq!(once([127, 0, 2, 2], service, &ann.name), 401, "it is not locked for others");
+        assert_eq!(
+            once(own, service, &ann.name),
+            200,
+            "others have locked the account out where it was used"
+        );
+        drop(stopping);
+        drop(telarchd);
+    });
+}
