@@ -32,6 +32,23 @@ pub(crate) fn create_shell() -> String {
     request(SHELL_CMD, &format!("{TRANSFER}/Create"), "", &body)
 }
 
+fn request(resource: &str, action: &str, more: &str, body: &str) -> String {
+    let id = service::fresh_uuid();
+    let headers = format!(
+        "<w:ResourceURI s:mustUnderstand=\"true\">{resource}</w:ResourceURI>\
+         <a:Action s:mustUnderstand=\"true\">{action}</a:Action><a:MessageID>uuid:{id}</a:MessageID>\
+         <a:To>http://localhost/wsman</a:To><a:ReplyTo><a:Address>{ANONYMOUS}</a:Address></a:ReplyTo>{more}"
+    );
+    envelope(&headers, body)
+}
+
+fn envelope(headers: &str, body: &str) -> String {
+    format!(
+        "<s:Envelope xmlns:s=\"{SOAP}\" xmlns:a=\"{ADDRESSING}\" xmlns:w=\"{WSMAN}\">\
+         <s:Header>{headers}</s:Header><s:Body>{body}</s:Body></s:Envelope>"
+    )
+}
+
 /// Starts a command in a shell.
 pub(crate) fn command(shell: &str, line: &str) -> String {
     let selectors =
@@ -65,26 +82,9 @@ pub(crate) fn with_text_in_each_field(text: &str) -> Vec<String> {
             CONFIG,
             &format!("{TRANSFER}/Put"),
             "",
-            &format!("<c:Config xmlns:c=\"{CONFIG}\"><c:{FIELD}>{text}</c:{FIELD}></c:Config>"),
+            &format!(
+                "<c:Config xmlns:c=\"{CONFIG}\"><c:MaxEnvelopeSizekb>{text}</c:MaxEnvelopeSizekb></c:Config>"
+            ),
         ),
     ]
-}
-
-const FIELD: &str = "MaxEnvelopeSizekb";
-
-fn request(resource: &str, action: &str, more: &str, body: &str) -> String {
-    let id = service::fresh_uuid();
-    let headers = format!(
-        "<w:ResourceURI s:mustUnderstand=\"true\">{resource}</w:ResourceURI>\
-         <a:Action s:mustUnderstand=\"true\">{action}</a:Action><a:MessageID>uuid:{id}</a:MessageID>\
-         <a:To>http://localhost/wsman</a:To><a:ReplyTo><a:Address>{ANONYMOUS}</a:Address></a:ReplyTo>{more}"
-    );
-    envelope(&headers, body)
-}
-
-fn envelope(headers: &str, body: &str) -> String {
-    format!(
-        "<s:Envelope xmlns:s=\"{SOAP}\" xmlns:a=\"{ADDRESSING}\" xmlns:w=\"{WSMAN}\">\
-         <s:Header>{headers}</s:Header><s:Body>{body}</s:Body></s:Envelope>"
-    )
 }
