@@ -34,6 +34,23 @@ pub(crate) fn create_shell() -> String {
     request(SHELL_CMD, &format!("{TRANSFER}/Create"), "", &body)
 }
 
+fn request(resource: &str, action: &str, more: &str, body: &str) -> String {
+    let id = service::fresh_uuid();
+    let headers = format!(
+        "<w:ResourceURI s:mustUnderstand=\"true\">{resource}</w:ResourceURI>\
+         <a:Action s:mustUnderstand=\"true\">{action}</a:Action><a:MessageID>uuid:{id}</a:MessageID>\
+         <a:To>http://localhost/wsman</a:To><a:ReplyTo><a:Address>{ANONYMOUS}</a:Address></a:ReplyTo>{more}"
+    );
+    envelope(&headers, body)
+}
+
+fn envelope(headers: &str, body: &str) -> String {
+    format!(
+        "<s:Envelope xmlns:s=\"{SOAP}\" xmlns:a=\"{ADDRESSING}\" xmlns:w=\"{WSMAN}\">\
+         <s:Header>{headers}</s:Header><s:Body>{body}</s:Body></s:Envelope>"
+    )
+}
+
 /// Starts a command in a shell.
 pub(crate) fn command(shell: &str, line: &str) -> String {
     let selectors =
@@ -67,7 +84,9 @@ pub(crate) fn with_text_in_each_field(text: &str) -> Vec<String> {
             CONFIG,
             &format!("{TRANSFER}/Put"),
             "",
-            &format!("<c:Config xmlns:c=\"{CONFIG}\"><c:{FIELD}>{text}</c:{FIELD}></c:Config>"),
+            &format!(
+                "<c:Config xmlns:c=\"{CONFIG}\"><c:MaxEnvelopeSizekb>{text}</c:MaxEnvelopeSizekb></c:Config>"
+            ),
         ),
     ]
 }
@@ -91,21 +110,4 @@ pub(crate) fn of_enumeration(verb: &str, resource: &str, context: &str) -> Strin
 /// A custom action on a resource, both as they stand in XML.
 pub(crate) fn custom(resource: &str, action: &str) -> String {
     request(resource, action, "", "")
-}
-
-fn request(resource: &str, action: &str, more: &str, body: &str) -> String {
-    let id = service::fresh_uuid();
-    let headers = format!(
-        "<w:ResourceURI s:mustUnderstand=\"true\">{resource}</w:ResourceURI>\
-         <a:Action s:mustUnderstand=\"true\">{action}</a:Action><a:MessageID>uuid:{id}</a:MessageID>\
-         <a:To>http://localhost/wsman</a:To><a:ReplyTo><a:Address>{ANONYMOUS}</a:Address></a:ReplyTo>{more}"
-    );
-    envelope(&headers, body)
-}
-
-fn envelope(headers: &str, body: &str) -> String {
-    format!(
-        "<s:Envelope xmlns:s=\"{SOAP}\" xmlns:a=\"{ADDRESSING}\" xmlns:w=\"{WSMAN}\">\
-         <s:Header>{headers}</s:Header><s:Body>{body}</s:Body></s:Envelope>"
-    )
 }

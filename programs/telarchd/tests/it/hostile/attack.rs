@@ -63,6 +63,7 @@ impl Attackers {
         let mut attackers = Self { runtime, tallies: Vec::new() };
         let target =
             Arc::new(Target { user: target.user.clone(), guessed: target.guessed.clone(), ..*target });
+        attackers.forge_lines_once(&target);
         attackers.add(&target, "connections without a byte", 4, Attacker::flood);
         attackers.add(&target, "TLS handshakes never finished", 2, Attacker::half_handshakes);
         attackers.add(&target, "heads of one byte a second", 60, Attacker::slow_head);
@@ -77,6 +78,15 @@ impl Attackers {
         attackers
     }
 
+    /// Under attack the plain account may not be able to sign in, and its messages would not be read.
+    fn forge_lines_once(&mut self, target: &Arc<Target>) {
+        let tally = Tally::new("line feeds before the other attacks");
+        let attacker = Attacker { target: Arc::clone(target), tally: Arc::clone(&tally), number: 0 };
+        self.runtime.block_on(attacker.forge_lines());
+        assert!(tally.answered.load(Ordering::Relaxed) > 0, "no message of the plain account was answered");
+        self.tallies.push(tally);
+    }
+
     fn add<F: Future<Output = ()> + Send + 'static>(
         &mut self,
         target: &Arc<Target>,
@@ -84,7 +94,7 @@ impl Attackers {
         count: u16,
         attack: fn(Attacker) -> F,
     ) {
-        let tally = Arc::new(Tally { name, tried: AtomicU64::new(0), answered: AtomicU64::new(0) });
+        let tally = Tally::new(name);
         for number in 0..count {
             let (target, tally) = (Arc::clone(target), Arc::clone(&tally));
             self.runtime.spawn(attack(Attacker { target, tally, number }));
@@ -96,6 +106,12 @@ impl Attackers {
     pub(super) fn stop(self) -> Vec<String> {
         self.runtime.shutdown_timeout(PATIENCE);
         self.tallies.iter().map(|tally| tally.to_string()).collect()
+    }
+}
+
+impl Tally {
+    fn new(name: &'static str) -> Arc<Self> {
+        Arc::new(Self { name, tried: AtomicU64::new(0), answered: AtomicU64::new(0) })
     }
 }
 
@@ -238,19 +254,28 @@ impl Attacker {
         }
     }
 
-    /// Messages of the plain account with forged lines where a message has text.
     async fn line_feeds(self) {
-        let lines = ["&#10;", "&#13;", "&#x85;", "&#x2028;"].map(|line| format!("urn:x{line}{FORGED} y"));
         loop {
-            if let Ok(mut stream) = self.connect(self.number, self.target.http).await {
-                for message in lines.iter().flat_map(|text| message::with_text_in_each_field(text)) {
-                    if self.ask(&mut stream, &(self.head(message.len()) + &message)).await.is_err() {
-                        break;
-                    }
-                    sleep(Duration::from_millis(50)).await;
-                }
-            }
+            self.forge_lines().await;
             sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Sends messages of the plain account with forged lines where a message has text. The service may close the
+    /// connection after each of them.
+    async fn forge_lines(&self) {
+        let lines = ["&#10;", "&#13;", "&#x85;", "&#x2028;"].map(|line| format!("urn:x{line}{FORGED} y"));
+        let mut connection = None;
+        for message in lines.iter().flat_map(|text| message::with_text_in_each_field(text)) {
+            if connection.is_none() {
+                connection = self.connect(self.number, self.target.http).await.ok();
+            }
+            if let Some(stream) = &mut connection
+                && self.ask(stream, &(self.head(message.len()) + &message)).await.is_err()
+            {
+                connection = None;
+            }
+            sleep(Duration::from_millis(50)).await;
         }
     }
 
