@@ -25,6 +25,7 @@ mod running;
 mod separated;
 mod service_manager;
 mod subscriptions;
+mod taken_over;
 mod tampering;
 mod withdrawal;
 
