@@ -29,6 +29,7 @@ mod separated;
 mod service_manager;
 mod sign_in_attacks;
 mod subscriptions;
+mod taken_over;
 mod tampering;
 mod withdrawal;
 
