@@ -148,6 +148,7 @@ fn a_configuration_that_is_printed_line_by_line_is_read_as_the_same() {
             ("Winrs/AllowRemoteShellAccess", "false"),
             ("Shell/LoginShell", "/bin/my \"shell\""),
             ("Shell/Profiles", "WhenAsked"),
+            ("Shell/AbandonedCommandTimeoutms", "0"),
             ("Identify/ProductVendor", "Example \"and\" sons"),
         ] {
             config.set(name, value).unwrap();
@@ -174,7 +175,7 @@ fn assert_values(config: &Config, column: fn([&'static str; 3]) -> &'static str)
 }
 
 /// Path, ours, and the article "Installation and Configuration for Windows Remote Management" for WinRM 2.0.
-const VALUES: [[&str; 3]; 49] = [
+const VALUES: [[&str; 3]; 50] = [
     ["MaxEnvelopeSizekb", "500", "150"],
     ["MaxTimeoutms", "60000", "60000"],
     ["MaxBatchItems", "32000", "32000"],
@@ -225,6 +226,7 @@ const VALUES: [[&str; 3]; 49] = [
     ["Winrs/MaxShellsPerUser", "30", "5"],
     ["Shell/LoginShell", "", ""],
     ["Shell/Profiles", "Never", "Never"],
+    ["Shell/AbandonedCommandTimeoutms", "600000", "600000"],
     ["WMI/PermanentSubscriptions", "false", "false"],
     ["WMI/CommandLineConsumers", "false", "false"],
     ["Identify/ProductVendor", "", ""],

@@ -185,7 +185,7 @@ fn a_vendor_is_a_text_that_can_be_told_or_the_true_one() {
     }
 }
 
-const ORDER: [&str; 49] = [
+const ORDER: [&str; 50] = [
     "MaxEnvelopeSizekb",
     "MaxTimeoutms",
     "MaxBatchItems",
@@ -232,6 +232,7 @@ const ORDER: [&str; 49] = [
     "Winrs/MaxShellsPerUser",
     "Shell/LoginShell",
     "Shell/Profiles",
+    "Shell/AbandonedCommandTimeoutms",
     "WMI/PermanentSubscriptions",
     "WMI/CommandLineConsumers",
     "Identify/ProductVendor",
