@@ -15,6 +15,7 @@
 
 mod allowance;
 mod gateway;
+mod keeping;
 mod link;
 mod message;
 pub mod oracle;
@@ -22,13 +23,16 @@ mod order;
 pub mod quick_config;
 mod serving;
 mod sessions;
+mod variables;
 pub mod wire;
 
 pub use allowance::{Allowance, Verdict};
 pub use gateway::{Gateway, Local, Session, Unasked};
+pub use keeping::{GroupAnswer, GroupRequest, Session as KeptSession};
 pub use link::{Frame, HEAD, LONGEST, Link, frame_head, is_of_root_or_own, message_length};
 pub use message::{
     Ask, CertificateWish, Claim, ContextForm, Denial, Denied, NotMapped, SessionId, SignedIn, Tell, Unchanged,
 };
 pub use order::{Hardware, Order, Report};
 pub use serving::{Broker, Duties, Notice};
+pub use variables::Variables;

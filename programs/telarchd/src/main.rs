@@ -38,6 +38,8 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
+    // Before anything else of this process is open.
+    inherited::keep_from_children();
     if let Some(code) = separate::hidden()? {
         return Ok(code);
     }
@@ -49,7 +51,9 @@ fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
             runtime()?.block_on(ephemeral::run(ephemeral))?;
         }
         Arguments::Persistent(persistent) => {
-            // Before anything else of this process is open.
+            if persistent.separate.is_gateway {
+                inherited::close_all();
+            }
             let inherited = inherited::take();
             persistent::make_state(&persistent)?;
             let audit = AuditFile::open(&persistent.audit).map_err(|error| {

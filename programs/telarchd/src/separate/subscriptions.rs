@@ -72,15 +72,11 @@ impl Subscriptions {
     fn start(&self, wmi: &config::Wmi) -> io::Result<(Child, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
-        let mut command = this_program("telarchd: permanent subscriptions");
+        let of_programs = ["PATH", "HOME", "USER", "LOGNAME", "DBUS_SYSTEM_BUS_ADDRESS"];
+        let mut command = this_program("telarchd: permanent subscriptions", &of_programs);
         let commands = if wmi.command_line_consumers { RUN } else { REFUSE };
         command.arg(SUBSCRIPTIONS).arg(&self.state).arg(&self.audit).arg(commands);
         command.stdin(OwnedFd::from(theirs));
-        for name in
-            ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]
-        {
-            command.env_remove(name);
-        }
         Ok((command.spawn()?, ours))
     }
 
