@@ -30,7 +30,10 @@ impl Terms {
             Ok(Some(group)) => return Enclosure::in_group(group, limits),
             Ok(None) => {}
             Err(error) => {
-                tracing::warn!(%error, shell, "No control group for the shell: its memory is limited for each process alone")
+                tracing::warn!(
+                    %error, shell,
+                    "No control group for the shell: its memory is limited for each process alone"
+                );
             }
         }
         Enclosure::marked(limits, Mark::new(fresh_uuid().to_string()))
