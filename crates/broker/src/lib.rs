@@ -15,6 +15,7 @@
 
 mod allowance;
 mod gateway;
+mod keeping;
 mod link;
 mod local_connections;
 mod message;
@@ -23,11 +24,13 @@ mod order;
 pub mod quick_config;
 mod serving;
 mod sessions;
+mod variables;
 pub mod wire;
 mod workers;
 
 pub use allowance::{Allowance, Verdict};
 pub use gateway::{Gateway, Local, LocalGuard, Session, Unasked};
+pub use keeping::{GroupAnswer, GroupRequest, Session as KeptSession};
 pub use link::{Frame, HEAD, LONGEST, Link, frame_head, is_of_root_or_own, message_length};
 pub use local_connections::{LocalConnection, LocalConnections};
 pub use message::{
@@ -35,3 +38,4 @@ pub use message::{
 };
 pub use order::{Hardware, Order, Report};
 pub use serving::{Broker, Duties, Notice};
+pub use variables::Variables;

@@ -1,6 +1,7 @@
 //! What must hold for whatever octets come: for the fuzzer, and for the corpus in the tests.
 #![allow(clippy::panic, clippy::expect_used)]
 
+use crate::keeping::{GroupAnswer, GroupRequest, Session};
 use crate::message::{Ask, Tell};
 use crate::order::{Order, Report};
 
@@ -24,5 +25,14 @@ pub fn broker_message(octets: &[u8]) {
     }
     if let Ok(report) = Report::decode(octets) {
         assert_eq!(Report::decode(&report.encode()), Ok(report));
+    }
+    if let Ok(session) = Session::decode(octets) {
+        assert_eq!(Session::decode(&session.encode()), Ok(session));
+    }
+    if let Ok(request) = GroupRequest::decode(octets) {
+        assert_eq!(GroupRequest::decode(&request.encode()), Ok(request));
+    }
+    if let Ok(answer) = GroupAnswer::decode(octets) {
+        assert_eq!(GroupAnswer::decode(&answer.encode()), Ok(answer));
     }
 }

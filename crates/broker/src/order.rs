@@ -43,6 +43,9 @@ pub enum Hardware {
 /// What a host tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
+    /// The session of the user is open and the process of the host exists; reported by the process that keeps the
+    /// session, with a descriptor of the host's process (pidfd_open(2)) where the kernel has such descriptors.
+    Opened,
     /// It works.
     Started,
     /// It does not, and why, for the log.
@@ -147,6 +150,7 @@ impl Report {
             Self::Leaving { connected } => _ = w.u8(3).u64(*connected),
             Self::Staying => _ = w.u8(4),
             Self::AsksForHardware => _ = w.u8(5),
+            Self::Opened => _ = w.u8(6),
         }
         w.finish()
     }
@@ -163,6 +167,7 @@ impl Report {
             3 => Self::Leaving { connected: r.u64()? },
             4 => Self::Staying,
             5 => Self::AsksForHardware,
+            6 => Self::Opened,
             _ => return Err(Malformed("nobody knows the report")),
         };
         r.finish()?;

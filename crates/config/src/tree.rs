@@ -38,7 +38,7 @@ sections! {
         "Service" service: Service;
         /// What remote shells may use.
         "Winrs" winrs: Winrs;
-        /// How remote shells begin on this machine.
+        /// How remote shells begin and end on this machine.
         "Shell" shell: Shell;
         /// What is done for WMI without anybody asking.
         "WMI" wmi: Wmi;
@@ -170,12 +170,15 @@ sections! {
         "MaxShellsPerUser" max_shells_per_user: Quota<MAX_31> = Number::of::<30>(), Writable;
     }
 
-    /// How remote shells begin on this machine; Windows has no such settings.
+    /// How remote shells begin and end on this machine; Windows has no such settings.
     Shell ["Shell/", (shell)] {
         /// Program that reads command lines, called with -c and the line.
         "LoginShell" login_shell: LoginShell = LoginShell::default(), FileOnly;
         /// Whether a shell reads the profiles of system and user first.
         "Profiles" profiles: Profiles = Profiles::Never, FileOnly;
+        /// Time after which a running command is ended whose client neither receives nor sends; 0 is never.
+        "AbandonedCommandTimeoutms" abandoned_command_timeoutms: Milliseconds<0, MAX_31>
+            = Number::of::<600_000>(), FileOnly;
     }
 
     /// What is done for WMI without anybody asking; Windows has no such settings.

@@ -35,6 +35,8 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
+    // Before anything else of this process is open.
+    inherited::keep_from_children();
     if let Some(code) = separate::hidden()? {
         return Ok(code);
     }
@@ -47,9 +49,9 @@ fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
         Arguments::Persistent(persistent) => {
             if persistent.separate.is_gateway {
+                inherited::close_all();
                 return separate::run_gateway(&persistent);
             }
-            // Before anything else of this process is open.
             let inherited = inherited::take();
             persistent::make_state(&persistent)?;
             let audit = AuditFile::open(&persistent.audit, persistent.audit_limits).map_err(|error| {

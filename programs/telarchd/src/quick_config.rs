@@ -50,14 +50,10 @@ impl QuickConfig {
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_read_timeout(Some(LONGEST))?;
         let link = Link::given(ours)?;
-        let mut command = this_program("telarchd: quickconfig");
+        // The programs of firewalls are found by PATH, the bus by its address.
+        let mut command = this_program("telarchd: quickconfig", &["PATH", "DBUS_SYSTEM_BUS_ADDRESS"]);
         command.arg(QUICK_CONFIG).arg(&self.state).stdin(OwnedFd::from(theirs));
-        command.stdout(Stdio::null()).stderr(relay::stderr_for("quickconfig"));
-        for name in
-            ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]
-        {
-            command.env_remove(name);
-        }
+        command.stderr(relay::stderr_for("quickconfig"));
         let mut child = command.spawn()?;
         drop(command);
         let asked = || {

@@ -9,7 +9,10 @@ mod confinement;
 mod duties;
 mod gateway;
 mod host;
+mod host_process;
 mod hosts;
+mod keeper;
+mod kept_groups;
 mod subscriptions;
 mod user;
 
@@ -19,13 +22,13 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use accounts::UnixUsers;
 
 use crate::arguments::Persistent;
 use crate::audit::AuditFile;
-use crate::inherited::Inherited;
+use crate::inherited::{self, Inherited};
 use crate::open_files::OpenFiles;
 
 /// Does what this process was started for, if that is to be a host; none if it was started by anybody else.
@@ -33,8 +36,11 @@ pub(crate) fn hidden() -> Result<Option<ExitCode>, Box<dyn Error>> {
     let arguments: Vec<String> =
         std::env::args_os().skip(1).filter_map(|one| one.into_string().ok()).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if matches!(arguments.as_slice(), [KEEPER | QUICK_CONFIG | SUBSCRIPTIONS | HOST, ..]) {
+        inherited::close_all();
+    }
     match arguments.as_slice() {
-        [KEEPER, user, state] => host::keep(user, state).map(Some),
+        [KEEPER, user, state, group] => keeper::keep(user, state, group).map(Some),
         [QUICK_CONFIG, state] => crate::quick_config::run(state).map(Some),
         [SUBSCRIPTIONS, state, commands] => subscriptions::run(Path::new(state), commands).map(Some),
         [HOST, uid, gid, state] => host::run(uid.parse()?, gid.parse()?, Path::new(state)).map(Some),
@@ -79,22 +85,43 @@ const SUBSCRIPTIONS: &str = "--subscriptions";
 /// What the process is told first that sets up the machine.
 pub(crate) const QUICK_CONFIG: &str = "--quickconfig";
 
-/// This program once more; `shown` is what lists of processes show. It is found although its file was replaced.
-pub(crate) fn this_program(shown: &str) -> Command {
+/// Returns a command that starts this program once more, although its file may have been replaced; `shown` is what
+/// lists of processes show.
+///
+/// It begins with an environment of a few variables of this process, and `more` of them, whatever else is in the
+/// environment of this process or was set by PAM.
+pub(crate) fn this_program(shown: &str, more: &[&str]) -> Command {
     let mut command = Command::new("/proc/self/exe");
-    command.arg0(shown);
+    command.arg0(shown).stdout(Stdio::null()).env_clear();
+    for name in ALWAYS_INHERITED.iter().chain(more) {
+        command.envs(std::env::var_os(name).map(|value| (name, value)));
+    }
     OpenFiles::restore_in(&mut command);
     command
 }
 
+/// Variables that every process of this service has from the one that has started it.
+const ALWAYS_INHERITED: [&str; 4] = ["TELARCH_LOG", "JOURNAL_STREAM", "LANG", "TZ"];
+
 /// Takes the socket that this process was given as its standard input, which becomes empty.
 pub(crate) fn given_socket() -> Result<UnixStream, Box<dyn Error>> {
-    let stdin = std::io::stdin();
-    let socket = stdin.as_fd().try_clone_to_owned()?;
+    let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
     empty_stdin()?;
-    rustix::net::sockopt::socket_type(&socket)
+    socket_of(socket)
+}
+
+/// Takes the socket that this process was given as its standard output, which becomes empty.
+fn given_second_socket() -> Result<UnixStream, Box<dyn Error>> {
+    let socket = std::io::stdout().as_fd().try_clone_to_owned()?;
+    let nothing = OwnedFd::from(File::options().write(true).open("/dev/null")?);
+    rustix::stdio::dup2_stdout(&nothing)?;
+    socket_of(socket)
+}
+
+fn socket_of(descriptor: OwnedFd) -> Result<UnixStream, Box<dyn Error>> {
+    rustix::net::sockopt::socket_type(&descriptor)
         .map_err(|_| "this is how telarchd starts itself, not for people")?;
-    Ok(UnixStream::from(socket))
+    Ok(UnixStream::from(descriptor))
 }
 
 /// Lets go of what was standard input.

@@ -5,12 +5,34 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 
+use broker::Variables;
 use plugin_shell::Surroundings;
 
 /// As `sshd` would set it up, except that the search path is that of this process.
 pub(crate) fn of_this_user() -> Surroundings {
-    let entry = Entry::of(rustix::process::getuid().as_raw());
-    let from_environment = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+    set_up(None, &Variables::default())
+}
+
+/// As `sshd` would set it up for an account, with the variables that the modules of PAM have set in the session; those
+/// that this program sets itself cannot be replaced by them.
+pub(crate) fn of_session(account: &str, variables: &Variables) -> Surroundings {
+    let mut surroundings = set_up(Some(account), variables);
+    for (name, value) in variables.iter() {
+        let is_there = surroundings.environment.iter().any(|(other, _)| other == name);
+        if !is_there {
+            let value = variables.get(name).unwrap_or(value);
+            surroundings.environment.push((name.into(), value.into()));
+        }
+    }
+    surroundings
+}
+
+fn set_up(account: Option<&str>, variables: &Variables) -> Surroundings {
+    let entry = Entry::of(rustix::process::getuid().as_raw(), account);
+    let from_environment = |name: &str| {
+        let own = || env::var_os(name);
+        variables.get(name).map(OsString::from).or_else(own).filter(|value| !value.is_empty())
+    };
     let home = entry
         .as_ref()
         .map(|entry| entry.home.clone())
@@ -52,10 +74,17 @@ struct Entry {
 }
 
 impl Entry {
-    /// Looks a user up by number (passwd(5)).
-    fn of(uid: u32) -> Option<Self> {
+    /// Looks a user up by number (passwd(5)): of several the one that has the name of the account, or else the first.
+    fn of(uid: u32, account: Option<&str>) -> Option<Self> {
         let list = fs::read_to_string("/etc/passwd").ok()?;
-        list.lines().find_map(|line| {
+        let mut entries = Self::all_of(uid, &list);
+        let is_named = |entry: &Self| account.is_some_and(|account| entry.name == account);
+        let named = entries.iter().position(is_named).unwrap_or(0);
+        (!entries.is_empty()).then(|| entries.swap_remove(named))
+    }
+
+    fn all_of(uid: u32, list: &str) -> Vec<Self> {
+        let entries = list.lines().filter_map(|line| {
             let fields: Vec<&str> = line.split(':').collect();
             let [name, _, number, _, _, home, shell] = fields.as_slice() else { return None };
             let is_asked_for = number.parse() == Ok(uid) && !shell.is_empty();
@@ -64,6 +93,7 @@ impl Entry {
                 home: PathBuf::from(home),
                 shell: PathBuf::from(shell),
             })
-        })
+        });
+        entries.collect()
     }
 }

@@ -148,6 +148,7 @@ fn a_configuration_that_is_printed_line_by_line_is_read_as_the_same() {
             ("Winrs/AllowRemoteShellAccess", "false"),
             ("Shell/LoginShell", "/bin/my \"shell\""),
             ("Shell/Profiles", "WhenAsked"),
+            ("Shell/AbandonedCommandTimeoutms", "0"),
             ("Identify/ProductVendor", "Example \"and\" sons"),
         ] {
             config.set(name, value).unwrap();
@@ -225,6 +226,7 @@ const VALUES: [[&str; 3]; 50] = [
     ["Winrs/MaxShellsPerUser", "30", "5"],
     ["Shell/LoginShell", "", ""],
     ["Shell/Profiles", "Never", "Never"],
+    ["Shell/AbandonedCommandTimeoutms", "600000", "600000"],
     ["WMI/PermanentSubscriptions", "false", "false"],
     ["WMI/CommandLineConsumers", "false", "false"],
     ["Identify/ProductVendor", "", ""],

@@ -232,6 +232,7 @@ const ORDER: [&str; 50] = [
     "Winrs/MaxShellsPerUser",
     "Shell/LoginShell",
     "Shell/Profiles",
+    "Shell/AbandonedCommandTimeoutms",
     "WMI/PermanentSubscriptions",
     "WMI/CommandLineConsumers",
     "Identify/ProductVendor",

@@ -27,7 +27,8 @@ pub struct HostedPlugin {
     resources: Vec<Resource>,
     hosts: Arc<dyn Hosts>,
     quota: Option<UserQuota>,
-    users: Mutex<HashMap<Sid, Arc<User>>>,
+    /// By SID and name: two accounts with the same number have the same SID, and hosts of their own.
+    users: Mutex<HashMap<(Sid, String), Arc<User>>>,
 }
 
 /// What there is of one user.
@@ -121,19 +122,19 @@ impl HostedPlugin {
 
     /// What there is of the caller, unless too many others have something open.
     fn admit(&self, call: &Call) -> Result<(Arc<User>, Option<Opening>), Fault> {
-        let sid = call.caller.sid();
+        let key = (call.caller.sid(), call.caller.identity().account().name.clone());
         let mut users = locked(&self.users);
-        let user = match users.get(&sid) {
+        let user = match users.get(&key) {
             Some(user) => Arc::clone(user),
             None => {
                 users.retain(|_, user| Arc::strong_count(user) > 1 || user.connection().is_some());
-                Arc::clone(users.entry(sid).or_default())
+                Arc::clone(users.entry(key.clone()).or_default())
             }
         };
         let (Some(quota), Action::Create) = (self.quota, &call.request.head().action) else {
             return Ok((user, None));
         };
-        let others = users.iter().filter(|(other, user)| **other != sid && user.has_something()).count();
+        let others = users.iter().filter(|(other, user)| **other != key && user.has_something()).count();
         let most = (quota.most)(&call.config);
         if others >= usize::try_from(most).unwrap_or(usize::MAX) {
             return Err((quota.refusal)(most));

@@ -58,6 +58,7 @@ pub struct Command {
     input: Input,
     output: Arc<Output>,
     fate: watch::Sender<Fate>,
+    exited: watch::Receiver<Option<i32>>,
     tasks: [AbortHandle; 2],
     supervisor: Mutex<Option<JoinHandle<()>>>,
 }
@@ -97,11 +98,11 @@ impl Command {
         let output = Arc::new(Output::new(spec.code_page));
         let (fate, told) = watch::channel(Fate::Lives);
         let (exit, exited) = watch::channel(None);
-        let pump = tokio::spawn(pump(Arc::clone(&output), [stdout, stderr], exited));
+        let pump = tokio::spawn(pump(Arc::clone(&output), [stdout, stderr], exited.clone()));
         let writer = tokio::spawn(writer.run());
         let tasks = [pump.abort_handle(), writer.abort_handle()];
         let supervisor = Mutex::new(Some(tokio::spawn(supervise(leader, told, exit))));
-        Ok(Self { group, input, output, fate, tasks, supervisor })
+        Ok(Self { group, input, output, fate, exited, tasks, supervisor })
     }
 
     /// The number of the command's process, which is also that of its process group.
@@ -131,6 +132,12 @@ impl Command {
         wait: Duration,
     ) -> Result<Delivery, CommandError> {
         Arc::clone(&self.output).receive(limit, wanted, wait).await
+    }
+
+    /// Waits until the command's process has ended, or the command is closed.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut exited = self.exited.clone();
+        async move { _ = exited.wait_for(Option::is_some).await }
     }
 
     /// Whether a client was told of the command's end: then nothing more can come of it.

@@ -32,6 +32,7 @@
 
 mod codepage;
 mod command;
+mod control_group;
 mod error;
 mod limits;
 pub mod oracle;
@@ -43,6 +44,7 @@ pub use self::command::{
     Command, CommandLine, CommandSpec, CommandState, Committed, Delivery, Release, Signal, Startup, Stdin,
     Stream, StreamSet, without_outer_quotes,
 };
+pub use self::control_group::{ControlGroup, Enforced};
 pub use self::error::CommandError;
-pub use self::limits::{Enclosure, Limits, delegated};
+pub use self::limits::{Enclosure, Limits, OwnGroups, ShellGroup, ShellGroups};
 pub use self::plugin::{ShellPlugin, Surroundings, too_many_users};

@@ -1,15 +1,19 @@
 //! What the commands of one shell may use up together.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::num::{NonZeroU32, NonZeroU64};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use config::Winrs;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tokio::time::sleep;
 
+use crate::control_group::ControlGroup;
 use crate::processes::{Mark, Process, Snapshot};
 
 /// The quotas of a shell; `None` is no limit.
@@ -27,28 +31,136 @@ pub struct Limits {
 /// A boundary around the processes of one shell.
 ///
 /// **With cgroup v2** all commands of the shell share one group, also what leaves their process groups. The kernel
-/// limits their memory together, and ends the shell with everything in it. It would count threads, not processes,
-/// and a Java program with its thirty threads is one process to those who set quotas; so it only keeps a shell from
-/// flooding the machine (at 64 threads for each process), and the processes are counted as below.
+/// limits their memory together, and ends the shell with everything in it. Where root has made the group for the process
+/// of a user ([`ShellGroups`]), a command cannot leave it; where a user runs the whole service, the group is the user's own.
 ///
 /// **Without it** memory is limited for each process by itself (`RLIMIT_DATA`). That limit is on data, not on the
 /// address space: PowerShell, Java and Go reserve far more addresses than they ever use. What belongs to the shell
 /// is what is in the process groups of its commands or has the shell's mark in its environment; a program that left
 /// the group *and* was started with another environment (`env -i setsid …`) escapes.
 ///
-/// **Processes** are counted when a command is to be started, and while there are some about once a second. Shells
-/// that have more than they may lose their youngest ones. For up to a second a shell can therefore have more:
-/// `RLIMIT_NPROC`, which would stop it at once, counts all that the user has, also outside of the shell.
+/// **Processes.** No kernel counts processes: `pids.max` and `RLIMIT_NPROC` count threads as well, and a Java program with
+/// its hundred threads is one process to those who set quotas. So a group refuses to fork beyond [`Limits::tasks`], which
+/// leaves room for threads, and processes are counted when a command is to be started, and several times a second while
+/// there are some; of too many the youngest are killed. Without a group only the latter holds:
+/// `RLIMIT_NPROC` would count all that the user has, also outside of the shell, unless the shell had a user namespace of
+/// its own, in which setuid programs such as sudo do not work.
 ///
 /// A process is taken in right after it was started, with the children it has by then; later ones are born inside.
 /// One that took more memory than it may in that moment is killed at the next count. Code between `fork` and `exec`
 /// would leave no gap, but would have to be unsafe, and `fork` copies what is mapped here: with 20 MB that takes
-/// several times as long as all the rest of a start. This is a quota, not a sandbox.
+/// several times as long as all the rest of a start.
 #[derive(Debug, Default)]
 pub struct Enclosure {
     limits: Limits,
-    cgroup: Option<PathBuf>,
+    group: Option<Box<dyn ShellGroup>>,
     mark: Option<Mark>,
+}
+
+/// Makes the control groups of shells.
+pub trait ShellGroups: Send + Sync {
+    /// Makes a group for one shell; `None` where shells have none.
+    ///
+    /// # Errors
+    /// Why there is none although there should be.
+    fn make(&self, limits: &Limits) -> io::Result<Option<Box<dyn ShellGroup>>>;
+}
+
+/// The control group of one shell.
+pub trait ShellGroup: fmt::Debug + Send + Sync {
+    /// Moves a process into it that was started this moment.
+    ///
+    /// # Errors
+    /// Why it is not in it.
+    fn admit(&self, process: Pid) -> io::Result<()>;
+    /// Returns whether the kernel limits the memory of the group.
+    fn limits_memory(&self) -> bool;
+    /// Returns the processes in it.
+    fn processes(&self) -> Vec<Pid>;
+    /// Kills every process in it.
+    fn kill(&self);
+    /// Removes it.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::ResourceBusy`] while there are processes in it.
+    fn remove(&self) -> io::Result<()>;
+}
+
+/// Groups that this process makes itself, where a service manager has delegated a group to it
+/// (systemd: `Delegate=memory pids`).
+#[derive(Debug, Default)]
+pub struct OwnGroups;
+
+impl ShellGroups for OwnGroups {
+    fn make(&self, limits: &Limits) -> io::Result<Option<Box<dyn ShellGroup>>> {
+        let Some(parent) = delegated() else { return Ok(None) };
+        OwnGroup::make(&parent, limits).map(|group| Some(Box::new(group) as Box<dyn ShellGroup>))
+    }
+}
+
+/// A group that this process has made.
+#[derive(Debug)]
+struct OwnGroup {
+    group: ControlGroup,
+    limits_memory: bool,
+}
+
+impl OwnGroup {
+    /// The name does not depend on what a client chooses: each shell has a group of its own.
+    fn make(parent: &ControlGroup, limits: &Limits) -> io::Result<Self> {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
+        let group = parent.make(&format!("shell-{}-{number}", std::process::id()))?;
+        match group.limit(limits.memory.map(NonZeroU64::get), limits.tasks().map(NonZeroU64::get)) {
+            Ok(enforced) => Ok(Self { group, limits_memory: enforced.memory }),
+            Err(error) => {
+                let _ = group.remove();
+                Err(error)
+            }
+        }
+    }
+}
+
+impl ShellGroup for OwnGroup {
+    fn admit(&self, process: Pid) -> io::Result<()> {
+        self.group.take_in(process)
+    }
+
+    fn limits_memory(&self) -> bool {
+        self.limits_memory
+    }
+
+    fn processes(&self) -> Vec<Pid> {
+        self.group.processes()
+    }
+
+    fn kill(&self) {
+        self.group.kill();
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        self.group.remove()
+    }
+}
+
+impl Limits {
+    /// Returns the quotas of the settings.
+    #[must_use]
+    pub fn of_settings(winrs: &Winrs) -> Self {
+        Self {
+            memory: winrs.max_memory_per_shell_mb.limit().and_then(NonZeroU64::new),
+            processes: winrs.max_processes_per_shell.limit().and_then(NonZeroU32::new),
+            open_files: None,
+        }
+    }
+
+    /// Returns how many processes and threads the group of a shell may have: the kernel counts them together, and large
+    /// programs have a hundred threads each.
+    #[must_use]
+    pub fn tasks(&self) -> Option<NonZeroU64> {
+        let processes = u64::from(self.processes?.get());
+        NonZeroU64::new(processes.saturating_mul(TASKS_PER_PROCESS).saturating_add(TASKS_OF_ONE_PROGRAM))
+    }
 }
 
 impl Enclosure {
@@ -59,30 +171,17 @@ impl Enclosure {
 
     /// Limits for each process by itself.
     pub fn per_process(limits: Limits) -> Self {
-        Self { limits, cgroup: None, mark: None }
+        Self { limits, group: None, mark: None }
     }
 
     /// The same, and its processes are found again wherever they go.
     pub(crate) fn marked(limits: Limits, mark: Mark) -> Self {
-        Self { limits, cgroup: None, mark: Some(mark) }
+        Self { limits, group: None, mark: Some(mark) }
     }
 
-    /// A new group named `name` in `parent`: a cgroup v2 folder that was delegated to this user, holds no process of
-    /// its own and has the controllers `memory` and `pids` switched on for its children ([`delegated`] finds one).
-    pub fn in_cgroup(parent: &Path, name: &str, limits: Limits) -> io::Result<Self> {
-        let cgroup = parent.join(name);
-        fs::create_dir(&cgroup)?;
-        // Dropping it from here on removes the folder again.
-        let enclosure = Self { limits, cgroup: Some(cgroup), mark: None };
-        if let Some(memory) = limits.memory {
-            enclosure.write("memory.max", memory)?;
-            // Swapping would turn the limit into a delay. Kernels without swap lack the file.
-            let _ = enclosure.write("memory.swap.max", 0);
-        }
-        if let Some(processes) = limits.processes {
-            enclosure.write("pids.max", u64::from(processes.get()) * TASKS_PER_PROCESS)?;
-        }
-        Ok(enclosure)
+    /// A control group, which is removed with the enclosure.
+    pub fn in_group(group: Box<dyn ShellGroup>, limits: Limits) -> Self {
+        Self { limits, group: Some(group), mark: None }
     }
 
     /// What was asked for.
@@ -102,20 +201,19 @@ impl Enclosure {
 
     /// Whether [`Enclosure::processes`] looks at the snapshot.
     pub(crate) fn needs_snapshot(&self) -> bool {
-        self.cgroup.is_none()
+        self.group.is_none()
     }
 
     /// What belongs to the shell: `groups` are those of its commands, which must not have been reaped since before
     /// the snapshot.
     pub(crate) fn processes(&self, groups: &[u32], snapshot: &Snapshot) -> Vec<Process> {
-        let Some(cgroup) = &self.cgroup else { return snapshot.members(groups, self.mark.as_ref()) };
-        let list = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
-        list.lines().filter_map(|line| Process::of(Pid::from_raw(line.trim().parse().ok()?)?)).collect()
+        let Some(group) = &self.group else { return snapshot.members(groups, self.mark.as_ref()) };
+        group.processes().into_iter().filter_map(Process::of).collect()
     }
 
     /// Takes a process in that was started this moment.
     pub(crate) fn admit(&self, process: Pid) {
-        if self.limits == Limits::default() && self.cgroup.is_none() {
+        if self.limits == Limits::default() && self.group.is_none() {
             return;
         }
         let mut family = vec![process];
@@ -131,29 +229,35 @@ impl Enclosure {
 
     /// Whether there is a limit that only looking at the processes can enforce.
     pub(crate) fn is_to_be_counted(&self) -> bool {
-        self.limits.processes.is_some() || (self.limits.memory.is_some() && self.cgroup.is_none())
+        self.limits.processes.is_some() || (self.limits.memory.is_some() && !self.is_limited_together())
     }
 
     /// Whether a process has more memory than one may: it took it before there was a limit.
     pub(crate) fn is_exceeded_by(&self, process: &Process) -> bool {
-        let limit = self.limits.memory.filter(|_| self.cgroup.is_none());
+        let limit = self.limits.memory.filter(|_| !self.is_limited_together());
         limit.is_some_and(|limit| process.data() > Some(limit.get()))
+    }
+
+    /// Whether the kernel limits the memory of all processes together.
+    fn is_limited_together(&self) -> bool {
+        self.group.as_ref().is_some_and(|group| group.limits_memory())
     }
 
     /// Kills what is left inside and removes the group.
     pub async fn close(&self) {
-        let Some(cgroup) = &self.cgroup else { return };
-        kill_all(cgroup);
+        let Some(group) = &self.group else { return };
+        group.kill();
         // The folder can go as soon as the last process has; there is no event for that.
         for _ in 0..100 {
-            match fs::remove_dir(cgroup) {
+            match group.remove() {
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
                     sleep(Duration::from_millis(10)).await;
+                    group.kill();
                 }
                 _ => return,
             }
         }
-        tracing::warn!(cgroup = %cgroup.display(), "The group of a closed shell is not empty");
+        tracing::warn!(?group, "The group of a closed shell is not empty");
     }
 
     fn take_in(&self, process: Pid) -> io::Result<()> {
@@ -162,10 +266,10 @@ impl Enclosure {
             let current = Some(maximum.map_or(open_files, |maximum| maximum.min(open_files)));
             prlimit(Some(process), Resource::Nofile, Rlimit { current, maximum })?;
         }
-        if self.cgroup.is_some() {
-            return self.write("cgroup.procs", process.as_raw_nonzero());
+        if let Some(group) = &self.group {
+            group.admit(process)?;
         }
-        if let Some(memory) = self.limits.memory {
+        if let Some(memory) = self.limits.memory.filter(|_| !self.is_limited_together()) {
             // Nobody may raise a limit that is lower already.
             let maximum = getrlimit(Resource::Data).maximum;
             let most = Some(maximum.map_or(memory.get(), |maximum| maximum.min(memory.get())));
@@ -173,20 +277,13 @@ impl Enclosure {
         }
         Ok(())
     }
-
-    fn write(&self, file: &str, value: impl std::fmt::Display) -> io::Result<()> {
-        match &self.cgroup {
-            Some(cgroup) => fs::write(cgroup.join(file), value.to_string()),
-            None => Ok(()),
-        }
-    }
 }
 
 impl Drop for Enclosure {
     fn drop(&mut self) {
-        if let Some(cgroup) = &self.cgroup {
-            kill_all(cgroup);
-            let _ = fs::remove_dir(cgroup);
+        if let Some(group) = &self.group {
+            group.kill();
+            let _ = group.remove();
         }
     }
 }
@@ -201,38 +298,32 @@ fn children_of(process: Pid) -> Vec<Pid> {
 /// More than any program starts in its first moment.
 const LARGEST_FAMILY: usize = 64;
 
-/// Threads that programs have on large machines, and room for what is counted only once a second.
-const TASKS_PER_PROCESS: u64 = 64;
+/// Threads that a usual program has.
+const TASKS_PER_PROCESS: u64 = 8;
+/// Threads that a large program has on a large machine.
+const TASKS_OF_ONE_PROGRAM: u64 = 256;
 
-/// Since Linux 5.14; before that the commands' own process groups have to do.
-fn kill_all(cgroup: &Path) {
-    let _ = fs::write(cgroup.join("cgroup.kill"), "1");
-}
-
-/// The folder in which this process may make groups for its shells, if the system gave it one.
+/// Returns the group in which this process may make groups for its shells, if the system gave it one.
 ///
 /// That is so where a service manager delegated a group and put the daemon in a group below it
 /// (systemd: `Delegate=memory pids` and `DelegateSubgroup=`).
-pub fn delegated() -> Option<PathBuf> {
-    let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
-    delegated_in(Path::new("/sys/fs/cgroup"), &membership)
+fn delegated() -> Option<ControlGroup> {
+    delegated_to(&ControlGroup::of_this_process()?)
 }
 
-fn delegated_in(root: &Path, membership: &str) -> Option<PathBuf> {
-    // The one line of cgroup v2 has hierarchy 0 and no controllers (cgroups(7), "/proc/pid/cgroup").
-    let own = membership.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let parent = root.join(Path::new(own).parent()?);
-    let controllers = fs::read_to_string(parent.join("cgroup.subtree_control")).ok()?;
-    let has = |name| controllers.split_whitespace().any(|controller| controller == name);
+fn delegated_to(own: &ControlGroup) -> Option<ControlGroup> {
+    let parent = own.parent()?;
     let writable = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
     // Who moves a process needs to write where the two groups meet as well (cgroups(7), "Delegation containment").
-    let delegated = writable(&parent) && writable(&parent.join("cgroup.procs"));
-    (has("memory") && has("pids") && delegated).then_some(parent)
+    let is_delegated = writable(parent.path()) && writable(&parent.path().join("cgroup.procs"));
+    (parent.controls_children() && is_delegated).then_some(parent)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::path::PathBuf;
+
     use super::*;
 
     const LIMITS: Limits = Limits {
@@ -241,26 +332,63 @@ mod tests {
         open_files: None,
     };
 
+    /// A folder with the files that the kernel makes in every group.
+    fn folder(parent: &Path) -> ControlGroup {
+        ControlGroup::at(parent, parent)
+    }
+
+    /// A group made below a folder; the kernel's files come after it here.
+    fn made(parent: &Path, limits_memory: bool) -> (Enclosure, PathBuf) {
+        let group = OwnGroup { limits_memory, ..OwnGroup::make(&folder(parent), &LIMITS).unwrap() };
+        let path = group.group.path().to_owned();
+        for file in ["cgroup.procs", "cgroup.kill"] {
+            fs::write(path.join(file), "").unwrap();
+        }
+        (Enclosure::in_group(Box::new(group), LIMITS), path)
+    }
+
     #[test]
-    fn a_group_is_given_its_limits_and_its_processes() {
+    fn quotas_are_those_of_the_settings_and_0_is_none() {
+        let mut config = config::Config::default();
+        config.set("Winrs.MaxMemoryPerShellMB", "3").unwrap();
+        config.set("Winrs.MaxProcessesPerShell", "7").unwrap();
+        let limits = Limits::of_settings(&config.winrs);
+        let processes = NonZeroU32::new(7);
+        assert_eq!(limits, Limits { memory: NonZeroU64::new(3 << 20), processes, open_files: None });
+        config.set("Winrs.MaxMemoryPerShellMB", "0").unwrap();
+        config.set("Winrs.MaxProcessesPerShell", "0").unwrap();
+        assert_eq!(Limits::of_settings(&config.winrs), Limits::default());
+    }
+
+    #[test]
+    fn a_group_is_given_its_processes_and_is_killed_with_them() {
         let parent = tempfile::tempdir().unwrap();
-        let enclosure = Enclosure::in_cgroup(parent.path(), "shell-1", LIMITS).unwrap();
+        let (enclosure, path) = made(parent.path(), true);
         enclosure.admit(Pid::from_raw(4711).unwrap());
-        let written = |file| fs::read_to_string(parent.path().join("shell-1").join(file)).unwrap();
-        assert_eq!(written("memory.max"), "1073741824");
-        assert_eq!(written("memory.swap.max"), "0");
-        assert_eq!(written("pids.max"), "1600");
-        assert_eq!(written("cgroup.procs"), "4711");
+        assert_eq!(fs::read_to_string(path.join("cgroup.procs")).unwrap(), "4711");
         drop(enclosure);
-        assert_eq!(written("cgroup.kill"), "1");
+        assert_eq!(fs::read_to_string(path.join("cgroup.kill")).unwrap(), "1");
+    }
+
+    #[test]
+    fn every_shell_has_a_group_whose_name_no_client_chooses() {
+        let parent = tempfile::tempdir().unwrap();
+        let paths = [(); 3].map(|()| made(parent.path(), true).1);
+        assert!(paths[0] != paths[1] && paths[1] != paths[2], "{paths:?}");
+    }
+
+    #[test]
+    fn a_group_may_fork_as_often_as_its_processes_and_the_threads_of_large_programs_need() {
+        assert_eq!(LIMITS.tasks().map(NonZeroU64::get), Some(456));
+        assert_eq!(Limits::default().tasks(), None);
     }
 
     #[test]
     fn the_processes_of_a_group_are_those_it_lists_and_that_live() {
         let parent = tempfile::tempdir().unwrap();
-        let enclosure = Enclosure::in_cgroup(parent.path(), "shell-1", LIMITS).unwrap();
+        let (enclosure, path) = made(parent.path(), true);
         assert!(!enclosure.needs_snapshot());
-        let list = |text: String| fs::write(parent.path().join("shell-1/cgroup.procs"), text).unwrap();
+        let list = |text: String| fs::write(path.join("cgroup.procs"), text).unwrap();
         // No process has such a number.
         list(format!("{}\n{}\n", std::process::id(), i32::MAX));
         let own = Pid::from_raw(i32::try_from(std::process::id()).unwrap());
@@ -301,15 +429,17 @@ mod tests {
         assert!(!limited(NonZeroU64::new(1 << 50)).is_exceeded_by(&own));
         assert!(!limited(None).is_exceeded_by(&own));
         let parent = tempfile::tempdir().unwrap();
-        let limits = Limits { memory: NonZeroU64::new(1), ..Limits::default() };
-        let together = Enclosure::in_cgroup(parent.path(), "shell-1", limits).unwrap();
-        assert!(!together.is_exceeded_by(&own), "there the kernel counts");
+        for (limits_memory, is_exceeded) in [(true, false), (false, true)] {
+            let (mut enclosure, _) = made(parent.path(), limits_memory);
+            enclosure.limits.memory = NonZeroU64::new(1);
+            assert_eq!(enclosure.is_exceeded_by(&own), is_exceeded, "the kernel counts: {limits_memory}");
+        }
     }
 
     #[test]
     fn a_group_that_cannot_be_made_is_an_error() {
         let parent = tempfile::tempdir().unwrap();
-        assert!(Enclosure::in_cgroup(&parent.path().join("missing"), "shell-1", LIMITS).is_err());
+        assert!(OwnGroup::make(&folder(&parent.path().join("missing")), &LIMITS).is_err());
     }
 
     #[test]
@@ -317,15 +447,14 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let service = root.path().join("system.slice/telarchd.service");
         fs::create_dir_all(service.join("daemon")).unwrap();
-        let membership = "1:name=systemd:/x\n0::/system.slice/telarchd.service/daemon\n";
-        assert_eq!(delegated_in(root.path(), membership), None);
-        fs::write(service.join("cgroup.subtree_control"), "cpu memory\n").unwrap();
-        assert_eq!(delegated_in(root.path(), membership), None);
-        fs::write(service.join("cgroup.subtree_control"), "memory pids\n").unwrap();
-        assert_eq!(delegated_in(root.path(), membership), None);
+        let own = ControlGroup::at(root.path(), &service.join("daemon"));
+        assert_eq!(delegated_to(&own), None);
+        for controllers in ["cpu memory\n", "memory pids\n"] {
+            fs::write(service.join("cgroup.subtree_control"), controllers).unwrap();
+            assert_eq!(delegated_to(&own), None);
+        }
         fs::write(service.join("cgroup.procs"), "").unwrap();
-        assert_eq!(delegated_in(root.path(), membership), Some(service));
-        assert_eq!(delegated_in(root.path(), "4:memory:/x\n"), None);
-        assert_eq!(delegated_in(root.path(), "0::/\n"), None);
+        assert_eq!(delegated_to(&own), own.parent());
+        assert_eq!(delegated_to(&ControlGroup::at(root.path(), root.path())), None);
     }
 }

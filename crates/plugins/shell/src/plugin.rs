@@ -1,5 +1,6 @@
 //! The shell as a resource: from messages to shells and back (MS-WSMV 3.1.4.5 and 3.1.4.10 onwards).
 
+mod attendance;
 mod fault;
 mod registry;
 mod shell;
@@ -10,7 +11,9 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use config::Config;
 use service::{Answer, BoxFuture, Call, Item, Plugin, Resource, ResourceKind, fresh_uuid};
 use wsman::enumeration::EnumerationMode;
 use wsman::shell::{self as message, OpenShell, Receive, Send, Signal, SignalCode, StreamData};
@@ -25,6 +28,7 @@ use self::registry::Registry;
 use self::shell::{Opener, Shell};
 use self::terms::Terms;
 use self::watch::snapshot;
+use crate::limits::{OwnGroups, ShellGroups};
 use crate::processes::Snapshot;
 use crate::{CommandState, Committed, Delivery, Stdin, Stream, StreamSet};
 
@@ -57,7 +61,8 @@ impl ShellPlugin {
     /// A plug-in that runs every command as the user of this process.
     #[must_use]
     pub fn new(surroundings: Surroundings) -> Self {
-        let terms = Terms { surroundings, open_files: None, watch: Arc::default() };
+        let groups = Arc::new(OwnGroups);
+        let terms = Terms { surroundings, open_files: None, watch: Arc::default(), groups };
         Self { registry: Arc::new(Registry::default()), terms }
     }
 
@@ -69,6 +74,13 @@ impl ShellPlugin {
     #[must_use]
     pub fn with_open_files(mut self, soft_limit: u64) -> Self {
         self.terms.open_files = Some(soft_limit);
+        self
+    }
+
+    /// Has the control groups of shells made by somebody else than this process.
+    #[must_use]
+    pub fn with_groups(mut self, groups: Arc<dyn ShellGroups>) -> Self {
+        self.terms.groups = groups;
         self
     }
 
@@ -189,7 +201,7 @@ impl ShellPlugin {
         message::write_command_response(reply.body(), &id);
         let answer = call.finish(reply)?;
         shell.require_room().await?;
-        shell.start(id, line, directly)?;
+        shell.start(id, line, directly, abandoned_after(&call.config))?;
         Ok(answer)
     }
 
@@ -202,7 +214,7 @@ impl ShellPlugin {
         let answer = call.finish(reply)?;
         for piece in send.streams {
             shell.require_input(&piece.name)?;
-            let command = shell.find(piece.command_id.as_deref())?;
+            let command = shell.attend(piece.command_id.as_deref())?;
             let stdin = if piece.end { Stdin::Closes } else { Stdin::StaysOpen };
             command.send(piece.octets, stdin).await.map_err(fault::of_command)?;
         }
@@ -214,13 +226,13 @@ impl ShellPlugin {
         let operation = shell.begin_operation();
         let receive = Receive::parse(call.request.require_body("Receive")?)?;
         let wanted = stream_set(&receive.streams)?;
-        let command = shell.find(receive.command_id.as_deref())?;
+        let command = shell.attend(receive.command_id.as_deref())?;
         let id = receive.command_id.unwrap_or_default();
         let names: Vec<&str> = STREAMS.into_iter().filter(|s| wanted.contains(*s)).map(name).collect();
         let limit = message::received_capacity(call.request.head(), &id, &names, call.reply_limit)
             .ok_or_else(|| fault::no_room_for_output(call.reply_limit))?;
         let delivery = command.receive(limit.get(), wanted, call.timeout).await.map_err(fault::of_command)?;
-        drop(operation);
+        drop((operation, command));
         let mut reply = call.reply();
         write_delivery(&mut reply, &delivery, &names, &id);
         let delivered = move || {
@@ -346,6 +358,12 @@ fn shell_id(call: &Call) -> Result<&str, Fault> {
         )
         .with_detail(wsman::Detail::INSUFFICIENT_SELECTORS)
     })
+}
+
+/// How long a command may run without a request of its client; `None` is for ever.
+fn abandoned_after(config: &Config) -> Option<Duration> {
+    let time = config.shell.abandoned_command_timeoutms.duration();
+    (time > Duration::ZERO).then_some(time)
 }
 
 fn require_cmd(resource: Option<&ResourceUri>) -> Result<(), Fault> {

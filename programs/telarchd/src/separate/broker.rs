@@ -29,8 +29,9 @@ use crate::audit::AuditFile;
 use crate::inherited::Inherited;
 use crate::log::relay;
 use crate::open_files::OpenFiles;
+use crate::persistent::delegation::{self, UserGroups, UserLimits};
 use crate::persistent::policies::PolicyWatch;
-use crate::persistent::{Files, delegation, local_sockets, manager, sign_in};
+use crate::persistent::{Files, local_sockets, manager, sign_in};
 use crate::quick_config::QuickConfig;
 use crate::signals::{Signals, Wish};
 
@@ -70,6 +71,7 @@ async fn serve(
             Ok(()) = states.changed() => {
                 let now = Arc::clone(&states.borrow_and_update().policies);
                 serving.subscriptions.follow(&store.snapshot().wmi);
+                limit_users(serving.groups.as_ref(), &store);
                 if now != announced {
                     serving.gateway.announce(&policies(&store), &[]);
                     announced = now;
@@ -105,6 +107,8 @@ struct Serving {
     locals: Arc<LocalConnections>,
     /// Requests and local connections of the gateway when memory was given back the last time.
     served: u64,
+    /// The control groups of users, where there are any.
+    groups: Option<Arc<UserGroups>>,
 }
 
 /// The gateway there is, if there is one.
@@ -127,15 +131,17 @@ impl Serving {
         for refused in &inherited.refused {
             tracing::warn!(error = refused, "What the service manager handed over cannot be used");
         }
-        delegation::prepare();
+        let groups = delegation::prepare().map(UserGroups::new);
         let files = Files::open(arguments)?;
+        limit_users(groups.as_ref(), &files.store);
         require_user(&files.users, &arguments.separate.gateway_user)?;
         let (sign_in, principals) = sign_in(&files)?;
         let sign_in = Arc::new(sign_in);
         let principals = Arc::new(principals);
         let judging = Arc::clone(&principals);
         let judge: Judge = Arc::new(move |account| service::Principals::token(judging.as_ref(), account));
-        let hosts = Arc::new(Hosts::new(arguments.separate.host_idle, arguments.paths.state.clone(), judge));
+        let (idle, state) = (arguments.separate.host_idle, arguments.paths.state.clone());
+        let hosts = Arc::new(Hosts::new(idle, state, groups.clone(), judge));
         let (noticing, notices) = mpsc::channel(MOST_NOTICES);
         let machine = Machine {
             sign_in: Arc::clone(&sign_in),
@@ -179,6 +185,7 @@ impl Serving {
             subscriptions,
             locals,
             served: 0,
+            groups,
         };
         Ok((serving, Heard { notices, ends }))
     }
@@ -260,19 +267,14 @@ struct Gateways {
 impl Gateways {
     fn start(&self) -> io::Result<Arc<Broker>> {
         let (link, theirs) = Link::pair()?;
-        let mut command = this_program("telarchd: gateway");
+        // The broker notifies the manager; WATCHDOG_USEC tells the gateway how often it has to report.
+        let asks = |name: &str| std::env::var(name).ok();
+        let interval =
+            watchdog(asks("WATCHDOG_USEC").as_deref(), asks("WATCHDOG_PID").as_deref(), std::process::id());
+        let of_manager: &[&str] = if interval.is_some() { &["WATCHDOG_USEC"] } else { &[] };
+        let mut command = this_program("telarchd: gateway", of_manager);
         command.args(std::env::args_os().skip(1)).arg("--gateway").stdin(OwnedFd::from(theirs));
         command.stdout(self.audit.pipe_for("gateway")?).stderr(relay::stderr_for("gateway"));
-        // Who notifies the manager is the broker; how often the gateway has to, it finds in WATCHDOG_USEC.
-        for name in ["NOTIFY_SOCKET", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] {
-            command.env_remove(name);
-        }
-        let asks = |name: &str| std::env::var(name).ok();
-        if watchdog(asks("WATCHDOG_USEC").as_deref(), asks("WATCHDOG_PID").as_deref(), std::process::id())
-            .is_none()
-        {
-            command.env_remove("WATCHDOG_USEC");
-        }
         let child = command.spawn()?;
         drop(command);
         let broker = Broker::new(link, Arc::clone(&self.authenticator), Arc::clone(&self.duties));
@@ -286,6 +288,13 @@ impl Gateways {
             .name("gateway".to_owned())
             .spawn(move || attend(&serving, child, &ending))?;
         Ok(broker)
+    }
+}
+
+/// Limits what all shells of a user take together, by the settings of now.
+fn limit_users(groups: Option<&Arc<UserGroups>>, store: &Store) {
+    if let Some(groups) = groups {
+        groups.limit(UserLimits::of_settings(&store.snapshot().winrs));
     }
 }
 

@@ -101,7 +101,7 @@ impl Duties for Machine {
         match user::find(&self.users, name) {
             Ok(Some(numbers)) => {
                 let token = self.principals.token(identity.account());
-                self.hosts.renew(&numbers, token.as_ref());
+                self.hosts.renew(name, &numbers, token.as_ref());
             }
             Ok(None) => {}
             Err(error) => tracing::error!(%error, "The users of this machine cannot be read"),

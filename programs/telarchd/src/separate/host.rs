@@ -1,19 +1,16 @@
 //! A host: works for one user, as that user.
 
 use std::error::Error;
-use std::ffi::OsString;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use accounts::{Pam, UnixUsers};
 use auth::{Account, AuthError, Identity, LocalUsers};
-use broker::{Hardware, Link, Order, Report};
+use broker::{Hardware, KeptSession, Link, Order, Report};
 use hardware::{Handed, HardwareKeeper};
 use plugin_hosted::Host;
 use plugin_shell::ShellPlugin;
@@ -22,78 +19,30 @@ use sddl::Token;
 use service::{Catalog, Plugin};
 use tokio::sync::mpsc;
 
-use super::{HOST, empty_stdin, given_socket, this_program, user};
+use super::kept_groups::KeptGroups;
+use super::{given_second_socket, given_socket, user};
 use crate::open_files::OpenFiles;
-use crate::persistent::{PAM_SERVICE, delegation};
 use crate::wmi_engine::Wmi;
 use crate::{begin_log, surroundings};
 
-/// Opens a session for a user, starts the host in it, and closes the session after the host (pam_open_session(3)).
-pub(super) fn keep(name: &str, state: &str) -> Result<ExitCode, Box<dyn Error>> {
-    begin_log(None);
-    let outcome = try_keep(name, state);
-    if let Err(error) = &outcome {
-        // The socket is still there if no host was started.
-        let reason = error.to_string();
-        tracing::error!(account = name, error = reason, "No session");
-        if let Ok(link) = given_socket().and_then(|socket| Ok(Link::given(socket)?)) {
-            let _ = link.send(&Report::Refused(reason).encode(), &[]);
-        }
-    }
-    Ok(outcome.unwrap_or(ExitCode::FAILURE))
-}
-
-fn try_keep(name: &str, state: &str) -> Result<ExitCode, Box<dyn Error>> {
-    let users = UnixUsers::of_this_machine();
-    let numbers = user::find(&users, name)?.ok_or("there is no such user")?;
-    rustix::process::setsid()?;
-    user::take_groups(&numbers.groups)?;
-    let run = |variables: Vec<(String, String)>| start(name, &numbers, state, variables);
-    match Pam::load(PAM_SERVICE) {
-        Ok(pam) => pam.in_session(name, IpAddr::V4(Ipv4Addr::LOCALHOST), run)?,
-        Err(error) => {
-            tracing::debug!(%error, "There is no PAM, and no session");
-            run(Vec::new())
-        }
-    }
-}
-
-/// Starts the host and waits for its end.
-fn start(
-    name: &str,
-    numbers: &user::Numbers,
-    state: &str,
-    variables: Vec<(String, String)>,
-) -> Result<ExitCode, Box<dyn Error>> {
-    let mut command: Command = this_program(&format!("telarchd: host of {name}"));
-    command.arg(HOST).arg(numbers.uid.to_string()).arg(numbers.gid.to_string()).arg(state);
-    command.envs(variables).stdin(Stdio::inherit()).current_dir("/");
-    let mut child = command.spawn()?;
-    empty_stdin()?;
-    let status = child.wait()?;
-    delegation::leave(numbers.uid);
-    if !status.success() {
-        tracing::debug!(account = name, %status, "The host has ended");
-    }
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
 /// Is a host, until it has had nothing to do for a while or the broker is gone.
 pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn Error>> {
-    let socket = given_socket()?;
+    let (socket, of_keeper) = (given_socket()?, given_second_socket()?);
     begin_log(None);
     let _ = rustix::process::setsid();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     limit_processes(uid);
-    if uid != 0 {
-        delegation::join(uid, gid);
-    }
     let open_files = OpenFiles::raise();
     user::become_user(uid, gid)?;
     if uid != 0 {
         // Whatever else the user runs cannot look into it.
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     }
+    // Once this has come the process is in its control group.
+    let keeper = Link::given(of_keeper)?;
+    let session = keeper.receive()?.ok_or("the session has ended before it began")?;
+    let KeptSession { variables, has_groups } = KeptSession::decode(&session.message)?;
+    let groups = KeptGroups::new(has_groups.then_some(keeper))?;
     let link = Arc::new(Link::given(socket)?);
     let (account, token, idle) = match link.receive()?.map(|frame| Order::decode(&frame.message)) {
         Some(Ok(Order::Begin { account, token, idle })) => (account, token, idle),
@@ -103,7 +52,9 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let identity = Identity::by_peer_credentials(uid, &Known(account.clone()))?;
-        let shell = open_files.spare_commands(ShellPlugin::new(surroundings_of_login()));
+        let shell =
+            ShellPlugin::new(surroundings::of_session(&account, &variables)).with_groups(Arc::new(groups));
+        let shell = open_files.spare_commands(shell);
         let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(shell)];
         let (handing, handed) = std::sync::mpsc::channel();
         let keeper = FromBroker { link: Arc::clone(&link), handed: Mutex::new(handed) };
@@ -241,16 +192,6 @@ async fn serve(
             }
         });
     }
-}
-
-/// What commands find around them, with what the modules of PAM have set.
-fn surroundings_of_login() -> plugin_shell::Surroundings {
-    let mut surroundings = surroundings::of_this_user();
-    let is_there = |name: &OsString| surroundings.environment.iter().any(|(other, _)| other == name);
-    let is_ours = |name: &OsString| ["TELARCH_LOG", "JOURNAL_STREAM"].iter().any(|ours| name == ours);
-    let more: Vec<_> = std::env::vars_os().filter(|(name, _)| !is_there(name) && !is_ours(name)).collect();
-    surroundings.environment.extend(more);
-    surroundings
 }
 
 /// Bounds how many processes the user may have, unless somebody has already: a machine is to survive the mistakes of

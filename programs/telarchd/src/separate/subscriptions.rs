@@ -64,7 +64,9 @@ impl Subscriptions {
 
     fn start(&self, wmi: &config::Wmi) -> io::Result<(Child, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
-        let mut command = this_program("telarchd: permanent subscriptions");
+        ours.set_nonblocking(true)?;
+        let of_programs = ["PATH", "HOME", "USER", "LOGNAME", "DBUS_SYSTEM_BUS_ADDRESS"];
+        let mut command = this_program("telarchd: permanent subscriptions", &of_programs);
         let commands = if wmi.command_line_consumers { RUN } else { REFUSE };
         command.arg(SUBSCRIPTIONS).arg(&self.state).arg(commands);
         let name = "permanent subscriptions";
@@ -72,11 +74,6 @@ impl Subscriptions {
             .stdin(OwnedFd::from(theirs))
             .stdout(self.audit.pipe_for(name)?)
             .stderr(relay::stderr_for(name));
-        for name in
-            ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]
-        {
-            command.env_remove(name);
-        }
         Ok((command.spawn()?, ours))
     }
 

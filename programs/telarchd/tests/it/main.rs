@@ -3,10 +3,12 @@
 //! Everything listens on loopback or in a temporary folder; each test has a process of its own.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod abandoned_commands;
 mod audit;
 mod certificates;
 mod check;
 mod client_certificates;
+mod control_groups;
 mod exchange;
 mod fairness;
 mod hostile;
@@ -27,7 +29,9 @@ mod renewal;
 mod running;
 mod separated;
 mod service_manager;
+mod session;
 mod sign_in_attacks;
+mod stopped_host;
 mod subscriptions;
 mod taken_over;
 mod tampering;

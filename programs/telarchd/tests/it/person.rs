@@ -3,7 +3,9 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use client::{Authentication, Credentials, Endpoint, Finished, Secret, Session, ShellOptions, TlsPolicy};
+use client::{
+    Authentication, Credentials, Endpoint, Finished, Secret, Session, SessionBuilder, ShellOptions, TlsPolicy,
+};
 
 use crate::running::PASSWORD;
 
@@ -17,6 +19,15 @@ pub(crate) struct Person {
 impl Person {
     /// None where nobody can be made.
     pub(crate) fn make() -> Option<Self> {
+        Self::made(&[])
+    }
+
+    /// Another name for the number of this user, with a home, a password and groups of its own.
+    pub(crate) fn make_double(&self) -> Option<Self> {
+        Self::made(&["--non-unique", "--uid", &self.uid.to_string()])
+    }
+
+    fn made(more: &[&str]) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             skips::skip!("it takes root to make users");
             return None;
@@ -29,7 +40,8 @@ impl Person {
             skips::skip!("groupadd and useradd are not installed");
             return None;
         }
-        done("useradd", &["--create-home", "--shell", "/bin/sh", "--groups", &person.group, &person.name]);
+        let usual = ["--create-home", "--shell", "/bin/sh", "--groups", &person.group, &person.name];
+        done("useradd", &[more, &usual].concat());
         let mut chpasswd = Command::new("chpasswd").stdin(Stdio::piped()).spawn().unwrap();
         writeln!(chpasswd.stdin.take().unwrap(), "{}:{PASSWORD}", person.name).unwrap();
         assert!(chpasswd.wait().unwrap().success(), "chpasswd");
@@ -45,14 +57,21 @@ impl Person {
 
     /// A session with a service that listens on HTTPS.
     pub(crate) fn session(&self, port: u16) -> Session {
+        self.session_with(port, |session| session)
+    }
+
+    /// The same with other options.
+    pub(crate) fn session_with(
+        &self,
+        port: u16,
+        options: impl FnOnce(SessionBuilder) -> SessionBuilder,
+    ) -> Session {
         let endpoint = Endpoint::parse(&format!("https://127.0.0.1:{port}/wsman")).unwrap();
         let credentials = Credentials { user: self.name.clone(), password: Secret::new(PASSWORD.into()) };
         let session = Session::builder(endpoint).credentials(credentials);
-        session
-            .authentication(Authentication::Basic)
-            .tls(TlsPolicy::new().skip_ca().skip_name())
-            .build()
-            .unwrap()
+        let session =
+            session.authentication(Authentication::Basic).tls(TlsPolicy::new().skip_ca().skip_name());
+        options(session).build().unwrap()
     }
 
     /// Runs a command line in a shell of its own; nothing is read from its input.

@@ -17,22 +17,22 @@ use crate::person::Person;
 use crate::running::{Telarchd, children, free_ports, is_root, listener, local, shown};
 
 /// Everyone who signs in may run commands, and administrators may do everything.
-const OPEN_TO_USERS: &str = "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;BA)(A;;GRGX;;;AU)\"\n";
+pub(crate) const OPEN_TO_USERS: &str = "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;BA)(A;;GRGX;;;AU)\"\n";
 
 /// A service for people, by HTTPS.
-fn start(more: &str) -> (Telarchd, u16) {
+pub(crate) fn start(more: &str) -> (Telarchd, u16) {
     let [port] = free_ports();
     let https = listener("IP:127.0.0.1", "HTTPS", port, "");
     let telarchd = Telarchd::start(&[OPEN_TO_USERS, "Service.Auth.Basic = true\n", more, &https].concat());
     (telarchd, port)
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 /// The hosts of a service, each by the process that keeps its session.
-fn hosts(telarchd: &Telarchd) -> Vec<i32> {
+pub(crate) fn hosts(telarchd: &Telarchd) -> Vec<i32> {
     let keepers = children(telarchd.pid().as_raw_nonzero().get())
         .into_iter()
         .filter(|child| shown(*child).contains(": session"));
@@ -40,7 +40,7 @@ fn hosts(telarchd: &Telarchd) -> Vec<i32> {
 }
 
 /// One line of `/proc/PID/status`.
-fn status(process: i32, line: &str) -> String {
+pub(crate) fn status(process: i32, line: &str) -> String {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let found = status.lines().find_map(|all| all.strip_prefix(&format!("{line}:")));
     found.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use wsman::shell::{CommandLine as Line, CommandListing, OpenShell, ShellState};
 use wsman::{Fault, OptionSet, duration, namespace};
 
+use super::attendance::{Attendance, Attended, end_if_abandoned};
 use super::fault;
 use super::registry::key;
 use super::terms::{LONGEST_TIME, Terms, code_page, longest_run, startup};
@@ -69,6 +70,7 @@ struct Entry {
     id: String,
     line: String,
     command: Arc<Command>,
+    attendance: Attendance,
 }
 
 /// Requests that are being answered, and when the last one ended.
@@ -254,8 +256,15 @@ impl Shell {
         if processes < limit { Ok(()) } else { Err(fault::too_many_processes(processes, limit)) }
     }
 
-    /// Starts a command under an identifier of the client's or ours.
-    pub(super) fn start(self: &Arc<Self>, id: String, line: Line, directly: bool) -> Result<(), Fault> {
+    /// Starts a command under an identifier of the client's or ours. It ends when its client has not asked for anything
+    /// for the time `abandoned_after`.
+    pub(super) fn start(
+        self: &Arc<Self>,
+        id: String,
+        line: Line,
+        directly: bool,
+        abandoned_after: Option<Duration>,
+    ) -> Result<(), Fault> {
         let mut commands = self.commands();
         let commands = commands.as_mut().ok_or_else(fault::unknown_shell)?;
         if commands.len() >= MOST_COMMANDS {
@@ -283,7 +292,12 @@ impl Shell {
         })
         .map_err(fault::of_command)?;
         tracing::debug!(shell = %self.id, command = %id, process = command.process_id(), "Command started");
-        commands.insert(key(&id), Entry { id, line: text, command: Arc::new(command) });
+        let (command, attendance) = (Arc::new(command), Attendance::new());
+        if let Some(after) = abandoned_after {
+            let (shell, weak) = (self.id.clone(), Arc::downgrade(&command));
+            tokio::spawn(end_if_abandoned(shell, id.clone(), weak, attendance.clone(), after));
+        }
+        commands.insert(key(&id), Entry { id, line: text, command, attendance });
         self.has_run.store(true, Ordering::Relaxed);
         if self.enclosure.is_to_be_counted() {
             self.watch.count(self);
@@ -291,15 +305,15 @@ impl Shell {
         Ok(())
     }
 
-    /// The command of this identifier.
-    pub(super) fn find(&self, id: Option<&str>) -> Result<Arc<Command>, Fault> {
+    /// The command of this identifier, whose client is there until what is returned is dropped.
+    pub(super) fn attend(&self, id: Option<&str>) -> Result<Attended, Fault> {
         let id =
             id.ok_or_else(|| fault::invalid_parameter("the request names no command: give its CommandId"))?;
         let commands = self.commands();
         commands
             .as_ref()
             .and_then(|commands| commands.get(&key(id)))
-            .map(|entry| Arc::clone(&entry.command))
+            .map(|entry| entry.attendance.begin(Arc::clone(&entry.command)))
             .ok_or_else(fault::unknown_command)
     }
 
@@ -310,13 +324,13 @@ impl Shell {
     }
 
     pub(super) fn interrupt(&self, id: Option<&str>, signal: Signal) -> Result<(), Fault> {
-        self.find(id)?.signal(signal).map_err(fault::of_command)
+        self.attend(id)?.signal(signal).map_err(fault::of_command)
     }
 
     /// Lets go of a command whose end was told, or has another one end; that one's last output and its exit
     /// code can still be received.
     pub(super) async fn terminate(&self, id: Option<&str>) -> Result<(), Fault> {
-        let command = self.find(id)?;
+        let command = self.attend(id)?;
         match command.release() {
             Release::Now => {
                 self.forget(id.unwrap_or_default());
@@ -412,7 +426,8 @@ mod tests {
     fn opened(open: OpenShell, config: &Config) -> Arc<Shell> {
         let environment = vec![("PATH".into(), "/usr/bin:/bin".into())];
         let surroundings = Surroundings { login_shell: "/bin/sh".into(), home: "/".into(), environment };
-        let terms = Terms { surroundings, open_files: None, watch: Arc::default() };
+        let groups = Arc::new(crate::OwnGroups);
+        let terms = Terms { surroundings, open_files: None, watch: Arc::default(), groups };
         let (owner, client) = (sddl::well_known::LOCAL_SYSTEM, IpAddr::from([127, 0, 0, 1]));
         let opener = Opener { owner, owner_name: "ada", client, options: &OptionSet::new(), config };
         Shell::open(open, opener, &terms).unwrap()
@@ -439,5 +454,57 @@ mod tests {
             let a_year = Duration::from_secs(365 * 24 * 60 * 60);
             assert!(timeout(a_year, shell.expired()).await.is_err(), "{unlimited}");
         }
+    }
+
+    fn command(line: &str) -> Line {
+        Line { command: line.to_owned(), ..Line::default() }
+    }
+
+    /// Counting processes would take as many looks as the clock is put forward.
+    fn without_counting() -> Config {
+        let mut config = Config::default();
+        for name in ["Winrs.MaxProcessesPerShell", "Winrs.MaxMemoryPerShellMB"] {
+            config.set(name, "0").unwrap();
+        }
+        config
+    }
+
+    const AFTER: Duration = Duration::from_secs(600);
+
+    /// Whether the time is over, and the grace of a command that is terminated at most.
+    fn is_after(begin: Instant) -> bool {
+        (AFTER..AFTER + Duration::from_secs(60)).contains(&begin.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_without_a_client_is_terminated_after_its_time() {
+        let shell = opened(OpenShell::default(), &without_counting());
+        shell.start("one".to_owned(), command("exec sleep 100000"), false, Some(AFTER)).unwrap();
+        let begin = Instant::now();
+        let sleeping = shell.attend(Some("one")).unwrap().command();
+        sleeping.ended().await;
+        assert!(is_after(begin), "{:?}", begin.elapsed());
+        // What it has said and how it has ended can still be received.
+        let delivery = shell.attend(Some("one")).unwrap();
+        let delivery = delivery.receive(1_000, crate::StreamSet::Both, AFTER).await.unwrap();
+        // The clock of the test is put forward while the process ends, so that it may be killed as well.
+        let ended = [143, 137].map(|exit_code| crate::CommandState::Done { exit_code });
+        assert!(ended.contains(&delivery.state()), "{:?}", delivery.state());
+        drop(delivery);
+        shell.close().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_whose_client_waits_for_output_goes_on() {
+        let shell = opened(OpenShell::default(), &without_counting());
+        shell.start("one".to_owned(), command("exec sleep 100000"), false, Some(AFTER)).unwrap();
+        let receiving = shell.attend(Some("one")).unwrap();
+        assert!(timeout(AFTER * 10, receiving.ended()).await.is_err(), "a Receive is in progress");
+        drop(receiving);
+        let sleeping = shell.attend(Some("one")).unwrap().command();
+        let begin = Instant::now();
+        sleeping.ended().await;
+        assert!(is_after(begin), "from the end of the Receive the time runs again: {:?}", begin.elapsed());
+        shell.close().await;
     }
 }

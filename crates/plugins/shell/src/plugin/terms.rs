@@ -1,6 +1,5 @@
 //! What shells are opened with: the same for all of them, the settings, and what the client asks for.
 
-use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use wsman::{Fault, OptionSet};
 
 use super::watch::Watch;
 use super::{Surroundings, fault};
-use crate::limits::{Enclosure, Limits, delegated};
+use crate::limits::{Enclosure, Limits, ShellGroups};
 use crate::processes::Mark;
 use crate::{CodePage, Startup};
 
@@ -20,27 +19,24 @@ pub(super) struct Terms {
     pub(super) surroundings: Surroundings,
     pub(super) open_files: Option<u64>,
     pub(super) watch: Arc<Watch>,
+    pub(super) groups: Arc<dyn ShellGroups>,
 }
 
 impl Terms {
     /// The boundary around a shell's processes, as tight as this machine lets it be.
     pub(super) fn enclosure(&self, shell: &str, winrs: &Winrs) -> Enclosure {
-        let limits = self.limits(winrs);
-        let marked = || Enclosure::marked(limits, Mark::new(fresh_uuid().to_string()));
-        let Some(parent) = delegated() else { return marked() };
-        let name: String = shell.chars().filter(char::is_ascii_alphanumeric).collect();
-        Enclosure::in_cgroup(&parent, &format!("shell-{name}"), limits).unwrap_or_else(|error| {
-            tracing::warn!(%error, shell, "No control group for the shell: its memory is limited for each process alone");
-            marked()
-        })
-    }
-
-    fn limits(&self, winrs: &Winrs) -> Limits {
-        Limits {
-            memory: winrs.max_memory_per_shell_mb.limit().and_then(NonZeroU64::new),
-            processes: winrs.max_processes_per_shell.limit().and_then(NonZeroU32::new),
-            open_files: self.open_files,
+        let limits = Limits { open_files: self.open_files, ..Limits::of_settings(winrs) };
+        match self.groups.make(&limits) {
+            Ok(Some(group)) => return Enclosure::in_group(group, limits),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(
+                    %error, shell,
+                    "No control group for the shell: its memory is limited for each process alone"
+                );
+            }
         }
+        Enclosure::marked(limits, Mark::new(fresh_uuid().to_string()))
     }
 }
 
@@ -76,15 +72,7 @@ pub(super) const LONGEST_TIME: Duration = Duration::from_millis(0x7FFF_FFFF);
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use config::Config;
-
     use super::*;
-
-    fn terms(open_files: Option<u64>) -> Terms {
-        let surroundings =
-            Surroundings { login_shell: "/bin/sh".into(), home: "/".into(), environment: Vec::new() };
-        Terms { surroundings, open_files, watch: Arc::default() }
-    }
 
     #[test]
     fn a_profile_is_read_where_the_administrator_allows_it_and_the_client_says_so() {
@@ -100,19 +88,6 @@ mod tests {
             let options = options.unwrap_or_default();
             assert_eq!(super::startup(allowed, &options), startup, "{value:?} {allowed:?}");
         }
-    }
-
-    #[test]
-    fn quotas_are_those_of_the_settings_and_0_is_none() {
-        let mut config = Config::default();
-        config.set("Winrs.MaxMemoryPerShellMB", "3").unwrap();
-        config.set("Winrs.MaxProcessesPerShell", "7").unwrap();
-        let limits = terms(Some(1_024)).limits(&config.winrs);
-        let processes = NonZeroU32::new(7);
-        assert_eq!(limits, Limits { memory: NonZeroU64::new(3 << 20), processes, open_files: Some(1_024) });
-        config.set("Winrs.MaxMemoryPerShellMB", "0").unwrap();
-        config.set("Winrs.MaxProcessesPerShell", "0").unwrap();
-        assert_eq!(terms(None).limits(&config.winrs), Limits::default());
     }
 
     #[test]

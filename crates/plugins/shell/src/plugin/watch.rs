@@ -1,4 +1,4 @@
-//! Looks after what the shells run, about once a second and only while there is something to look after.
+//! Looks after what the shells run, several times a second and only while there is something to look after.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -26,6 +26,8 @@ struct Duties {
     /// A task does them.
     is_running: bool,
     last: Option<Instant>,
+    /// How long the last look took.
+    took: Duration,
 }
 
 /// A shell that was closed.
@@ -86,10 +88,11 @@ impl Watch {
                 }
                 let now = Instant::now();
                 // A command that was just started has nothing to be counted yet.
+                let interval = interval(duties.took);
                 if duties.left_behind.is_empty() {
-                    now + INTERVAL
+                    now + interval
                 } else {
-                    duties.last.map_or(now, |last| last + INTERVAL)
+                    duties.last.map_or(now, |last| last + interval)
                 }
             };
             tokio::select! {
@@ -102,6 +105,7 @@ impl Watch {
     }
 
     async fn look(&self) {
+        let began = std::time::Instant::now();
         let Look { shells, marks } = self.duties();
         let needed = !marks.is_empty() || shells.iter().any(|shell| shell.needs_snapshot());
         let snapshot = if needed { snapshot().await } else { Snapshot::default() };
@@ -119,6 +123,7 @@ impl Watch {
 
         let mut duties = self.locked();
         duties.last = Some(Instant::now());
+        duties.took = began.elapsed();
         duties.shells.retain(|shell| shell.strong_count() > 0 && !idle.contains(&shell.as_ptr()));
         duties.left_behind.retain_mut(|left| {
             left.looks += 1;
@@ -150,7 +155,39 @@ pub(super) async fn snapshot() -> Snapshot {
     tokio::task::spawn_blocking(Snapshot::take).await.unwrap_or_default()
 }
 
-/// The time between two looks.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// The time between two looks, of which a look takes at most a twentieth on machines with so many processes that it takes
+/// long.
+fn interval(took: Duration) -> Duration {
+    (took * 20).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL)
+}
+
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(200);
+const LONGEST_INTERVAL: Duration = Duration::from_millis(900);
 /// How often what was killed is looked for again.
-const MOST_LOOKS: u32 = 10;
+const MOST_LOOKS: u32 = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_are_counted_more_than_once_a_second_and_a_look_takes_a_twentieth_of_the_time_at_most() {
+        let milliseconds = Duration::from_millis;
+        for (took, expected) in [(0, 200), (10, 200), (20, 400), (1_000, 900)] {
+            assert_eq!(interval(milliseconds(took)), milliseconds(expected), "{took}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_looked_at_when_there_is_nothing_to_look_after() {
+        let watch = Arc::new(Watch::default());
+        assert!(!watch.next_look().await);
+        assert!(!watch.locked().is_running);
+        // A shell that has left something behind which is gone.
+        watch.clean_up(&Mark::new("gone".to_owned()));
+        watch.finish().await;
+        while watch.locked().is_running {
+            tokio::time::sleep(SHORTEST_INTERVAL).await;
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The control groups of users and their shells, in the hierarchy of the kernel.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use client::ShellOptions;
+use plugin_shell::ControlGroup;
+use rustix::fs::XattrFlags;
+
+use crate::person::Person;
+use crate::running::{Telarchd, free_ports, listener};
+use crate::separated::{OPEN_TO_USERS, block_on, hosts};
+
+/// A group that is delegated as systemd does it; gone with everything in it when dropped.
+struct Delegated(ControlGroup);
+
+impl Delegated {
+    /// None where there can be no such group.
+    fn make() -> Option<Self> {
+        let Some(mut root) = ControlGroup::of_this_process() else {
+            eprintln!("SKIPPED: control groups of version 2 are not mounted");
+            return None;
+        };
+        while let Some(above) = root.parent() {
+            root = above;
+        }
+        let random: [u8; 4] = accounts::random().unwrap();
+        let made = root.make(&format!("telarch-it-{:08x}", u32::from_ne_bytes(random)));
+        let Ok(group) = made else {
+            eprintln!("SKIPPED: no control group can be made below {}", root.path().display());
+            return None;
+        };
+        let group = Self(group);
+        if rustix::fs::setxattr(group.0.path(), "user.delegate", b"1", XattrFlags::empty()).is_err() {
+            eprintln!("SKIPPED: control groups have no extended attributes here (Linux 5.7)");
+            return None;
+        }
+        if !group.0.path().join("cgroup.kill").exists() {
+            eprintln!("SKIPPED: control groups have no cgroup.kill here (Linux 5.14)");
+            return None;
+        }
+        Some(group)
+    }
+}
+
+impl Drop for Delegated {
+    fn drop(&mut self) {
+        self.0.kill();
+        for _ in 0..100 {
+            let below = |folder: &Path| -> Vec<PathBuf> {
+                let listed = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+                listed.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+            };
+            for folder in below(self.0.path()) {
+                below(&folder).into_iter().for_each(|folder| _ = fs::remove_dir(folder));
+                let _ = fs::remove_dir(folder);
+            }
+            if self.0.remove().is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// A service in that group.
+fn start_in(group: &Delegated) -> (Telarchd, u16) {
+    let [port] = free_ports();
+    let https = listener("IP:127.0.0.1", "HTTPS", port, "");
+    let mut telarchd = Telarchd::new(&[OPEN_TO_USERS, "Service.Auth.Basic = true\n", &https].concat());
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo $$ > \"$1/cgroup.procs\" && shift && exec \"$@\"", "sh"]);
+    command.arg(group.0.path()).arg(env!("CARGO_BIN_EXE_telarchd"));
+    telarchd.arguments(&mut command);
+    command.args(["--host-idle", "1"]);
+    telarchd.run_as(command);
+    (telarchd, port)
+}
+
+/// The groups of a user.
+fn groups_of(group: &Delegated, uid: u32) -> Vec<String> {
+    let listed = fs::read_dir(group.0.path().join(format!("user-{uid}"))).into_iter().flatten();
+    let folders = listed.filter_map(Result::ok).filter(|entry| entry.path().is_dir());
+    let mut names: Vec<_> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_command_cannot_leave_the_group_of_its_shell_and_ends_with_it() {
+    let Some(ann) = Person::make() else { return };
+    let Some(group) = Delegated::make() else { return };
+    let (telarchd, port) = start_in(&group);
+    let folder = group.0.path().display().to_string();
+    block_on(async {
+        let session = ann.session(port);
+        let shell = session.shell(ShellOptions::default()).await.unwrap();
+        let other = session.shell(ShellOptions::default()).await.unwrap();
+        let run = async |line: &str| String::from_utf8(shell.run(line).await.unwrap().stdout).unwrap();
+
+        let own = run("while grep -q /host- /proc/self/cgroup; do :; done; cat /proc/self/cgroup").await;
+        let own = own.lines().find_map(|line| line.strip_prefix("0::")).unwrap().to_owned();
+        assert!(own.contains(&format!("/user-{}/shell-", ann.uid)), "{own}");
+        let names = groups_of(&group, ann.uid);
+        assert_eq!(names.iter().filter(|name| name.starts_with("shell-")).count(), 2, "{names:?}");
+        assert_eq!(names.iter().filter(|name| name.starts_with("host-")).count(), 1, "{names:?}");
+
+        let leave = format!(
+            "for file in $(find {folder} -name cgroup.procs); do \
+             (echo $$ > $file) 2>/dev/null && echo left $file; done; \
+             for name in $(find {folder} -type d); do \
+             (mkdir $name/mine || echo 1 > $name/cgroup.kill || echo max > $name/memory.max) 2>/dev/null && echo has $name; \
+             done; cat /proc/$$/cgroup"
+        );
+        let left = run(&leave).await;
+        assert!(!left.contains("left") && !left.contains("has "), "{left}");
+        assert!(left.contains(&own), "{left}");
+
+        // Neither the process group, nor the environment, nor a parent says what it belongs to.
+        let stays = "env -i setsid /bin/sh -c 'sleep 1000 & echo $!' </dev/null 2>/dev/null";
+        let stray: i32 = run(stays).await.trim().parse().unwrap();
+        assert!(!is_gone(stray));
+        shell.close().await.unwrap();
+        while !is_gone(stray) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(other.run("echo on").await.unwrap().stdout, b"on\n", "others go on");
+        other.close().await.unwrap();
+    });
+    telarchd.logged(&["A host has ended", "has_left=true"]);
+    telarchd.logged(&["The group of a user is no longer needed", "Ok(())"]);
+    assert!(!group.0.path().join(format!("user-{}", ann.uid)).exists());
+}
+
+#[test]
+fn commands_that_start_others_before_they_are_moved_do_not_leave_them_outside() {
+    let Some(ann) = Person::make() else { return };
+    let Some(group) = Delegated::make() else { return };
+    let (telarchd, port) = start_in(&group);
+    block_on(async {
+        let session = ann.session(port);
+        let shell = session.shell(ShellOptions::default()).await.unwrap();
+        for _ in 0..20 {
+            // The first thing that it does.
+            let line = "(setsid sleep 1000 >/dev/null 2>&1 </dev/null &) & exec true";
+            shell.run(line).await.unwrap();
+        }
+        let hosts = hosts(&telarchd);
+        let names = groups_of(&group, ann.uid);
+        let host = names.iter().find(|name| name.starts_with("host-")).unwrap();
+        let members = group.0.child(&format!("user-{}", ann.uid)).child(host).processes();
+        let members: Vec<i32> = members.iter().map(|process| process.as_raw_nonzero().get()).collect();
+        assert_eq!(members, hosts, "only the host is in its group");
+        shell.close().await.unwrap();
+    });
+    assert_eq!(sleeping(ann.uid), Vec::<i32>::new(), "and nothing outlives the shell");
+}
+
+/// The processes of a user that sleep and have not ended.
+fn sleeping(uid: u32) -> Vec<i32> {
+    let all = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.filter(|number| is_of(*number, uid) && !is_gone(*number)).collect()
+}
+
+fn is_of(process: i32, uid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    status.starts_with("Name:\tsleep\n") && status.contains(&format!("Uid:\t{uid}\t"))
+}
+
+/// Whether a process has ended; somebody may still have to wait for it.
+fn is_gone(process: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    status.is_empty() || status.contains("State:\tZ")
+}

@@ -1,0 +1,73 @@
+//! A user who stops the process that works for them.
+
+use std::time::Duration;
+
+use client::ShellOptions;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+use crate::person::Person;
+use crate::running::Telarchd;
+use crate::separated::{block_on, hosts, start, status};
+
+/// Stops the host of a user as soon as there is one.
+async fn stop_host(telarchd: &Telarchd, uid: u32) -> i32 {
+    loop {
+        for host in hosts(telarchd) {
+            let of_user = std::fs::read_to_string(format!("/proc/{host}/status")).unwrap_or_default();
+            if of_user.contains(&format!("Uid:\t{uid}")) {
+                kill_process(Pid::from_raw(host).unwrap(), Signal::STOP).unwrap();
+                return host;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn a_user_who_stops_a_new_host_delays_neither_others_nor_the_end_of_the_service() {
+    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let (mut telarchd, port) = start("");
+    let host = block_on(async {
+        let session = ann.session(port);
+        let opening = session.shell(ShellOptions::default());
+        tokio::pin!(opening);
+        // One that was quicker is stopped all the same.
+        let (host, _) = tokio::join!(stop_host(&telarchd, ann.uid), async {
+            let _ = tokio::time::timeout(Duration::from_secs(2), &mut opening).await;
+        });
+        assert_eq!(ben.run(port, "echo fine").await.unwrap(), "fine\n");
+        host
+    });
+    assert!(status(host, "State").starts_with('T'), "it is stopped");
+    telarchd.end();
+    assert!(test_kill_process(Pid::from_raw(host).unwrap()).is_err(), "nothing of the service is left");
+    telarchd.logged(&["Hosts do not end by themselves and are killed"]);
+}
+
+#[test]
+fn a_host_that_does_not_begin_is_killed_and_the_next_request_has_a_new_one() {
+    let Some(ann) = Person::make() else { return };
+    let (telarchd, port) = start("");
+    block_on(async {
+        let session = ann.session(port);
+        let stopped = async {
+            let host = stop_host(&telarchd, ann.uid).await;
+            while !telarchd.log().contains("A host was started") {
+                if telarchd.log().contains("A host cannot be started") {
+                    return Some(host);
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            kill_process(Pid::from_raw(host).unwrap(), Signal::KILL).unwrap();
+            None
+        };
+        let (host, _) = tokio::join!(stopped, session.shell(ShellOptions::default()));
+        let Some(host) = host else {
+            return eprintln!("SKIPPED: the host began before it could be stopped");
+        };
+        while test_kill_process(Pid::from_raw(host).unwrap()).is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(ann.run(port, "echo again").await.unwrap(), "again\n");
+    });
+}
