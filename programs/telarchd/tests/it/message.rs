@@ -91,8 +91,6 @@ pub(crate) fn with_text_in_each_field(text: &str) -> Vec<String> {
     ]
 }
 
-const FIELD: &str = "MaxEnvelopeSizekb";
-
 /// Begins an enumeration of listeners without taking any.
 pub(crate) fn enumerate_listeners() -> String {
     let body = format!("<n:Enumerate xmlns:n=\"{ENUMERATION}\"/>");
