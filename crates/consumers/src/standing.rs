@@ -253,6 +253,6 @@ impl Failures {
 /// Maximum number of failures of a subscription reported per minute.
 const TOLD_IN_A_MINUTE: u32 = 60;
 
-/// Pause before an event query is repeated after a failure.
+/// Minimum and maximum pause before an event query is repeated after a failure.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);

@@ -417,6 +417,6 @@ impl std::fmt::Debug for Seeds {
 /// 256 bytes together.
 const SEEDS_AT_ONCE: usize = 8;
 static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
-/// Maximum number of sessions per socket: a few responses for each fit into the default receive buffer of the
+/// Maximum number of sessions per socket: a few responses for each fit into the receive buffer of the
 /// kernel. Responses lost in larger bursts are requested again.
 const MOST_SESSIONS: usize = 64;

@@ -15,7 +15,7 @@ use crate::{ProviderError, Scan, Sink};
 /// Operations that a provider does not support keep their default, which returns
 /// [`ProviderError::NotCapable`].
 pub trait Provider: Send + Sync {
-    /// Returns the classes it serves, each with its namespace. Subclasses are listed separately.
+    /// Returns the classes of the provider, each with its namespace. Subclasses are listed separately.
     fn classes(&self) -> Vec<(Namespace, Name)>;
 
     /// Returns where its instances are stored, which determines the right needed for writing.

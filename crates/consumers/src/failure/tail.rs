@@ -107,7 +107,7 @@ mod tests {
             lines.extend(tail.next().await.expect("lines"));
         }
         assert_eq!(lines, [b"two".to_vec(), b"three".to_vec(), b"four".to_vec()]);
-        // Who begins now is told of none of them.
+        // A reader that starts now receives none of them.
         let mut later = Tail::of(&path).expect("a file");
         add(&path, "five\n");
         assert_eq!(later.next().await.expect("lines"), [b"five"]);

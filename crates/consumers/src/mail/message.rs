@@ -184,7 +184,7 @@ mod tests {
         }
     }
 
-    /// The mail, without the number in its identity.
+    /// Returns the mail with the number in its Message-ID removed.
     fn written(subject: &str, text: &str) -> String {
         let mail = message(subject, text).write(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
         let (before, id) = mail.split_once("\r\nMessage-ID: <").expect("an identity");

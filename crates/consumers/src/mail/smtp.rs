@@ -159,7 +159,8 @@ mod tests {
         }
     }
 
-    /// What comes of a server that says all this, whatever it hears; and what it has heard.
+    /// Sends a mail to a server that sends a fixed script; returns the result, and the text the server
+    /// received.
     async fn sent(script: &str) -> (io::Result<()>, String) {
         let (client, mut server) = tokio::io::duplex(1 << 20);
         server.write_all(script.as_bytes()).await.expect("room");
@@ -217,7 +218,7 @@ mod tests {
             (&format!("220 x\r\n{endless}"), "its answer has too many lines"),
         ] {
             let (outcome, _) = sent(script).await;
-            // A server that says no more is one that has gone.
+            // The connection ends after the script.
             let outcome = outcome.expect_err(told).to_string();
             assert_eq!(outcome, told, "{script:?}");
         }

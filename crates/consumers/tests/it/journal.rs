@@ -1,4 +1,4 @@
-//! What `NTEventLogEventConsumer` writes, as journalctl reads it from a journal of its own.
+//! Tests of the records of `NTEventLogEventConsumer`, read by journalctl from a separate journal.
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use telarch_peers::{JOURNALD, Journald, in_bare_world};
 
 use crate::{bound, carried_out, compile, engine, room};
 
-/// The first record of the identifier, if there is one.
+/// Returns the first record with this identifier, if it exists.
 fn record(identifier: &str) -> Option<serde_json::Value> {
     let mut command = Command::new("journalctl");
     let output = command.args(["--quiet", "--output=json", "--lines=1", "--identifier", identifier]).output();
@@ -29,7 +29,7 @@ fn an_entry_is_written_with_its_fields_whatever_the_event_says() {
                 EventID = 4711; Category = 3; EventType = 2; NumberOfInsertionStrings = 2; \
                 InsertionStringTemplates = { \"made %TargetInstance.Name%\", \"100%%\" }; }";
             compile(engine.repository(), &bound(consumer, ""));
-            // When a subscription has begun, nobody says.
+            // The start of a subscription is not reported, so events are repeated.
             for number in 0..200 {
                 compile(engine.repository(), &room(&format!("a\\nPRIORITY=0 {number}")));
                 let Some(record) = record("site") else {

@@ -1,4 +1,4 @@
-//! What `SMTPEventConsumer` sends, as the server of aiosmtpd takes it and Python's package `email` reads it.
+//! Tests of the mails of `SMTPEventConsumer`, received by aiosmtpd and parsed by Python's package `email`.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -40,7 +40,7 @@ async def serve():
 asyncio.run(serve())
 "#;
 
-/// A mail server; it ends with this.
+/// A mail server, which ends when the value is dropped.
 struct Server {
     program: Child,
     port: u16,
@@ -48,7 +48,7 @@ struct Server {
 }
 
 impl Server {
-    /// None where aiosmtpd is not installed.
+    /// Starts a server; `None` if aiosmtpd is not installed.
     fn start() -> Option<Self> {
         let python = || Command::new("/usr/bin/python3");
         if !python().args(["-c", "import aiosmtpd"]).output().is_ok_and(|tried| tried.status.success()) {
@@ -91,7 +91,7 @@ async fn a_mail_is_sent_to_those_that_are_listed_whatever_the_event_says() {
         server.port
     ));
     compile(engine.repository(), &bound(&consumer, ""));
-    // When a subscription has begun, nobody says.
+    // The start of a subscription is not reported, so events are repeated.
     let mail = (0..200).find_map(|number| {
         compile(engine.repository(), &room(&format!("x{number}\\r\\nBcc: d@example.com\\r\\n\\r\\nQUIT")));
         server.mails.recv_timeout(Duration::from_millis(200)).ok()

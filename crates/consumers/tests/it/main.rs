@@ -1,4 +1,4 @@
-//! What is registered is carried out, for its creator, and for no longer than it is registered.
+//! Tests that registered consumers run on behalf of their creator, and only while they are registered.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod corpus;
@@ -20,7 +20,7 @@ use wmi::{Context, Engine, Occurrence};
 
 const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
 
-/// As good as POSIX for what stands here.
+/// Splits at blanks, which suffices for the command lines used here.
 const WORDS: Words = |line| Some(line.split(' ').map(str::to_owned).collect());
 
 fn compile(repository: &Repository, text: &str) {
@@ -39,7 +39,7 @@ fn room(name: &str) -> String {
     )
 }
 
-/// A filter of rooms that are made, bound to a consumer.
+/// Returns MOF with a filter for new rooms, bound to a consumer.
 fn bound(consumer: &str, more: &str) -> String {
     format!(
         "instance of __EventFilter as $F {{ Name = \"rooms\"; EventNamespace = \"root/default\"; \
@@ -71,7 +71,7 @@ fn carried_out(engine: &LivingEngine, whose: Whose, commands: Commands) -> JoinS
     work
 }
 
-/// Makes rooms until one has been noticed: when a subscription has begun, nobody says.
+/// Creates rooms until one has been noticed, as the start of a subscription is not reported.
 async fn rooms_until(engine: &LivingEngine, file: &Path) -> String {
     let mut changes = FileChanges::of([file]).unwrap();
     for number in 0..200 {
@@ -103,7 +103,7 @@ async fn a_line_is_written_for_each_event_until_the_binding_is_deleted() {
     };
     engine.repository().update(|contents| Ok(contents.remove_instance(&namespace, &binding)?)).unwrap();
     let mut changes = FileChanges::of([&log]).unwrap();
-    // What was on its way may still be written; then there is silence.
+    // Events under way may still be written; then the file stays unchanged.
     while tokio::time::timeout(Duration::from_millis(500), changes.next()).await.is_ok() {}
     compile(engine.repository(), &room("last"));
     assert!(tokio::time::timeout(Duration::from_millis(500), changes.next()).await.is_err());
@@ -120,7 +120,7 @@ async fn what_an_event_says_is_one_argument_of_a_program() {
          CommandLineTemplate = \"touch {place}/%TargetInstance.Name%\"; }}"
     );
     compile(engine.repository(), &bound(&consumer, ""));
-    // Rooms are made until one has been noticed; what is made for it has its whole name.
+    // Creates rooms until one has been noticed; the file created for it has the room's whole name.
     for number in 0..200 {
         let name = format!("a b; true {number}");
         let mut changes = FileChanges::of([folder.path().join(&name)]).unwrap();
@@ -173,7 +173,7 @@ async fn nothing_is_done_for_somebody_else_than_this_process_acts_for() {
     assert!(!other.exists());
 }
 
-/// The problem of the only binding.
+/// Returns the problem of the only binding.
 fn problem(text: &str) -> Problem {
     let engine = engine();
     compile(engine.repository(), text);

@@ -206,7 +206,7 @@ const MOST_CHARACTERS: usize = 255;
 /// Maximum number of queued characters; the caller has to keep more, for example pasted text.
 const MOST_TYPED: usize = 4_096;
 const MOST_ACKNOWLEDGEMENTS: usize = 16;
-/// Number of times a packet is sent.
+/// Maximum number of times a packet is sent again.
 const MOST_TIMES: u32 = 7;
 /// Status bits from the controller.
 const NACK: u8 = 0x40;

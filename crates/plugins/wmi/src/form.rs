@@ -105,7 +105,7 @@ mod tests {
         let name = "wmiarray:__MIInstanceModifiedPropertiesList";
         let form = Form::of(&OptionSet::new().with(name, "Text, Owner").with(name, "Id"));
         assert_eq!(form.modified.expect("there are"), ["Text", "Owner", "Id"]);
-        // Nothing was touched, which is not the same as not saying it.
+        // An empty list of changes differs from a missing one.
         assert_eq!(Form::of(&OptionSet::new().with(name, "")).modified.expect("said"), [""; 0]);
         assert_eq!(Form::of(&OptionSet::new()).modified, None);
     }

@@ -451,7 +451,7 @@ mod tests {
         let text = fs::read_to_string("/proc/stat").expect("a kernel");
         let line = text.lines().find_map(|line| line.strip_prefix("btime ")).expect("a line");
         let told: i64 = line.parse().expect("a number");
-        // Clocks are corrected, and a correction may cross a second.
+        // Clock corrections may move the boot time across a second.
         let found = Machine::this().boot_time().expect("a time");
         assert!((found - told).abs() <= 1, "{found} is not {told}");
     }

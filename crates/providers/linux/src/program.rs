@@ -310,7 +310,7 @@ mod tests {
         let ending = shell("sleep 1000 & echo $!; wait", Duration::from_millis(300));
         assert_eq!(ending.code, None);
         let child: i32 = String::from_utf8(ending.output).expect("text").trim().parse().expect("a number");
-        // It may be gone already; if not, it is told to go and does so at any moment.
+        // The child may have ended already; otherwise it was told to and ends soon.
         if let Ok(child) = pidfd_open(Pid::from_raw(child).expect("it is one"), PidfdFlags::empty()) {
             let limit = Timespec { tv_sec: 60, tv_nsec: 0 };
             let ended =

@@ -77,7 +77,7 @@ fn cost(character: char) -> usize {
 mod tests {
     use super::*;
 
-    /// What the text of a value takes at least, as properties are written.
+    /// Returns the minimum size of a text value when written as a property.
     fn written(value: &Value) -> usize {
         let text = value.as_str().expect("it is a text");
         text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").len()

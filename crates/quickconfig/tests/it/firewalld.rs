@@ -1,4 +1,4 @@
-//! firewalld, over its bus.
+//! Tests with firewalld, over D-Bus.
 
 use telarch_peers::in_world;
 use telarch_quickconfig::{FirewallKind, Outcome, Transport, Wish};
@@ -46,7 +46,8 @@ fn what_was_open_before_is_not_closed_when_quickconfig_is_taken_back() {
     let name = "firewalld::what_was_open_before_is_not_closed_when_quickconfig_is_taken_back";
     in_world(name, &["firewalld", "nft"], |world| {
         world.firewalld();
-        // For now only: for later starts quickconfig adds it, and takes back that alone.
+        // The runtime configuration is already open; quickconfig adds the permanent one, and removes only
+        // that.
         let _ = printed(world, "firewall-cmd --zone=public --add-service=wsman");
         let outcome = done(&Wish::Open(opening(Transport::Http, 5985, &[], Some("public"))));
         assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
@@ -69,7 +70,7 @@ fn the_public_zone_is_told_and_a_zone_that_is_not_there_is_refused() {
         assert!(!survey(std::slice::from_ref(&named)).firewall.public, "it was said");
         let outcome = done(&Wish::Open(opening(Transport::Http, 5985, &[], Some("nowhere"))));
         assert!(matches!(&outcome, Outcome::Failed(why) if why.contains("no zone nowhere")), "{outcome:?}");
-        // This machine has no network but loopback.
+        // This machine has no network except loopback.
         let outcome = done(&Wish::Open(opening(Transport::Http, 5985, &[], None)));
         assert!(matches!(&outcome, Outcome::Failed(why) if why.contains("LocalSubnet")), "{outcome:?}");
         let _ = printed(

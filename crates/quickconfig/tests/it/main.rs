@@ -1,4 +1,4 @@
-//! What becomes of a machine that is asked: a real systemd, firewalld, ufw and nft, each on a machine of its own.
+//! Tests of changes with a real systemd, firewalld, ufw and nft, each on a machine of its own.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod firewalld;
@@ -11,7 +11,7 @@ use std::num::NonZeroU16;
 use telarch_peers::World;
 use telarch_quickconfig::{Answer, Machine, Opening, Outcome, Source, Survey, Transport, Wish, Zone};
 
-/// The machine of a world.
+/// Returns the machine of the test's world.
 fn machine() -> Machine {
     std::fs::create_dir_all("/run/state").unwrap();
     Machine::of_machine("/run/state")
@@ -40,7 +40,7 @@ fn opening(transport: Transport, port: u16, sources: &[&str], zone: Option<&str>
     }
 }
 
-/// Opens, is idempotent, is seen, and is taken back so that nothing is left of it.
+/// Checks that a port opens, that opening is idempotent and visible, and that closing leaves no trace.
 fn opens_and_closes(opening: &Opening) -> String {
     assert_eq!(survey(std::slice::from_ref(opening)).firewall.open, [false]);
     let Outcome::Done(how) = done(&Wish::Open(opening.clone())) else { panic!("{opening:?} is not opened") };

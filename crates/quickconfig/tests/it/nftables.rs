@@ -1,4 +1,4 @@
-//! nftables, by its own program.
+//! Tests with nftables, through the program `nft`.
 
 use telarch_peers::in_world;
 use telarch_quickconfig::{FirewallKind, Outcome, Transport, Wish};

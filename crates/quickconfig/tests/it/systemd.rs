@@ -1,4 +1,4 @@
-//! systemd, and a mock of it that says no.
+//! Tests with systemd, and with a mock of it that refuses.
 
 use telarch_peers::in_world;
 use telarch_quickconfig::{Outcome, UNIT, Unit, Wish};

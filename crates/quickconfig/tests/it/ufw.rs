@@ -1,4 +1,4 @@
-//! ufw, as a user of it has switched it on.
+//! Tests with ufw, enabled as an administrator would.
 
 use telarch_peers::in_world;
 use telarch_quickconfig::{FirewallKind, Transport};

@@ -1,4 +1,4 @@
-//! Files that change are told, and others are not.
+//! Tests that changes of the watched files are reported, and changes of other files are not.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! Who may ask in a namespace.
+//! Tests of access rights in a namespace.
 
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -47,7 +47,7 @@ async fn what_does_not_exist_is_not_told_to_those_who_may_not_ask() {
 async fn others_are_not_held_up_while_the_first_engine_is_put_together() {
     let (go_on, waiting) = mpsc::channel();
     let waiting = Mutex::new(waiting);
-    // There is one thread, which has to come to the line that lets it go on.
+    // There is only one thread, which must reach the line that releases it.
     let plugin = Arc::new(WmiPlugin::living(move || {
         waiting.lock().unwrap().recv().unwrap();
         Some(engine())

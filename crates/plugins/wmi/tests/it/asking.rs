@@ -1,4 +1,4 @@
-//! Requests as their envelopes, answers as what stands in the body.
+//! Builds requests as envelopes, and returns the bodies of responses.
 
 use auth::{Account, AuthError, Identity, LocalUsers};
 use config::Config;
@@ -16,7 +16,7 @@ use crate::machine::engine;
 pub(crate) const CIMV2: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2";
 pub(crate) const DMTF: &str = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2";
 
-/// A request in the making.
+/// A request under construction.
 #[derive(Clone)]
 pub(crate) struct Ask {
     resource: String,
@@ -43,23 +43,23 @@ impl Ask {
         }
     }
 
-    /// A verb of WS-Transfer on a class of root/cimv2.
+    /// Creates a request with an action of WS-Transfer for a class of root/cimv2.
     pub(crate) fn transfer(class: &str, verb: &str) -> Self {
         Self::new(format!("{CIMV2}/{class}"), format!("{}/{verb}", namespace::TRANSFER))
     }
 
-    /// A method of a class of root/cimv2.
+    /// Creates a request for a method of a class of root/cimv2.
     pub(crate) fn method(class: &str, method: &str) -> Self {
         Self::new(format!("{CIMV2}/{class}"), format!("{CIMV2}/{class}/{method}"))
     }
 
-    /// Enumerate with whatever stands in its element.
+    /// Creates an Enumerate request with the given content.
     pub(crate) fn enumerate(resource: impl Into<String>, within: &str) -> Self {
         let body = format!("<n:Enumerate>{within}</n:Enumerate>");
         Self::new(resource, format!("{}/Enumerate", namespace::ENUMERATION)).body(&body)
     }
 
-    /// A query of root/cimv2.
+    /// Creates a request for a query in root/cimv2.
     pub(crate) fn query(text: &str) -> Self {
         let text = text.replace('<', "&lt;").replace('>', "&gt;");
         let filter = format!("<w:Filter Dialect=\"{}\">{text}</w:Filter>", namespace::DIALECT_WQL);
@@ -93,7 +93,7 @@ impl Ask {
         self
     }
 
-    /// By somebody who is in no group that matters.
+    /// Sends the request as a user without relevant groups.
     pub(crate) fn by_nobody(self, whence: Whence) -> Self {
         Self { groups: vec![well_known::AUTHENTICATED_USERS], whence, ..self }
     }
@@ -153,7 +153,7 @@ impl Ask {
     }
 }
 
-/// The plug-in of a machine, and what it answers.
+/// The plug-in of a machine, with methods for its answers.
 pub(crate) struct Asked(WmiPlugin);
 
 impl Asked {
@@ -165,7 +165,7 @@ impl Asked {
         self.0.call(ask.call()).await
     }
 
-    /// The whole envelope of an answer.
+    /// Returns the whole envelope of the answer.
     pub(crate) async fn envelope(&self, ask: &Ask) -> Result<String, Fault> {
         match self.answer(ask).await?.into_parts().0 {
             Content::Envelope(envelope) => Ok(envelope),
@@ -173,14 +173,14 @@ impl Asked {
         }
     }
 
-    /// What stands in the body of an answer.
+    /// Returns the content of the answer's body.
     pub(crate) async fn body(&self, ask: &Ask) -> Result<String, Fault> {
         let envelope = self.envelope(ask).await?;
         let (_, body) = envelope.split_once("<s:Body>").unwrap();
         Ok(body.trim_end_matches("</s:Envelope>").trim_end_matches("</s:Body>").to_owned())
     }
 
-    /// The fault, and the message that carries it.
+    /// Returns the fault, and the message that carries it.
     pub(crate) async fn fault(&self, ask: &Ask) -> (Fault, String) {
         let fault = match self.answer(ask).await {
             Err(fault) => fault,
@@ -200,7 +200,7 @@ impl Asked {
         (fault, message)
     }
 
-    /// All items of an enumeration.
+    /// Returns all items of an enumeration.
     pub(crate) async fn items(&self, ask: &Ask) -> Result<Vec<Item>, Fault> {
         let Content::Items(mut items) = self.answer(ask).await?.into_parts().0 else { panic!("no items") };
         let mut all = Vec::new();
@@ -210,13 +210,13 @@ impl Asked {
         Ok(all)
     }
 
-    /// The same as XML.
+    /// Returns all items of an enumeration as XML.
     pub(crate) async fn objects(&self, ask: &Ask) -> Result<Vec<String>, Fault> {
         Ok(self.items(ask).await?.into_iter().map(|item| item.object.as_str().to_owned()).collect())
     }
 }
 
-/// The value of the first element of a name, whatever its prefix.
+/// Returns the value of the first element with this name, whatever its prefix.
 pub(crate) fn value(text: &str, name: &str) -> Option<String> {
     let declared = format!(
         "<x xmlns:a=\"{}\" xmlns:w=\"{}\" xmlns:x=\"{}\" xmlns:p=\"urn:p\">{text}</x>",

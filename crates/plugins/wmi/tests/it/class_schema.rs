@@ -1,4 +1,4 @@
-//! Classes themselves.
+//! Tests of requests for classes.
 
 use wsman::code;
 

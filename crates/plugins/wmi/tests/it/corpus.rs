@@ -1,4 +1,4 @@
-//! The oracle over the stored corpus of the fuzz target, its beginnings and its mutations.
+//! Runs the oracle over the stored corpus of the fuzz target, prefixes of its cases and mutations of them.
 
 use telarch_corpus::{cases, mutate};
 use telarch_plugin_wmi::oracle;

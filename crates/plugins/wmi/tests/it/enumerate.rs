@@ -1,4 +1,4 @@
-//! Lists and queries.
+//! Tests of enumerations and queries.
 
 use wsman::namespace::{DIALECT_ASSOCIATION, DIALECT_SELECTOR, DIALECT_XPATH};
 use wsman::{Subcode, code};
@@ -53,7 +53,7 @@ async fn a_query_gives_whole_instances_or_the_properties_it_names() {
          xmlns:w=\"http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd\"><Name>a</Name><State>Running</State></w:XmlFragment>"
     );
     assert_eq!(two.len(), 2);
-    // With the URI of a class, as openwsman's client asks, and with those of the DMTF, as those of MI do.
+    // With the URI of a class, as openwsman's client asks, and with the URIs of DMTF, as MI clients ask.
     let filter = "<w:Filter Dialect=\"http://schemas.microsoft.com/wbem/wsman/1/WQL\">SELECT * FROM Win32_Service</w:Filter>";
     for resource in [
         format!("{CIMV2}/Win32_Service"),
@@ -95,7 +95,7 @@ async fn references_within_keys_are_references_again() {
     };
     assert_eq!(inner.resource.as_str(), format!("{DMTF}/Win32_Service"));
     assert_eq!(inner.selectors.text("Name"), Some("b"));
-    // Such a reference can be got.
+    // A returned reference can be used for Get.
     let epr = |name: &str, of: &str| {
         format!(
             "<a:EndpointReference><a:Address>x</a:Address><a:ReferenceParameters>\
@@ -176,20 +176,20 @@ async fn an_xpath_of_level_1_finds_the_instances_that_have_the_part() {
     let asked = Asked::new();
     let found = async |filter: &str| names(&asked.objects(&xpath("Win32_Service", filter)).await.unwrap());
     let all = ["a", "b", "c"];
-    // A property without value is an element all the same, but has no text.
+    // A property without value is an element without text.
     assert_eq!(found("State").await, all);
     assert_eq!(found(" p:Description ").await, all);
     assert_eq!(found("Description/text()").await, [""; 0]);
     assert_eq!(found("State/text()").await, all);
     assert_eq!(found("State[1]").await, all);
     assert_eq!(found("State[2]").await, [""; 0]);
-    // What only a subclass has, and nobody.
+    // A property of a subclass only, and one of no class.
     assert_eq!(found("Rank2").await, ["c"]);
     assert_eq!(found("Nothing").await, [""; 0]);
     let named = format!("<w:Filter Dialect=\"{DIALECT_XPATH}\">Rank2</w:Filter>");
     let ask = |within: &str| Ask::enumerate(format!("{CIMV2}/Win32_Service"), &format!("{named}{within}"));
     assert_eq!(asked.objects(&ask("")).await.unwrap().len(), 1);
-    // Told as the class that is asked for, no instance has it.
+    // Represented as instances of the requested class, none has the property.
     let as_class = "<b:PolymorphismMode>ExcludeSubClassProperties</b:PolymorphismMode>";
     assert_eq!(asked.objects(&ask(as_class)).await.unwrap().len(), 0);
     let references = "<w:EnumerationMode>EnumerateEPR</w:EnumerationMode>";

@@ -1,4 +1,4 @@
-//! Faults, in the form of each kind of client.
+//! Tests of faults in the form of each kind of client.
 
 use cim::Status;
 use wsman::{Detail, Fault, Response, ResponseError, Subcode, code};
@@ -66,7 +66,7 @@ async fn clients_of_mi_get_an_error_of_cim() {
     }
 }
 
-/// As a host's fault is read by the service that passes it on.
+/// Reads the fault of a host process as the service does before it passes the fault on.
 fn passed_on(message: &str) -> Fault {
     match Response::parse(message, &Bounds::default()) {
         Err(ResponseError::Fault(fault)) => fault,

@@ -1,4 +1,4 @@
-//! Parts of instances.
+//! Tests of fragments of instances.
 
 use wsman::code;
 
@@ -8,7 +8,7 @@ fn note(verb: &str) -> Ask {
     Ask::transfer("Site_Note", verb).selector("Id", "1")
 }
 
-/// What stands in the `w:XmlFragment` of an answer.
+/// Returns the content of `w:XmlFragment` in the answer.
 async fn part(asked: &Asked, expression: &str) -> String {
     let body = asked.body(&note("Get").fragment(expression)).await.unwrap();
     match body.split_once('>') {

@@ -1,4 +1,4 @@
-//! Methods.
+//! Tests of methods.
 
 use wsman::{Subcode, code};
 
@@ -56,7 +56,7 @@ async fn the_uris_of_the_dmtf_have_methods_too() {
         .selector("Name", "a");
     let body = asked.body(&start).await.unwrap();
     assert!(body.contains(&format!("xmlns:p=\"{DMTF}/Win32_Service\"")), "{body}");
-    // The class that declares a method is as good as one that inherits it.
+    // The class that declares a method may be named as well as one that inherits it.
     let inherited = Ask::new(format!("{CIMV2}/Win32_Service"), format!("{CIMV2}/CIM_Service/StartService"));
     assert!(asked.body(&inherited.selector("Name", "a")).await.is_ok());
 }

@@ -1,4 +1,4 @@
-//! A machine with notes that can be written, and services that depend on each other.
+//! A machine with writable notes, and services that depend on each other.
 
 use std::sync::{Arc, Mutex};
 
@@ -49,7 +49,7 @@ fn text(value: &str) -> Value {
     Value::from(value.to_owned())
 }
 
-/// Begins with the notes `1` and `2`; each time one is read, `Reads` is another.
+/// Provider that starts with the notes `1` and `2`; `Reads` changes whenever a note is read.
 #[derive(Default)]
 struct Notes {
     changed: Mutex<Vec<Instance>>,
@@ -113,7 +113,7 @@ impl Provider for Notes {
     }
 }
 
-/// `a` and `b`, and `c` of a class of its own.
+/// Provider of the services `a` and `b`, and `c` of a class of its own.
 struct Services;
 
 impl Provider for Services {
@@ -145,7 +145,7 @@ impl Provider for Services {
     }
 }
 
-/// `b` and `c` need `a`.
+/// Provider of dependencies: `b` and `c` need `a`.
 struct Dependencies;
 
 impl Provider for Dependencies {
@@ -164,7 +164,7 @@ impl Provider for Dependencies {
     }
 }
 
-/// Gives one row and fails.
+/// Provider that returns one row and fails.
 struct Broken;
 
 impl Provider for Broken {
@@ -178,7 +178,7 @@ impl Provider for Broken {
     }
 }
 
-/// The only one.
+/// Provider of a singleton.
 struct Clock;
 
 impl Provider for Clock {

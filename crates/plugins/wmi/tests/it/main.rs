@@ -1,4 +1,4 @@
-//! What clients may rely on: messages in, messages out, with providers of the tests' own.
+//! Tests of the promises to clients: messages in, messages out, with providers of the tests.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod access;

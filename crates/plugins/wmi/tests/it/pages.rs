@@ -1,4 +1,5 @@
-//! Rows in pages over real sockets: as many as fit, none twice, and no provider that works for nobody.
+//! Tests of pages of rows over real sockets: filled as far as possible, without duplicates, and no provider
+//! continues after its client has gone.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,12 +24,12 @@ use wsman::ResourceUri;
 use crate::asking::CIMV2;
 use crate::machine::declaration;
 
-/// Longer than anything takes that does not fail.
+/// Time limit that only a failing test reaches.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// More than fit the largest page here.
+/// More rows than fit into the largest page used here.
 const ROWS: u32 = 600;
 
-/// Gives rows of a kilobyte each, and tells how it ended: with all of them, or because nobody wanted more.
+/// Provider of rows of a kilobyte each; reports whether it returned all of them or was stopped.
 struct Many(UnboundedSender<bool>);
 
 impl Provider for Many {
@@ -87,7 +88,7 @@ impl Running {
         builder.max_envelope_size(max_envelope_size).build().unwrap()
     }
 
-    /// Whether the provider that ends next has given all its rows.
+    /// Returns whether the next provider to end has returned all its rows.
     async fn gave_all(&mut self) -> bool {
         timeout(PATIENCE, self.ended.recv()).await.expect("it ends").expect("it is there")
     }
@@ -98,7 +99,7 @@ impl Running {
     }
 }
 
-/// Ada is an administrator.
+/// Users of the machine: Ada is an administrator.
 struct Machine;
 
 impl Principals for Machine {
@@ -113,7 +114,7 @@ fn rows() -> Locator {
     Locator::new(ResourceUri::parse(&format!("{CIMV2}/Site_Row")).unwrap())
 }
 
-/// The names of all rows, in pages of at most so many octets.
+/// Returns the names of all rows.
 async fn all(session: Session) -> Vec<u32> {
     let mut listed = session.enumerate(&rows(), EnumerateOptions::default()).await.unwrap();
     let mut names = Vec::new();
@@ -151,7 +152,7 @@ async fn a_provider_stops_when_the_enumeration_is_released() {
     let mut running = Running::start("").await;
     let mut listed = running.session(8_192).enumerate(&rows(), EnumerateOptions::default()).await.unwrap();
     assert!(listed.next().await.unwrap().is_ok());
-    // Whoever drops it releases it.
+    // Dropping the enumeration releases it.
     drop(listed);
     assert!(!running.gave_all().await);
     running.stop().await;

@@ -1,4 +1,4 @@
-//! Get, Put, Create and Delete.
+//! Tests of Get, Put, Create and Delete.
 
 use wsman::{Subcode, code};
 
@@ -33,7 +33,7 @@ async fn the_uri_of_the_dmtf_is_answered_in_its_own_form() {
     assert!(body.contains(&format!("xmlns:p=\"{DMTF}/Site_Note\"")), "{body}");
     let (fault, _) = asked.fault(&get("root/other")).await;
     assert_eq!(fault.code(), code::INVALID_RESOURCE_URI);
-    // Without a namespace it is the hardware's, or where else the class is.
+    // Without a namespace, the class is searched in that of the hardware and then in others.
     let anywhere =
         Ask::new(format!("{DMTF}/Site_Clock"), "http://schemas.xmlsoap.org/ws/2004/09/transfer/Get");
     assert!(asked.body(&anywhere).await.unwrap().contains("<p:Now>noon</p:Now>"));
@@ -90,11 +90,11 @@ async fn put_changes_what_the_body_gives_and_answers_with_the_instance() {
 async fn what_was_read_can_be_written_back_with_a_change() {
     let asked = Asked::new();
     let read = asked.body(&note("Get", "1")).await.unwrap();
-    // `Reads` is another number by now, which is not the client's doing.
+    // The read-only `Reads` has changed in the meantime, but not by the client.
     let changed = read.replace("<p:Rank xsi:nil=\"true\"/>", "<p:Rank>9</p:Rank>");
     let body = asked.body(&note("Put", "1").body(&changed)).await.unwrap();
     assert_eq!(value(&body, "Rank").as_deref(), Some("9"));
-    // Alone it is.
+    // A request that changes only a read-only property is refused.
     let read = asked.body(&note("Get", "1")).await.unwrap();
     let (fault, _) = asked.fault(&note("Put", "1").body(&read.replace("root<", "other<"))).await;
     assert_eq!((fault.subcode(), fault.code()), (&Subcode::InvalidRepresentation, code::INVALID_VALUES));

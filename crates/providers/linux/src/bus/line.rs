@@ -246,17 +246,17 @@ mod tests {
     const SIGNAL: u8 = 4;
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// What somebody gets who asks for two texts and is answered with some octets, which are told the serials.
+    /// Asks for two texts; the peer answers with bytes that depend on the serials of the questions.
     fn answered(octets: impl FnOnce(u32, u32) -> Vec<u8> + Send) -> io::Result<Vec<Option<String>>> {
         asked(PATIENCE, |peer, first, second| {
             peer.write_all(&octets(first, second))?;
             peer.shutdown(Shutdown::Write)?;
-            // Until it is hung up.
+            // Waits until the other end closes the connection.
             peer.read_to_end(&mut Vec::new()).map(drop)
         })
     }
 
-    /// What somebody gets who asks for two texts and has so much patience with whoever answers in some way.
+    /// Asks for two texts with this time limit; the peer answers by a function.
     fn asked(
         patience: Duration,
         answer: impl FnOnce(&mut UnixStream, u32, u32) -> io::Result<()> + Send,
@@ -279,7 +279,7 @@ mod tests {
         })
     }
 
-    /// A message with the sender that systemd gives itself on its own socket.
+    /// Encodes a message with the sender that systemd uses on its own socket.
     fn message(kind: u8, serial: u32, text: &str) -> Vec<u8> {
         message_of(LE, kind, serial, &text)
     }
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn an_answer_of_another_type_is_none() {
-        // As a text its octets are `abc`.
+        // Read as text, the bytes of this number would be `abc`.
         let lie = (3_u32, u32::from_le_bytes(*b"abc\0"));
         let answers = answered(|first, second| {
             [message_of(LE, METHOD_RETURN, first, &lie), message(METHOD_RETURN, second, "two")].concat()
@@ -347,7 +347,7 @@ mod tests {
                 .kind(),
             io::ErrorKind::UnexpectedEof
         );
-        // The order of octets, the version, and the lengths of the body and of the fields.
+        // Byte order, version, and the lengths of body and fields.
         for (place, lie) in [(0, b'x'), (3, 2), (7, 2), (14, 1), (15, 255)] {
             let refused = answered(|first, _| {
                 let mut octets = message_of(if place == 0 { BE } else { LE }, METHOD_RETURN, first, &"one");
@@ -363,7 +363,7 @@ mod tests {
     fn who_says_little_for_long_is_not_heard_to_its_end() {
         let late = asked(Duration::from_millis(200), |peer, first, _| {
             let octets = message(METHOD_RETURN, first, &"x".repeat(1_000));
-            // An octet comes well before anybody could think that no more will.
+            // Each byte arrives well before a time limit for the next one.
             for octet in octets {
                 peer.write_all(&[octet])?;
                 thread::sleep(Duration::from_millis(10));

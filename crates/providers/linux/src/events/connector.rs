@@ -138,7 +138,7 @@ pub(super) fn parse(message: &[u8]) -> Option<Happened> {
 mod tests {
     use super::*;
 
-    /// A message as the kernel sends it.
+    /// Encodes a message as the kernel sends it.
     fn message(what: u32, words: &[u32]) -> Vec<u8> {
         let mut message = vec![0; 36];
         for word in [what, 0, 1, 2].iter().chain(words) {

@@ -177,7 +177,7 @@ fn none<I>(_: &I) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// Two seconds between the readings.
+    /// Returns a formatted value from readings two seconds apart.
     fn cook(kind: Kind, before: (u64, u64), after: (u64, u64)) -> f64 {
         let reading = |(value, base)| Reading { value, base };
         let then = Moment { since_boot: 50 * FREQUENCY, file_time: 900 * FREQUENCY };

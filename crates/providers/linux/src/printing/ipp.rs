@@ -316,7 +316,7 @@ const MIME: u8 = 0x49;
 mod tests {
     use super::*;
 
-    /// The answer of a printer: two groups, several values, a collection in a collection.
+    /// Returns a response with two groups, several values, and a nested collection.
     fn answer() -> Vec<u8> {
         let mut request = Request::new(Operation::GetPrinters, "alice").of_printer();
         request = request.name("printer-name", "laser").text(KEYWORD, "sides-supported", "one-sided");
@@ -372,7 +372,7 @@ mod tests {
             for octet in [0, 1, 3, 0x34, 0x37, 0xff] {
                 let mut wrong = whole.clone();
                 wrong.splice(at..=at, [octet]);
-                // It is read or not, without a panic.
+                // Parsing may fail but must not panic.
                 let _ = Response::parse(&wrong);
             }
         }

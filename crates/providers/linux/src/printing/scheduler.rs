@@ -213,7 +213,7 @@ mod tests {
 
     use super::*;
 
-    /// An answer with nothing in it, behind one that says that there will be one.
+    /// Returns an empty answer after an interim response 100 (Continue).
     fn answer(framing: &str, body: &[u8]) -> Vec<u8> {
         let head = format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n{framing}\r\n");
         [head.as_bytes(), body].concat()
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(empty.take(&answer("Content-Length: 0\r\n", b"")).expect("it is right"), Some(Vec::new()));
     }
 
-    /// A scheduler that does not do what it should, and a client that does not wait long.
+    /// Asks a misbehaving scheduler with a short time limit; returns the kind of the error.
     fn asked(misbehave: impl FnOnce(UnixListener) + Send + 'static) -> io::ErrorKind {
         let folder = tempfile::tempdir().expect("there is room");
         std::fs::create_dir_all(folder.path().join("run/cups")).expect("there is room");

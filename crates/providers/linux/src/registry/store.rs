@@ -291,11 +291,11 @@ mod tests {
         let key = |path: &str| Key::parse(0x8000_0002, path).expect("it is one");
         let mut keys = Keys::default();
         keys.set(&key("SOFTWARE\\ΟΔΟΣ\\One"), "A", Data::Number(1));
-        // The small letters of a capital depend on where it stands.
+        // The lower case of this letter depends on its position.
         assert_eq!(keys.values(&key("software\\οδοσ\\ONE")), [("A".to_owned(), Data::Number(1))]);
         keys.make(&key("SOFTWARE\\οδος\\Two"));
         assert_eq!(keys.names_below(&key("SOFTWARE\\οδοσ")).len(), 2);
-        // They are two, although both have the same small letters.
+        // Two keys, although both names have the same lower case.
         assert!(!is_same("ẞ", "ß") && !keys.has(&key("SOFTWARE\\ẞ")));
         keys.make(&key("SOFTWARE\\ß"));
         assert!(!keys.has(&key("SOFTWARE\\ẞ")));

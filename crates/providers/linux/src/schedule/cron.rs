@@ -194,7 +194,7 @@ const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 mod tests {
     use super::*;
 
-    /// Each second day.
+    /// Every second day.
     const BITS: Option<u32> = Some(0x5555_5555);
 
     #[test]
@@ -211,7 +211,7 @@ mod tests {
             ("0 0 1-31/10 * * x", Some((Some((0, 0)), Some(1 | 1 << 10 | 1 << 20 | 1 << 30), None, "x"))),
             ("@weekly x", Some((Some((0, 0)), None, Some(1 << 6), "x"))),
             ("@reboot x", Some((None, None, None, "x"))),
-            // Cron runs these as well.
+            // Cron runs these lines too.
             ("0!x 5;y */2! *=b *\" \u{a0}", Some((Some((5, 0)), BITS, None, "\u{a0}"))),
             ("0=\"x 5 * * * y", Some((Some((5, 0)), None, None, "y"))),
             ("-0 5 * * *\ty", Some((Some((5, 0)), None, None, "y"))),

@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn a_descriptor_admits_whom_the_list_admits() {
         let mut tried = 0;
-        // Every third combination of what six entries may say.
+        // Every 37th combination of the bits of six entries.
         for pattern in (0_u32..1 << 18).step_by(37) {
             let bits = |index: u32| ((pattern >> (3 * index)) & 7) as u8;
             let mut list = vec![

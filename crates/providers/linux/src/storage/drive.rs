@@ -105,7 +105,7 @@ impl Drive {
 
     /// Returns the manufacturer.
     pub(crate) fn manufacturer(&self, machine: &Machine) -> Option<String> {
-        // Behind some bridges and adapters, the vendor is only a number.
+        // A number is the vendor id of a bridge or adapter, not the disk's manufacturer.
         self.block.line(machine, "device/vendor").filter(|vendor| !vendor.starts_with("0x"))
     }
 

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
     use crate::program;
 
-    /// What sfdisk makes and lists.
+    /// Compares tables created by sfdisk with its own listing.
     #[test]
     fn tables_are_read_as_sfdisk_writes_them() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(Superblock::parse(&short), Some(Superblock { kind: "ext2", uuid: None, label: None }));
     }
 
-    /// What mkfs makes and blkid reads.
+    /// Compares file systems created by mkfs with the output of blkid.
     #[test]
     fn file_systems_are_told_as_blkid_tells_them() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -196,7 +196,7 @@ fn day_of_week(time: civil::DateTime) -> u8 {
 mod tests {
     use super::*;
 
-    /// The rules in January and in July 2026; they must be the same.
+    /// Returns the rules in January and in July 2026, which must be equal.
     #[track_caller]
     fn rules(posix: &str) -> Rules {
         let zone = TimeZone::posix(posix).expect("it is one");

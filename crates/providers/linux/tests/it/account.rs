@@ -1,4 +1,4 @@
-//! Accounts: against `getent` and `id`, and changed where only the test sees it.
+//! Compares accounts with `getent` and `id`, and changes them where only the test sees it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::tree::Tree;
 use crate::world::{in_world, run, sh};
 use crate::{call_on, engine, rows_of, text};
 
-/// This machine, with a SID.
+/// Returns this machine, with a fixed SID.
 fn machine() -> Arc<Machine> {
     Arc::new(Machine::this().with_sid(sddl::DomainSid::new([1, 2, 3])))
 }
@@ -67,7 +67,7 @@ async fn a_sid_is_whose_it_is() {
     assert_eq!(of("S-1-1-0").await, ["Everyone", "", "12"]);
 }
 
-/// Inventories ask so for the users that they list, and without a row for those who never gave a wrong password.
+/// Inventory programs query users this way. A user without failed logons has no faillock file.
 #[tokio::test]
 async fn whoever_faillock_has_no_record_of_is_not_locked_out() {
     let wrong = |count| [[0; 54].as_slice(), &[1], &[0; 9]].concat().repeat(count);
@@ -109,7 +109,7 @@ async fn sessions_are_those_that_logind_keeps() {
     assert_eq!(lines(&sessions, &["LogonId", "LogonType", "AuthenticationPackage"]), expected);
     let users = "ASSOCIATORS OF {Win32_LogonSession.LogonId='4'} WHERE AssocClass=Win32_LoggedOnUser";
     assert_eq!(text(&rows_of(&machine, users).await[0], "Name"), "alice");
-    // The same sessions count for the machine.
+    // `Win32_OperatingSystem` counts the same sessions.
     let counted = rows_of(&machine, "SELECT NumberOfUsers FROM Win32_OperatingSystem").await;
     assert_eq!(text(&counted[0], "NumberOfUsers"), "2");
     let console = rows_of(&machine, "SELECT UserName FROM Win32_ComputerSystem").await;

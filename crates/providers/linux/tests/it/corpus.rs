@@ -1,4 +1,5 @@
-//! The oracles over the stored corpora of the fuzz targets, their beginnings and their mutations.
+//! Runs the oracles over the stored corpora of the fuzz targets, prefixes of their cases and mutations of
+//! them.
 
 use telarch_linux::oracle;
 
@@ -62,7 +63,7 @@ fn access_lists_of_the_corpus_let_in_whom_posix_lets_in() {
     mutate("linux_access_list", 60, b"\0\x01\x02\x04\x07\x08\x10\x20\xFF", oracle::access_list);
 }
 
-/// Gives the seeds.
+/// Runs the oracle over mutations of the seeds, and returns the seeds.
 fn mutate(target: &str, places: usize, octets: &[u8], oracle: impl Fn(&[u8])) -> Vec<Vec<u8>> {
     let seeds = telarch_corpus::cases(target, 5);
     telarch_corpus::mutate(&seeds, places, octets, oracle);

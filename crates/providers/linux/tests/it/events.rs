@@ -1,4 +1,4 @@
-//! Events of this machine: what others do is told.
+//! Tests of events of this machine, caused by other programs.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -39,13 +39,13 @@ async fn told_of_a_start() {
     let event = event_of(&mut events, child.id()).await;
     child.kill().unwrap();
     child.wait().unwrap();
-    // Some systems have all small programs in one file.
+    // On some systems, one file contains all small programs.
     let name = event.value("ProcessName").and_then(Value::as_str).unwrap().to_owned();
     assert!(["sleep", "coreutils", "busybox"].contains(&name.as_str()), "{name}");
     assert!(number(&event, "TIME_CREATED").is_some_and(|time| time > 133_000_000_000_000_000));
 }
 
-/// The next event of a process; other tests start programs, too.
+/// Returns the next event of a process; other tests start programs too.
 async fn event_of(events: &mut Events, process: u32) -> Instance {
     loop {
         let event = next(events).await;
@@ -55,7 +55,7 @@ async fn event_of(events: &mut Events, process: u32) -> Instance {
     }
 }
 
-/// How a program ended that gives 3, if that is told.
+/// Returns the reported exit code of a program that exits with 3; `None` if no event arrives.
 async fn told_of_an_end() -> Option<i128> {
     let query = format!("SELECT * FROM Win32_ProcessStopTrace WHERE {}", of_this_process());
     let mut child =
@@ -77,7 +77,7 @@ async fn a_program_that_ends_is_told_and_how_where_the_kernel_says_it() {
     assert!(matches!(status, Some(3) | None), "{status:?}");
 }
 
-/// The kernel tells of processes only in the first network.
+/// The kernel reports processes only in the initial network namespace.
 #[test]
 fn to_whom_the_kernel_does_not_tell_processes_are_told_all_the_same() {
     in_world("events::to_whom_the_kernel_does_not_tell_processes_are_told_all_the_same", &[], || {
@@ -104,7 +104,7 @@ fn a_file_system_that_is_mounted_and_unmounted_is_told() {
     });
 }
 
-/// Gives a loop device back.
+/// Detaches a loop device when dropped.
 struct Detach(String);
 
 impl Drop for Detach {
@@ -119,7 +119,7 @@ fn a_file_system_on_a_device_that_comes_and_goes_is_told_without_looking_from_ti
         "events::a_file_system_on_a_device_that_comes_and_goes_is_told_without_looking_from_time_to_time";
     in_world(name, &["mkfs.ext4", "losetup"], || {
         run(async {
-            // As if udev ran, which would tell of a file system that is made later; the kernel tells of this one.
+            // As if udev ran, which would report a file system created later; here the kernel reports it.
             sh(
                 "mount -t tmpfs none /run && mkdir /run/udev && touch /run/udev/control && mount -t tmpfs none /media && truncate -s 8M /media/image && mkfs.ext4 -q -L comes-and-goes /media/image",
             );
@@ -141,7 +141,7 @@ fn a_file_system_on_a_device_that_comes_and_goes_is_told_without_looking_from_ti
 
 #[test]
 fn a_device_that_the_kernel_announces_is_told_and_one_that_it_changes_is_another_configuration() {
-    // Others may plug something meanwhile, but not loop devices.
+    // Other devices may be plugged in meanwhile, but not loop devices.
     let uevent = "/sys/devices/virtual/block/loop7/uevent";
     let name =
         "events::a_device_that_the_kernel_announces_is_told_and_one_that_it_changes_is_another_configuration";
@@ -167,7 +167,7 @@ fn a_device_that_the_kernel_announces_is_told_and_one_that_it_changes_is_another
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_subscriptions_nothing_waits_and_nothing_listens() {
-    // What listens is owned by the tasks that wait, and closed with them.
+    // The tasks that wait own the listening socket, and close it when they end.
     let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let running = alive();
     let mut open = Vec::new();
@@ -189,7 +189,7 @@ async fn without_subscriptions_nothing_waits_and_nothing_listens() {
 struct Bus {
     daemon: std::process::Child,
     address: String,
-    /// Where it listens.
+    /// Folder of the bus's socket.
     _folder: tempfile::TempDir,
 }
 
@@ -203,14 +203,14 @@ impl Bus {
             skips::skip!("there is no dbus-daemon here (./test --install, or your package manager)");
             return None;
         };
-        // It says its address once it listens.
+        // The bus prints its address once it listens.
         let mut line = String::new();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(daemon.stdout.take().unwrap()), &mut line)
             .unwrap();
         Some(Self { daemon, address, _folder: folder })
     }
 
-    /// Somebody with a name on it.
+    /// Joins the bus under a name.
     async fn join(&self, name: &str) -> zbus::Connection {
         let builder = zbus::connection::Builder::address(self.address.as_str());
         builder.name(name).build().await.unwrap()
@@ -233,7 +233,7 @@ async fn the_end_of_the_machine_is_told_when_logind_says_it_and_not_when_it_is_c
     let query = "SELECT * FROM Win32_ComputerShutdownEvent";
     let mut events = engine(&machine).subscribe(&context, &Namespace::cimv2(), query).await.unwrap();
     let saying = tokio::spawn(async move {
-        // Until it is heard: nobody knows when somebody listens.
+        // Repeats the signal until it is received, as the start of listening is not visible.
         for stops in [false, true].into_iter().cycle() {
             let (path, interface) = ("/org/freedesktop/login1", "org.freedesktop.login1.Manager");
             logind.emit_signal(None::<&str>, path, interface, "PrepareForShutdown", &stops).await.unwrap();

@@ -1,4 +1,4 @@
-//! Firmware against `dmidecode`, processors against `lscpu`, and devices on machines of files.
+//! Compares firmware tables with `dmidecode` and processors with `lscpu`; devices on machines made of files.
 
 mod tables;
 
@@ -15,7 +15,7 @@ fn firmware() -> Tree {
         .file("sys/firmware/dmi/tables/DMI", table)
 }
 
-/// What dmidecode says of the same tables, by the names of its lines; of the structures of a kind.
+/// Returns dmidecode's fields for the structures of a kind in the same tables.
 fn told(kind: &str) -> Option<Vec<Vec<(String, String)>>> {
     let folder = tempfile::tempdir().unwrap();
     let dump = folder.path().join("dump");
@@ -170,7 +170,8 @@ async fn who_does_not_ask_how_busy_a_processor_is_does_not_wait() {
     assert!(tree.1.opened() - opened <= 2, "only which processors there are, and in which package, is read");
 }
 
-/// A laptop: graphics, sound, USB with a keyboard and a mouse, SATA, a battery, a fan and a probe, a serial line.
+/// A laptop: graphics, sound, USB with a keyboard and a mouse, SATA, a battery, a fan, a probe and a serial
+/// port.
 fn laptop() -> Tree {
     let pci = [
         ("00:02.0", "0x030000", "i915", "UHD Graphics"),

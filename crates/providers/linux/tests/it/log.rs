@@ -1,4 +1,4 @@
-//! The logs of a journal of its own, against `journalctl`.
+//! Compares the logs of a separate journal with `journalctl`.
 
 use std::process::Command;
 use std::time::Duration;
@@ -57,14 +57,14 @@ fn records_of_the_journal_are_events_of_three_logs() {
                     };
                     assert_eq!(micros.to_string(), written.trim());
                 }
-                // Only what came later is even looked at.
+                // Only later records are read at all.
                 let moment: f64 = between.trim().parse().unwrap();
                 let moment = cim::Timestamp::from_unix_micros((moment * 1e6) as i64, 0).unwrap();
                 let found = of(&format!("TimeGenerated >= '{}'", cim::DateTime::Timestamp(moment))).await;
                 assert!(found.iter().any(|row| text(row, "SourceName") == "third"));
                 assert!(found.iter().all(|row| text(row, "SourceName") != "first"));
 
-                // The kernel of everybody may say something meanwhile.
+                // The host's kernel may log something meanwhile.
                 let there_are = || shell("journalctl -o json | wc -l").trim().parse::<u64>().unwrap();
                 let before = there_are();
                 let files = rows_of(
@@ -94,7 +94,7 @@ async fn records(events: &mut Events, count: usize) -> Vec<String> {
     messages
 }
 
-/// The journalctl that this process has started.
+/// Returns the process number of the journalctl started by this process.
 fn follower() -> u32 {
     let children = shell(&format!("cat /proc/{0}/task/*/children", std::process::id()));
     let is_it = |child: &&str| {
@@ -112,13 +112,13 @@ fn every_record_that_is_written_after_the_subscription_is_told_once_and_none_bef
             let _journal = Journald::start();
             let write = |numbers: std::ops::Range<u32>| {
                 let lines: Vec<String> = numbers.map(|number| format!("line {number}")).collect();
-                // With line breaks between them, each is a record.
+                // Separated by line breaks, each text is a record.
                 shell(&format!("{SEND} -t site -p user.info <<'END'\n{}\nEND", lines.join("\n")));
                 lines
             };
             write(0..50);
             run(async {
-                // No WITHIN: it is not looked at from time to time.
+                // Without WITHIN, so the log is not polled.
                 let query = "SELECT * FROM __InstanceCreationEvent WHERE TargetInstance ISA 'Win32_NTLogEvent' \
                              AND TargetInstance.SourceName = 'site'";
                 let context = Context::of_this_process("test");
@@ -126,7 +126,7 @@ fn every_record_that_is_written_after_the_subscription_is_told_once_and_none_bef
                     engine(&machine()).subscribe(&context, &Namespace::cimv2(), query).await.unwrap();
                 let written = write(50..350);
                 assert_eq!(records(&mut events, written.len()).await, written);
-                // Whoever follows may die.
+                // The following journalctl may be killed.
                 shell(&format!("kill -9 {}", follower()));
                 let written = write(350..400);
                 assert_eq!(records(&mut events, written.len()).await, written);

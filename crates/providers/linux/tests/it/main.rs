@@ -1,4 +1,4 @@
-//! The instances of this machine, held against what other sources tell of it.
+//! Compares the instances of this machine with other sources.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod account;
@@ -52,17 +52,17 @@ fn engine(machine: &Arc<Machine>) -> Engine {
     builder.build().unwrap()
 }
 
-/// This machine.
+/// Returns this machine.
 fn machine() -> Arc<Machine> {
     Arc::new(Machine::this())
 }
 
-/// All rows of a query of a machine.
+/// Returns all rows of a query on a machine.
 async fn rows_of(machine: &Arc<Machine>, query: &str) -> Vec<Instance> {
     rows_from(&engine(machine), query).await
 }
 
-/// All rows of a query, from an engine that is kept.
+/// Returns all rows of a query from an engine that is kept.
 async fn rows_from(engine: &Engine, query: &str) -> Vec<Instance> {
     let mut rows = engine.query(&Context::of_this_process("alice"), &Namespace::cimv2(), query).unwrap();
     let mut found = Vec::new();
@@ -72,7 +72,7 @@ async fn rows_from(engine: &Engine, query: &str) -> Vec<Instance> {
     found
 }
 
-/// All rows of a query of this machine.
+/// Returns all rows of a query on this machine.
 async fn rows(query: &str) -> Vec<Instance> {
     rows_of(&machine(), query).await
 }
@@ -99,7 +99,7 @@ async fn call_on(
         .await
 }
 
-/// Changes a property of an instance of this machine, and gives what it is then.
+/// Changes a property of an instance of this machine, and returns the instance afterwards.
 async fn put(path: &str, property: &str, value: Value) -> Instance {
     let (engine, context, namespace) =
         (engine(&machine()), Context::of_this_process("alice"), Namespace::cimv2());
@@ -110,14 +110,14 @@ async fn put(path: &str, property: &str, value: Value) -> Instance {
     engine.put(&context, &namespace, wanted, &column).await.unwrap()
 }
 
-/// A value as text.
+/// Returns a value as text.
 fn text(row: &Instance, property: &str) -> String {
     let mut text = String::new();
     row.value(property).unwrap().write_text(&mut text);
     text
 }
 
-/// What another program says, without the line's end.
+/// Returns the output of another program, without the final line break.
 fn output(program: &str, arguments: &[&str]) -> String {
     let output = std::process::Command::new(program).args(arguments).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -129,7 +129,7 @@ fn every_class_is_in_the_documentation() {
     let page = std::fs::read_to_string(page).unwrap();
     let classes = telarch_linux::providers(&machine()).into_iter().flat_map(|provider| provider.classes());
     let names = classes.map(|(_, class)| class.as_str().to_owned());
-    // The two of one object have one entry.
+    // The raw and formatted classes of an object share an entry.
     let bare = |name: String| {
         let of_object =
             name.strip_prefix("Win32_PerfRawData_").or_else(|| name.strip_prefix("Win32_PerfFormattedData_"));

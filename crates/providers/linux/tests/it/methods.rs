@@ -1,4 +1,5 @@
-//! Every method of every class says how it went in a number that is documented, and never in silence.
+//! Tests that every method of every class reports its result with a documented number, and never fails
+//! silently.
 
 use std::sync::Arc;
 
@@ -8,8 +9,8 @@ use wmi::{Context, Error};
 
 use crate::{engine, text};
 
-/// What is documented for each class that has numbers of its own (Microsoft's references, "Return value"); the others
-/// return errors of the system.
+/// Documented codes of each class that has its own (Microsoft's references, "Return value"); other classes
+/// return system errors.
 const CODES: &[(&str, std::ops::RangeInclusive<i128>)] = &[
     ("Win32_LogicalDisk", 0..=4),
     ("Win32_NetworkAdapterConfiguration", 64..=100),
@@ -21,18 +22,18 @@ const CODES: &[(&str, std::ops::RangeInclusive<i128>)] = &[
     ("Win32_Volume", 0..=18),
 ];
 
-/// Those that have done what they were asked when nothing is given: to list the first keys of the registry, and to say
-/// that it may be read.
+/// Methods that succeed without parameters: they list the first keys of the registry, or report that it is
+/// readable.
 const DONE: [&str; 3] = ["CheckAccess", "EnumKey", "EnumValues"];
 
-/// Errors of the system that mean what they say here (MS-ERREF 2.2): no such file, access denied, not supported, a wrong
-/// parameter, and of printers no such driver and no such printer.
+/// System errors that are meaningful here (MS-ERREF 2.2): no such file, access denied, not supported, invalid
+/// parameter; for printers no such driver and no such printer.
 const ERRORS: [i128; 6] = [2, 5, 50, 87, 1_797, 1_801];
 
 #[tokio::test]
 async fn a_method_that_does_nothing_says_so_in_a_number_that_is_documented() {
     let folder = tempfile::tempdir().unwrap();
-    // A machine on which there is nothing to act upon.
+    // A machine without objects that methods could change.
     let machine = Arc::new(Machine::at(folder.path()));
     let engine = engine(&machine);
     let context = Context::of_this_process("alice");
@@ -48,9 +49,9 @@ async fn a_method_that_does_nothing_says_so_in_a_number_that_is_documented() {
             let said = engine.invoke(&context, &namespace, &path, method.name.as_str(), given).await;
             let is_documented = match &said {
                 Ok(answer) => is_documented(&name, method, answer.value("ReturnValue").unwrap()),
-                // There is no such instance, or a parameter is missing.
+                // The instance does not exist, or a parameter is missing.
                 Err(Error::Provider { status: Status::NotFound | Status::InvalidParameter, .. }) => true,
-                // It returns something that has no word for this.
+                // The type of the return value has no value for this.
                 Err(Error::Provider { status: Status::ProviderNotCapable, .. }) => !returns_number(method),
                 Err(_) => false,
             };
@@ -73,13 +74,13 @@ fn returns_number(method: &Method) -> bool {
 
 fn is_documented(class: &Name, method: &Method, value: &Value) -> bool {
     let Some(code) = value.as_integer() else {
-        // It is true or false, and nothing was done.
+        // The value is a Boolean, and no action was taken.
         return value == &Value::Boolean(false);
     };
     if code == 0 {
         return DONE.contains(&method.name.as_str());
     }
-    // 1 is "not supported" of everything that comes from DMTF or is storage.
+    // 1 is "not supported" for all classes of DMTF and of storage.
     let is_common = ["CIM_LogicalDevice", "CIM_EnabledLogicalElement", "CIM_Service", "Win32_BaseService"]
         .contains(&method.origin.as_str());
     if code == 1 && is_common {
@@ -90,7 +91,7 @@ fn is_documented(class: &Name, method: &Method, value: &Value) -> bool {
     is_own || class.as_str().starts_with("MSFT_") && code == 1 || ERRORS.contains(&code)
 }
 
-/// The path of the class, or of an instance that there is not.
+/// Returns the path of the class, or of an instance that does not exist.
 fn path(class: &Class, is_static: bool) -> ObjectPath {
     if is_static || class.is_singleton() {
         return ObjectPath {

@@ -1,4 +1,4 @@
-//! `root/linux`: control groups of a tree of files, and the rules of a firewall of its own.
+//! Tests of `root/linux`: control groups in a tree of files, and the rules of a separate firewall.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ async fn control_groups_are_a_tree_and_those_of_containers_are_known() {
             .await;
     assert_eq!((one.len(), machine.opened() - opened), (1, 1), "one file for one value of one group");
 
-    // One of Podman's own, and one of a user's.
+    // A container of the system's Podman, and one of a user.
     for (letter, path, storage) in [
         ("a", "/machine.slice", "var/lib/containers/storage"),
         (
@@ -99,7 +99,7 @@ async fn control_groups_are_a_tree_and_those_of_containers_are_known() {
         .map(|name| text(container, name));
     assert_eq!(values, [id.as_str(), "docker", "shop", "3", "29", "running"]);
 
-    // Whoever has a tree of their own makes what they like of it.
+    // Users may create any number of control groups in their own subtree.
     let opened = |number: usize| {
         let path = "/user.slice/user-1000.slice/user@1000.service/user.slice";
         for number in 0..number {

@@ -1,10 +1,10 @@
-//! Adapters, addresses and routes: against `ip -j`, in a network that only the test has.
+//! Compares adapters, addresses and routes with `ip -j`, in a network that only the test sees.
 
 use crate::tree::Tree;
 use crate::world::{in_world, run, sh};
 use crate::{call, rows, rows_of, text};
 
-/// A network with two links that are joined, and files of `/sys` that tell of it.
+/// A network with two connected links, and files of `/sys` that describe it.
 const FURNISH: &str = "mount -t sysfs none /sys && ip link set lo up && \
     ip link add left address 02:00:00:00:00:01 type veth peer name right && \
     ip link set left up && ip link set right up && \
@@ -20,7 +20,7 @@ fn lines(query: &str, columns: &[&str]) -> Vec<String> {
     lines
 }
 
-/// A value as text, those of arrays with commas between them.
+/// Returns a value as text; elements of arrays are separated by commas.
 fn list(row: &cim::Instance, property: &str) -> String {
     let one = |value: &cim::Value| {
         let mut text = String::new();
@@ -99,7 +99,7 @@ fn links_and_addresses_change_and_the_way_out_stays() {
         assert_eq!(enable(vec!["192.0.2.300"], vec!["255.255.255.0"]), "70");
         assert_eq!(enable(vec!["192.0.2.6"], vec!["255.0.255.0"]), "66");
         assert_eq!(enable(vec!["192.0.2.6"], vec![]), "68");
-        // In the network of the first one, by which they would have gone together.
+        // In the network of the first address, whose removal would have removed these too.
         assert_eq!(enable(vec!["192.0.2.6", "192.0.2.7"], vec!["255.255.255.0", "24"]), "0");
         let addresses = sh("ip -br addr show left");
         assert!(addresses.contains("192.0.2.6/24") && addresses.contains("192.0.2.7/24"), "{addresses}");
@@ -167,7 +167,7 @@ fn who_is_named_in_a_query_is_asked_for_an_echo() {
         };
         assert_eq!(ask("Address = '127.0.0.1'"), ["0", "127.0.0.1", "32", "1000"]);
         assert_eq!(ask("Address = '::1' AND BufferSize = 1000"), ["0", "::1", "1000", "1000"]);
-        // Nobody has this address, so nobody tells where it is.
+        // The address does not exist, so address resolution fails.
         let [code, ..] = ask("Address = '192.0.2.77' AND Timeout = 200");
         assert_eq!(code, "11010");
         let [code, ..] = ask("Address = '203.0.113.1'");

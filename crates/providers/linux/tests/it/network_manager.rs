@@ -1,4 +1,4 @@
-//! What NetworkManager is asked and told: the mock of it that python-dbusmock has.
+//! Tests of requests to NetworkManager, with the mock of python-dbusmock.
 
 use cim::{Instance, Namespace, Value};
 use telarch_peers::{World, in_world};

@@ -1,4 +1,5 @@
-//! `Win32_OperatingSystem` against `uname`, `/etc/os-release` as a shell reads it, and the kernel's own numbers.
+//! Compares `Win32_OperatingSystem` with `uname`, with `/etc/os-release` as read by a shell, and with values
+//! of the kernel.
 
 use std::sync::Arc;
 

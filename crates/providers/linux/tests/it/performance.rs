@@ -1,4 +1,4 @@
-//! Counters against what other programs read of the same kernel, and against each other.
+//! Compares counters with other programs' readings of the same kernel, and with each other.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ fn number(row: &Instance, property: &str) -> u64 {
     }
 }
 
-/// What a line of shell prints, as numbers.
+/// Returns the output of a shell command as numbers.
 fn numbers(command: &str) -> Vec<u64> {
     let output = Command::new("sh").args(["-c", command]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -51,7 +51,7 @@ async fn raw_times_of_processors_are_those_of_the_kernel() {
 
 #[tokio::test]
 async fn a_machine_that_works_shows_it_in_the_last_second() {
-    // Every processor has something to do, until the answer is there.
+    // Keeps every processor busy until the answer arrives.
     let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let workers: Vec<_> = (0..std::thread::available_parallelism().unwrap().get())
         .map(|_| {
@@ -104,7 +104,7 @@ async fn only_rates_make_a_question_wait_for_a_second_sample() {
     assert_eq!(machine.opened() - once, 2 * once);
 }
 
-/// A machine of files, with a disk, a partition on it, and traffic.
+/// A machine made of files, with a disk, a partition on it, and traffic.
 fn tree() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |path: &str, text: &str| {

@@ -1,4 +1,4 @@
-//! Printers and jobs: those of a CUPS that the test starts, as its own programs tell.
+//! Compares printers and jobs with the programs of a CUPS that the test starts.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
@@ -12,14 +12,14 @@ use tempfile::TempDir;
 use crate::world::run;
 use crate::{call_on, engine, rows_of, text};
 
-/// A scheduler with files of its own, which listens on a socket only.
+/// A scheduler with files of its own that listens only on a socket.
 struct Cups {
     folder: TempDir,
     scheduler: Child,
 }
 
 impl Cups {
-    /// `None`, with the reason printed, where there is none or no right to start one.
+    /// Starts a scheduler; `None`, with a printed reason, if it is not installed or cannot be started.
     fn start() -> Option<Self> {
         let is_there = |name: &&str| Command::new(name).arg("-h").output().is_ok();
         if let Some(missing) =
@@ -40,11 +40,11 @@ impl Cups {
         }
         std::fs::write(at("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n").unwrap();
         std::fs::write(at("etc/group"), "root:x:0:\n").unwrap();
-        // A printer that takes everything and shows nothing.
+        // A printer that accepts everything.
         std::fs::write(at("backend/sink"), "#!/bin/sh\n[ $# -eq 0 ] && exit 0\nexec cat >/dev/null\n")
             .unwrap();
         std::fs::set_permissions(at("backend/sink"), std::fs::Permissions::from_mode(0o700)).unwrap();
-        // Queues that hand on to another server take a backend of that name.
+        // Queues that forward to another server use a backend of this name.
         std::os::unix::fs::symlink("sink", at("backend/ipp")).unwrap();
         std::fs::create_dir_all(at("bin/filter")).unwrap();
         std::os::unix::fs::symlink(at("backend"), at("bin/backend")).unwrap();
@@ -92,7 +92,7 @@ impl Cups {
         Arc::new(Machine::at(self.folder.path()))
     }
 
-    /// What a program of CUPS says.
+    /// Returns the output of a program of CUPS.
     fn tell(&self, program: &str, arguments: &[&str]) -> String {
         let mut command = Command::new(program);
         command
@@ -242,7 +242,7 @@ fn drivers_ports_and_configurations_are_those_of_the_queues() {
     };
     let names = ["DeviceName", "Copies", "PaperSize", "PaperWidth", "PaperLength", "Duplex"];
     assert_eq!(values(&of("ATTIC"), &names), ["attic", "1", "iso_a4_210x297mm", "2100", "2970", "false"]);
-    // What lpoptions and lpadmin make of it is seen at once.
+    // Changes by lpoptions and lpadmin are visible at once.
     add(&["-p", "attic", "-o", "sides-default=two-sided-long-edge", "-o", "copies-default=2"]);
     add(&["-p", "attic", "-o", "orientation-requested-default=4", "-o", "print-quality-default=5"]);
     let names = ["Copies", "Duplex", "Orientation"];
@@ -264,7 +264,7 @@ fn drivers_ports_and_configurations_are_those_of_the_queues() {
     assert_eq!(text(&code, "ReturnValue"), "1", "a driver is no service");
 }
 
-/// A description of a printer of no maker (Adobe's specification of PPD, 4.3).
+/// A PPD of a generic printer (Adobe's specification of PPD, 4.3).
 const PPD: &str = r#"*PPD-Adobe: "4.3"
 *FormatVersion: "4.3"
 *FileVersion: "1.0"

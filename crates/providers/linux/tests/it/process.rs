@@ -1,4 +1,4 @@
-//! `Win32_Process` and `Win32_Thread` against `ps`, and what their methods do to real processes.
+//! Compares `Win32_Process` and `Win32_Thread` with `ps`, and runs their methods on real processes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ use telarch_linux::Machine;
 
 use crate::{call_on, machine as this, output, rows, rows_of, text};
 
-/// A process that does nothing until the test ends.
+/// A process that sleeps until the test ends.
 struct Sleeper(Child);
 
 impl Sleeper {
@@ -29,7 +29,7 @@ impl Drop for Sleeper {
     }
 }
 
-/// Waits for something that another process does.
+/// Waits for an effect of another process.
 fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !is_so() {
@@ -55,7 +55,7 @@ async fn a_process_is_what_ps_says_it_is() {
     assert_eq!(text(row, "CommandLine").replace('"', ""), ps("args"));
     let octets = |property| text(row, property).parse::<u64>().unwrap();
     assert_eq!((octets("VirtualSize") / 1024).to_string(), ps("vsz"));
-    // The kernel counts pages in parts that it adds up now and then.
+    // The kernel counts pages in batches, which it adds up occasionally.
     let resident = ps("rss").parse::<u64>().unwrap();
     assert!((octets("WorkingSetSize") / 1024).abs_diff(resident) <= resident / 4, "{resident}");
     let program = fs::read_link(format!("/proc/{number}/exe")).unwrap();
@@ -67,14 +67,14 @@ async fn a_process_is_what_ps_says_it_is() {
         panic!("no date")
     };
     let started = output("date", &["+%s", "-d", &ps("lstart")]).parse::<i64>().unwrap();
-    // What ps prints is a second, and it rounds where we do not.
+    // `ps` prints seconds, and rounds where this code does not.
     assert!((created.unix_micros() / 1_000_000 - started).abs() <= 1, "{created:?} and {started}");
 }
 
 #[tokio::test]
 async fn a_process_whose_command_line_fits_into_no_message_is_told_of_all_the_same() {
     let mut shell = Command::new("sh");
-    // A word has at most 128 KiB; each of these letters takes six octets in XML.
+    // An argument has at most 128 KiB; each of these characters takes six bytes in XML.
     shell.args(["-c", "echo; read x; exit"]).args(["\"".repeat(100_000), "\"".repeat(100_000)]);
     let mut sleeper = Sleeper(shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
     std::io::Read::read_exact(sleeper.0.stdout.as_mut().unwrap(), &mut [0]).unwrap();
@@ -85,7 +85,7 @@ async fn a_process_whose_command_line_fits_into_no_message_is_told_of_all_the_sa
     assert!((20_000..60_000).contains(&octets), "{octets}");
 }
 
-/// What the texts of a value take at least, as properties are written.
+/// Returns the minimum size of a value's texts when written as properties.
 fn in_xml(value: &Value) -> usize {
     let texts = value.elements().iter().filter_map(Value::as_str);
     texts.map(|text| text.replace('&', "&amp;").replace('"', "&quot;").len()).sum()
@@ -107,8 +107,8 @@ async fn all_processes_of_ps_are_there_with_their_parents() {
         .map(words)
         .collect();
     assert_eq!(ours.len(), found.len(), "a process is there twice");
-    // Other tests begin and end processes; those that were there all the time must be.
-    // Threads of the kernel take the name of what they work on, and ps marks what has ended.
+    // Other tests start and end processes, so only processes present all the time must be found. Kernel
+    // threads are named after their current work, and ps marks ended processes.
     let is_steady = |line: &&String| !line.ends_with(" <defunct>") && !line.contains(" kworker/");
     let missing: Vec<_> =
         before.intersection(&after).filter(is_steady).filter(|line| !ours.contains(*line)).collect();
@@ -240,7 +240,7 @@ async fn who_does_not_want_to_end_is_ended() {
 async fn a_thousand_processes_a_second_that_come_and_go_hide_nobody_and_are_no_error() {
     let sleepers: Vec<_> = (0..20).map(|_| Sleeper::start()).collect();
     let steady: BTreeSet<String> = sleepers.iter().map(|sleeper| sleeper.0.id().to_string()).collect();
-    // Each turn of the loop is a process.
+    // Each iteration of the loop is a process.
     let fork = "while :; do (:) ; done";
     let _forkers: Vec<_> =
         (0..2).map(|_| Sleeper(Command::new("sh").args(["-c", fork]).spawn().unwrap())).collect();
@@ -273,7 +273,7 @@ async fn twenty_who_ask_at_the_same_time_are_all_told_of_every_process() {
     assert_eq!(told, 20);
 }
 
-/// No process is there twice or without a name, and those that were there all the time are.
+/// Checks that no process is listed twice or without a name, and that all steady processes are listed.
 fn are_whole(found: &[Instance], steady: &BTreeSet<String>) {
     let handles: BTreeSet<_> = found.iter().map(|row| text(row, "Handle")).collect();
     assert_eq!(handles.len(), found.len(), "a process is there twice");
@@ -282,7 +282,7 @@ fn are_whole(found: &[Instance], steady: &BTreeSet<String>) {
     assert!(hidden.is_empty(), "{hidden:?} are not told of");
 }
 
-/// How many processes there were since the kernel was started (proc_stat(5)).
+/// Returns the number of processes created since the start of the kernel (proc_stat(5)).
 fn forks() -> u64 {
     let text = fs::read_to_string("/proc/stat").unwrap();
     text.lines().find_map(|line| line.strip_prefix("processes ")).unwrap().trim().parse().unwrap()
@@ -320,8 +320,8 @@ async fn ten_thousand_processes_are_enumerated() {
     assert!(row.value("CommandLine").unwrap().is_null(), "what is not there is NULL");
 }
 
-/// A tree with processes that are called `program`: 1 and 2 have a file that is run, 3 has none, 4 has no memory, and
-/// of 5 there is only its number.
+/// A tree with processes called `program`: 1 and 2 have a program file, 3 has none, 4 has no memory, and of 5
+/// only the number exists.
 fn five_processes() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let proc = folder.path().join("proc");
@@ -356,7 +356,7 @@ async fn whose_program_is_known_is_named_without_opening_anything_else() {
     let names = ["file 1", "file 2", "program", "program"].map(str::to_owned);
     let expected: Vec<_> = (1..).map(|number: u32| number.to_string()).zip(names).collect();
     assert_eq!(named, expected, "what is gone is left out");
-    // Of the last three also the folder, and of those that are there stat.
+    // For the last three also the folder, and for those that exist also stat.
     assert_eq!(opened, 2 + 5 + 3 + 3, "/proc and its list, where five programs are, and the rest");
     let (named, _) = asked("SELECT Name, ProcessId, ThreadCount FROM Win32_Process").await;
     assert_eq!(named, expected, "it is the same by other files");
@@ -385,7 +385,7 @@ async fn a_script_is_called_as_the_program_that_runs_it_however_short_its_name_i
     assert_eq!(text(&rows(&query).await[0], "Caption"), "tiny");
 }
 
-/// The offset of this machine in minutes, as a `datetime` ends.
+/// Returns the offset of this machine in minutes, in the form of the end of a `datetime`.
 fn offset() -> String {
     let text = output("date", &["-d", "@1700000001", "+%:z"]);
     let (hours, minutes) = text[1..].split_once(':').unwrap();

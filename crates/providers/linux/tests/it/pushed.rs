@@ -1,4 +1,4 @@
-//! What a condition pushes down to where rows are found, held against the same condition on all rows.
+//! Compares conditions pushed down to providers with the same conditions applied to all rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use wmi::{Context, Engine};
 
 use super::{engine, machine};
 
-/// These cost much or change while they are asked for: what is counted, and what is told with the time.
+/// Classes left out because they are expensive or change while they are read: counters and times.
 const LEFT_OUT: [&str; 5] = [
     "Win32_PerfFormattedData_",
     "Win32_PerfRawData_",
@@ -28,7 +28,7 @@ async fn every_class_gives_the_rows_of_a_condition_on_its_keys_and_no_others() {
                 continue;
             }
             let all = format!("SELECT * FROM {name}");
-            // Those that refuse to list all of what they have are asked by other tests.
+            // Classes that cannot be listed as a whole are tested elsewhere.
             let Some(before) = keys_of(&engine, &namespace, &all).await else { continue };
             let Some(first) = before.values().next() else { continue };
             let conditions = conditions(first.class(), &before);
@@ -43,13 +43,13 @@ async fn every_class_gives_the_rows_of_a_condition_on_its_keys_and_no_others() {
                 asked += 1;
                 let (before, after) = (filtered(&query, &before), filtered(&query, &after));
                 let answer: BTreeSet<&String> = answer.keys().collect();
-                // A worker of the kernel is called after what it does at the moment.
+                // The name of a kernel worker changes with its current work.
                 let is_missing = |key: &&&String| !answer.contains(**key) && !key.contains("kworker/");
                 let missing: Vec<_> = before.intersection(&after).filter(is_missing).collect();
                 assert!(missing.is_empty(), "{query} leaves out {missing:?}");
                 let known: BTreeSet<&String> = before.union(&after).copied().collect();
                 let others: Vec<_> = answer.difference(&known).collect();
-                // What has come and gone in between is in neither.
+                // Rows that appeared and disappeared in between are in neither list.
                 assert!(others.is_empty() || is_restless(&query), "{query} also gives {others:?}");
             }
         }
@@ -57,15 +57,15 @@ async fn every_class_gives_the_rows_of_a_condition_on_its_keys_and_no_others() {
     assert!(asked > 200, "only {asked} conditions were asked");
 }
 
-/// Whether rows of the class come and go at any moment.
+/// Returns whether rows of the class may appear and disappear at any time.
 fn is_restless(query: &str) -> bool {
     ["Process", "Thread", "Connection", "Endpoint", "Session", "ControlGroup"]
         .iter()
         .any(|word| query.contains(word))
 }
 
-/// Equal to one, to one of two, unlike one, not before one, each key; with what contradicts itself, and what is of no
-/// row.
+/// Returns conditions for each key: equal to a value, to one of two, unequal, not less; also contradictory
+/// ones, and ones that match no row.
 fn conditions(class: &Class, rows: &BTreeMap<String, Instance>) -> Vec<String> {
     let mut conditions = Vec::new();
     let (first, last) = (rows.values().next(), rows.values().next_back());
@@ -94,7 +94,7 @@ fn conditions(class: &Class, rows: &BTreeMap<String, Instance>) -> Vec<String> {
     conditions
 }
 
-/// As it is written in a query; none of what cannot be compared in this way.
+/// Returns the value as a literal of a query; `None` for values that cannot be compared in this way.
 fn constant(value: &Value) -> Option<String> {
     let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
     match value {
@@ -109,7 +109,7 @@ fn constant(value: &Value) -> Option<String> {
     }
 }
 
-/// The rows of all that a condition wants, by its evaluation of each.
+/// Returns the rows that match the condition, evaluated on each row.
 fn filtered<'r>(query: &str, rows: &'r BTreeMap<String, Instance>) -> BTreeSet<&'r String> {
     let Ok(Query::Select(select)) = wql::parse(query) else { panic!("{query} cannot be read") };
     let origin = Origin { server: "node7".to_owned(), namespace: Namespace::cimv2(), offset: 0 };
@@ -117,7 +117,7 @@ fn filtered<'r>(query: &str, rows: &'r BTreeMap<String, Instance>) -> BTreeSet<&
     rows.iter().filter(|(_, row)| wants(row)).map(|(key, _)| key).collect()
 }
 
-/// Rows by their paths; none if they are refused.
+/// Returns the rows by path; `None` if the query is refused.
 async fn keys_of(engine: &Engine, namespace: &Namespace, query: &str) -> Option<BTreeMap<String, Instance>> {
     let context = Context::of_this_process("alice");
     let mut rows =

@@ -1,4 +1,4 @@
-//! `StdRegProv`: what it shows of the machine, and what clients keep in it.
+//! Tests of `StdRegProv`: data of the machine, and keys written by clients.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ async fn call(machine: &Arc<Machine>, method: &str, parameters: &[(&str, Value)]
     engine(machine).invoke(&Context::of_this_process("alice"), &namespace, &path, method, input).await
 }
 
-/// A machine whose registry may be written, with some files of the real one.
+/// A machine with a writable registry, and some files of the real machine.
 fn machine() -> (tempfile::TempDir, Arc<Machine>) {
     let folder = tempfile::tempdir().unwrap();
     let machine = Machine::this().keeping(folder.path().join("machine"), Some(folder.path().join("user")));
@@ -58,7 +58,7 @@ async fn packages_are_those_that_dpkg_lists() {
     let (_folder, machine) = machine();
     let names = loop {
         let answer = call(&machine, "EnumKey", &[("sSubKeyName", UNINSTALL.into())]).await.unwrap();
-        // Somebody may have installed something meanwhile.
+        // A package may have been installed meanwhile.
         let before = std::mem::replace(&mut listed, list().unwrap());
         if before == listed {
             break strings(&answer, "sNames");

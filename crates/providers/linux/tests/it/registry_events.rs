@@ -1,4 +1,4 @@
-//! Changes of the registry: told of what was asked for, and of nothing else.
+//! Tests that requested changes of the registry are reported, and no others.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use wmi::{Context, Error, Events, Occurrence};
 
 use crate::{engine, text};
 
-/// Longer than it rests between two looks.
+/// Longer than the rest between two comparisons.
 const SILENCE: Duration = Duration::from_millis(600);
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,7 +31,7 @@ async fn next(events: &mut Events) -> Instance {
     }
 }
 
-/// Sets a number, and so makes the key.
+/// Sets a number, creating the key.
 async fn set(machine: &Arc<Machine>, key: &str, name: &str, number: u32) {
     let class = Name::parse("StdRegProv").unwrap();
     let path = ObjectPath { server: None, namespace: None, class, identity: Identity::Class };
@@ -63,7 +63,7 @@ async fn keys_values_and_trees_that_change_are_told_and_their_neighbours_are_not
     let mut tree =
         subscribe(&machine, &of("RegistryTreeChangeEvent", "RootPath = 'SOFTWARE\\\\Site'")).await.unwrap();
 
-    // Below the key, and beside it.
+    // A key below, and a sibling.
     set(&machine, "SOFTWARE\\Site\\Deep", "a", 1).await;
     let event = next(&mut tree).await;
     assert_eq!([text(&event, "Hive"), text(&event, "RootPath")], ["HKEY_LOCAL_MACHINE", "SOFTWARE\\Site"]);
@@ -73,7 +73,7 @@ async fn keys_values_and_trees_that_change_are_told_and_their_neighbours_are_not
     set(&machine, "SOFTWARE\\Site", "a", 1).await;
     assert_eq!(text(&next(&mut key).await, "KeyPath"), "SOFTWARE\\Site");
     next(&mut tree).await;
-    // A new key directly below it, then the value itself: it comes, it changes.
+    // A new subkey, then the value itself: created, then changed.
     set(&machine, "SOFTWARE\\Site\\New", "a", 1).await;
     next(&mut key).await;
     next(&mut tree).await;
@@ -144,7 +144,7 @@ async fn what_the_registry_shows_of_the_machine_is_told_when_its_files_change() 
     assert_eq!(text(&next(&mut events).await, "KeyPath"), format!("{services}\\web"));
     write("usr/lib/systemd/system/mail.service", "[Unit]\n");
     assert_eq!(text(&next(&mut events).await, "KeyPath"), services);
-    // It is started with the machine from now on: the folder that says so is new.
+    // The unit now starts at boot, in a folder that is new.
     write("etc/systemd/system/multi-user.target.wants/web.service", "");
     assert_eq!(text(&next(&mut events).await, "KeyPath"), format!("{services}\\web"));
 }

@@ -1,4 +1,4 @@
-//! Jobs of cron and entries of desktops, in a tree of files.
+//! Tests of cron jobs and autostart entries, in a tree of files.
 
 use std::fs;
 use std::process::Command;
@@ -70,7 +70,7 @@ async fn jobs_of_cron_are_listed_made_and_deleted() {
     for (changed, expected) in [
         (("Command", Value::text("a\n* * * * * root b")), "21"),
         (("Command", Value::text(" ")), "21"),
-        // Cron would refuse the whole file.
+        // Cron would reject the whole file.
         (("Command", Value::text("x".repeat(999))), "21"),
         (("StartTime", Value::Null), "21"),
         (("DaysOfWeek", 128_u32.into()), "21"),
@@ -94,7 +94,7 @@ async fn jobs_of_cron_are_listed_made_and_deleted() {
 
 #[tokio::test]
 async fn no_line_hides_behind_another() {
-    // The first two of alice are the same for the function that makes numbers of lines.
+    // The hashes of alice's first two lines collide.
     let alice = "* * * * * true 122789\n* * * * * true 339192\n*/5 * * * * x\n*/7 * * * * x\n\
                  @daily same\n@daily same\n0!x 5 * * * strange\n0=\" 5 * * * odd\n0 5 * * * \u{a0}\n";
     let long = format!("#{}\n0 5 * * * far\n", "x".repeat(5 << 20));
@@ -140,7 +140,7 @@ async fn what_is_not_read_of_a_table_is_said() {
     let [(near, _), (whole, number)] = commands.as_slice() else { panic!("{commands:?}") };
     assert_eq!((near.as_str(), whole.as_str()), ("near", "whole"));
     assert!(error.to_string().contains("/var/spool/cron/crontabs/alice"), "{error}");
-    // Nobody keeps others from being asked for.
+    // The table that is too long does not prevent queries for single jobs.
     let query = format!("{query} WHERE JobId = {number}");
     assert_eq!(rows_of(&machine, &query).await.len(), 1);
 }
@@ -154,7 +154,7 @@ async fn what_desktops_start_is_listed() {
         ("etc/xdg/autostart/hidden.desktop", b"[Desktop Entry]\nName=H\nExec=h\nHidden=true\n"),
         ("home/alice/.config/autostart/chat.desktop", b"[Desktop Entry]\nExec=chat\n"),
     ]);
-    // A user may lay anything there; who looks as root neither waits for it nor has it begin to act.
+    // A user may create files of any type there; reading them as root must neither block nor have effects.
     let laid = folder.path().join("home/alice/.config/autostart");
     mknodat(CWD, laid.join("a.desktop"), FileType::Fifo, Mode::RWXU, 0).unwrap();
     std::os::unix::fs::symlink("/dev/zero", laid.join("b.desktop")).unwrap();
@@ -215,7 +215,7 @@ fn cron_runs_the_command_that_was_asked_for() {
         let mut expected = commands.to_vec();
         expected.sort_unstable();
         assert_eq!(listed, expected);
-        // Nobody waits here until half past twelve.
+        // Replaces the time by `@reboot`, so that the test need not wait until half past twelve.
         sh("sed -i 's/^30 12 \\* \\* \\*/@reboot/' /etc/cron.d/telarch-job-*");
         let files: Vec<_> = (0..commands.len()).map(|number| format!("/run/{number}")).collect();
         let made_by_a_shell = |(command, file): (&&str, &String)| {

@@ -1,4 +1,4 @@
-//! `root/scx`: commands run as SCOM runs them, and statistics.
+//! Tests of `root/scx`: commands as SCOM runs them, and statistics.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -190,7 +190,7 @@ async fn lines_of_a_log_are_told_once_to_each_reader() {
     assert!(rows().await.is_empty());
     add("ole\n");
     assert_eq!(rows().await, ["0;error is not whole"]);
-    // The file of the day before is another one.
+    // The rotated file is another file.
     std::fs::rename(&log, folder.path().join("app.log.1")).unwrap();
     add("error in a new file\n");
     assert_eq!(rows().await, ["0;error in a new file"]);
@@ -218,7 +218,7 @@ async fn lines_of_a_log_are_told_once_to_each_reader() {
     }
 }
 
-/// What a user must not read, that user has read with `sudo`, if it is allowed there.
+/// A file that the user cannot read is read with `sudo`, if sudo permits it.
 #[test]
 fn lines_of_a_log_of_root_are_told_to_who_may_use_sudo() {
     const NAME: &str = "scx::lines_of_a_log_of_root_are_told_to_who_may_use_sudo";
@@ -227,17 +227,17 @@ fn lines_of_a_log_of_root_are_told_to_who_may_use_sudo() {
     });
 }
 
-/// Where both parts of the test meet.
+/// Environment variable with the folder that both parts of the test share.
 const MEETING: &str = "TELARCH_TEST_OF_SUDO";
 
-/// Makes a log that is root's, lets nobody use `sudo`, and is that user for the rest.
+/// Creates a log of root, permits `sudo` for the user nobody, and continues as that user.
 fn as_root(name: &str) {
     let folder = tempfile::tempdir().unwrap();
     let at = |path: &str| folder.path().join(path).display().to_string();
     std::fs::write(at("log"), "an error of old\n").unwrap();
     std::fs::write(at("rules"), "nobody ALL=(root) NOPASSWD: ALL\n").unwrap();
     let program = std::env::current_exe().unwrap();
-    // In the mounts of this world only; the program may stand where nobody comes.
+    // Only in the mounts of this world; the test program may be in a folder that the user cannot enter.
     sh(&format!(
         "chmod 755 {0}; chmod 600 {0}/log; chmod 440 {0}/rules; mkdir {0}/mine; chown nobody {0}/mine
          touch {0}/program; mount --bind {1} {0}/program; mount --bind {0}/rules /etc/sudoers",
@@ -286,14 +286,14 @@ fn as_nobody() {
     sh(&format!("echo ole | sudo -n tee -a {log}"));
     assert_eq!(lines(&rows(&elevated).unwrap()), ["0;error is not whole"]);
     assert!(lines(&rows(&elevated).unwrap()).is_empty(), "each is told once");
-    // One that is shorter is all new, and one that is gone has no lines.
+    // A file that became shorter is read from its start, and a missing one has no lines.
     sh(&format!("echo error anew | sudo -n tee {log}"));
     assert_eq!(lines(&rows(&elevated).unwrap()), ["0;error anew"]);
     sh(&format!("sudo -n rm {log}"));
     assert!(lines(&rows(&elevated).unwrap()).is_empty());
 }
 
-/// The lines in an answer.
+/// Returns the lines in an answer.
 fn lines(told: &Instance) -> Vec<String> {
     let rows = told.value("rows").unwrap().elements().iter();
     rows.map(|row| row.as_str().unwrap().to_owned()).collect()

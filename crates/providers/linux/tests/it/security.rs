@@ -1,4 +1,4 @@
-//! Descriptors: between their forms, and those of files.
+//! Tests of descriptors: conversions between their forms, and descriptors of files.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use telarch_linux::Machine;
 
 use crate::{call_on, rows_of, text};
 
-/// This machine, with a SID.
+/// Returns this machine, with a fixed SID.
 fn machine() -> Arc<Machine> {
     Arc::new(Machine::this().with_sid(sddl::DomainSid::new([1, 2, 3])))
 }
@@ -65,12 +65,13 @@ async fn the_binary_form_is_that_of_samba() {
         skips::skip!("there is no python3-samba here (./test --install)");
         return;
     }
-    // Samba 4.17 takes FA for other rights than Windows.
+    // In Samba 4.17, FA stands for other rights than in Windows.
     for sddl in
         ["O:BAG:SYD:PAI(A;OICI;0x1f01ff;;;BA)(D;;0x1200a9;;;S-1-5-21-1-2-3-3000)", "O:LAD:(A;;GR;;;AU)"]
     {
         let samba = crate::output("/usr/bin/python3", &["-c", script, sddl]);
-        // Both place parts as they like; what samba has written must mean the same to us, octet for octet after it.
+        // Both arrange the parts freely: Samba's bytes, decoded and encoded again here, must equal those
+        // encoded from the text.
         let octets: Vec<u8> = (0..samba.len())
             .step_by(2)
             .map(|at| u8::from_str_radix(&samba[at..at + 2], 16).unwrap())
@@ -100,7 +101,7 @@ async fn objects_bear_the_names_of_those_who_have_them_here() {
     assert_eq!([text(entry, "AccessMask"), text(entry, "AceType")], [0x12_0089.to_string(), "0".to_owned()]);
     assert_eq!(text(object(entry, "Trustee"), "Name"), "Administrators");
 
-    // A name alone is enough on the way back.
+    // On the way back, a name alone suffices.
     let named = Instance::new(owner.class().clone()).with("Name", "root").unwrap();
     let again = descriptor.clone().with("Owner", Value::Object(named.into())).unwrap();
     let sddl = convert("Win32SDToSDDL", &[("Descriptor", Value::Object(again.into()))]).await;

@@ -1,4 +1,5 @@
-//! `Win32_Service` against `systemctl`, and what its methods do to real units, in a world with a systemd of its own.
+//! Compares `Win32_Service` with `systemctl`, and runs its methods on real units, in a world with a systemd
+//! of its own.
 
 use std::fs;
 use std::future::Future;
@@ -23,10 +24,10 @@ const BUS_SERVICE: &str = "[Service]\nExecStart=\nExecStart=/usr/bin/dbus-daemon
 const SLEEPER: &str = "[Unit]\nDescription=Sleeps\nDocumentation=man:sleep(1)\n[Service]\nExecStart=/bin/sh \
                        -c \"exec sleep 1000\" \"a b\"\n[Install]\nWantedBy=default.target\n";
 
-/// Runs something in a world with a systemd that knows some units.
+/// Runs a test in a world with a systemd that has these units.
 fn with_units(name: &str, units: &[(&str, &str)], body: impl AsyncFnOnce(&World, Arc<Machine>)) {
     in_world(name, &["systemd", "systemctl"], |world| {
-        // As many questions may be open as on the bus of a machine, not as many as on that of a user.
+        // Limits pending questions as the system bus does; a user bus allows more.
         let bus = Path::new(UNITS).join("dbus.service.d");
         fs::create_dir_all(&bus).unwrap();
         fs::write("/run/small-bus.conf", SMALL_BUS).unwrap();
@@ -43,7 +44,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// A property as systemctl shows it.
+/// Returns a property as systemctl shows it.
 fn shown(world: &World, unit: &str, property: &str) -> String {
     let line = format!("XDG_RUNTIME_DIR=/run/user/0 systemctl --user show -P {property} {unit}");
     String::from_utf8(world.shell(&line).stdout).unwrap().trim().to_owned()
@@ -77,7 +78,7 @@ fn services_are_what_systemctl_says_they_are() {
             assert_eq!(call(&machine, "telarchd", "StartService", &[]).await, "0");
             let row = service(&machine, "telarchd").await;
             assert_eq!(text(&row, "ProcessId"), shown(world, "telarchd", "MainPID"));
-            // Found among all it is asked for little, by its name for everything.
+            // Listed among all, a unit is asked for few properties; by name, for all of them.
             let all = rows_of(&machine, "SELECT * FROM Win32_Service").await;
             assert_eq!(all.iter().find(|row| text(row, "Name") == "telarchd"), Some(&row));
             for (process, expected) in [(text(&row, "ProcessId"), vec!["telarchd"]), ("1".to_owned(), vec![])]
@@ -101,7 +102,7 @@ fn services_are_what_systemctl_says_they_are() {
             ] {
                 assert_eq!(text(&row, property).to_uppercase(), expected.to_uppercase(), "{property}");
             }
-            // The lists of systemctl have the same services, and each with the same state.
+            // The lists of systemctl contain the same services, each with the same state.
             let line = "XDG_RUNTIME_DIR=/run/user/0 systemctl --user list-units --all --plain --no-legend '*.service' | \
                     awk '$2 != \"not-found\" {print $1, $3}'";
             let listed = String::from_utf8(world.shell(line).stdout).unwrap();
@@ -204,7 +205,8 @@ fn every_way_a_service_can_be_controlled_has_its_code() {
         assert_eq!((text(&row, "Status"), text(&row, "ExitCode")), ("Error".into(), "1066".into()));
         assert_eq!(text(&row, "ServiceSpecificExitCode"), "1");
         assert_eq!(text(&service(&machine, "hidden").await, "StartMode"), "Disabled");
-        // Found among all, a service is asked for what can be known of it in its state only; by its name for everything.
+        // Listed among all, a service is asked only for properties known in its state; by name, for all of
+        // them.
         let all = rows_of(&machine, "SELECT * FROM Win32_Service").await;
         for state in ["Running", "Stopped"] {
             assert!(all.iter().any(|row| text(row, "State") == state), "one is {state}");
@@ -212,12 +214,12 @@ fn every_way_a_service_can_be_controlled_has_its_code() {
         for row in &all {
             assert_eq!(row, &service(&machine, &text(row, "Name")).await);
         }
-        // Whoever is not root asks over the bus.
+        // Users other than root ask over the bus.
         fs::remove_file(OWN_SOCKET).unwrap();
         assert_eq!(rows_of(&machine, "SELECT * FROM Win32_Service").await, all);
         let gone = call_on(&machine, "Win32_Service.Name='no-such'", "StartService", &[]).await.unwrap_err();
         assert_eq!(gone.status(), cim::Status::NotFound);
-        // Who needs whom, from both ends.
+        // Dependencies, from both ends.
         let query = "ASSOCIATORS OF {Win32_Service.Name='fails'} WHERE AssocClass=Win32_DependentService \
                      ResultRole=Dependent";
         let needing = rows_of(&machine, query).await;
@@ -233,12 +235,12 @@ fn many_who_ask_at_once_do_not_exhaust_the_bus() {
     let name = "service::many_who_ask_at_once_do_not_exhaust_the_bus";
     let names: Vec<String> = (0..60).map(|number| format!("crowd-{number}.service")).collect();
     let units = names.iter().map(|name| (name.as_str(), "[Service]\nExecStart=/bin/sleep 1000\n"));
-    // What stands in order with something that is loaded is loaded, too.
+    // Units ordered after or before a loaded unit are loaded too.
     let crowd = format!("[Unit]\nAfter={}\n", names.join(" "));
     let units: Vec<_> = units.chain([("crowd.target", crowd.as_str())]).collect();
     with_units(name, &units, async |world, machine| {
         let _ = world.shell("XDG_RUNTIME_DIR=/run/user/0 systemctl --user start crowd.target");
-        // Whom systemd itself turns away asks over the bus.
+        // If systemd itself refuses the connection, the bus is used.
         fs::remove_file(OWN_SOCKET).unwrap();
         let own = UnixListener::bind(OWN_SOCKET).unwrap();
         let turned_away = Arc::new(AtomicUsize::new(0));
@@ -282,7 +284,7 @@ fn services_are_made_changed_and_deleted() {
             (text(&row, "DisplayName"), text(&row, "StartMode")),
             ("100 % made".into(), "Auto".into())
         );
-        // This systemd is that of a user, whose programs cannot become another.
+        // This systemd runs as a user, so its programs cannot change to another user.
         let file = Path::new(UNITS).join("made.service");
         let unit = fs::read_to_string(&file).unwrap();
         fs::write(&file, unit.replace("User=root\n", "")).unwrap();
@@ -294,7 +296,7 @@ fn services_are_made_changed_and_deleted() {
             }
             thread::sleep(std::time::Duration::from_millis(10));
         }
-        // The shell sees the words as they were given: nothing was expanded on the way.
+        // The shell receives the words unchanged: nothing was expanded on the way.
         assert_eq!(fs::read_to_string("/run/said").unwrap(), "/run/home %h\n");
         assert_eq!(shown(world, "telarchd", "ActiveState"), "active", "it is needed");
 

@@ -1,4 +1,4 @@
-//! What is shared: by Samba, as its own programs tell, and by NFS.
+//! Compares shares of Samba with its own programs, and tests exports of NFS.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -109,7 +109,7 @@ fn users_share_folders_change_and_remove_them() {
             let (name, value) = more.clone();
             assert_eq!(create(&[(name, value)]), expected, "{more:?}");
         }
-        // Samba's own program says what there is, and so do we.
+        // Samba's own program lists the same shares.
         let told = || sh("net usershare info --long Alpha");
         assert!(
             told().contains("path=/srv/a\ncomment=the first = one\nusershare_acl=S-1-1-0:R"),

@@ -1,4 +1,4 @@
-//! Packages against `dpkg-query`.
+//! Compares packages with `dpkg-query`.
 
 use std::process::Command;
 
@@ -70,7 +70,7 @@ async fn updates_are_found_however_long_the_history_is() {
     let run = |day: u32, package: &str| {
         format!("\nStart-Date: 2026-05-{day:02}  10:00:00\nUpgrade: {package}:all (1, 2)\n")
     };
-    // More than is read of a file or a program at once, packed and plain.
+    // Longer than one read of a file or program, compressed and plain.
     let between = |text: &str| text.repeat((6 << 20) / text.len());
     let long = |first: &str, last: &str| run(1, first) + &between(&run(2, "x")) + &run(3, last);
     let installed =
@@ -88,7 +88,7 @@ async fn updates_are_found_however_long_the_history_is() {
     assert_eq!(told, ["a:all=2 5/1/2026", "b:all=2 5/3/2026", "c:all=2 5/1/2026", "d:all=2 5/3/2026"]);
 }
 
-/// A repository of two versions of a package with advisories about them, and a machine that has the second version.
+/// A repository with two versions of a package and their advisories, and a machine with the second version.
 fn machine_of_rpm() -> Option<(tempfile::TempDir, std::sync::Arc<telarch_linux::Machine>)> {
     let is_there = |name: &&&str| Command::new(name).arg("--version").output().is_ok();
     let needed = ["rpm", "rpmbuild", "createrepo_c", "modifyrepo_c", "dnf"];
@@ -124,7 +124,7 @@ fn machine_of_rpm() -> Option<(tempfile::TempDir, std::sync::Arc<telarch_linux::
 
 #[test]
 fn updates_of_rpm_are_the_advisories_that_dnf_finds_installed() {
-    // Its lock of the database is root's.
+    // Only root may lock the database.
     if !rustix::process::geteuid().is_root() {
         skips::skip!("packages are installed as root only");
         return;

@@ -1,4 +1,4 @@
-//! `root/StandardCimv2`: against `ip -j` and `ss`, in a network that only the test has.
+//! Compares `root/StandardCimv2` with `ip -j` and `ss`, in a network that only the test sees.
 
 use std::net::{TcpListener, TcpStream, UdpSocket};
 
@@ -8,7 +8,7 @@ use wmi::Context;
 use crate::world::{in_world, run, sh};
 use crate::{engine, machine, text};
 
-/// A network with two links that are joined, and files of `/sys` that tell of it.
+/// A network with two connected links, and files of `/sys` that describe it.
 const FURNISH: &str = "mount -t sysfs none /sys && ip link set lo up && \
     ip link add left address 02:00:00:00:00:01 type veth peer name right && \
     ip link set left up && ip link set right up && \
@@ -36,7 +36,7 @@ fn rows(query: &str) -> Vec<Instance> {
     })
 }
 
-/// Rows as lines of some of their values, in the order of the alphabet.
+/// Returns rows as lines of some of their values, sorted.
 fn lines(query: &str, columns: &[&str]) -> Vec<String> {
     let line = |row: &Instance| columns.iter().map(|name| list(row, name)).collect::<Vec<_>>().join(" ");
     let mut lines: Vec<String> = rows(query).iter().map(line).collect();
@@ -44,7 +44,7 @@ fn lines(query: &str, columns: &[&str]) -> Vec<String> {
     lines
 }
 
-/// What python makes of what a program tells, in the same order.
+/// Returns the output of a program, converted by a Python script and sorted.
 fn told(program: &str, script: &str) -> Vec<String> {
     let mut lines: Vec<String> = sh(&format!("{program} | python3 -c '\nimport ipaddress, json, socket, sys\nindex = socket.if_nametoindex\n{script}'"))
         .lines()
@@ -75,7 +75,7 @@ fn of_class(class: &str) -> ObjectPath {
     ObjectPath::parse(class).unwrap()
 }
 
-/// The only row that fits.
+/// Returns the only matching row.
 fn one(query: &str) -> Instance {
     let mut found = rows(query);
     assert_eq!(found.len(), 1, "{query}");
@@ -146,7 +146,7 @@ for n in json.load(sys.stdin):
 for l in json.load(sys.stdin):
     rx, tx = l[\"stats64\"][\"rx\"], l[\"stats64\"][\"tx\"]
     print(l[\"ifname\"], rx[\"bytes\"], tx[\"bytes\"], tx[\"dropped\"])";
-        // What the kernel itself sends on a new link may come between two looks.
+        // Packets that the kernel sends on a new link may arrive between two readings.
         let agree = (0..20).any(|_| {
             lines("SELECT * FROM MSFT_NetAdapterStatisticsSettingData", &columns)
                 == told("ip -j -s link", script)
@@ -170,7 +170,7 @@ fn what_adapters_can_do_is_what_ethtool_tells() {
         assert_eq!(text(&adapter, "FullDuplex"), (field("Duplex") == "Full").to_string());
         assert_eq!(text(&adapter, "AutoSense"), (field("Auto-negotiation") == "on").to_string());
         assert_eq!(text(&adapter, "MediaConnectState") == "1", field("Link detected") == "yes");
-        // The other end of such a link has no maker who could have given it an address.
+        // The link is virtual and has no permanent address.
         assert!(!sh("PATH=$PATH:/usr/sbin ethtool -P left").contains("02:00:00:00:00:01"));
         assert_eq!(text(&adapter, "PermanentAddress"), "");
     });
@@ -212,7 +212,7 @@ fn sockets_are_those_that_ss_lists() {
         let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
         let me = std::process::id().to_string();
 
-        // A state, both ends, and who has it.
+        // State, both ends, and owner.
         let listed = |protocol: &str| -> Vec<String> {
             let lines = sh(&format!("ss -Hnap{protocol}"));
             let mut lines: Vec<String> = lines

@@ -1,4 +1,5 @@
-//! Disks and file systems: against `df`, `blkid` and `lsblk` on this machine, and on machines of files.
+//! Compares disks and file systems with `df`, `blkid` and `lsblk` on this machine, and tests machines made of
+//! files.
 
 mod files;
 mod mounted;
@@ -31,7 +32,7 @@ async fn disks_are_those_that_lsblk_lists() {
     let mut expected: Vec<String> = table
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>())
-        // A disk in compressed memory is none that somebody could take out.
+        // Disks in compressed memory are not physical disks.
         .filter(|line| {
             line[2] == "disk" && !line[0].starts_with("/dev/zram") && !line[0].starts_with("/dev/nbd")
         })
@@ -54,7 +55,8 @@ async fn nothing_is_asked_of_a_file_system_whose_size_nobody_wants() {
     assert_eq!(machine.opened(), 1, "mountinfo has both");
 }
 
-/// A machine with so many disks, each mounted in two places, as many shares of servers, and a file in each place.
+/// A machine with this number of disks, each mounted at two places, as many network shares, and a file at
+/// each mount point.
 fn machine_of_mounts(count: u32) -> (Tree, std::sync::Arc<telarch_linux::Machine>) {
     let (mut mounts, mut fstab) = ("1 0 9:0 / / rw - ext4 /dev/root rw\n".to_owned(), String::new());
     let mut tree =
@@ -88,7 +90,7 @@ async fn what_is_mounted_is_read_once_for_an_answer_however_much_that_is() {
         let before = machine.octets_read();
         let rows = rows_of(&machine, query).await;
         assert_eq!(rows.len(), count, "{query}");
-        // Twice where volumes and the places of all are wanted, and a few small files.
+        // Mounts are read twice if both volumes and all mount points are needed, plus a few small files.
         let read = machine.octets_read() - before;
         assert!(read <= 2 * all + 4096, "{query}: {read} octets, where all there is has {all}");
     }
@@ -98,7 +100,7 @@ async fn what_is_mounted_is_read_once_for_an_answer_however_much_that_is() {
     assert_eq!(text(&files[0], "Drive"), "/srv/7");
 }
 
-/// A SATA disk with three partitions, of which two make one logical volume; a USB stick; a share of a server.
+/// A SATA disk with three partitions, two of which form a logical volume; a USB stick; a network share.
 fn workstation() -> Tree {
     let sda = "devices/pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/sda";
     let sdb = "devices/pci0000:00/0000:00:14.0/usb1/1-1/1-1:1.0/host6/target6:0:0/6:0:0:0/block/sdb";
@@ -293,7 +295,7 @@ async fn the_administrator_gives_disks_other_names() {
     };
     assert_eq!(names().await, ["/", "C:"]);
     let tree = tree.file("etc/telarch/wmi.toml", "drive_alias = { \"D:\" = \"/\" }\n");
-    // Files have times of a few milliseconds.
+    // File times have a resolution of a few milliseconds.
     let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
     let file = std::fs::File::options().write(true).open(tree.path().join("etc/telarch/wmi.toml")).unwrap();
     file.set_modified(later).unwrap();

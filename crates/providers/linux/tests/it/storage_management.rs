@@ -1,5 +1,5 @@
-//! `root/microsoft/windows/storage` and what `root/wmi` says of disks: against `lsblk`, `findmnt`, `blkid` and
-//! `sfdisk` on this machine, and on machines of files.
+//! Compares `root/microsoft/windows/storage` and the disk classes of `root/wmi` with `lsblk`, `findmnt`,
+//! `blkid` and `sfdisk` on this machine, and tests machines made of files.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
@@ -28,14 +28,14 @@ async fn rows(machine: &Arc<Machine>, query: &str) -> Vec<Instance> {
     rows_in(STORAGE, machine, query).await
 }
 
-/// The first element of an array.
+/// Returns the first element of an array.
 fn first(row: &Instance, property: &str) -> String {
     let mut text = String::new();
     row.value(property).unwrap().elements().first().unwrap_or(&Value::Null).write_text(&mut text);
     text
 }
 
-/// What `lsblk` tells of all disks but those that are not in a case: made of memory, files or other machines.
+/// Returns the output of `lsblk` for all disks except those backed by memory, files or other machines.
 fn listed(columns: &str) -> Vec<serde_json::Value> {
     let told: serde_json::Value = serde_json::from_str(&output("lsblk", &["-JbdO"])).unwrap();
     let is_disk = |disk: &&serde_json::Value| {
@@ -96,8 +96,8 @@ async fn disks_and_volumes_are_those_that_lsblk_and_findmnt_list() {
     assert_eq!([text(root, "HealthStatus"), first(root, "OperationalStatus")], ["0", "2"]);
 }
 
-/// A disk with a table of partitions that sfdisk has made and file systems that mkfs has made in it, one that counts
-/// its errors, one that is about to fail, one of NVMe, and one of another machine.
+/// A disk with a partition table created by sfdisk and file systems created by mkfs; further disks that count
+/// errors, predict a failure, use NVMe, or are virtual.
 fn server(folder: &std::path::Path) -> Option<Tree> {
     let image = folder.join("image");
     let script = format!(
@@ -265,7 +265,7 @@ async fn partitions_are_those_of_the_table_on_the_disk() {
     assert_eq!(all.len(), 4);
 }
 
-/// Gives a loop device back.
+/// Detaches a loop device when dropped.
 struct Detach(String);
 
 impl Drop for Detach {

@@ -1,4 +1,4 @@
-//! The machine as a whole against what other programs tell of it, and what its methods ask of the services of the bus.
+//! Compares the machine as a whole with other programs, and tests its requests to services on the bus.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use wmi::Context;
 
 use crate::{call_on, engine, machine, output, rows, rows_of, text};
 
-/// A machine made of some files.
+/// Returns a machine made of these files.
 pub(crate) fn made_of(files: &[(&str, &[u8])]) -> (Arc<Machine>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     for (path, octets) in files {
@@ -55,7 +55,7 @@ async fn the_computer_system_is_what_other_programs_say_it_is() {
 
 #[tokio::test]
 async fn what_the_firmware_tells_is_told() {
-    // A case with two elements of three octets, and a text for its number (DSP0134, 7.4).
+    // A chassis with two elements of three bytes, and a text for its SKU number (DSP0134, 7.4).
     let mut case =
         vec![3, 0x1c, 0, 0, 1, 0x17, 0, 2, 3, 3, 4, 5, 0, 0, 0, 0, 0, 0, 0, 2, 3, 1, 2, 3, 4, 5, 6, 4];
     case.extend_from_slice(b"Maker\0one\0two\0CASE-7\0\0");
@@ -270,7 +270,7 @@ async fn the_system_has_its_parts() {
     assert!(users.iter().any(|row| text(row, "PartComponent").contains("Name=\"root\"")));
 }
 
-/// A service of the bus that writes down what it is asked.
+/// Starts a service on the bus that records its calls.
 fn mock(world: &World, name: &str, methods: &[(&str, &str, &str, &str)]) {
     let path = format!("/{}", name.replace('.', "/"));
     let interface = if name.ends_with("login1") { format!("{name}.Manager") } else { name.to_owned() };

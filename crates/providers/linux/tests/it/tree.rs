@@ -1,4 +1,4 @@
-//! Trees of files that look like a machine.
+//! Trees of files that represent a machine.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use telarch_linux::Machine;
 use tempfile::TempDir;
 
-/// A machine that is only files.
+/// A machine that consists of files.
 pub(crate) struct Tree(TempDir);
 
 impl Tree {
@@ -17,7 +17,7 @@ impl Tree {
         tree.file("proc/sys/kernel/hostname", "node7.example.com\n")
     }
 
-    /// With a file.
+    /// Adds a file.
     pub(crate) fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {
         let path = self.0.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -25,14 +25,14 @@ impl Tree {
         self
     }
 
-    /// With a file of one line each in a folder.
+    /// Adds files of one line each to a folder.
     pub(crate) fn lines<const N: usize>(self, folder: &str, lines: [(&str, &str); N]) -> Self {
         lines
             .into_iter()
             .fold(self, |tree, (name, line)| tree.file(&format!("{folder}/{name}"), format!("{line}\n")))
     }
 
-    /// With a link.
+    /// Adds a link.
     pub(crate) fn link(self, path: &str, target: &str) -> Self {
         let path = self.0.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -40,14 +40,14 @@ impl Tree {
         self
     }
 
-    /// With a device of the kernel that a class of `/sys` lists.
+    /// Adds a device of the kernel that is listed in a class of `/sys`.
     pub(crate) fn device(self, class: &str, folder: &str) -> Self {
         let name = Path::new(folder).file_name().unwrap().to_str().unwrap();
         fs::create_dir_all(self.0.path().join("sys").join(folder)).unwrap();
         self.link(&format!("sys/class/{class}/{name}"), &format!("../../{folder}"))
     }
 
-    /// With a block device of a number.
+    /// Adds a block device with a number.
     pub(crate) fn block(self, folder: &str, number: &str, sectors: u64) -> Self {
         let tree =
             self.device("block", folder).link(&format!("sys/dev/block/{number}"), &format!("../../{folder}"));
@@ -62,7 +62,7 @@ impl Tree {
         Arc::new(Machine::at(self.0.path()))
     }
 
-    /// The machine, with the files that it is.
+    /// Returns the machine, and the files it consists of.
     pub(crate) fn machine_kept(self) -> (Self, Arc<Machine>) {
         let machine = self.machine();
         (self, machine)

@@ -334,7 +334,8 @@ mod tests {
 
     #[test]
     fn media_have_the_numbers_that_windows_documents() {
-        // Ethernet, VLAN, bond, bridge, wireless, tunnel, InfiniBand, loopback, what has no header, and PPP.
+        // Ethernet, VLAN, bond, bridge, wireless, tunnel, InfiniBand, loopback, links without header, and
+        // PPP.
         let kinds = [6, 135, 161, 209, 71, 131, 199, 24, 53, 23];
         let media = [0, 0, 0, 0, 16, 15, 14, 17, 19].map(Some);
         assert_eq!(kinds.map(medium), [media.as_slice(), &[None]].concat().as_slice());

@@ -87,7 +87,7 @@ unsafe impl Ioctl for Submit<'_> {
 mod tests {
     use super::*;
 
-    /// The number that `linux/nvme_ioctl.h` makes of the size of the structure.
+    /// Number computed by `linux/nvme_ioctl.h` from the size of the structure.
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     #[test]
     fn the_call_has_the_number_of_the_kernel() {

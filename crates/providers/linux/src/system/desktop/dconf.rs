@@ -164,7 +164,7 @@ mod tests {
 
     use super::*;
 
-    /// A database with one key, as `dconf compile` lays it out.
+    /// Returns a database with one key, in the layout of `dconf compile`.
     fn database(name: &[u8], value: &[u8]) -> Vec<u8> {
         let begin = 24 + 8 + 4 + ITEM;
         let place = |at: usize| u32::try_from(at).expect("it is small").to_le_bytes();
@@ -188,12 +188,12 @@ mod tests {
         let far = 32 << 20;
         let mut octets = database(b"/a", b"");
         let place = |at: u32| at.to_le_bytes();
-        // The value of the one item.
+        // Range of the value of the only item.
         octets.splice(24 + 8 + 4 + 16..24 + 8 + 4 + 24, [place(far), place(far + 4)].concat());
         octets.resize(32 << 20, 0);
         octets.extend(*b"x\0\0s");
         assert_eq!(open(&octets).and_then(|database| database.get("/a")?.text()).as_deref(), Some("x"));
-        // One that says it is all there is, is not read.
+        // A value that spans the whole file exceeds the limit, and is not read.
         octets.splice(24 + 8 + 4 + 16..24 + 8 + 4 + 20, place(0));
         assert_eq!(open(&octets).and_then(|database| database.get("/a")), None);
     }
@@ -223,7 +223,7 @@ mod tests {
             for octet in [0, 1, 24, 0x7F, 0xFF] {
                 let mut wrong = whole.clone();
                 wrong.splice(at..=at, [octet]);
-                // It is read or not, without a panic and with an end.
+                // Reading may fail, but must not panic and must end.
                 let _ = open(&wrong).and_then(|database| database.get("/a")?.text());
             }
             let _ = whole.get(..at).and_then(open).and_then(|database| database.get("/a")?.text());

@@ -1,6 +1,6 @@
-//! Tables of SMBIOS 3.3 as DSP0134 has them.
+//! Tables of SMBIOS 3.3 (DSP0134).
 
-/// A structure: its octets behind the header, and its texts.
+/// Encodes a structure: its bytes after the header, and its texts.
 fn structure(kind: u8, handle: u16, octets: &[u8], texts: &[&str]) -> Vec<u8> {
     let mut all = vec![kind, u8::try_from(octets.len() + 4).unwrap()];
     all.extend(handle.to_le_bytes());
@@ -16,7 +16,8 @@ fn structure(kind: u8, handle: u16, octets: &[u8], texts: &[&str]) -> Vec<u8> {
     all
 }
 
-/// A module (type 17) with the texts locator, bank, maker, serial number, tag and part.
+/// Encodes a memory module (type 17) with the texts locator, bank, manufacturer, serial number, asset tag and
+/// part number.
 fn module(handle: u16, size: u16, extended: u32, texts: &[&str]) -> Vec<u8> {
     let mut octets = Vec::new();
     octets.extend(0x1000_u16.to_le_bytes());
@@ -37,7 +38,7 @@ fn module(handle: u16, size: u16, extended: u32, texts: &[&str]) -> Vec<u8> {
     structure(17, handle, &octets, texts)
 }
 
-/// All of a machine.
+/// Returns all structures of a machine.
 pub(super) fn table() -> Vec<u8> {
     let mut bios = vec![1, 2, 0, 0xF0, 3, 0];
     bios.extend(0x0000_0000_0801_8880_u64.to_le_bytes());
@@ -51,7 +52,7 @@ pub(super) fn table() -> Vec<u8> {
     array.extend((128_u32 << 20).to_le_bytes());
     array.extend(0xFFFE_u16.to_le_bytes());
     array.extend(3_u16.to_le_bytes());
-    // An L2 cache: on, written back, of 2 MiB.
+    // An L2 cache: enabled, write-back, 2 MiB.
     let mut cache = vec![1];
     for word in [0x0181_u16, 2_048, 2_048, 0x20, 0x20] {
         cache.extend(word.to_le_bytes());
@@ -81,7 +82,7 @@ pub(super) fn table() -> Vec<u8> {
     .concat()
 }
 
-/// The 64-bit entry point (DSP0134 5.2.2) of a table that stands behind it in a dump.
+/// Encodes the 64-bit entry point (DSP0134 5.2.2) of a table that follows it in a dump.
 pub(super) fn entry_point(length: usize) -> Vec<u8> {
     let mut entry = b"_SM3_\0\x18\x03\x03\0\x01\0".to_vec();
     entry.extend(u32::try_from(length).unwrap().to_le_bytes());

@@ -1,4 +1,4 @@
-//! `CIM_DataFile` and `Win32_Directory`, against the shell.
+//! Compares `CIM_DataFile` and `Win32_Directory` with the shell.
 
 use crate::world::sh;
 use crate::{call, machine, rows, rows_of, text};

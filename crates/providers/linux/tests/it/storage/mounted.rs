@@ -1,11 +1,11 @@
-//! Real file systems, mounted where only the test sees them.
+//! Tests of real file systems, mounted where only the test sees them.
 
 use std::time::{Duration, Instant};
 
 use crate::world::{in_world, run, sh};
 use crate::{call, put, rows, text};
 
-/// An image with ext4 at a loop device and a layer for `/etc`.
+/// An image with ext4 on a loop device, and a layer for `/etc`.
 const FURNISH: &str = "mount -t tmpfs none /media && mkdir /media/place /media/empty /media/u /media/w && \
     truncate -s 32M /media/image && mkfs.ext4 -q -L first -U 01234567-89ab-cdef-0123-456789abcdef /media/image && \
     losetup --find --show /media/image";
@@ -58,7 +58,7 @@ fn a_volume_is_mounted_labelled_and_unmounted() {
     });
 }
 
-/// A file system in user space whose server never answers, as a server of NFS that is gone.
+/// A FUSE file system whose server never answers, like an NFS mount whose server is down.
 #[test]
 fn a_file_system_that_does_not_answer_degrades_only_its_own_row() {
     in_world(
@@ -66,7 +66,7 @@ fn a_file_system_that_does_not_answer_degrades_only_its_own_row() {
         &["python3", "df"],
         || {
             sh("mount -t tmpfs none /media && mkdir /media/hung /media/hung2");
-            // Whoever holds /dev/fuse is the server; this one only holds it until its input ends.
+            // The owner of /dev/fuse is the server; this one only keeps it open until its input ends.
             let script = "import ctypes, os, sys\n\
             libc = ctypes.CDLL(None, use_errno=True)\n\
             held = [os.open('/dev/fuse', os.O_RDWR) for _ in range(2)]\n\
@@ -104,7 +104,7 @@ fn a_file_system_that_does_not_answer_degrades_only_its_own_row() {
                     assert_eq!(row(&disks, hung), ["4", "", "Degraded"]);
                 }
                 assert_eq!(row(&disks, "/")[2], "OK");
-                // Nobody waits for it a second time.
+                // Later queries do not wait for it again.
                 let asked = Instant::now();
                 let again = crate::rows_from(&engine, query).await;
                 assert_eq!(row(&again, "/media/hung"), ["4", "", "Degraded"]);
@@ -114,23 +114,23 @@ fn a_file_system_that_does_not_answer_degrades_only_its_own_row() {
     );
 }
 
-/// Ends with the test, by which its file systems come free.
+/// The server ends with the test, which releases its file systems.
 struct Server(std::process::Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The server may have ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Gives a loop device back.
+/// Detaches a loop device when dropped.
 struct Detach(String);
 
 impl Drop for Detach {
     fn drop(&mut self) {
-        // When the test fails it may still be in use; it goes when that ends.
+        // If the test fails, the device may still be in use; it is detached when that ends.
         let _ = std::process::Command::new("losetup").args(["-d", &self.0]).status();
     }
 }
