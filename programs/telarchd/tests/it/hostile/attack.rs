@@ -109,7 +109,7 @@ impl Attackers {
     /// Ends all connections and returns a line for each kind of attack.
     pub(super) fn stop(self) -> Vec<String> {
         self.runtime.shutdown_timeout(PATIENCE);
-        self.tallies.iter().map(|tally| tally.to_string()).collect()
+        self.tallies.iter().map(ToString::to_string).collect()
     }
 }
 
