@@ -53,7 +53,7 @@ fn check(test: &Reference, functions: &BTreeMap<String, Vec<TestFunction>>) -> R
                 1 => Ok(()),
                 0 => Err(format!(
                     "{package} has no test {}",
-                    [&modules[..], &[function.clone()]].concat().join("::")
+                    [&modules[..], std::slice::from_ref(function)].concat().join("::")
                 )),
                 _ => Err(format!("{package} has {meant} tests {function}: put a module before the name")),
             }

@@ -93,9 +93,13 @@ fn duration() -> Option<Duration> {
 fn start(chief: &Person, mallory: &Person, eve: &Person) -> (Telarchd, Target) {
     let [http, https] = free_ports();
     let config = [
-        "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;BA)(A;;GRGX;;;AU)\"\n\
+        "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;BA)(A;;GRGX;;;RM)\"\n\
          Service.AllowUnencrypted = true\nService.Auth.Basic = true\nService.IPv6Filter = \"\"\n",
-        &format!("[Groups]\nAdministrators = [\"{}\"]\n", chief.group()),
+        &format!(
+            "[Groups]\nAdministrators = [\"{}\"]\nRemoteManagementUsers = [\"{}\"]\n",
+            chief.group(),
+            mallory.group()
+        ),
         &listener("IP:127.0.0.1", "HTTP", http, ""),
         &listener("IP:127.0.0.1", "HTTPS", https, ""),
     ];
@@ -109,6 +113,7 @@ fn start(chief: &Person, mallory: &Person, eve: &Person) -> (Telarchd, Target) {
         http: local(http),
         https: local(https),
         user: mallory.name.clone(),
+        outsider: eve.name.clone(),
         guessed: vec![chief.name.clone(), eve.name.clone(), "daemon".to_owned(), "root".to_owned()],
     };
     (telarchd, target)
@@ -138,9 +143,13 @@ fn recovered(sampler: &mut Sampler, begin: &Quarter) -> (Quarter, Option<String>
 /// Lines of the log and of the audit records that begin with what a client wrote.
 fn forged_lines(telarchd: &Telarchd) -> Vec<String> {
     let mut found = Vec::new();
-    for path in [log(telarchd), telarchd.state().join("audit.jsonl")] {
+    // Text inside a JSON string may hold any other character that some programs take for the end of a line.
+    let files: [(_, &[char]); 2] = [
+        (log(telarchd), &['\n', '\r', '\u{85}', '\u{2028}']),
+        (telarchd.state().join("audit.jsonl"), &['\n', '\r']),
+    ];
+    for (path, breaks) in files {
         let text = text(&path);
-        let breaks = ['\n', '\r', '\u{85}', '\u{2028}'];
         let forged = text.split(breaks).filter(|line| line.starts_with(attack::FORGED)).count();
         if forged > 0 {
             found.push(format!("{forged} lines of {} were written by a client", path.display()));

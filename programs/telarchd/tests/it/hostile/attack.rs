@@ -26,11 +26,14 @@ const SOURCES: u16 = 100;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The attacked service, and the accounts that attackers use.
+#[derive(Clone)]
 pub(super) struct Target {
     pub(super) http: SocketAddr,
     pub(super) https: SocketAddr,
     /// An account without rights of an administrator, whose password the attackers know.
     pub(super) user: String,
+    /// An account without any rights, whose password the attackers know, too.
+    pub(super) outsider: String,
     /// Names of accounts whose passwords are guessed.
     pub(super) guessed: Vec<String>,
 }
@@ -61,8 +64,7 @@ impl Attackers {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let mut attackers = Self { runtime, tallies: Vec::new() };
-        let target =
-            Arc::new(Target { user: target.user.clone(), guessed: target.guessed.clone(), ..*target });
+        let target = Arc::new(target.clone());
         attackers.forge_lines_once(&target);
         attackers.add(&target, "connections without a byte", 4, Attacker::flood);
         attackers.add(&target, "TLS handshakes never finished", 2, Attacker::half_handshakes);
@@ -82,7 +84,9 @@ impl Attackers {
     fn forge_lines_once(&mut self, target: &Arc<Target>) {
         let tally = Tally::new("line feeds before the other attacks");
         let attacker = Attacker { target: Arc::clone(target), tally: Arc::clone(&tally), number: 0 };
-        self.runtime.block_on(attacker.forge_lines());
+        for user in [&target.user, &target.outsider] {
+            self.runtime.block_on(attacker.forge_lines(user));
+        }
         assert!(tally.answered.load(Ordering::Relaxed) > 0, "no message of the plain account was answered");
         self.tallies.push(tally);
     }
@@ -105,7 +109,7 @@ impl Attackers {
     /// Ends all connections and returns a line for each kind of attack.
     pub(super) fn stop(self) -> Vec<String> {
         self.runtime.shutdown_timeout(PATIENCE);
-        self.tallies.iter().map(|tally| tally.to_string()).collect()
+        self.tallies.iter().map(ToString::to_string).collect()
     }
 }
 
@@ -255,15 +259,16 @@ impl Attacker {
     }
 
     async fn line_feeds(self) {
-        loop {
-            self.forge_lines().await;
+        let users = [&self.target.user, &self.target.outsider];
+        for user in users.into_iter().cycle() {
+            self.forge_lines(user).await;
             sleep(Duration::from_millis(200)).await;
         }
     }
 
-    /// Sends messages of the plain account with forged lines where a message has text. The service may close the
+    /// Sends messages of an account with forged lines where a message has text. The service may close the
     /// connection after each of them.
-    async fn forge_lines(&self) {
+    async fn forge_lines(&self, user: &str) {
         let lines = ["&#10;", "&#13;", "&#x85;", "&#x2028;"].map(|line| format!("urn:x{line}{FORGED} y"));
         let mut connection = None;
         for message in lines.iter().flat_map(|text| message::with_text_in_each_field(text)) {
@@ -271,7 +276,7 @@ impl Attacker {
                 connection = self.connect(self.number, self.target.http).await.ok();
             }
             if let Some(stream) = &mut connection
-                && self.ask(stream, &(self.head(message.len()) + &message)).await.is_err()
+                && self.ask(stream, &(head(user, PASSWORD, message.len()) + &message)).await.is_err()
             {
                 connection = None;
             }

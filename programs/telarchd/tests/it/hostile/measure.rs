@@ -76,8 +76,9 @@ impl Sampler {
             all.into_iter().partition(|child| shown(*child).contains(": gateway"));
         let hosts: Vec<_> = sessions.iter().flat_map(|session| children(*session)).collect();
         let hosts = [sessions, hosts].concat();
+        // The sum of nothing is -0.
         let sum = |processes: &[i32], of: fn(i32) -> f64| {
-            processes.iter().map(|process| of(*process)).fold(0.0, |sum, value| sum + value)
+            processes.iter().map(|process| of(*process)).sum::<f64>() + 0.0
         };
         let [broker, gateway, hosted] = [&[self.broker][..], &gateways, &hosts]
             .map(|processes| [memory, descriptors, threads].map(|of| sum(processes, of)));
