@@ -38,7 +38,10 @@ pub fn printed(octets: &[u8]) {
         assert!(!printed.contains(steers), "{format:?}: {printed:?}");
         let again =
             Document::parse(printed.as_str(), &roomy).unwrap_or_else(|error| panic!("{error}\n{printed}"));
-        assert_eq!(Tree::of(again.root()), tree, "{printed}");
+        // Names with a character that steers have another one in its place.
+        if !text.contains('\u{61C}') {
+            assert_eq!(Tree::of(again.root()), tree, "{printed}");
+        }
     }
 }
 

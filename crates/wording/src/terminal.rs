@@ -29,34 +29,64 @@ pub fn harmless(text: &str) -> String {
 }
 
 /// Returns the same XML document with character references in place of what steers a terminal.
+///
+/// Names cannot have references: U+061C, the only such character that they may have, becomes U+FFFD there.
 #[must_use]
 pub fn harmless_markup(markup: &str) -> String {
-    const BEGIN: &str = "<![CDATA[";
-    const END: &str = "]]>";
     if !markup.contains(steers) {
         return markup.to_owned();
     }
     // Readers turn both into line feeds (XML 1.0, 2.11), and would not do so with a reference.
     let markup = markup.replace("\r\n", "\n").replace('\r', "\n");
     let mut out = String::with_capacity(markup.len() + 64);
-    let mut rest = markup.as_str();
-    let mut is_data = false;
-    while !rest.is_empty() {
-        let mark = if is_data { END } else { BEGIN };
-        let end = rest.find(mark).map_or(rest.len(), |at| at + mark.len());
-        let (part, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
-        for character in part.chars() {
-            let reference = format_args!("&#x{:X};", u32::from(character)).to_string();
-            match (steers(character), is_data) {
-                (false, _) => out.push(character),
-                (true, false) => out.push_str(&reference),
-                // There are no references in a section of plain data.
-                (true, true) => out.extend([END, &reference, BEGIN]),
-            }
+    let mut place = Place::Text;
+    for (at, character) in markup.char_indices() {
+        let (before, rest) = markup.split_at_checked(at).unwrap_or_default();
+        place = place.next(before, rest);
+        let code = u32::from(character);
+        match place {
+            _ if !steers(character) => out.push(character),
+            Place::Text | Place::Value(_) => out.push_str(&format!("&#x{code:X};")),
+            // There are no references in a section of plain data.
+            Place::Data => out.push_str(&format!("]]>&#x{code:X};<![CDATA[")),
+            Place::Tag | Place::Comment => out.push('\u{FFFD}'),
         }
-        (rest, is_data) = (after, !is_data);
     }
     out
+}
+
+/// Where in well-formed markup a character stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Text,
+    /// In a tag, outside the values of its attributes.
+    Tag,
+    /// In the value of an attribute, between these quotation marks.
+    Value(char),
+    /// In a section of plain data (XML 1.0, 2.7).
+    Data,
+    Comment,
+}
+
+impl Place {
+    /// The place of the first character of `rest`, where this is the one of the last character before it.
+    fn next(self, before: &str, rest: &str) -> Self {
+        let has_ended = match self {
+            Self::Data => before.ends_with("]]>"),
+            Self::Comment => before.ends_with("-->"),
+            Self::Tag => before.ends_with('>'),
+            Self::Text | Self::Value(_) => false,
+        };
+        let place = if has_ended { Self::Text } else { self };
+        match (place, rest.chars().next()) {
+            (Self::Text, Some('<')) if rest.starts_with("<![CDATA[") => Self::Data,
+            (Self::Text, Some('<')) if rest.starts_with("<!--") => Self::Comment,
+            (Self::Text, Some('<')) => Self::Tag,
+            (Self::Tag, Some(quote @ ('"' | '\''))) => Self::Value(quote),
+            (Self::Value(quote), Some(next)) if next == quote => Self::Tag,
+            (place, _) => place,
+        }
+    }
 }
 
 /// Writes text with U+FFFD in place of what steers a terminal, and of what is no UTF-8.
@@ -161,7 +191,14 @@ mod tests {
             });
             assert_eq!(before, after, "{character:?}");
         }
-        assert_eq!(harmless_markup("<r>\u{9B}</r>"), "<r>&#x9B;</r>");
+        for (markup, shown) in [
+            ("<r>\u{9B}</r>", "<r>&#x9B;</r>"),
+            ("<r a='\"\u{9B}>' b=\"'\u{9C}\">\u{9D}</r>", "<r a='\"&#x9B;>' b=\"'&#x9C;\">&#x9D;</r>"),
+            ("<r><!-- \u{9B}\"<x --></r>\u{9B}", "<r><!-- \u{FFFD}\"<x --></r>&#x9B;"),
+            ("<a\u{61C}b c\u{61C}=\"\u{61C}\"/>", "<a\u{FFFD}b c\u{FFFD}=\"&#x61C;\"/>"),
+        ] {
+            assert_eq!(harmless_markup(markup), shown);
+        }
     }
 
     /// XML 1.0 has no other control characters.

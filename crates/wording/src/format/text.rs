@@ -23,7 +23,7 @@ fn write(out: &mut String, same_name: &[Element<'_>], depth: usize) {
     }
     for tree in trees {
         indent(out, depth);
-        out.push_str(tree.name());
+        out.push_str(&harmless(tree.name()));
         out.push_str(&source(tree));
         out.push('\n');
         children(out, tree, depth + 1);
@@ -45,7 +45,7 @@ fn values(out: &mut String, leaves: &[Element<'_>], depth: usize) {
     let mut before = " = ";
     for (at, leaf) in leaves.iter().enumerate() {
         if at == 0 {
-            out.push_str(leaf.name());
+            out.push_str(&harmless(leaf.name()));
         }
         let text = if is_nil(*leaf) { "null".to_owned() } else { harmless(&leaf.text()) };
         if leaves.len() > 1 || !text.is_empty() {

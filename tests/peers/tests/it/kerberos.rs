@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
-use auth::{Account, AuthError, Mutual, SealError, SecurityContext as _, Step};
+use auth::{
+    Account, AuthError, Binding, ChannelBinding, Hardening, Mutual, SealError, SecurityContext as _, Step,
+};
 use kerberos::{
-    Acceptors, Accounts, ChannelBinding, Client, Context, Credentials, Found, Initiator, KerberosError,
-    Library, Mismatch, Power, PrincipalRules, Spn,
+    Acceptors, Accounts, Client, Context, Credentials, Found, Initiator, KerberosError, Library, Mismatch,
+    Power, PrincipalRules, Spn,
 };
 use telarch_peers::{End, KerberosPeer, Keys, Messages, REALM, Realm, USER, in_realm};
 
@@ -20,11 +22,11 @@ impl Accounts for Machine {
 }
 
 /// Lets a client of others sign in to our service.
-fn signed_in(peer: &mut KerberosPeer, level: ChannelBinding) -> Result<Client, KerberosError> {
+fn signed_in(peer: &mut KerberosPeer, binding: Binding) -> Result<Client, KerberosError> {
     let rules = PrincipalRules::new(Arc::new(Machine)).realm(REALM);
     let service = Acceptors::new(Library::load().unwrap(), Arc::new(rules));
     let token = peer.step(b"").unwrap().token;
-    let Step::Done { token: Some(answer), outcome } = service.acceptor(level).accept(&token)? else {
+    let Step::Done { token: Some(answer), outcome } = service.acceptor(binding).accept(&token)? else {
         panic!("one token is enough, and has an answer");
     };
     let end = peer.step(&answer).unwrap();
@@ -61,7 +63,7 @@ fn pyspnego_client() -> End {
 
 fn meet_pyspnego_client(_: &Realm) {
     let mut peer = KerberosPeer::start(pyspnego_client(), None);
-    let mut client = signed_in(&mut peer, ChannelBinding::None).unwrap();
+    let mut client = signed_in(&mut peer, Binding::default()).unwrap();
     assert_eq!(client.account.name, USER);
     assert_messages_arrive(&mut client.context, &mut peer);
     assert_signatures_hold(&mut client.context, &mut peer);
@@ -112,7 +114,7 @@ fn a_client_of_pykerberos_signs_in_to_our_service_and_seals() {
     run("a_client_of_pykerberos_signs_in_to_our_service_and_seals", Keys::AesSha1, |realm| {
         realm.kinit(&[]);
         let mut peer = KerberosPeer::start(End::PykerberosClient, None);
-        let mut client = signed_in(&mut peer, ChannelBinding::None).unwrap();
+        let mut client = signed_in(&mut peer, Binding::default()).unwrap();
         assert_eq!(client.account.name, USER);
         for text in [&b"<s:Envelope/>"[..], &b"50 KB "[..].repeat(8_500)] {
             let (header, mut message) = peer.seal(text).unwrap();
@@ -128,20 +130,22 @@ fn a_client_of_pykerberos_signs_in_to_our_service_and_seals() {
 #[test]
 fn channel_bindings_of_pyspnego_are_judged_by_level() {
     run("channel_bindings_of_pyspnego_are_judged_by_level", Keys::AesSha1, |_| {
-        use ChannelBinding::{None as Unchecked, Relaxed, Strict};
-        let (ours, other) = (&b"tls-server-end-point:ours"[..], &b"tls-server-end-point:other"[..]);
+        use Hardening::{None as Unchecked, Relaxed, Strict};
+        let of = |hash: &[u8]| ChannelBinding::tls_server_end_point(hash);
+        let (ours, other) = (of(b"ours"), of(b"other"));
         for (level, binding, expected) in [
-            (Unchecked, Some(other), None),
-            (Relaxed(ours.to_vec()), None, None),
-            (Relaxed(ours.to_vec()), Some(ours), None),
-            (Relaxed(ours.to_vec()), Some(other), Some(Mismatch::Different)),
-            (Strict(ours.to_vec()), None, Some(Mismatch::Absent)),
-            (Strict(ours.to_vec()), Some(ours), None),
-            (Strict(ours.to_vec()), Some(other), Some(Mismatch::Different)),
+            (Unchecked, Some(&other), None),
+            (Relaxed, None, None),
+            (Relaxed, Some(&ours), None),
+            (Relaxed, Some(&other), Some(Mismatch::Different)),
+            (Strict, None, Some(Mismatch::Absent)),
+            (Strict, Some(&ours), None),
+            (Strict, Some(&other), Some(Mismatch::Different)),
         ] {
             let shown = format!("{level:?} {binding:?}");
-            let mut peer = KerberosPeer::start(pyspnego_client(), binding);
-            let outcome = signed_in(&mut peer, level).err();
+            let sent = binding.map(ChannelBinding::application_data);
+            let mut peer = KerberosPeer::start(pyspnego_client(), sent);
+            let outcome = signed_in(&mut peer, Binding { level, expected: Some(ours.clone()) }).err();
             assert_eq!(outcome, expected.map(KerberosError::ChannelBinding), "{shown}");
         }
     });
@@ -169,7 +173,7 @@ fn messages_are_in_order_even_for_a_client_that_does_not_ask_for_it() {
     run("messages_are_in_order_even_for_a_client_that_does_not_ask_for_it", Keys::AesSha1, |_| {
         let start = || {
             let mut peer = KerberosPeer::start(End::PyspnegoClient(Messages::InAnyOrder), None);
-            let client = signed_in(&mut peer, ChannelBinding::None).unwrap();
+            let client = signed_in(&mut peer, Binding::default()).unwrap();
             (peer, client.context)
         };
         let (mut peer, mut context) = start();

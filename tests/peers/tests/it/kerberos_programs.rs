@@ -1,6 +1,11 @@
 //! Our command lines in a realm of Kerberos: what signs in, and what is told when something does not.
 
-use telarch_peers::{Keys, PASSWORD, Password, REALM, Realm, Run, Telarchd, USER, Winrm, Winrs, in_realm};
+use auth::Step;
+use base64::Engine as _;
+use kerberos::{Credentials, Initiator, Library, Spn};
+use telarch_peers::{
+    Curl, Keys, PASSWORD, Password, REALM, Realm, Run, Telarchd, USER, Winrm, Winrs, in_realm,
+};
 
 /// Runs `body` in a process of a new realm, with a service of the same.
 fn run(name: &str, body: impl FnOnce(&Realm, &Telarchd)) {
@@ -241,3 +246,32 @@ fn a_ticket_is_handed_on_if_that_was_said_and_never_else() {
 
 /// What the service says of a client that has.
 const HANDED_ON: &str = "has handed on its ticket";
+
+/// The first token of a client of this service that is bound to no TLS connection, as a client of another protocol
+/// sends it.
+fn unbound_token(spn: &str) -> String {
+    let library = Library::load().expect("the KDC needs it, too");
+    let spn = Spn::parse(spn).expect("the name of a service");
+    match Initiator::new(library, Credentials::of_this_user(), spn).advance(None) {
+        Ok(Step::Continue(token)) => base64::engine::general_purpose::STANDARD.encode(token),
+        other => panic!("{other:?} instead of a first token"),
+    }
+}
+
+#[test]
+fn a_ticket_for_another_service_that_is_relayed_to_https_is_refused_and_logged() {
+    run("a_ticket_for_another_service_that_is_relayed_to_https_is_refused_and_logged", |realm, service| {
+        realm.kadmin("addprinc -randkey cifs/localhost");
+        realm.kadmin(&format!("ktadd -norandkey -k {} cifs/localhost", realm.keytab().display()));
+        realm.kinit(&[]);
+        let status = |url: &str, spn: &str| {
+            let authorization = format!("Authorization: Kerberos {}", unbound_token(spn));
+            Curl::to(&named(url)).header(&authorization).body("").send().status
+        };
+        for spn in ["HTTP/localhost", "WSMAN/localhost", "host/localhost"] {
+            assert_ne!(status(service.https(), spn), 401, "{spn}");
+        }
+        assert_eq!(status(service.https(), "cifs/localhost"), 401);
+        service.logged(&["Kerberos refuses a client", "cifs/localhost", "no service of WinRM"]);
+    });
+}
