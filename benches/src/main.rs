@@ -9,6 +9,7 @@ mod canned;
 mod client;
 mod connection;
 mod effort;
+mod fairness;
 mod hop;
 mod instances;
 mod ipmi;
@@ -96,13 +97,14 @@ struct Group {
     measure: fn(&Effort) -> Result<Vec<Row>>,
 }
 
-const GROUPS: [Group; 12] = [
+const GROUPS: [Group; 13] = [
     Group { name: "requests", measure: requests::measure },
     Group { name: "steps", measure: steps::measure },
     Group { name: "shell", measure: shell_run::measure },
     Group { name: "hop", measure: hop::measure },
     Group { name: "stream", measure: stream::measure },
     Group { name: "memory", measure: memory::measure },
+    Group { name: "fairness", measure: fairness::measure },
     Group { name: "client", measure: client::measure },
     Group { name: "sign-in", measure: sign_in::measure },
     Group { name: "sealed", measure: sealed::measure },
@@ -113,6 +115,6 @@ const GROUPS: [Group; 12] = [
 
 fn usage() -> ExitCode {
     let groups = GROUPS.map(|group| group.name).join(" | ");
-    eprintln!("usage: benches/run [--quick] [{groups}]...");
+    eprintln!("usage: benches/run [--quick] [--against PATH_TO_TELARCHD] [{groups}]...");
     ExitCode::from(2)
 }

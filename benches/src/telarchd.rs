@@ -39,7 +39,12 @@ pub(crate) const PASSWORD: &str = "not-a-secret";
 impl Telarchd {
     /// Starts the service with more settings, such as `Service.MaxConnections=1000`.
     pub(crate) fn start(settings: &[&str]) -> Result<Self> {
-        Self::start_with(settings, |command| {
+        Self::start_program(&program("telarchd"), settings)
+    }
+
+    /// Starts another build of the service.
+    pub(crate) fn start_program(program: &Path, settings: &[&str]) -> Result<Self> {
+        Self::start_with(program, settings, |command| {
             // What other measurements weigh must not depend on it.
             for name in realm::VARIABLES {
                 command.env_remove(name);
@@ -49,10 +54,10 @@ impl Telarchd {
 
     /// The same with every scheme there is, Kerberos included where this process belongs to a realm.
     pub(crate) fn start_with_every_scheme() -> Result<Self> {
-        Self::start_with(&["Service.Auth.CredSSP=true"], |_| {})
+        Self::start_with(&program("telarchd"), &["Service.Auth.CredSSP=true"], |_| {})
     }
 
-    fn start_with(settings: &[&str], prepare: impl FnOnce(&mut Command)) -> Result<Self> {
+    fn start_with(program: &Path, settings: &[&str], prepare: impl FnOnce(&mut Command)) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("telarch-benches-").tempdir()?;
         let accounts = folder.path().join("accounts");
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&accounts)?;
@@ -64,7 +69,7 @@ impl Telarchd {
         inotify::add_watch(&watch, &announcements, inotify::WatchFlags::MOVED_TO)?;
         let ready = announcements.join("ready.json");
 
-        let mut command = Command::new(program("telarchd"));
+        let mut command = Command::new(program);
         command.args(["--ephemeral", "--http", "127.0.0.1:0", "--https", "127.0.0.1:0"]);
         command.arg("--accounts").arg(&accounts).arg("--ready").arg(&ready);
         for setting in ["Service.Auth.Basic=true", "Service.AllowUnencrypted=true"].iter().chain(settings) {

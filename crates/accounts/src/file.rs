@@ -1,23 +1,22 @@
 //! The service's own accounts, from one file.
 
 pub(crate) mod disk;
+mod hashing;
 mod ntlm;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use auth::account_file::{AccountFile, AccountName, PasswordHash, Record, Rid, Standing};
 use auth::{Account, AuthError, PasswordVerifier, Secret, VerifierCost};
-use limits::Origin;
 
 use self::disk::Stamp;
 pub use self::disk::{IfMissing, read, update};
+use self::hashing::HashingLimit;
 pub use self::ntlm::FileNtlm;
-use crate::seats::{SeatLimits, Seats};
 use crate::{AccountSource, AccountsError};
 
 /// Judges passwords by a file of accounts ([`auth::account_file`]).
@@ -34,7 +33,7 @@ pub struct FileAccounts(Arc<Shared>);
 struct Shared {
     path: PathBuf,
     seen: Mutex<Seen>,
-    seats: Seats,
+    hashing: HashingLimit,
     /// Compared with for names that do not exist.
     decoy: PasswordHash,
 }
@@ -72,8 +71,8 @@ impl FileAccounts {
         let path = path.into();
         let (file, stamp) = disk::read_with_stamp(&path)?;
         let seen = Seen { looked: Instant::now(), stamp: Some(stamp), records: Some(records(&file)) };
-        let seats = Seats::new(seat_limits());
-        Ok(Self(Arc::new(Shared { path, seen: Mutex::new(seen), seats, decoy: PasswordHash::decoy() })))
+        let (seen, hashing) = (Mutex::new(seen), HashingLimit::of_this_machine());
+        Ok(Self(Arc::new(Shared { path, seen, hashing, decoy: PasswordHash::decoy() })))
     }
 
     /// Where the file is.
@@ -145,12 +144,9 @@ impl Seen {
 }
 
 impl PasswordVerifier for FileAccounts {
-    fn verify(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
+    fn verify(&self, user: &str, password: &Secret, _from: IpAddr) -> Result<Account, AuthError> {
         let records = self.records(Instant::now())?;
-        let Some(_seat) = self.0.seats.take(Origin::of(from)) else {
-            tracing::warn!(peer = %from, "Too many sign-ins wait to be judged");
-            return Err(AuthError::Unavailable);
-        };
+        let _permit = self.0.hashing.acquire();
         let record = records.find(&AccountName::key_of(user));
         let is_right = record.map_or(&self.0.decoy, |record| &record.password).verify(password);
         match record {
@@ -189,12 +185,6 @@ fn records(file: &AccountFile) -> Arc<Records> {
         by_key: file.records().map(|record| (record.name.key(), record.clone())).collect(),
         can_ntlm: file.records().any(can_ntlm),
     })
-}
-
-/// Each hashing takes 19 MiB and a processor for some 35 ms, so more of them at once would only take memory.
-fn seat_limits() -> SeatLimits {
-    let seats = thread::available_parallelism().map_or(1, usize::from).clamp(1, 4);
-    SeatLimits { seats, seats_of_one: seats.div_ceil(2), waiting: 256, waiting_of_one: 128 }
 }
 
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use auth::account_file::UnixTime;
 use auth::certificate_mapping::{CertificateFacts, Mapping};
 use auth::{Account, AuthError, CertificateProof, CertificateRefused, ClientCertificates, Holder};
+use limits::Report;
 
 pub(crate) use self::certificate::ClientCertificate;
 use self::spent::Fingerprint;
@@ -62,6 +63,16 @@ pub struct Counting {
     pub attempts: Option<Arc<Attempts>>,
 }
 
+impl Counting {
+    /// Returns the report to log for a refusal, or `None` if a later one includes it.
+    fn report(&self, from: IpAddr) -> Option<Report> {
+        match &self.attempts {
+            Some(attempts) => attempts.refusal(from, Instant::now()),
+            None => Some(Report::default()),
+        }
+    }
+}
+
 /// What the certificate is worth by what was known at some time.
 struct Judged {
     known: Arc<ClientCertificates>,
@@ -90,7 +101,9 @@ impl CertificateHolder {
         from: IpAddr,
     ) -> Result<Self, AuthError> {
         signature::verify(proof).map_err(|reason| {
-            tracing::warn!(peer = %from, reason, "The signature of a client certificate is wrong");
+            if let Some(Report { repeated, others }) = counting.report(from) {
+                tracing::warn!(peer = %from, reason, repeated, others, "Signature of a client certificate is wrong");
+            }
             AuthError::Unproven
         })?;
         let certificate = ClientCertificate::shown_in(proof);
@@ -142,10 +155,14 @@ impl CertificateHolder {
         self.judged.as_ref().and_then(|judged| judged.facts.names.claimed()).unwrap_or_default()
     }
 
-    /// Tells the log why; the peer learns that it is not let in.
+    /// Logs why the certificate is refused. The peer learns only that it is.
     fn refuse(&self, reason: &str) -> CertificateRefused {
-        let thumbprint = self.certificate.thumbprint();
-        tracing::warn!(peer = %self.from, %thumbprint, reason, "A client certificate lets nobody in");
+        if let Some(Report { repeated, others }) = self.counting.report(self.from) {
+            let thumbprint = self.certificate.thumbprint();
+            tracing::warn!(
+                peer = %self.from, %thumbprint, reason, repeated, others, "Client certificate refused"
+            );
+        }
         CertificateRefused { error: AuthError::Unmapped, claimed: self.claimed() }
     }
 }
@@ -153,7 +170,10 @@ impl CertificateHolder {
 impl Holder for CertificateHolder {
     fn consider(&mut self) -> Result<(), CertificateRefused> {
         match self.counting.attempts.clone() {
-            Some(attempts) => attempts.judge_source(self.from, Instant::now(), || self.try_consider()),
+            Some(attempts) => {
+                let thumbprint = self.certificate.thumbprint();
+                attempts.judge_certificate(thumbprint, self.from, Instant::now(), || self.try_consider())
+            }
             None => self.try_consider(),
         }
     }
@@ -167,10 +187,12 @@ impl Holder for CertificateHolder {
         self.enter()?;
         let user = mapping.user.to_string();
         let refused = |error: AuthError| {
-            tracing::warn!(
-                peer = %self.from, mapping = %mapping.keys(), account = %user, %error,
-                "The account of a certificate mapping does not let in: is its password still the same?"
-            );
+            if let Some(Report { repeated, others }) = self.counting.report(self.from) {
+                tracing::warn!(
+                    peer = %self.from, mapping = %mapping.keys(), account = user, %error, repeated, others,
+                    "Account of a certificate mapping refused: check that its password is still the same"
+                );
+            }
             CertificateRefused { error, claimed: user.clone() }
         };
         if let Some(verdict) = &self.verdict

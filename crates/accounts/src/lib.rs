@@ -59,10 +59,11 @@ mod pam;
 mod principals;
 mod private_file;
 mod random;
-mod seats;
+
 mod sign_in;
 mod state_file;
 mod unix;
+mod verdict_queue;
 mod winbind;
 
 pub use any_ntlm::AnyNtlm;

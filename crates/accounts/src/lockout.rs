@@ -7,10 +7,13 @@ use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use auth::certificate_mapping::CertificateThumbprint;
 use auth::{Account, AuthError, PasswordVerifier, Secret, VerifierCost};
+use limits::{FoldedWarnings, Origin, Report};
 
+pub(crate) use self::ledger::shortened;
 use self::ledger::{Admission, Ledger, Outcome, Ticket};
-use limits::Origin;
+use crate::verdict_queue::VerdictQueue;
 
 /// A verifier that is not asked any more after too many wrong passwords.
 ///
@@ -83,11 +86,14 @@ pub struct LockoutPolicy {
     pub slowed: BTreeSet<String>,
     /// How often a failure of a [`slowed`](Self::slowed) name counts for its source.
     pub slowdown: u32,
+    /// How long an account that has signed in from a source keeps a budget of its own there, and access while its
+    /// name is locked because of other sources.
+    pub proven_for: Duration,
 }
 
 impl Default for LockoutPolicy {
     /// 10 failures in 15 minutes lock a name for 15 minutes, `root` excepted; a source may have 30 failures
-    /// at once and then 10 a minute, or 2 a minute for `root`.
+    /// at once and then 10 a minute, or 2 a minute for `root`. An account is known at a source for 15 minutes.
     fn default() -> Self {
         const QUARTER: Duration = Duration::from_secs(15 * 60);
         Self {
@@ -98,6 +104,7 @@ impl Default for LockoutPolicy {
             recovery: Duration::from_secs(6),
             slowed: BTreeSet::from(["root".to_owned()]),
             slowdown: 5,
+            proven_for: QUARTER,
         }
     }
 }
@@ -105,11 +112,14 @@ impl Default for LockoutPolicy {
 /// The failures of all names and sources, for all ways of signing in together.
 ///
 /// A name is counted whether there is such an account or not, so that a lock tells nothing. It is a
-/// verdict that counts: [`AuthError::WrongPassword`] for the name and for the source, and
-/// [`AuthError::Unavailable`] for the source only. A success takes back the failures that the same source had
-/// for the name.
+/// verdict that counts: [`AuthError::WrongPassword`] for the name and for the source,
+/// [`AuthError::NotAllowed`] for neither, and any other error for the source only. A success takes back the failures
+/// that the same source had for the name.
 ///
-/// How many names and sources are remembered is bounded; those with the fewest failures are forgotten first.
+/// An account that has signed in from a source recently is counted as a source of its own, so others behind the same
+/// address cannot use up its budget, and other sources cannot lock it out there; see the module `ledger`.
+///
+/// The number of names and sources that are remembered is bounded; those with the fewest failures are forgotten first.
 #[derive(Debug)]
 pub struct Attempts {
     state: Mutex<State>,
@@ -120,13 +130,37 @@ pub struct Attempts {
 struct State {
     ledger: Ledger,
     waiting: usize,
+    refusals: FoldedWarnings<Origin>,
+    locks: FoldedWarnings<Origin>,
+}
+
+/// An attempt to sign in, before it is judged.
+#[derive(Clone, Copy)]
+pub(crate) struct Attempt<'a> {
+    /// Account name as the client has sent it.
+    pub(crate) user: &'a str,
+    pub(crate) from: IpAddr,
+    pub(crate) now: Instant,
+    /// Queue for a verdict that takes long.
+    pub(crate) queue: Option<&'a VerdictQueue>,
+}
+
+/// Meaning of a verdict without error.
+#[derive(Clone, Copy)]
+enum Proof {
+    /// The account has signed in.
+    Complete,
+    /// Only the password was right; more has to be verified.
+    PasswordOnly,
 }
 
 impl Attempts {
     /// Counts from nothing.
     #[must_use]
     pub fn new(policy: LockoutPolicy) -> Self {
-        let state = State { ledger: Ledger::new(policy), waiting: 0 };
+        let warnings = || FoldedWarnings::new(WARNING_INTERVAL, MAX_WARNINGS);
+        let ledger = Ledger::new(policy);
+        let state = State { ledger, waiting: 0, refusals: warnings(), locks: warnings() };
         Self { state: Mutex::new(state), settled: Condvar::new() }
     }
 
@@ -145,64 +179,132 @@ impl Attempts {
         now: Instant,
         verdict: impl FnOnce() -> Result<T, AuthError>,
     ) -> Result<T, AuthError> {
-        let mut pending = Pending { attempts: self, ticket: Some(self.admit(Some(user), from, now)?), now };
-        let verdict = verdict();
-        pending.settle(match &verdict {
-            Err(AuthError::WrongPassword) => Outcome::Failure,
-            Err(AuthError::Unavailable) => Outcome::Unknown,
-            // An account that may not sign in has still shown the right password.
-            _ => Outcome::Success,
-        });
-        verdict
+        self.judge_attempt(Attempt { user, from, now, queue: None }, verdict)
     }
 
-    /// Lets an attempt without a name be judged unless its source had too many failures, and counts a failure for the
-    /// source.
+    /// As [`judge`](Self::judge), in the order of the attempt's queue.
+    pub(crate) fn judge_attempt<T>(
+        &self,
+        attempt: Attempt<'_>,
+        verdict: impl FnOnce() -> Result<T, AuthError>,
+    ) -> Result<T, AuthError> {
+        self.judge_proof(attempt, Proof::Complete, verdict)
+    }
+
+    /// As [`judge_attempt`](Self::judge_attempt) for a verdict on the password alone. Call
+    /// [`complete`](Self::complete) or [`fail_after_password`](Self::fail_after_password) once the rest is verified.
+    pub(crate) fn judge_password_only<T>(
+        &self,
+        attempt: Attempt<'_>,
+        verdict: impl FnOnce() -> Result<T, AuthError>,
+    ) -> Result<T, AuthError> {
+        self.judge_proof(attempt, Proof::PasswordOnly, verdict)
+    }
+
+    /// Counts the success of a sign-in whose password was right.
+    pub(crate) fn complete(&self, user: &str, from: IpAddr, now: Instant) {
+        self.lock().ledger.complete(user, Origin::of(from), now);
+    }
+
+    /// Counts a sign-in that failed although its password was right: it may have been relayed.
+    pub(crate) fn fail_after_password(&self, from: IpAddr, now: Instant) {
+        self.lock().ledger.charge(Origin::of(from), now);
+    }
+
+    /// Lets the holder of a certificate be judged unless its source had too many failures, and counts a failure for
+    /// the source. A certificate that was accepted recently is counted as a source of its own.
     ///
     /// # Errors
     /// The verdict; [`AuthError::NotAllowed`] and [`AuthError::Unavailable`] as for [`judge`](Self::judge).
-    pub fn judge_source<T, E: From<AuthError>>(
+    pub(crate) fn judge_certificate<T, E: From<AuthError>>(
         &self,
+        thumbprint: CertificateThumbprint,
         from: IpAddr,
         now: Instant,
         verdict: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut pending = Pending { attempts: self, ticket: Some(self.admit(None, from, now)?), now };
+        // No account can have this name, because it has a control character.
+        let name = format!("\u{0}certificate {thumbprint}");
+        let mut pending = self.admit(&name, from, now)?;
         let verdict = verdict();
         pending.settle(if verdict.is_ok() { Outcome::Success } else { Outcome::Unknown });
         verdict
     }
 
-    fn admit(&self, user: Option<&str>, from: IpAddr, now: Instant) -> Result<Ticket, AuthError> {
+    /// Returns the report to log for a refused attempt, or `None` if a later one includes it.
+    pub(crate) fn refusal(&self, from: IpAddr, now: Instant) -> Option<Report> {
+        self.lock().refusals.note(Origin::of(from), now)
+    }
+
+    fn judge_proof<T>(
+        &self,
+        Attempt { user, from, now, queue }: Attempt<'_>,
+        proof: Proof,
+        verdict: impl FnOnce() -> Result<T, AuthError>,
+    ) -> Result<T, AuthError> {
+        let mut pending = self.admit(user, from, now)?;
+        let slot = match queue {
+            Some(queue) => {
+                let claim = self.lock().ledger.claim(Some(user), Origin::of(from), now);
+                let Some(slot) = queue.enter(claim) else {
+                    pending.settle(Outcome::NotJudged);
+                    self.lock().warn("too many attempts wait for a verdict", user, from, now);
+                    return Err(AuthError::Unavailable);
+                };
+                Some(slot)
+            }
+            None => None,
+        };
+        let verdict = verdict();
+        drop(slot);
+        pending.settle(match (&verdict, proof) {
+            (Ok(_), Proof::Complete) => Outcome::Success,
+            // An account that may not sign in has still shown the right password.
+            (Ok(_), Proof::PasswordOnly) | (Err(AuthError::NotAllowed), _) => Outcome::RightPassword,
+            (Err(AuthError::WrongPassword), _) => Outcome::Failure,
+            (Err(_), _) => Outcome::Unknown,
+        });
+        verdict
+    }
+
+    fn admit(&self, user: &str, from: IpAddr, now: Instant) -> Result<Pending<'_>, AuthError> {
         let origin = Origin::of(from);
         let mut state = self.lock();
         loop {
-            match state.ledger.admit(user, origin, now) {
-                Admission::Admitted(ticket) => return Ok(ticket),
-                Admission::NameLocked => {
-                    tracing::warn!(account = user, peer = %from, "Attempt is refused: the account is locked");
-                    return Err(AuthError::NotAllowed);
+            let (reason, error) = match state.ledger.admit(Some(user), origin, now) {
+                Admission::Admitted(ticket) => {
+                    return Ok(Pending { attempts: self, ticket: Some(ticket), now });
                 }
-                Admission::SourceExhausted => {
-                    tracing::warn!(account = user, peer = %from, "Attempt is refused: too many failures from there");
-                    return Err(AuthError::NotAllowed);
-                }
+                Admission::NameLocked => ("the account is locked", AuthError::NotAllowed),
+                Admission::SourceExhausted => ("too many failures from this source", AuthError::NotAllowed),
                 Admission::Wait if state.waiting < MAX_WAITING => {
                     state.waiting += 1;
                     state = self.settled.wait(state).unwrap_or_else(PoisonError::into_inner);
                     state.waiting -= 1;
+                    continue;
                 }
                 Admission::Wait => {
-                    tracing::warn!(account = user, peer = %from, "Attempt is refused: too many wait");
-                    return Err(AuthError::Unavailable);
+                    ("too many attempts wait for the verdict on others", AuthError::Unavailable)
                 }
-            }
+            };
+            state.warn(reason, user, from, now);
+            return Err(error);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing that could panic happens under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Logs a refused attempt, at most once per source and interval.
+    fn warn(&mut self, reason: &'static str, user: &str, from: IpAddr, now: Instant) {
+        if let Some(Report { repeated, others }) = self.refusals.note(Origin::of(from), now) {
+            let account = shortened(user);
+            tracing::warn!(account, peer = %from, reason, repeated, others, "Sign-in attempt refused");
+        }
     }
 }
 
@@ -217,8 +319,12 @@ impl Pending<'_> {
     fn settle(&mut self, outcome: Outcome) {
         let Some(ticket) = self.ticket.take() else { return };
         let mut state = self.attempts.lock();
-        if let Some(locked) = state.ledger.settle(ticket, outcome, self.now) {
-            tracing::warn!(account = locked, "Account is locked after too many failures");
+        let origin = ticket.origin();
+        if let Some(locked) = state.ledger.settle(ticket, outcome, self.now)
+            && let Some(Report { repeated, others }) = state.locks.note(origin, self.now)
+        {
+            let account = &*locked;
+            tracing::warn!(account, %origin, repeated, others, "Account locked after too many failures");
         }
         drop(state);
         self.attempts.settled.notify_all();
@@ -231,8 +337,14 @@ impl Drop for Pending<'_> {
     }
 }
 
-/// Threads that may wait for the verdicts of others.
-const MAX_WAITING: usize = 256;
+/// Interval between two warnings about one source.
+const WARNING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Maximum number of sources with warnings of their own.
+const MAX_WARNINGS: usize = 256;
+
+/// Maximum number of threads that wait for the verdicts of others.
+const MAX_WAITING: usize = 128;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

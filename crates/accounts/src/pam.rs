@@ -8,17 +8,16 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use auth::{Account, AuthError, PasswordVerifier, Secret, VerifierCost};
-use limits::Origin;
 use zeroize::Zeroizing;
 
 use self::library::{Attempt, Library, Refusal, Stage};
 use crate::AccountSource;
-use crate::seats::{SeatLimits, Seats};
 
 /// Asks PAM for the password, and then whether the account may be used.
 ///
 /// libpam is found when the program runs, so that one program serves machines with and without it.
-/// A wrong password takes seconds, as PAM has it; so few are judged at the same time, and fewer of one source.
+/// A wrong password takes seconds, because PAM delays the answer. [`SignIn`](crate::SignIn) bounds how many passwords
+/// are judged at the same time, and decides fairly which is next.
 ///
 /// The usual modules read `/etc/shadow`, so it takes root. Some wait for a process of their own and change
 /// how the whole process learns of ended children (`SIGCHLD`): best is a process that starts no other
@@ -28,7 +27,6 @@ pub struct Pam {
     library: Library,
     service: CString,
     folder: Option<CString>,
-    seats: Seats,
 }
 
 /// Why PAM cannot be asked on this machine.
@@ -66,7 +64,6 @@ impl Pam {
             library: Library::load()?,
             service: CString::new(service).map_err(|_| PamError::Name(service.to_owned()))?,
             folder: None,
-            seats: Seats::new(LIMITS),
         })
     }
 
@@ -123,10 +120,6 @@ impl Pam {
 
 impl PasswordVerifier for Pam {
     fn verify(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
-        let Some(_seat) = self.seats.take(Origin::of(from)) else {
-            tracing::warn!(peer = %from, "Too many sign-ins wait to be judged");
-            return Err(AuthError::Unavailable);
-        };
         match self.sign_in(user, password, from) {
             None => Err(AuthError::WrongPassword),
             // The modules may have put another spelling, or another name, in the place of the one that was
@@ -199,8 +192,6 @@ const TERMINAL: &CStr = c"winrm";
 /// Longer answers PAM does not take (PAM_MAX_RESP_SIZE, less the NUL).
 const MAX_PASSWORD_OCTETS: usize = 511;
 
-const LIMITS: SeatLimits = SeatLimits { seats: 8, seats_of_one: 2, waiting: 64, waiting_of_one: 16 };
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,7 +225,7 @@ mod tests {
     #[test]
     fn what_pam_would_cut_short_it_is_not_asked() {
         let Ok(pam) = Pam::load("telarch-test") else {
-            eprintln!("SKIPPED: there is no libpam.so.0 here");
+            skips::skip!("there is no libpam.so.0 here");
             return;
         };
         let sign_in = |user: &str, password: &str| {

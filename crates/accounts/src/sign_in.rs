@@ -1,22 +1,27 @@
 //! Every way of signing in to a service, from the stores of accounts there are.
 
+mod counted;
+
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
 use auth::certificate_mapping::{Mapping, MappingChange, MappingChangeError};
 use auth::credssp::Version;
-use auth::ntlm::{self, HostNames, NtlmVerifier, Verified};
+use auth::ntlm::{self, HostNames, NtlmVerifier};
 use auth::spnego::Mechanism;
 use auth::{
-    Acceptor, Account, AuthError, Authenticator, Binding, CertificateProof, ClientCertificates, Hardening,
-    Holder, Identity, Oid, PasswordVerifier, Peer, Scheme, Secret, UserName, VerifierCost, Whose, negotiate,
+    Acceptor, Account, AuthError, Authenticator, Binding, CertificateProof, ClientCertificates, Holder,
+    Identity, Oid, PasswordVerifier, Peer, Scheme, Secret, UserName, VerifierCost, Whose, negotiate,
 };
 use credssp::ServiceCertificate;
 use kerberos::Acceptors;
+use limits::{Claim, Origin, Priority, QueueLimits};
 
+use self::counted::{CountedAcceptor, CountedNtlm, ProvenName};
 use crate::holder::{CertificateHolder, Counting, MappedAccounts};
-use crate::lockout::Attempts;
+use crate::lockout::{Attempt, Attempts};
+use crate::verdict_queue::VerdictQueue;
 use crate::{ClientCertificateFile, random};
 
 /// What the schemes of a service come from; what it is not given is not offered.
@@ -29,10 +34,11 @@ pub struct SignIn {
     certificates: Option<ClientCertificateFile>,
 }
 
-/// Who judges passwords, with the failures counted or not.
+/// Verifier of passwords, the queue for its verdicts, and the count of failures, if there is one.
 #[derive(Clone)]
 struct Passwords {
     verifier: Arc<dyn PasswordVerifier>,
+    queue: Arc<VerdictQueue>,
     attempts: Option<Arc<Attempts>>,
 }
 
@@ -51,6 +57,8 @@ struct CredSsp {
 #[derive(Clone)]
 struct Ntlm {
     verifier: Arc<dyn NtlmVerifier>,
+    /// winbind may wait for another machine, so its verdicts have a queue of their own.
+    queue: Arc<VerdictQueue>,
     names: HostNames,
 }
 
@@ -58,7 +66,8 @@ impl SignIn {
     /// With passwords in the clear only, which is Basic.
     #[must_use]
     pub fn new(passwords: Arc<dyn PasswordVerifier>) -> Self {
-        let passwords = Passwords { verifier: passwords, attempts: None };
+        let queue = Arc::new(VerdictQueue::new(VERDICTS));
+        let passwords = Passwords { verifier: passwords, queue, attempts: None };
         let counting = Counting::default();
         Self { passwords, counting, kerberos: None, ntlm: None, credssp: None, certificates: None }
     }
@@ -81,7 +90,8 @@ impl SignIn {
     /// [is available](NtlmVerifier::is_available).
     #[must_use]
     pub fn with_ntlm(self, verifier: Arc<dyn NtlmVerifier>, names: HostNames) -> Self {
-        Self { ntlm: Some(Ntlm { verifier, names }), ..self }
+        let queue = Arc::new(VerdictQueue::new(VERDICTS));
+        Self { ntlm: Some(Ntlm { verifier, queue, names }), ..self }
     }
 
     /// With CredSSP as well, around the mechanisms there are; its certificate is made when it is first needed.
@@ -127,26 +137,45 @@ impl SignIn {
         self.ntlm.as_ref().filter(|ntlm| ntlm.verifier.is_available())
     }
 
-    /// The mechanisms there are, the stronger first.
-    fn mechanisms(&self, address: IpAddr, binding: &Binding) -> Vec<Arc<dyn Mechanism>> {
+    /// Returns the mechanisms that are available, the stronger first, and the name that one of them proves.
+    fn mechanisms(&self, address: IpAddr, binding: &Binding) -> (Vec<Arc<dyn Mechanism>>, ProvenName) {
+        let proven = ProvenName::default();
         let mut mechanisms: Vec<Arc<dyn Mechanism>> = Vec::new();
         if let Some(acceptors) = &self.kerberos {
             mechanisms
                 .push(Arc::new(KerberosMechanism { acceptors: acceptors.clone(), binding: binding.clone() }));
         }
         if let Some(ntlm) = self.ntlm() {
-            let verifier = Arc::clone(&ntlm.verifier);
             let (names, binding) = (ntlm.names.clone(), binding.clone());
-            let verifier = match &self.passwords.attempts {
-                Some(attempts) => {
-                    let (names, attempts) = (names.clone(), Arc::clone(attempts));
-                    Arc::new(Counted { verifier, names, attempts, address })
-                }
-                None => verifier,
+            let verifier: Arc<dyn NtlmVerifier> = match &self.passwords.attempts {
+                Some(attempts) => Arc::new(CountedNtlm {
+                    verifier: Arc::clone(&ntlm.verifier),
+                    queue: Arc::clone(&ntlm.queue),
+                    names: names.clone(),
+                    attempts: Arc::clone(attempts),
+                    address,
+                    proven: proven.clone(),
+                }),
+                None => Arc::clone(&ntlm.verifier),
             };
             mechanisms.push(Arc::new(NtlmMechanism { verifier, names, binding }));
         }
-        mechanisms
+        (mechanisms, proven)
+    }
+
+    /// Counts the success of an acceptor once it is complete, and not earlier.
+    fn counted_acceptor(
+        &self,
+        acceptor: Box<dyn Acceptor>,
+        address: IpAddr,
+        proven: ProvenName,
+    ) -> Box<dyn Acceptor> {
+        match &self.passwords.attempts {
+            Some(attempts) => {
+                Box::new(CountedAcceptor { acceptor, attempts: Arc::clone(attempts), address, proven })
+            }
+            None => acceptor,
+        }
     }
 }
 
@@ -167,28 +196,24 @@ impl Authenticator for SignIn {
     }
 
     fn acceptor(&self, scheme: Scheme, peer: &Peer) -> Result<Box<dyn Acceptor>, AuthError> {
-        let negotiate = |binding: &Binding| {
-            Box::new(negotiate::Acceptor::negotiate(self.mechanisms(peer.address, binding)))
-        };
-        match (scheme, &self.credssp) {
-            (Scheme::Negotiate, _) => Ok(negotiate(&peer.binding)),
+        let (acceptor, proven): (Box<dyn Acceptor>, ProvenName) = match (scheme, &self.credssp) {
+            (Scheme::Negotiate, _) => {
+                let (mechanisms, proven) = self.mechanisms(peer.address, &peer.binding);
+                (Box::new(negotiate::Acceptor::negotiate(mechanisms)), proven)
+            }
             (Scheme::Kerberos, _) => {
-                let mechanisms = self.mechanisms(peer.address, &peer.binding);
-                Ok(Box::new(negotiate::Acceptor::kerberos(mechanisms)))
+                let (mechanisms, proven) = self.mechanisms(peer.address, &peer.binding);
+                (Box::new(negotiate::Acceptor::kerberos(mechanisms)), proven)
             }
             (Scheme::CredSsp, Some(credssp)) => {
-                let failed = |error: &dyn std::fmt::Display| {
-                    tracing::error!(%error, "CredSSP cannot begin");
-                    AuthError::Unavailable
-                };
-                let certificate = credssp.certificate().map_err(|error| failed(&error))?;
-                // It binds what is inside to its own TLS connection, by itself.
-                let inner = negotiate(&Binding::default());
-                let acceptor = credssp::Acceptor::new(certificate, inner, Version::V5);
-                Ok(Box::new(acceptor.map_err(|error| failed(&error))?))
+                // CredSSP binds the mechanism inside to its own TLS connection.
+                let (mechanisms, proven) = self.mechanisms(peer.address, &Binding::default());
+                let inner = Box::new(negotiate::Acceptor::negotiate(mechanisms));
+                (credssp.acceptor(inner)?, proven)
             }
-            _ => Err(AuthError::NoMechanism),
-        }
+            _ => return Err(AuthError::NoMechanism),
+        };
+        Ok(self.counted_acceptor(acceptor, peer.address, proven))
     }
 
     fn cost(&self) -> VerifierCost {
@@ -210,8 +235,15 @@ impl Passwords {
     fn judge(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
         let verdict = || self.verifier.verify(user, password, from);
         match &self.attempts {
-            Some(attempts) => attempts.judge(user, from, Instant::now(), verdict),
-            None => verdict(),
+            Some(attempts) => {
+                let attempt = Attempt { user, from, now: Instant::now(), queue: Some(&self.queue) };
+                attempts.judge_attempt(attempt, verdict)
+            }
+            None => {
+                let claim = Claim { origin: Origin::of(from), account: None, priority: Priority::Unknown };
+                let _slot = self.queue.enter(claim).ok_or(AuthError::Unavailable)?;
+                verdict()
+            }
         }
     }
 }
@@ -236,6 +268,16 @@ impl MappedAccounts for OfFile {
 }
 
 impl CredSsp {
+    fn acceptor(&self, inner: Box<dyn Acceptor>) -> Result<Box<dyn Acceptor>, AuthError> {
+        let failed = |error: &dyn std::fmt::Display| {
+            tracing::error!(%error, "CredSSP cannot begin");
+            AuthError::Unavailable
+        };
+        let certificate = self.certificate().map_err(|error| failed(&error))?;
+        let acceptor = credssp::Acceptor::new(certificate, inner, Version::V5);
+        Ok(Box::new(acceptor.map_err(|error| failed(&error))?))
+    }
+
     fn certificate(&self) -> Result<&ServiceCertificate, String> {
         match self.certificate.get() {
             Some(certificate) => Ok(certificate),
@@ -259,13 +301,7 @@ impl Mechanism for KerberosMechanism {
     }
 
     fn acceptor(&self) -> Result<Box<dyn Acceptor>, AuthError> {
-        let expected = self.binding.expected.as_ref().map(|binding| binding.application_data().to_vec());
-        let binding = match (self.binding.level, expected) {
-            (Hardening::None, _) | (_, None) => kerberos::ChannelBinding::None,
-            (Hardening::Relaxed, Some(octets)) => kerberos::ChannelBinding::Relaxed(octets),
-            (Hardening::Strict, Some(octets)) => kerberos::ChannelBinding::Strict(octets),
-        };
-        Ok(Box::new(self.acceptors.acceptor(binding)))
+        Ok(Box::new(self.acceptors.acceptor(self.binding.clone())))
     }
 }
 
@@ -292,40 +328,7 @@ impl Mechanism for NtlmMechanism {
     }
 }
 
-/// Counts failures together with those of all other schemes.
-struct Counted {
-    verifier: Arc<dyn NtlmVerifier>,
-    names: HostNames,
-    attempts: Arc<Attempts>,
-    address: IpAddr,
-}
-
-impl NtlmVerifier for Counted {
-    fn verify(
-        &self,
-        domain: &str,
-        user: &str,
-        challenge: &[u8; 8],
-        nt_response: &[u8],
-    ) -> Result<Verified, AuthError> {
-        let verdict = || self.verifier.verify(domain, user, challenge, nt_response);
-        // However an account of this machine is spelt, it is one name to guess at.
-        let name = match self.names.local_account(domain, user) {
-            Some(name) => name.to_owned(),
-            None => format!("{domain}\\{user}"),
-        };
-        self.attempts.judge(&name, self.address, Instant::now(), verdict)
-    }
-
-    fn cost(&self) -> VerifierCost {
-        self.verifier.cost()
-    }
-
-    fn covers(&self, domain: &str, user: &str) -> bool {
-        self.verifier.covers(domain, user)
-    }
-
-    fn is_available(&self) -> bool {
-        self.verifier.is_available()
-    }
-}
+/// Verdicts of one kind that are under way or wait.
+///
+/// PAM delays the answer to a wrong password by about two seconds, and these have at most half of the slots.
+const VERDICTS: QueueLimits = QueueLimits { running: 8, waiting: 256 };

@@ -15,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use self::process::{Answer, Helper};
+use crate::lockout::shortened;
 
 /// Has winbind judge responses of NTLM, through Samba's program `ntlm_auth` (ntlm_auth(1), `ntlm-server-1`).
 ///
@@ -110,7 +111,8 @@ impl NtlmVerifier for Winbind {
                 Ok(Verified { account: Account { name: account }, base_key: SessionBaseKey::new(*key) })
             }
             Answer::Refused(reason) => {
-                tracing::warn!(domain, user, reason, "winbind has refused");
+                let (domain, user) = (shortened(domain), shortened(user));
+                tracing::warn!(domain, user, reason, "winbind refused a sign-in");
                 Err(AuthError::WrongPassword)
             }
         }

@@ -30,6 +30,7 @@ pub mod sealed_body;
 mod secret;
 mod spn;
 pub mod spnego;
+mod ticket_service;
 mod user_name;
 
 pub use accounts::{AccountList, AccountListError};
@@ -45,4 +46,5 @@ pub use oid::Oid;
 pub use scheme::Scheme;
 pub use secret::Secret;
 pub use spn::{ServiceClass, ServicePrincipalName, SpnError};
+pub use ticket_service::TicketService;
 pub use user_name::{UserName, UserNameError, Whose};

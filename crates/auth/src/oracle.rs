@@ -122,6 +122,16 @@ pub fn ntlm_context(octets: &[u8]) {
     ntlm::context(octets);
 }
 
+/// The service of a ticket is read without a panic, and has a class only where it has a host.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn ticket_service(octets: &[u8]) {
+    let Ok(service) = crate::TicketService::of_token(octets) else { return };
+    assert!(!service.components().is_empty() && !service.realm().is_empty());
+    assert!(service.class().is_none() || service.host().is_some_and(|host| !host.is_empty()));
+}
+
 /// Elements of DER that are read, one inside the other, are written as the same octets.
 ///
 /// # Panics

@@ -19,8 +19,9 @@ impl ServiceClass {
     /// All of them, in the order in which they are worth trying.
     pub const ALL: [Self; 3] = [Self::Http, Self::Wsman, Self::Host];
 
-    /// The class of this name, in any case of letters.
-    pub(crate) fn of(name: &str) -> Option<Self> {
+    /// Returns the class of this name, in any case of letters.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.name().eq_ignore_ascii_case(name))
     }
 

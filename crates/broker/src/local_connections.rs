@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use limits::{Capacity, FoldedCount, Folding, KeyedLimit, Permit};
+use limits::{Capacity, FoldedWarnings, KeyedLimit, Permit, Report};
 use rustix::net::sockopt;
 
 use self::queue::{NotQueued, Queue};
@@ -22,7 +22,7 @@ use self::queue::{NotQueued, Queue};
 pub struct LocalConnections {
     open: KeyedLimit<u32>,
     queue: Arc<Queue>,
-    refused: Mutex<Folding<u32>>,
+    refused: Mutex<FoldedWarnings<u32>>,
 }
 
 /// A connection that was admitted. Only [`LocalConnections`] makes one, so its user is the one that the kernel names.
@@ -78,7 +78,7 @@ impl LocalConnections {
         Ok(Self {
             open: KeyedLimit::new(),
             queue,
-            refused: Mutex::new(Folding::new(ONE_RECORD_IN, MOST_FOLDED)),
+            refused: Mutex::new(FoldedWarnings::new(ONE_RECORD_IN, MOST_FOLDED)),
         })
     }
 
@@ -110,19 +110,9 @@ impl LocalConnections {
 
     /// Logs a refused connection; a user who is refused all the time has one record in ten seconds.
     pub fn warn(&self, uid: u32, error: &dyn std::error::Error) {
-        if self.folding().is_first(uid, Instant::now()) {
-            tracing::warn!(uid, error = error.to_string(), "Local connection refused");
-        }
-    }
-
-    /// Logs how many connections were refused without a record of their own. To be called every few seconds.
-    pub fn log_refused(&self) {
-        let due = self.folding().due(Instant::now());
-        for FoldedCount { key, count } in due {
-            match key {
-                Some(uid) => tracing::warn!(uid, count, "Local connections refused"),
-                None => tracing::warn!(count, "Local connections of further users refused"),
-            }
+        let report = self.folding().note(uid, Instant::now());
+        if let Some(Report { repeated, others }) = report {
+            tracing::warn!(uid, repeated, others, error = error.to_string(), "Local connection refused");
         }
     }
 
@@ -137,7 +127,7 @@ impl LocalConnections {
         decline(stream);
     }
 
-    fn folding(&self) -> MutexGuard<'_, Folding<u32>> {
+    fn folding(&self) -> MutexGuard<'_, FoldedWarnings<u32>> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

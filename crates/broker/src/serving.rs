@@ -1,5 +1,6 @@
 //! The broker's end of the link.
 
+mod admission;
 mod certificates;
 mod kept;
 mod local;
@@ -19,11 +20,12 @@ use auth::{
     AuthError, Authenticator, Established, Handshake, Identity, Peer, Scheme, SealError, Secret,
     SecurityContext, Step,
 };
-use limits::{FoldedCount, Folding};
+use limits::{FoldedWarnings, Report};
 use quickconfig::{Answer, Wish};
 use sddl::{Sid, Token};
 use zeroize::Zeroizing;
 
+use self::admission::Admission;
 use self::kept::Kept;
 use self::local::LocalPermits;
 use self::slots::RequestSlots;
@@ -113,10 +115,13 @@ pub struct Broker {
     duties: Arc<dyn Duties>,
     sessions: Sessions,
     kept: Mutex<Kept>,
-    /// Requests in work that take long.
+    sign_ins: Admission,
+    /// Sizes of the sign-in attempts that are judged or wait.
+    sign_in_slots: RequestSlots,
+    /// Other requests in work that take long.
     slots: RequestSlots,
     workers: Workers,
-    refused: Mutex<Folding<()>>,
+    refused: Mutex<FoldedWarnings<()>>,
     /// Connections of programs of this machine that the gateway has open.
     locals: LocalPermits,
     /// Number of requests and local connections so far.
@@ -134,9 +139,11 @@ impl Broker {
             duties,
             sessions: Sessions::default(),
             kept: Mutex::default(),
+            sign_ins: Admission::default(),
+            sign_in_slots: RequestSlots::default(),
             slots: RequestSlots::default(),
             workers: Workers::new("request", WORKER_IDLE_TIME),
-            refused: Mutex::new(Folding::new(ONE_RECORD_IN, 1)),
+            refused: Mutex::new(FoldedWarnings::new(ONE_RECORD_IN, 1)),
             locals: LocalPermits::default(),
             served: AtomicU64::new(0),
             told_schemes: Mutex::default(),
@@ -186,21 +193,16 @@ impl Broker {
                 let told = guarded(|| self.unseal(context, &header, message));
                 self.tell(number, &told.unwrap_or(Tell::NotSealed(SealError::Failed)), None);
             }
-            ask => self.work(number, ask, octets),
+            ask => match self.sign_in_source(&ask) {
+                Some(source) => self.admit(number, ask, source, octets),
+                None => self.work(number, ask, octets),
+            },
         }
     }
 
     /// Returns the number of requests and local connections so far.
     pub fn served(&self) -> u64 {
         self.served.load(Ordering::Relaxed)
-    }
-
-    /// Logs how many requests were refused without a record of their own. To be called every few seconds.
-    pub fn log_refused(&self) {
-        let due = self.refused.lock().unwrap_or_else(PoisonError::into_inner).due(Instant::now());
-        for FoldedCount { count, .. } in due {
-            tracing::warn!(count, "Requests of the gateway were refused: too many at the same time");
-        }
     }
 
     /// Tells the gateway something it has not asked.
@@ -225,21 +227,14 @@ impl Broker {
         self.link.close();
     }
 
-    /// Has a worker answer, unless the gateway asks too much at the same time. There is an answer also if that panics.
+    /// Has a worker answer a question of somebody who has signed in, or about nobody, unless there are too many at the
+    /// same time. There is an answer also if that panics.
     fn work(self: &Arc<Self>, number: u64, ask: Ask, octets: usize) {
-        let most = match ask {
-            Ask::Password { .. }
-            | Ask::Begin { .. }
-            | Ask::Step { .. }
-            | Ask::Holder { .. }
-            | Ask::Consider { .. }
-            | Ask::Account { .. } => MOST_SIGN_INS,
-            _ => MOST_AT_ONCE,
-        };
         let refusal = RefusalForm::of(&ask);
-        let Some(slot) = self.slots.take(most, octets) else {
-            if self.refused.lock().unwrap_or_else(PoisonError::into_inner).is_first((), Instant::now()) {
-                tracing::warn!("A request of the gateway was refused: too many at the same time");
+        let Some(slot) = self.slots.take(MOST_AT_ONCE, octets) else {
+            let report = self.refused.lock().unwrap_or_else(PoisonError::into_inner).note((), Instant::now());
+            if let Some(Report { repeated, .. }) = report {
+                tracing::warn!(repeated, "Request of the gateway refused: too many at the same time");
             }
             self.tell(number, &refusal.with("the service is busy: ask again"), None);
             return;
@@ -514,8 +509,6 @@ impl RefusalForm {
 
 /// More questions at the same time are not answered.
 const MOST_AT_ONCE: usize = 256;
-/// Those who are still to prove something leave room for those who have.
-const MOST_SIGN_INS: usize = 192;
 /// As long as the gateway lets a client take.
 const LONGEST_HANDSHAKE: Duration = Duration::from_secs(30);
 /// How long the gateway may not read while the broker has something to send. It reads all the time.

@@ -47,6 +47,7 @@ pub mod winrs;
 
 pub use switch::{nearest, slips};
 use wording::markup;
+pub use wording::terminal::HarmlessWriter;
 pub use wording::{codes, endpoint, failure, format, locator};
 
 pub use error::Error;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 
 use crate::failure::{ExitCodes, Failure, Kind, Program};
-use crate::format::Format;
+use crate::format::{Format, harmless};
 use crate::screen::Screen;
 
 /// Why a program stops before its work is done.
@@ -54,7 +54,7 @@ impl Stop {
     ) -> u8 {
         let mut report = Vec::new();
         let status = self.report(program, format, codes, &mut report);
-        let report = screen.failure(&String::from_utf8_lossy(&report));
+        let report = screen.failure(&harmless(&String::from_utf8_lossy(&report)));
         // Where errors cannot be written either, the exit status says it alone.
         let _ = errors.write_all(report.as_bytes()).and_then(|()| errors.flush());
         status

@@ -8,6 +8,8 @@ use std::os::fd::AsFd as _;
 
 use rustix::termios::tcgetwinsize;
 
+use crate::format::harmless;
+
 pub(crate) use progress::Progress;
 pub use table::{Columns, Table};
 
@@ -79,7 +81,7 @@ impl Screen {
     #[must_use]
     pub fn rendered(&self, rendition: u8, text: &str) -> String {
         if self.out.is_some() && self.colour == Colour::On {
-            format!("\x1b[{rendition}m{text}\x1b[0m")
+            format!("\x1b[{rendition}m{}\x1b[0m", harmless(text))
         } else {
             text.to_owned()
         }

@@ -7,7 +7,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use files::{FileError, TrustedFile};
 use zeroize::Zeroizing;
+
+use crate::format::harmless;
 
 pub use auth::Secret;
 pub use terminal::ask_on;
@@ -55,29 +58,9 @@ pub const PASSWORD_VARIABLE: &str = "TELARCH_PASSWORD";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PasswordError {
-    /// The file cannot be read.
-    #[error("cannot read the password file {path}: {cause}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        cause: io::Error,
-    },
-    /// Others than the owner can read the file.
-    #[error("the password file {path} has mode {mode:03o}: others can read or change it")]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// The file belongs to someone else.
-    #[error("the password file {path} belongs to another user")]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
+    /// The file cannot be read, or another user could read or has chosen it.
+    #[error("cannot use the password file: {0}")]
+    File(#[from] FileError),
     /// Nothing is in the first line.
     #[error("{origin} holds no password")]
     Empty {
@@ -112,7 +95,7 @@ impl PasswordError {
     #[must_use]
     pub fn way_out(&self) -> Option<String> {
         match self {
-            Self::Exposed { path, .. } => Some(format!("chmod 600 {}", path.display())),
+            Self::File(error) => error.advice(),
             Self::NoTerminal(_) => Some(format!(
                 "use -passwordfile:FILE, the variable {PASSWORD_VARIABLE}, or -password:- for standard input"
             )),
@@ -183,23 +166,15 @@ const MAX_OCTETS: usize = 4096;
 pub fn ask(user: &str, host: &str) -> Result<Secret, PasswordError> {
     let terminal = File::options().read(true).write(true).open("/dev/tty");
     let terminal = terminal.map_err(PasswordError::NoTerminal)?;
-    ask_on(&terminal, &format!("Password for {user} on {host}: "))
+    ask_on(&terminal, &format!("Password for {} on {}: ", harmless(user), harmless(host)))
 }
 
 fn read_file(path: &Path) -> Result<Secret, PasswordError> {
-    let failed = |cause| PasswordError::File { path: path.to_owned(), cause };
-    let file = File::open(path).map_err(failed)?;
-    // The open file is looked at, not the name, which might mean another one a moment later.
-    let found = rustix::fs::fstat(&file).map_err(|errno| failed(errno.into()))?;
-    let exposed = found.st_mode & 0o077;
-    if rustix::fs::FileType::from_raw_mode(found.st_mode).is_file() {
-        if exposed != 0 {
-            return Err(PasswordError::Exposed { path: path.to_owned(), mode: found.st_mode & 0o777 });
-        }
-        if found.st_uid != 0 && found.st_uid != rustix::process::geteuid().as_raw() {
-            return Err(PasswordError::Foreign { path: path.to_owned() });
-        }
-    }
+    let missing =
+        || FileError::Disk { action: "read", path: path.to_owned(), source: io::ErrorKind::NotFound.into() };
+    let failed =
+        |cause| PasswordError::File(FileError::Disk { action: "read", path: path.to_owned(), source: cause });
+    let file = TrustedFile::private(path).open()?.ok_or_else(missing)?;
     first_line(file, &format!("the password file {}", path.display()), failed)
 }
 

@@ -1,13 +1,13 @@
 //! `-trace:FILE`: every message, without the secrets in it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use client::{Direction, Trace, Traced};
+use files::TrustedFile;
 use xml::{Bounds, Document, Element, Writer};
 
 use crate::failure::{Failure, Kind};
@@ -20,19 +20,19 @@ struct TraceFile {
     file: Mutex<File>,
 }
 
-/// Opens the file, or goes on at its end.
+/// Opens the file, or goes on at its end. What users send and receive may be anything, secrets without a name included,
+/// so the file must be its owner's alone.
 ///
 /// # Errors
-/// A [`Failure`] if it cannot be written, or if others can read it.
+/// A [`Failure`] if it cannot be written, or if another user could read or has chosen it.
 pub(crate) fn to(path: &Path) -> Result<Arc<dyn Trace>, Failure> {
-    let failed = |error| Failure::here(Kind::Usage, format!("cannot write {}: {error}", path.display()));
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(failed)?;
-    let found = file.metadata().map_err(failed)?;
-    // What users send and get may be anything, secrets that have no name included.
-    if found.is_file() && found.permissions().mode() & 0o077 != 0 {
-        let failure = Failure::here(Kind::Usage, format!("others can read {}", path.display()));
-        return Err(failure.advise(format!("chmod 600 {}, or name another file", path.display())));
-    }
+    let file = TrustedFile::private(path).append().map_err(|error| {
+        let failure = Failure::here(Kind::Usage, format!("cannot write the trace: {error}"));
+        match error.advice() {
+            Some(advice) => failure.advise(advice),
+            None => failure,
+        }
+    })?;
     Ok(Arc::new(TraceFile { begun: Instant::now(), file: Mutex::new(file) }))
 }
 
@@ -113,6 +113,8 @@ const LEFT_OUT: &str = "(left out)";
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -149,5 +151,6 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(to(&path).is_err());
+        assert!(to(Path::new("/dev/null")).is_ok());
     }
 }

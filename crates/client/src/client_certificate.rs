@@ -1,13 +1,12 @@
 //! The certificate by which a client proves who asks, with its key.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+use files::{FileError, TrustedFile};
 use rustls::client::ResolvesClientCert;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -26,22 +25,9 @@ pub struct ClientCertificate(Arc<CertifiedKey>);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientCertificateError {
-    /// A file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Others can read the key.
-    #[error("{path} holds a key and has mode {mode:04o}: others can read or change it\n  run chmod 600 {path}, and use another key if others had access", path = path.display())]
-    Exposed {
-        /// Which file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
+    /// A file cannot be read, or another user could have written it, or could read its key.
+    #[error("cannot use the certificate: {}", .0.with_advice())]
+    File(#[from] FileError),
     /// A file holds no certificate.
     #[error("{} holds no certificate in PEM", path.display())]
     NoCertificate {
@@ -182,21 +168,20 @@ enum Secrecy {
 }
 
 fn read(path: &Path, secrecy: Secrecy) -> Result<Zeroizing<Vec<u8>>, ClientCertificateError> {
-    /// Far more than any chain with its key, in octets.
-    const LARGEST: u64 = 1 << 20;
-    let failed = |source| ClientCertificateError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() || metadata.len() > LARGEST {
-        return Err(failed(io::Error::other("it is not a file of at most 1 MiB")));
+    /// Far more than any chain with its key, in bytes.
+    const LARGEST: usize = 1 << 20;
+    let file = match secrecy {
+        Secrecy::None => TrustedFile::readable(path),
+        Secrecy::Key => TrustedFile::private(path),
+    };
+    let failed = |source| FileError::Disk { action: "read", path: path.to_owned(), source };
+    let file = file.open()?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+    // Read without growing, which would leave copies of a key in memory.
+    let mut text = Zeroizing::new(Vec::with_capacity(LARGEST + 1));
+    file.take(LARGEST as u64 + 1).read_to_end(&mut text).map_err(failed)?;
+    if text.len() > LARGEST {
+        return Err(FileError::TooLarge { path: path.to_owned(), most: LARGEST }.into());
     }
-    let mode = metadata.mode() & 0o7777;
-    if secrecy == Secrecy::Key && mode & 0o077 != 0 {
-        return Err(ClientCertificateError::Exposed { path: path.to_owned(), mode });
-    }
-    let room = usize::try_from(metadata.len()).unwrap_or_default().saturating_add(1);
-    let mut text = Zeroizing::new(Vec::with_capacity(room));
-    file.take(LARGEST).read_to_end(&mut text).map_err(failed)?;
     Ok(text)
 }
 
@@ -256,7 +241,7 @@ mod tests {
         refused(&pem, &right, 0o600).unwrap();
         assert!(matches!(
             refused(&pem, &right, 0o640),
-            Err(ClientCertificateError::Exposed { mode: 0o640, .. })
+            Err(ClientCertificateError::File(FileError::Readable { mode: 0o640, .. }))
         ));
         assert!(matches!(refused(&pem, &other, 0o600), Err(ClientCertificateError::Unusable { .. })));
         assert!(matches!(refused(&right, &right, 0o600), Err(ClientCertificateError::NoCertificate { .. })));
@@ -265,7 +250,7 @@ mod tests {
         assert!(matches!(refused(&pem, &encrypted, 0o600), Err(ClientCertificateError::Encrypted { .. })));
         fs::remove_file(&key).unwrap();
         let error = ClientCertificate::from_files(&certificate, &key).unwrap_err();
-        assert!(matches!(&error, ClientCertificateError::Read { path, .. } if *path == key), "{error}");
+        assert!(error.to_string().contains(&key.display().to_string()), "{error}");
         assert!(
             !format!("{:?}", ClientCertificate::from_files(&certificate, &certificate)).contains("PRIVATE")
         );

@@ -44,6 +44,8 @@ sections! {
         "WMI" wmi: Wmi;
         /// What the service says of itself.
         "Identify" identify: Identify;
+        /// Connections of the service.
+        "Connections" connections: Connections;
         + sources: BTreeMap<&'static str, Source>
     }
 
@@ -188,5 +190,11 @@ sections! {
     Identify ["Identify/", (identify)] {
         /// Who has made the service, as everybody is told who asks.
         "ProductVendor" product_vendor: ProductVendor = ProductVendor::default(), FileOnly;
+    }
+
+    /// Connections of the service; Windows has no such settings.
+    Connections ["Connections/", (connections)] {
+        /// Maximum number of open connections; MaxConnections limits requests.
+        "MaxOpen" max_open: Count<640, 65_536> = Number::of::<640>(), FileOnly;
     }
 }

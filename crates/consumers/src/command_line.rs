@@ -1,4 +1,4 @@
-//! `CommandLineEventConsumer`: a program for each event, as the user of this process.
+//! `CommandLineEventConsumer`: runs a program for each event, as the user of this process.
 
 use std::io;
 use std::os::unix::process::CommandExt as _;
@@ -15,20 +15,20 @@ use crate::Problem;
 use crate::standing::Words;
 use crate::template::Template;
 
-/// A program, and what it is called with.
+/// A program with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine {
     program: PathBuf,
-    /// The name it is called by, and its arguments.
+    /// Program name (argument 0) and arguments.
     words: Vec<Template>,
     folder: PathBuf,
     longest: Duration,
 }
 
-/// How long a program may run of which nothing is said.
+/// Time limit of a program if the consumer sets none.
 const USUAL_LONGEST: Duration = Duration::from_secs(600);
 
-/// How long one may run at all.
+/// Maximum time limit.
 const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 
 impl CommandLine {
@@ -37,7 +37,7 @@ impl CommandLine {
         let wrong = |property, what| Problem::Property { property, what };
         let line = text("CommandLineTemplate").unwrap_or_default();
         let what = "a quotation does not end";
-        // Words are told apart before an event says anything, so that it can add none.
+        // The command line is split before templates are filled, so an event cannot add arguments.
         let mut words: Vec<Template> = words(line)
             .ok_or(wrong("CommandLineTemplate", what))?
             .iter()
@@ -71,7 +71,7 @@ impl CommandLine {
         Ok(Self { program, words, folder, longest })
     }
 
-    /// Runs the program and waits for its end. It ends with the future.
+    /// Runs the program and waits until it ends. Dropping the future kills it.
     pub(crate) async fn consume(&self, event: &Instance) -> Result<(), Problem> {
         let program = self.program.display().to_string();
         let mut words = self.words.iter().map(|word| word.fill(event).replace('\0', ""));
@@ -89,7 +89,7 @@ impl CommandLine {
             Command::from(command).kill_on_drop(true).spawn().map_err(Problem::deed(program.as_str()))?;
         let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
         let ended = tokio::time::timeout(self.longest, group.leader_ended()).await;
-        // As long as nobody has asked how it ended, its number and that of its group are given to nobody else.
+        // Until its exit status is read, the process id and group id are not reused.
         drop(group);
         let status = child.wait().await.map_err(Problem::deed(program.as_str()))?;
         match ended {
@@ -101,11 +101,11 @@ impl CommandLine {
     }
 }
 
-/// The processes of a program, which end when nobody waits for it any more.
+/// Process group of a program; killed on drop.
 struct Group(Option<Pid>);
 
 impl Group {
-    /// Waits until the program itself has ended, and leaves it to others to ask how.
+    /// Waits until the program has ended, without reading its exit status.
     async fn leader_ended(&self) -> io::Result<()> {
         let leader = self.0.ok_or(io::ErrorKind::NotFound)?;
         let ending = pidfd_open(leader, PidfdFlags::NONBLOCK)?;
@@ -117,7 +117,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
-            // What it has left behind belongs to it; nothing left is no error.
+            // Kills processes that the program left behind; it is not an error if there are no more.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }

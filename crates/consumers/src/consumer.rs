@@ -1,4 +1,4 @@
-//! Who is told of events.
+//! Event consumers.
 
 use cim::Instance;
 
@@ -9,7 +9,7 @@ use crate::log_file::LogFile;
 use crate::mail::Mail;
 use crate::standing::Words;
 
-/// What is done with an event.
+/// An event consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Consumer {
     /// `LogFileEventConsumer`.
@@ -23,7 +23,7 @@ pub enum Consumer {
 }
 
 impl Consumer {
-    /// Reads an instance of a consumer's class.
+    /// Reads an instance of a consumer class.
     pub(crate) fn read(instance: &Instance, words: Words) -> Result<Self, Problem> {
         let class = instance.class();
         if class.is_a("LogFileEventConsumer") {
@@ -39,7 +39,7 @@ impl Consumer {
         }
     }
 
-    /// How many events of one subscription it takes in a minute.
+    /// Returns the maximum number of events per minute for one subscription.
     pub(crate) fn pace(&self) -> u32 {
         match self {
             Self::CommandLine(_) | Self::Mail(_) => 60,

@@ -1,84 +1,84 @@
-//! What keeps a subscription from being carried out.
+//! Errors of permanent subscriptions.
 
 use std::io;
 
 use cim::Status;
 
-/// What is wrong with a subscription.
+/// Problem of a subscription.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// A binding names what there is not.
+    /// A binding refers to a filter or consumer that does not exist.
     #[error("there is no {0}\n  make it, or delete the binding")]
     Missing(String),
-    /// Filter, consumer and binding are not of the same user, so that one would act for another.
+    /// Filter, consumer and binding have different creators, so one user would act for another.
     #[error("filter, consumer and binding were made by different users\n  have one user make all three")]
     Creators,
-    /// It was made by somebody for whom this process does nothing.
+    /// This process does not act on behalf of the creator.
     #[error("it was made by {0}, for whom this service does nothing on its own")]
     Creator(String),
-    /// The class of the consumer is not known.
+    /// The consumer class is not supported.
     #[error(
         "{0} is no consumer that is carried out here\n  use LogFileEventConsumer, NTEventLogEventConsumer, SMTPEventConsumer or CommandLineEventConsumer"
     )]
     Class(String),
-    /// A property of filter or consumer cannot be used.
+    /// A property of the filter or consumer is not valid.
     #[error("{property}: {what}")]
     Property {
-        /// Its name.
+        /// Name of the property.
         property: &'static str,
-        /// What is wrong, and what to do.
+        /// Description of the problem and its solution.
         what: &'static str,
     },
-    /// A mail would be from or to what is no address.
+    /// A sender or recipient is not a valid mail address.
     #[error(
         "{property}: {what:?} is no address of mail\n  write alice@example.com, or Alice <alice@example.com>"
     )]
     Mailbox {
-        /// The property of the consumer.
+        /// Property of the consumer.
         property: &'static str,
-        /// What it is for this event.
+        /// Value of the property for this event.
         what: String,
     },
-    /// Programs are not run.
+    /// Running programs is disabled.
     #[error(
         "programs are not run for events\n  WMI.CommandLineConsumers = true in the file of settings allows it"
     )]
     Commands,
-    /// The namespace of a filter is none.
+    /// The namespace of a filter is not valid.
     #[error(transparent)]
     Model(#[from] cim::Error),
-    /// The events cannot be had.
+    /// The event query failed.
     #[error(transparent)]
     Events(#[from] wmi::Error),
-    /// What was to be done could not be.
+    /// An operation failed.
     #[error("{what}: {source}")]
     Deed {
-        /// What.
+        /// Description of the operation.
         what: String,
-        /// Why not.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// A program had to be ended.
+    /// A program exceeded its time limit and was killed.
     #[error("{program} ran longer than {seconds} seconds and was ended")]
     TooLong {
-        /// Which.
+        /// Path of the program.
         program: String,
-        /// `KillTimeout`.
+        /// Time limit in seconds (`KillTimeout`).
         seconds: u64,
     },
-    /// A program has failed.
+    /// A program failed.
     #[error("{program} has ended with {status}")]
     Status {
-        /// Which.
+        /// Path of the program.
         program: String,
-        /// How.
+        /// Exit status.
         status: std::process::ExitStatus,
     },
 }
 
 impl Problem {
-    /// What WMI calls it.
+    /// Returns the WMI status.
     #[must_use]
     pub fn status(&self) -> Status {
         match self {

@@ -1,9 +1,9 @@
-//! Events that did not get to their consumers, and how others hear of that: `__ConsumerFailureEvent`,
+//! Log of undelivered events, and the WMI events about them: `__ConsumerFailureEvent`,
 //! `__EventQueueOverflowEvent`, `__EventDroppedEvent`.
 //!
-//! Who carries out subscriptions and who asks for events need not be the same process, so a failure is a line in a file
-//! that both know. Only the user who carries them out may read it, which for a machine is root: an event may say what
-//! is nobody else's business.
+//! The process that runs subscriptions and the process of a subscriber may differ, so each failure is a line
+//! in a file that both use. Only the user who runs the subscriptions may read it (root, for a machine),
+//! because events may contain confidential data.
 
 mod events;
 mod tail;
@@ -23,61 +23,61 @@ use wmi::Provider;
 
 use crate::Problem;
 
-/// The file of failures.
+/// Log of failures.
 #[derive(Clone, Debug)]
 pub struct FailureLog {
     path: PathBuf,
 }
 
-/// Where an event was going.
+/// Subscription to which an event belongs.
 #[derive(Clone, Debug)]
 pub(crate) struct Bound {
-    /// Where the binding is, and where failures are events.
+    /// Namespace of the binding, in which failures are reported.
     pub(crate) namespace: Namespace,
-    /// Where the events of the filter are.
+    /// Namespace of the filter's events.
     pub(crate) events: Namespace,
-    /// The path of the consumer.
+    /// Path of the consumer.
     pub(crate) consumer: String,
 }
 
-/// Why an event has not got there.
+/// Reason why an event was not delivered.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The consumer could not do what it is for.
+    /// The consumer failed.
     Consumer(Problem),
-    /// It has not done that with those before, which take so many octets; `None` if that is not known.
+    /// The queue of the consumer was full; holds the size of the queued events in bytes, if known.
     Overflow(Option<usize>),
-    /// It was one too many in a minute.
+    /// The maximum number of events per minute was exceeded.
     Pace,
 }
 
-/// No more than this is kept, in octets, and as much again of what was before.
+/// Maximum size of the log in bytes; one older file of the same size is kept.
 const MOST: u64 = 1 << 20;
 
-/// An event that takes more is not told with its failure.
+/// Maximum size in bytes of an event that is included in its failure.
 const LONGEST: usize = 64 << 10;
 
 impl FailureLog {
-    /// That of a directory of state.
+    /// Returns the log in a state directory.
     #[must_use]
     pub fn of_state(state: &Path) -> Self {
         Self { path: state.join("consumer-failures.jsonl") }
     }
 
-    /// Those who tell of failures in each namespace where subscriptions are registered.
+    /// Returns the providers of failure events, one for each namespace with subscriptions.
     #[must_use]
     pub fn providers(&self, repository: &Arc<Repository>) -> Vec<Arc<dyn Provider>> {
         events::providers(self, repository)
     }
 
-    /// Adds a failure. Waits for the disk.
+    /// Adds a failure. Blocks on the disk.
     pub(crate) fn add(
         &self,
         bound: &Bound,
         event: Option<&Instance>,
         failure: &Failure,
     ) -> Result<(), Problem> {
-        // One that tells of a failure would tell of itself.
+        // A failure to deliver a failure event is not reported, to avoid a loop.
         if event.is_some_and(|event| event.class().is_a("__SystemEvent")) {
             return Ok(());
         }
@@ -103,7 +103,7 @@ impl FailureLog {
     }
 }
 
-/// The event of a failure, in MOF.
+/// Returns the failure event in MOF.
 fn text(bound: &Bound, event: Option<&Instance>, failure: &Failure) -> Result<String, cim::Error> {
     let schema = Schema::of(bound.namespace.clone());
     let class = schema.require(match failure {

@@ -1,4 +1,4 @@
-//! `NTEventLogEventConsumer`: an entry in the journal for each event (systemd, Native Journal Protocol).
+//! `NTEventLogEventConsumer`: writes a journal entry for each event (systemd, Native Journal Protocol).
 
 use std::os::unix::net::UnixDatagram;
 
@@ -7,7 +7,7 @@ use cim::{Instance, Value};
 use crate::Problem;
 use crate::template::Template;
 
-/// An entry of the journal.
+/// A journal entry with templates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalEntry {
     source: String,
@@ -17,7 +17,7 @@ pub struct JournalEntry {
     lines: Vec<Template>,
 }
 
-/// Where the journal listens.
+/// Socket of the journal.
 const SOCKET: &str = "/run/systemd/journal/socket";
 
 impl JournalEntry {
@@ -41,11 +41,11 @@ impl JournalEntry {
         })
     }
 
-    /// Writes the entry of an event.
+    /// Writes the entry for an event.
     pub(crate) fn consume(&self, event: &Instance) -> Result<(), Problem> {
         let failed = || Problem::deed("the journal");
         let socket = UnixDatagram::unbound().map_err(failed())?;
-        // Nobody waits for a journal that does not take entries.
+        // Do not block if the journal does not accept entries.
         socket.set_nonblocking(true).map_err(failed())?;
         socket.send_to(&self.entry(event), SOCKET).map_err(failed())?;
         Ok(())
@@ -61,7 +61,7 @@ impl JournalEntry {
             ("TELARCH_EVENT_ID", &self.id.to_string()),
             ("TELARCH_CATEGORY", &self.category.to_string()),
         ] {
-            // With its length before it, a value can hold anything.
+            // In the binary form with a length, a value may contain any bytes.
             entry.extend(field.as_bytes());
             entry.push(b'\n');
             entry.extend(u64::try_from(value.len()).unwrap_or(0).to_le_bytes());

@@ -1,22 +1,22 @@
-//! Permanent subscriptions to events of WMI: filters and consumers that are kept in the repository, bound together,
-//! and carried out for as long as the service runs.
+//! Permanent WMI event subscriptions: filters and consumers stored in the repository, connected by bindings,
+//! and active as long as the service runs.
 //!
-//! | Class | What it does with an event |
+//! | Class | Action for each event |
 //! |---|---|
 //! | `LogFileEventConsumer` | adds a line to a file |
-//! | `NTEventLogEventConsumer` | writes an entry into the journal |
+//! | `NTEventLogEventConsumer` | writes a journal entry |
 //! | `SMTPEventConsumer` | sends a mail |
-//! | `CommandLineEventConsumer` | runs a program, if that is allowed as well |
+//! | `CommandLineEventConsumer` | runs a program, if that is enabled |
 //!
-//! Everything is done with the rights of the process that carries them out, and only for the one who has made the
-//! filter, the consumer and the binding, all three ([`Whose`]). A program is named by an absolute path that no event can
-//! choose; what an event says stays inside of one argument, however it is written. A mail goes to those only that its
-//! consumer lists, one for each place between commas, and what an event says adds no line to its head.
+//! Consumers run with the rights of this process, and only if filter, consumer and binding have the same
+//! permitted creator ([`Whose`]). A program is named by an absolute path that events cannot influence, and
+//! event data always stays within one argument. A mail goes only to the recipients listed in its consumer,
+//! one for each entry between commas, and event data cannot add header lines.
 //!
-//! An event that does not get to its consumer is one itself ([`FailureLog`]).
+//! Undelivered events are reported as events ([`FailureLog`]).
 //!
-//! Left out on purpose: the consumer that runs scripts of Windows; and whether anything of this is done at all, which
-//! is a setting.
+//! Not part of this crate: the consumer for Windows scripts; and the setting that enables permanent
+//! subscriptions.
 
 #![forbid(unsafe_code)]
 

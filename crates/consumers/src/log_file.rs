@@ -1,4 +1,4 @@
-//! `LogFileEventConsumer`: a line for each event.
+//! `LogFileEventConsumer`: adds a line to a file for each event.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -11,16 +11,16 @@ use rustix::fs::OFlags;
 use crate::Problem;
 use crate::template::Template;
 
-/// A file that lines are added to.
+/// A file to which lines are added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFile {
     path: PathBuf,
-    /// Larger than this, in octets, it is put aside; 0 is never.
+    /// Maximum size in bytes, after which the file is renamed; 0 for no limit.
     most: u64,
     line: Template,
 }
 
-/// As many old files are kept as Windows keeps.
+/// Maximum number of old files, as on Windows.
 const OLD_FILES: u32 = 999;
 
 impl LogFile {
@@ -34,9 +34,9 @@ impl LogFile {
         Ok(Self { path, most, line: Template::parse(text("Text").unwrap_or_default()) })
     }
 
-    /// Adds the line of an event. Waits for the disk.
+    /// Adds the line for an event. Blocks on the disk.
     pub(crate) fn consume(&self, event: &Instance) -> Result<(), Problem> {
-        // An event makes one line, whatever it says.
+        // Control characters are replaced, so an event always adds exactly one line.
         let line = self.line.fill(event).replace(['\n', '\r', '\0'], " ") + "\n";
         self.append(&line).map_err(Problem::deed(self.path.display().to_string()))
     }
@@ -54,7 +54,8 @@ impl LogFile {
         file.write_all(line.as_bytes())
     }
 
-    /// The first name that is free of `FILE.001` to `FILE.999`; when none is, the first is overwritten.
+    /// Returns the first unused name of `FILE.001` to `FILE.999`; if all are used, the first one, which is
+    /// overwritten.
     fn aside(&self) -> PathBuf {
         let numbered = |number: u32| {
             let mut name = self.path.clone().into_os_string();
@@ -65,7 +66,8 @@ impl LogFile {
     }
 }
 
-/// Opens the end of a file, and of nothing else: who may write its folder could have put anything in its place.
+/// Opens a regular file for appending. Users with write access to the folder could have replaced it by a link
+/// or pipe.
 fn open(path: &Path) -> io::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path)?;

@@ -1,4 +1,4 @@
-//! `SMTPEventConsumer`: a mail for each event, over TCP without encryption, as Windows sends it.
+//! `SMTPEventConsumer`: sends a mail for each event, over unencrypted TCP as Windows does.
 
 mod mailbox;
 mod message;
@@ -16,10 +16,10 @@ use crate::template::Template;
 use mailbox::Mailbox;
 use message::{Field, Message};
 
-/// A mail, but for what the event says.
+/// A mail with templates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mail {
-    /// A name or an address, with a port or without.
+    /// Host name or address, with or without port.
     server: String,
     from: Option<Template>,
     reply_to: Vec<Template>,
@@ -31,10 +31,10 @@ pub struct Mail {
     text: Template,
 }
 
-/// The port of mail (RFC 5321 4.5.4.2).
+/// Default port of SMTP (RFC 5321 4.5.4.2).
 const PORT: u16 = 25;
 
-/// To how many one may be sent (RFC 5321 4.5.3.1.8).
+/// Maximum number of recipients (RFC 5321 4.5.3.1.8).
 const MOST_RECIPIENTS: usize = 100;
 
 impl Mail {
@@ -50,7 +50,7 @@ impl Mail {
                 "write a name or an address, and a port if it is not 25: mail.example.com:2525",
             ));
         }
-        // They are told apart before an event says anything, so that it can add none.
+        // The list is split before templates are filled, so an event cannot add recipients.
         let list = |property| {
             let mailboxes = text(property).unwrap_or_default().split([',', ';']).map(str::trim);
             mailboxes.filter(|mailbox| !mailbox.is_empty()).map(Template::parse).collect::<Vec<_>>()
@@ -77,7 +77,7 @@ impl Mail {
         })
     }
 
-    /// Sends the mail of an event.
+    /// Sends the mail for an event.
     pub(crate) async fn consume(&self, event: &Instance) -> Result<(), Problem> {
         let message = self.message(event)?;
         let connected = async {
@@ -117,7 +117,7 @@ impl Mail {
     }
 }
 
-/// Host and port; an address of IPv6 stands in brackets if a port follows.
+/// Splits host and port; an IPv6 address with a port is in brackets.
 fn address_of(server: &str) -> Option<(&str, u16)> {
     if let Some((host, rest)) = server.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         let port = if rest.is_empty() { PORT } else { rest.strip_prefix(':')?.parse().ok()? };
@@ -134,13 +134,14 @@ fn address_of(server: &str) -> Option<(&str, u16)> {
     (!host.is_empty() && host.bytes().all(is_letter)).then_some((host, port))
 }
 
-/// What this machine is called, if it may be called so in an address.
+/// Returns the host name, or `localhost` if it is not a valid domain.
 fn host_name() -> String {
     let name = uname().nodename().to_string_lossy().into_owned();
     if mailbox::is_domain(&name) { name } else { "localhost".to_owned() }
 }
 
-/// A text from outside as one line of a log.
+/// Returns a text from outside as a single log line: control characters are replaced, and the length is
+/// limited.
 fn harmless(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '\u{FFFD}' } else { letter }).take(300).collect()
 }

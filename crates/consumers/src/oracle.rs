@@ -1,4 +1,4 @@
-//! What must hold for any octets at all; fuzz targets and the corpus test call these.
+//! Properties that hold for any input; fuzz targets and the corpus test check them.
 #![allow(clippy::expect_used)]
 
 use std::sync::LazyLock;
@@ -8,13 +8,13 @@ use cim::{Instance, Namespace, Schema, Value};
 use crate::mail::oracle as mail;
 use crate::template::{LONGEST, Template};
 
-/// A template is filled with what an event says, as taking it apart from its other end says, too; never with more than
-/// fits; and what an event says is never read as a template.
+/// Checks that a template is filled as by an independent implementation, that the result has a limited
+/// length, and that event data is never interpreted as a template.
 ///
-/// The text before the first octet of zero is the template, the rest the name of a process in the event.
+/// The bytes before the first NUL are the template, the rest is the name of a process in the event.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 pub fn template(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let (text, name) = text.split_once('\0').unwrap_or((text, "sh; reboot"));
@@ -29,24 +29,25 @@ pub fn template(octets: &[u8]) {
     assert!(!template.is_fixed() || template.fill(&other) == filled, "{text:?} depends on the event");
 }
 
-/// A mail has the head that it is to have and ends where it ends, whatever an event says; what a server answers is read
-/// within bounds, and harms no log.
+/// Checks that a mail has the intended header and end, whatever an event contains, and that responses of a
+/// server are read within limits and are safe to log.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 pub fn mail(octets: &[u8]) {
     mail::answer(octets);
     mail::text(&String::from_utf8_lossy(octets));
 }
 
-/// What stands between each two signs is a property, or itself.
+/// Expands a template by splitting it at percent signs: each part between two signs is a property, or literal
+/// text.
 fn by_pieces(text: &str, event: &Instance) -> String {
     let pieces: Vec<&str> = text.split('%').collect();
     let (mut filled, mut at) = (String::new(), 0);
     while let Some(piece) = pieces.get(at) {
         filled += piece;
         at += 1;
-        // The piece behind is between two signs if there is another one behind it.
+        // A part is between two signs only if another part follows.
         let is_last = at + 1 >= pieces.len();
         match pieces.get(at) {
             None => {}
@@ -87,7 +88,7 @@ fn value(event: &Instance, path: &str) -> String {
     text
 }
 
-/// A process of this name that was made.
+/// Returns a creation event for a process with this name.
 fn event(name: &str) -> Instance {
     static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::of(Namespace::cimv2()));
     let process = Instance::new(SCHEMA.class("Win32_Process").expect("a class"))

@@ -1,10 +1,10 @@
-//! How often something may be done.
+//! Rate limit.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many in a minute, all at once or one by one.
+/// Rate limit: a maximum number of operations per minute, with bursts allowed.
 #[derive(Debug)]
 pub(crate) struct Pace {
     most: u32,
@@ -18,7 +18,7 @@ impl Pace {
         Self { most, left: most, since: Instant::now(), refused: 0 }
     }
 
-    /// Whether it may be done now.
+    /// Returns whether the operation is permitted now, and counts it.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
         if now.duration_since(self.since) >= MINUTE {
             (self.left, self.since) = (self.most, now);
@@ -35,7 +35,7 @@ impl Pace {
         }
     }
 
-    /// How many were refused since this was asked last, once it goes on.
+    /// Returns the number of rejected operations since the last call, or `None` if there were none.
     pub(crate) fn refused(&mut self) -> Option<u64> {
         let refused = std::mem::take(&mut self.refused);
         (refused > 0).then_some(refused)

@@ -1,4 +1,4 @@
-//! Carries out what is registered, for as long as it is.
+//! Runs the registered subscriptions.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,49 +16,49 @@ use crate::pace::Pace;
 use crate::waiting::{self, Full};
 use crate::{Consumer, FailureLog, Problem, Registered, Subscription, registered};
 
-/// Takes a command line apart into words, as POSIX quotes them; `None` if a quotation does not end.
+/// Splits a command line into words with POSIX quoting; `None` if a quotation is not closed.
 pub type Words = fn(&str) -> Option<Vec<String>>;
 
-/// For whom a process acts on its own: for those with whose rights it does so.
+/// Creators whose subscriptions this process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
-    /// Everybody who can register anything acts as the user of this process.
+    /// All creators, because every user who can register acts as the user of this process.
     Everybody,
-    /// This user, and whoever may write the file of the repository.
+    /// Only this user, and the owner of the repository file.
     Only(Sid),
 }
 
-/// Whether programs are run.
+/// Whether consumers may run programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Commands {
-    /// They are, as the user of this process.
+    /// Programs are run as the user of this process.
     Run,
-    /// They are not.
+    /// Programs are not run.
     Refused,
 }
 
-/// Carries out what is registered.
+/// Runs the registered subscriptions.
 pub struct Carrier {
-    /// Whose events, and what is registered.
+    /// Engine with the events and the registered subscriptions.
     pub engine: LivingEngine,
-    /// For whom.
+    /// Creators whose subscriptions are run.
     pub whose: Whose,
-    /// Whether that includes programs.
+    /// Whether programs may be run.
     pub commands: Commands,
-    /// How command lines are taken apart.
+    /// Function that splits command lines.
     pub words: Words,
-    /// Where events are told of that did not get to their consumers, beside the log.
+    /// Log of undelivered events.
     pub failures: FailureLog,
 }
 
-/// The most that is carried out at once.
+/// Maximum number of active subscriptions.
 const MOST: usize = 200;
 
-/// How many events of one subscription wait for its consumer.
+/// Maximum number of events of a subscription that wait for its consumer.
 const EVENTS_AHEAD: usize = 100;
 
 impl Carrier {
-    /// Carries everything out that is registered, and follows what changes. It ends with the future.
+    /// Runs all registered subscriptions and follows changes. Dropping the future stops them.
     pub async fn run(self) {
         let mut changes = self.engine.repository().changes();
         let mut work = JoinSet::new();
@@ -66,16 +66,17 @@ impl Carrier {
         let mut refused = HashMap::new();
         loop {
             let engine = self.engine.clone();
-            // It may wait for the disk.
+            // Reading the repository may block on the disk.
             let _ = tokio::task::spawn_blocking(move || engine.engine()).await;
             self.turn(&mut work, &mut under_way, &mut refused);
-            // Those that are no more have ended.
+            // Remove tasks of subscriptions that have ended.
             while work.try_join_next().is_some() {}
             changes.next().await;
         }
     }
 
-    /// Begins what is new, and ends what is not registered any more. Why something is not carried out is told once.
+    /// Starts new subscriptions and stops those that are no longer registered. The reason why a subscription
+    /// is not run is logged once.
     fn turn(
         &self,
         work: &mut JoinSet<()>,
@@ -113,7 +114,7 @@ impl Carrier {
                 warn!(subscription = told, most = MOST, "A permanent subscription is one too many");
                 continue;
             }
-            // Something that acts on its own from now on is to be found.
+            // An audit record makes every active subscription traceable.
             info!(
                 target: AUDIT, event = "permanent-subscription", outcome = "begun", subscription = told, creator,
                 "A permanent subscription is carried out"
@@ -143,7 +144,7 @@ impl Carrier {
     }
 }
 
-/// Something that is carried out, until this is dropped.
+/// An active subscription; dropping it stops the subscription.
 struct UnderWay {
     told: String,
     subscription: Subscription,
@@ -160,10 +161,10 @@ impl Drop for UnderWay {
     }
 }
 
-/// The target of audit records, as everywhere in the service.
+/// Target of audit records, the same in the whole service.
 const AUDIT: &str = "audit";
 
-/// Hears the events of one subscription and has them consumed, in their order.
+/// Receives the events of a subscription and passes them to the consumer in order.
 async fn carry_out(engine: LivingEngine, failures: Failures, subscription: Subscription) {
     let Subscription { filter, consumer, queue } = subscription;
     let (sender, mut events) = waiting::queue(EVENTS_AHEAD, queue);
@@ -231,11 +232,11 @@ async fn carry_out(engine: LivingEngine, failures: Failures, subscription: Subsc
     tokio::join!(hearing, consuming);
 }
 
-/// Tells of events that did not get to one consumer.
+/// Reports undelivered events of a subscription.
 struct Failures {
     log: FailureLog,
     bound: Bound,
-    /// What the subscription is called in the log.
+    /// Name of the subscription in the log.
     told: String,
 }
 
@@ -249,9 +250,9 @@ impl Failures {
     }
 }
 
-/// How often failures of one subscription are told.
+/// Maximum number of failures of a subscription reported per minute.
 const TOLD_IN_A_MINUTE: u32 = 60;
 
-/// How long it is waited before events are asked for again.
+/// Pause before an event query is repeated after a failure.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);

@@ -1,4 +1,4 @@
-//! What is registered: filters, consumers, and bindings of the two.
+//! Registered filters, consumers and bindings.
 
 use cim::{Instance, Namespace, ObjectPath, Value};
 use repository::Contents;
@@ -7,42 +7,42 @@ use sddl::Sid;
 use crate::standing::Words;
 use crate::{Consumer, Problem};
 
-/// A filter with the consumer of its events.
+/// A filter and the consumer of its events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
-    /// Which events.
+    /// Filter.
     pub filter: Filter,
-    /// What is done with each.
+    /// Consumer.
     pub consumer: Consumer,
-    /// How many octets of memory its events may take that wait for the consumer, about (`MaximumQueueSize`).
+    /// Approximate maximum size in bytes of events that wait for the consumer (`MaximumQueueSize`).
     pub queue: usize,
 }
 
-/// Which events are wanted (`__EventFilter`).
+/// An event filter (`__EventFilter`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
-    /// In which namespace they occur.
+    /// Namespace of the events.
     pub namespace: Namespace,
-    /// The query, in WQL.
+    /// Query in WQL.
     pub query: String,
 }
 
-/// A binding that there is.
+/// A registered binding.
 #[derive(Debug)]
 pub struct Registered {
-    /// Where it is registered.
+    /// Namespace of the binding.
     pub namespace: Namespace,
-    /// The path of its filter.
+    /// Path of its filter.
     pub filter: String,
-    /// The path of its consumer.
+    /// Path of its consumer.
     pub consumer: String,
-    /// Who has made it; `None` for whoever may write the file of the repository.
+    /// Creator; `None` for the owner of the repository file.
     pub creator: Option<Sid>,
-    /// What it amounts to.
+    /// The resulting subscription, or the reason why it cannot be run.
     pub subscription: Result<Subscription, Problem>,
 }
 
-/// Everything that is registered, of all namespaces.
+/// Returns all registered bindings of all namespaces.
 #[must_use]
 pub fn registered(contents: &Contents, words: Words) -> Vec<Registered> {
     let mut all = Vec::new();
@@ -98,10 +98,10 @@ fn read(
     Ok(Subscription { filter, consumer: Consumer::read(consumer, words)?, queue })
 }
 
-/// What waits for one consumer takes no more than this, whatever its `MaximumQueueSize` says.
+/// Maximum size in bytes of events that wait for a consumer, whatever its `MaximumQueueSize`.
 const LARGEST_QUEUE: usize = 1 << 20;
 
-/// Who has made something; what is written wrongly is nobody's.
+/// Returns the creator of an instance; the anonymous SID if the property is not valid.
 fn creator(instance: &Instance) -> Option<Sid> {
     let Some(Value::Array(octets)) = instance.value("CreatorSID") else { return None };
     let octets = octets.iter().filter_map(Value::as_integer).filter_map(|octet| u8::try_from(octet).ok());

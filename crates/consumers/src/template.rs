@@ -1,23 +1,23 @@
-//! Texts in which properties of an event stand between percent signs (Win32, standard string templates of WMI).
+//! Text templates with event properties between percent signs (Win32, standard string templates of WMI).
 
 use cim::{Instance, Value};
 
-/// A text with places for `%Property%` and `%Object.Property%`; `%%` is a percent sign.
+/// A text with placeholders `%Property%` and `%Object.Property%`; `%%` is a percent sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Part>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Text(String),
-    /// A property, and what is inside of it.
+    /// A property, and names of nested properties.
     Place(Vec<String>),
 }
 
-/// No text becomes longer than this, in octets, whatever an event says.
+/// Maximum length of a filled template in bytes.
 pub(crate) const LONGEST: usize = 64 * 1024;
 
 impl Template {
-    /// Reads a text. A sign that opens no place stands for itself.
+    /// Parses a template. A percent sign that does not start a placeholder is literal.
     pub(crate) fn parse(text: &str) -> Self {
         let mut parts = Vec::new();
         let mut plain = String::new();
@@ -46,12 +46,12 @@ impl Template {
         Self(parts)
     }
 
-    /// Whether it is the same for every event.
+    /// Returns whether the template has no placeholders.
     pub(crate) fn is_fixed(&self) -> bool {
         self.0.iter().all(|part| matches!(part, Part::Text(_)))
     }
 
-    /// The text for an event; what that has not is left out.
+    /// Fills the template for an event; properties that the event lacks are omitted.
     pub(crate) fn fill(&self, event: &Instance) -> String {
         let mut text = String::new();
         for part in &self.0 {
@@ -59,7 +59,7 @@ impl Template {
                 Part::Text(plain) => text += plain,
                 Part::Place(path) => text += &shown(event, path),
             }
-            // A template has many places, and an event may be long in each of them.
+            // A template may have many placeholders, and each value may be long.
             if text.len() > LONGEST {
                 let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
                 text.truncate(end);

@@ -1,4 +1,4 @@
-//! Events that wait for their consumer: so many, and so many octets of them.
+//! Bounded queue of events for a consumer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,28 +6,29 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cim::Instance;
 use tokio::sync::mpsc;
 
-/// Takes the events that are found.
+/// Sending end of the queue.
 pub(crate) struct Sender {
     events: mpsc::Sender<Instance>,
     octets: Arc<AtomicUsize>,
     most_octets: usize,
 }
 
-/// Gives them to the consumer.
+/// Receiving end of the queue.
 pub(crate) struct Receiver {
     events: mpsc::Receiver<Instance>,
     octets: Arc<AtomicUsize>,
 }
 
-/// There is no place for an event.
+/// Error: the queue is full.
 #[derive(Debug)]
 pub(crate) struct Full {
     pub(crate) event: Instance,
-    /// What those take that wait.
+    /// Size of the queued events in bytes.
     pub(crate) octets: usize,
 }
 
-/// A queue for so many events, which together take so many octets; one event of any size always has a place.
+/// Creates a queue with a maximum number of events and a maximum size in bytes; a single event of any size is
+/// always accepted.
 pub(crate) fn queue(most: usize, most_octets: usize) -> (Sender, Receiver) {
     let (sender, events) = mpsc::channel(most);
     let octets = Arc::<AtomicUsize>::default();
@@ -35,13 +36,13 @@ pub(crate) fn queue(most: usize, most_octets: usize) -> (Sender, Receiver) {
 }
 
 impl Sender {
-    /// Adds an event, without waiting.
+    /// Adds an event, without blocking.
     pub(crate) fn send(&self, event: Instance) -> Result<(), Full> {
         let (own, octets) = (event.octets(), self.octets.load(Ordering::Relaxed));
         if octets > 0 && octets.saturating_add(own) > self.most_octets {
             return Err(Full { event, octets });
         }
-        // Whoever takes it takes this off.
+        // The receiver subtracts the size again.
         self.octets.fetch_add(own, Ordering::Relaxed);
         self.events.try_send(event).map_err(|error| {
             self.octets.fetch_sub(own, Ordering::Relaxed);
@@ -51,7 +52,7 @@ impl Sender {
 }
 
 impl Receiver {
-    /// The next event; `None` when nobody can add one any more.
+    /// Returns the next event; `None` when all senders are gone.
     pub(crate) async fn next(&mut self) -> Option<Instance> {
         let event = self.events.recv().await?;
         self.octets.fetch_sub(event.octets(), Ordering::Relaxed);

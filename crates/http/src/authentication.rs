@@ -6,7 +6,7 @@ use std::fmt;
 use crate::ValueError;
 use crate::grammar::{BLANKS, is_token, quoted_string};
 
-/// The value of an `Authorization` header: a scheme, and what the scheme makes of the rest.
+/// The value of an `Authorization` header: an authentication scheme and its credentials.
 ///
 /// `Debug` shows the scheme only.
 ///
@@ -18,7 +18,7 @@ pub struct Credentials<'a> {
 }
 
 impl<'a> Credentials<'a> {
-    /// Splits the value after its scheme.
+    /// Splits the header value into scheme and credentials.
     ///
     /// A scheme need not be a token: client certificates are announced by the URI
     /// `http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual` (DSP0226).
@@ -35,17 +35,17 @@ impl<'a> Credentials<'a> {
         Ok(Self { scheme, rest: rest.trim_start_matches(BLANKS) })
     }
 
-    /// The scheme as it was written.
+    /// Returns the scheme as written.
     pub fn scheme(&self) -> &'a str {
         self.scheme
     }
 
-    /// Whether the scheme is this one, in any case.
+    /// Returns whether the scheme equals `scheme`, case-insensitive.
     pub fn is(&self, scheme: &str) -> bool {
         self.scheme.eq_ignore_ascii_case(scheme)
     }
 
-    /// What follows the scheme, such as a token in base64; empty if nothing does.
+    /// Returns the text after the scheme, such as a token in Base64; empty if only the scheme was sent.
     pub fn rest(&self) -> &'a str {
         self.rest
     }
@@ -57,7 +57,7 @@ impl fmt::Debug for Credentials<'_> {
     }
 }
 
-/// One challenge of a `WWW-Authenticate` header: a scheme with nothing, a token or parameters.
+/// A challenge of a `WWW-Authenticate` header: a scheme, optionally with a token or parameters.
 ///
 /// `Debug` shows the scheme only.
 ///
@@ -115,17 +115,17 @@ impl<'a> Challenge<'a> {
         Ok(challenges)
     }
 
-    /// The scheme as it was written.
+    /// Returns the scheme as written.
     pub fn scheme(&self) -> &'a str {
         self.scheme
     }
 
-    /// Whether the scheme is this one, in any case.
+    /// Returns whether the scheme equals `scheme`, case-insensitive.
     pub fn is(&self, scheme: &str) -> bool {
         self.scheme.eq_ignore_ascii_case(scheme)
     }
 
-    /// The token that follows the scheme, in base64, as `Negotiate` and `CredSSP` have.
+    /// Returns the Base64 token after the scheme, as used by `Negotiate` and `CredSSP`, or `None`.
     pub fn token(&self) -> Option<&'a str> {
         match self.content {
             Content::Token(token) => Some(token),
@@ -133,12 +133,12 @@ impl<'a> Challenge<'a> {
         }
     }
 
-    /// The value of the parameter of this name, in any case, without the quotes around it.
+    /// Returns the value of a parameter without its quotes. The name is case-insensitive.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Names and values of all parameters, in the order received.
+    /// Returns names and values of all parameters, in the order received.
     pub fn parameters(&self) -> impl Iterator<Item = (&'a str, &str)> {
         let parameters = match &self.content {
             Content::Parameters(parameters) => parameters.as_slice(),
@@ -147,7 +147,7 @@ impl<'a> Challenge<'a> {
         parameters.iter().map(|(name, value)| (*name, value.as_ref()))
     }
 
-    /// Reads a scheme with the token or the first parameter after it, and gives what follows.
+    /// Parses a scheme with its token or first parameter, and returns the rest of the input.
     fn begin(input: &'a str) -> Result<(Self, &'a str), ValueError> {
         let (scheme, after) = split_scheme(input)?;
         let rest = after.trim_start_matches(BLANKS);
@@ -193,10 +193,10 @@ enum Content<'a> {
     Parameters(Vec<Parameter<'a>>),
 }
 
-/// Name and value.
+/// Name and value of a parameter.
 type Parameter<'a> = (&'a str, Cow<'a, str>);
 
-/// The scheme at the beginning, and what follows it.
+/// Splits the input after the scheme at its start.
 fn split_scheme(input: &str) -> Result<(&str, &str), ValueError> {
     let ends = |c: char| !c.is_ascii_graphic() || matches!(c, ',' | '=' | '"');
     match input.split_at_checked(input.find(ends).unwrap_or(input.len())) {
@@ -205,7 +205,8 @@ fn split_scheme(input: &str) -> Result<(&str, &str), ValueError> {
     }
 }
 
-/// Name and value of the parameter at the beginning, and what follows; `None` if a scheme is there instead.
+/// Parses the parameter at the start and returns it with the rest; `None` if the input starts with a scheme
+/// instead.
 fn parameter(input: &str) -> Result<Option<(Parameter<'_>, &str)>, ValueError> {
     let (name, rest) = split_scheme(input)?;
     let Some(value) = rest.trim_start_matches(BLANKS).strip_prefix('=') else { return Ok(None) };
@@ -221,7 +222,7 @@ fn parameter(input: &str) -> Result<Option<(Parameter<'_>, &str)>, ValueError> {
     Ok(Some(((name, value.into()), rest)))
 }
 
-/// The `token68` that makes up the whole of what stands before the next comma, and what follows.
+/// Parses a `token68` that extends to the next comma, and returns the rest after that comma.
 fn token68(input: &str) -> Option<(&str, &str)> {
     let (all, rest) = input.split_at_checked(input.find(',').unwrap_or(input.len()))?;
     let token = all.trim_end_matches(BLANKS);
@@ -230,7 +231,7 @@ fn token68(input: &str) -> Option<(&str, &str)> {
     (!letters.is_empty() && letters.bytes().all(allowed)).then_some((token, rest))
 }
 
-/// Lists may have empty elements (RFC 9110 5.6.1.2).
+/// Skips commas and white space: lists may have empty elements (RFC 9110 5.6.1.2).
 fn skip_commas(input: &str) -> &str {
     input.trim_start_matches([' ', '\t', ','])
 }

@@ -1,6 +1,6 @@
 use crate::grammar::{is_control, is_token_byte};
 
-/// Undoes the `chunked` transfer coding, however the network has split it.
+/// Decoder for the `chunked` transfer coding; input may be split at any byte.
 ///
 /// Chunk extensions and trailer lines are read, bounded and dropped; the trailer never becomes part of the
 /// head.
@@ -20,25 +20,26 @@ use crate::grammar::{is_control, is_token_byte};
 #[derive(Clone, Debug)]
 pub struct ChunkedDecoder {
     state: State,
-    /// Body bytes that may still come.
+    /// Number of further body bytes allowed.
     room: usize,
     limit: usize,
-    /// Bytes of extensions seen so far, in all chunks: each chunk with its own allowance would let a peer
-    /// send a thousand bytes for one that counts.
+    /// Bytes of extensions seen so far, in all chunks together. A limit per chunk would let a peer send a
+    /// thousand bytes of extensions for each byte of body.
     extensions: usize,
     trailer: usize,
 }
 
-/// What [`ChunkedDecoder::decode`] got done.
+/// Result of a call of [`ChunkedDecoder::decode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes of the input that were used up. All of them, unless the body ended before.
+    /// Number of input bytes consumed: all of them, unless the body ended earlier.
     pub consumed: usize,
-    /// Whether the body is complete. The bytes not consumed belong to the next message.
+    /// Whether the body is complete. Bytes that were not consumed belong to the next message.
     pub done: bool,
 }
 
-/// Why a chunked body was refused. The connection cannot be read any further.
+/// Why a chunked body was rejected. The connection must be closed, because the start of the next message is
+/// unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChunkError {
@@ -75,7 +76,7 @@ pub enum ChunkError {
 }
 
 impl ChunkError {
-    /// The status with which a service answers such a request before it closes the connection.
+    /// Returns the HTTP status to send before closing the connection.
     pub fn status(&self) -> u16 {
         match self {
             Self::BodyTooLarge { .. } => 413,
@@ -85,18 +86,19 @@ impl ChunkError {
 }
 
 impl ChunkedDecoder {
-    /// A decoder for one body of at most `limit` bytes.
+    /// Returns a decoder for one body of at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
         Self { state: State::Size { digits: 0, size: 0 }, room: limit, limit, extensions: 0, trailer: 0 }
     }
 
     /// Decodes what has been received and appends it to `output`.
     ///
-    /// A chunk that would exceed the limit is refused by its size, before any of its data.
+    /// A chunk that would exceed the limit is rejected as soon as its size is known.
     ///
     /// # Errors
     ///
-    /// See [`ChunkError`]. Every later call then gives the same error; what is in `output` is of no use.
+    /// See [`ChunkError`]. Every later call returns the same error; the content of `output` must be
+    /// discarded.
     pub fn decode(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<Progress, ChunkError> {
         let mut rest = input;
         loop {
@@ -121,7 +123,7 @@ impl ChunkedDecoder {
         Ok(Progress { consumed: input.len() - rest.len(), done: self.state == State::Done })
     }
 
-    /// The state after one byte that is not data.
+    /// Returns the state after a byte that is not body data.
     fn step(&mut self, byte: u8) -> Result<State, ChunkError> {
         match (self.state, byte) {
             (State::Size { digits, size }, b'0'..=b'9' | b'A'..=b'F' | b'a'..=b'f') => {
@@ -163,12 +165,12 @@ impl ChunkedDecoder {
             (State::LastFeed, b'\n') => Ok(State::Done),
             (State::SizeFeed { .. } | State::TrailerFeed | State::LastFeed, _) => Err(ChunkError::LineEnd),
 
-            // `decode` does not ask in these states.
+            // `decode` handles these states itself.
             (State::Data { .. } | State::Done | State::Failed(_), _) => Ok(self.state),
         }
     }
 
-    /// Takes the size of a chunk off what may still come.
+    /// Subtracts the size of a chunk from the number of body bytes still allowed.
     fn admit(&mut self, size: u64) -> Result<usize, ChunkError> {
         let too_large = ChunkError::BodyTooLarge { limit: self.limit };
         let size = usize::try_from(size).map_err(|_| too_large)?;
@@ -187,7 +189,7 @@ impl ChunkedDecoder {
     }
 }
 
-/// What comes next.
+/// Position in the chunked syntax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Size { digits: u8, size: u64 },
@@ -205,7 +207,7 @@ enum State {
     Failed(ChunkError),
 }
 
-/// The value of a hexadecimal digit.
+/// Returns the value of a hexadecimal digit.
 fn hex(digit: u8) -> u8 {
     match digit {
         b'0'..=b'9' => digit - b'0',
@@ -213,7 +215,7 @@ fn hex(digit: u8) -> u8 {
     }
 }
 
-/// Sixteen digits fit in 64 bits.
+/// Maximum number of digits of a chunk size; 16 digits fit into 64 bits.
 const SIZE_DIGITS: u8 = 16;
 const EXTENSIONS: usize = 1024;
 const TRAILER: usize = 8 * 1024;

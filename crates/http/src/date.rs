@@ -1,15 +1,15 @@
 use std::fmt;
 
-/// A moment as the `Date` header spells it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// A time formatted as in the `Date` header: `Sun, 06 Nov 1994 08:49:37 GMT`.
 ///
 /// RFC 9110 5.6.7 (IMF-fixdate).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Date([u8; 29]);
 
 impl Date {
-    /// The moment that many seconds after 1970-01-01 00:00:00 UTC, leap seconds not counted.
+    /// Returns the date for a number of seconds since 1970-01-01 00:00:00 UTC, without leap seconds.
     ///
-    /// The header has four digits for the year: later moments are spelled as the last second of 9999.
+    /// The header has four digits for the year, so later times are formatted as the last second of 9999.
     pub fn from_unix(seconds: u64) -> Self {
         let seconds = seconds.min(LAST);
         let (days, second) = (seconds / 86_400, seconds % 86_400);
@@ -28,9 +28,9 @@ impl Date {
         ])
     }
 
-    /// Reads the value of a header: the seconds after 1970-01-01 00:00:00 UTC.
+    /// Parses a header value into seconds since 1970-01-01 00:00:00 UTC; `None` if it is not valid.
     ///
-    /// Only the form that is generated is read, none of the older ones; the weekday does not matter.
+    /// Only IMF-fixdate is accepted, not the obsolete formats. The weekday is ignored.
     pub fn seconds_of(value: &str) -> Option<u64> {
         let (_, date) = value.trim().split_once(", ")?;
         let parts: Vec<&str> = date.splitn(6, ' ').collect();
@@ -44,11 +44,11 @@ impl Date {
             return None;
         }
         let days = days_since_1970(year, month, day);
-        // A day that the month does not have would be one of the next.
+        // A day that the month does not have would otherwise be accepted as a day of the next month.
         (civil(days) == (year, month, day)).then_some(days * 86_400 + hour * 3_600 + minute * 60 + second)
     }
 
-    /// The value of the header.
+    /// Returns the header value.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
@@ -66,9 +66,9 @@ impl fmt::Debug for Date {
     }
 }
 
-/// Year, month (1 to 12) and day of the month, in the Gregorian calendar.
+/// Returns year, month (1 to 12) and day of the month in the Gregorian calendar.
 ///
-/// Counts from 0000-03-01, so that the leap day is the last of its year and 400 years always have the same
+/// Counts from 0000-03-01, so that the leap day is the last day of a year and every 400 years have the same
 /// number of days.
 fn civil(days_since_1970: u64) -> (u64, u64, u64) {
     let days = days_since_1970 + 719_468;
@@ -83,7 +83,7 @@ fn civil(days_since_1970: u64) -> (u64, u64, u64) {
     (400 * era + year_of_era + next_year, month, day)
 }
 
-/// The way back: the days from 1970-01-01 to a date of the Gregorian calendar.
+/// Returns the days from 1970-01-01 to a date of the Gregorian calendar; the inverse of [`civil`].
 fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
     let (year, month_from_march) = if month < 3 { (year - 1, month + 9) } else { (year, month - 3) };
     let (era, year_of_era) = (year / 400, year % 400);
@@ -92,7 +92,7 @@ fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
     (146_097 * era + day_of_era).saturating_sub(719_469)
 }
 
-/// A number of so many digits and nothing else.
+/// Parses a number of exactly `count` decimal digits.
 fn digits(text: &str, count: usize) -> Option<u64> {
     let is_number = text.len() == count && text.bytes().all(|octet| octet.is_ascii_digit());
     is_number.then(|| text.parse().ok()).flatten()

@@ -1,13 +1,13 @@
-/// Why the head of a message was refused. The connection cannot be read any further: answer and close.
+/// Why the head of a message was rejected. The connection cannot be used any further: respond and close it.
 ///
-/// Lines are counted from 1, which is the start line. The peer's bytes are never part of the text.
+/// Lines are counted from 1, the start line. Messages never contain bytes sent by the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// The first byte cannot begin a head, as when a client speaks TLS to a plain listener.
+    /// The first byte cannot begin a head, for example because a client speaks TLS to a plain listener.
     #[error("the first bytes are not HTTP/1.1: a plain listener may have been addressed with TLS")]
     NotHttp,
-    /// More than the one empty line that RFC 9112 2.2 lets a client send before a request, or any before a
+    /// More than the one empty line that RFC 9112 2.2 allows before a request, or any empty line before a
     /// response.
     #[error("too many empty lines before the head")]
     LeadingEmptyLine,
@@ -51,20 +51,20 @@ pub enum HeadError {
     /// The target is neither a path nor an absolute `http` or `https` URI of printable ASCII (RFC 9112 3.2).
     #[error("the request target is neither a path nor an http or https uri")]
     InvalidTarget,
-    /// Another version than HTTP/1.0 and HTTP/1.1.
+    /// The version is neither HTTP/1.0 nor HTTP/1.1.
     #[error("the version is neither HTTP/1.0 nor HTTP/1.1")]
     UnsupportedVersion,
     /// The status code is not three digits between 100 and 599 (RFC 9110 15).
     #[error("the status code is not a number from 100 to 599")]
     InvalidStatus,
 
-    /// A header line that begins with white space, which once continued the line before (RFC 9112 5.2).
+    /// A header line begins with white space, the obsolete line folding (RFC 9112 5.2).
     #[error("line {line} of the head begins with white space: folded header lines are refused")]
     FoldedLine {
         /// The line, counted from 1.
         line: usize,
     },
-    /// A header line without a colon.
+    /// A header line has no colon.
     #[error("line {line} of the head has no colon")]
     MissingColon {
         /// The line, counted from 1.
@@ -76,7 +76,7 @@ pub enum HeadError {
         /// The line, counted from 1.
         line: usize,
     },
-    /// A header line that begins with its colon.
+    /// A header line has an empty name.
     #[error("line {line} of the head has an empty header name")]
     EmptyName {
         /// The line, counted from 1.
@@ -89,7 +89,7 @@ pub enum HeadError {
         line: usize,
     },
 
-    /// A request of HTTP/1.1 without `Host` (RFC 9112 3.2).
+    /// An HTTP/1.1 request has no `Host` header (RFC 9112 3.2).
     #[error("an HTTP/1.1 request needs a Host header")]
     MissingHost,
     /// More than one `Host` (RFC 9112 3.2).
@@ -98,7 +98,7 @@ pub enum HeadError {
     /// A `Host` that is not a host name or address with an optional port (RFC 9110 7.2).
     #[error("the Host header is not a host with an optional port")]
     InvalidHost,
-    /// More than one `Authorization`: it would be open whose request this is.
+    /// More than one `Authorization` header: it would be ambiguous which user sent the request.
     #[error("the Authorization header is repeated")]
     RepeatedAuthorization,
     /// An `Expect` other than `100-continue` (RFC 9110 10.1.1).
@@ -132,7 +132,7 @@ pub enum HeadError {
 }
 
 impl HeadError {
-    /// The status with which a service answers such a request before it closes the connection.
+    /// Returns the HTTP status to send before closing the connection.
     pub fn status(&self) -> u16 {
         match self {
             Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => 431,
@@ -144,7 +144,7 @@ impl HeadError {
     }
 }
 
-/// Why a header value was refused.
+/// Why a header value was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValueError {
@@ -177,14 +177,14 @@ pub enum ValueError {
     QuotedString,
 }
 
-/// Why a head was not written. Nothing of the refused part is in the buffer.
+/// Why a head could not be written. The rejected part is not in the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
     /// A status outside 100 to 599.
     #[error("{status} is not a status code: it must be 100 to 599")]
     Status {
-        /// The status that was given.
+        /// The status passed by the caller.
         status: u16,
     },
     /// A target that is neither a path nor an absolute URI of printable ASCII.
@@ -199,7 +199,7 @@ pub enum WriteError {
     /// A header value with a carriage return, a line feed, NUL or another control character in it.
     #[error("the value of a header contains a control character")]
     Value,
-    /// `Host`, `Content-Length` or `Transfer-Encoding`, which the writer alone may write.
+    /// `Host`, `Content-Length` or `Transfer-Encoding`, which only the writer itself may write.
     #[error("Host, Content-Length and Transfer-Encoding are written by the writer itself")]
     Reserved,
     /// A body for a response that cannot have one: 1xx, 204 and 304 (RFC 9112 6.3).

@@ -1,4 +1,4 @@
-//! What request and response heads have in common: where a head ends, and its header lines.
+//! Code shared by request and response heads: finding the end of a head, and its header lines.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,14 +8,14 @@ use memchr::memchr;
 use crate::HeadError;
 use crate::grammar::{has_control, is_control, is_token_byte, trim_blanks};
 
-/// How much of a head is read before it is refused.
+/// Size limits of a message head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The longest head, in bytes, with its start line and the empty line at its end.
+    /// Maximum length of a head in bytes, including the start line and the empty line at its end.
     ///
     /// 96 KiB by default, because a Kerberos token of 64 KiB must fit in its base64 form.
     pub head: usize,
-    /// The most header lines, 100 by default.
+    /// Maximum number of header lines, 100 by default.
     pub headers: usize,
 }
 
@@ -25,20 +25,20 @@ impl Default for Limits {
     }
 }
 
-/// Where a complete head lies in the bytes received.
+/// Position of a complete head in the bytes received.
 #[derive(Clone, Copy)]
 pub(crate) struct Extent {
-    /// Just after the empty line that ends the head.
+    /// Offset just after the empty line that ends the head.
     pub(crate) end: usize,
-    /// Header lines, the start line not counted.
+    /// Number of header lines, without the start line.
     pub(crate) headers: usize,
 }
 
 impl Extent {
     /// Finds the end of the head that begins at `start`; `None` if it has not been received yet.
     ///
-    /// Looks at line ends only, so asking again after each read stays cheap; and what can never become a
-    /// head is refused before its end has come.
+    /// Only line ends are examined, so calling it again after each read is cheap. Input that can never become
+    /// a valid head is rejected before its end has arrived.
     pub(crate) fn find(bytes: &[u8], start: usize, limits: &Limits) -> Result<Option<Self>, HeadError> {
         let window = bytes.get(..limits.head).unwrap_or(bytes);
         let mut rest = window.get(start..).unwrap_or_default();
@@ -65,7 +65,7 @@ impl Extent {
     }
 }
 
-/// The text of a head, and where its header lines lie in it.
+/// The text of a head and the positions of its header lines.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Fields {
     text: Vec<u8>,
@@ -80,9 +80,9 @@ struct Line {
 }
 
 impl Fields {
-    /// Reads the header lines of a complete head and shows each to `note` as it comes.
+    /// Parses the header lines of a complete head and passes each to `note` in order.
     ///
-    /// `section` is where they begin in `head`, just after the start line.
+    /// `section` is the offset of the first header line in `head`, just after the start line.
     pub(crate) fn parse(
         head: &[u8],
         section: usize,
@@ -94,7 +94,7 @@ impl Fields {
         for number in 2..extent.headers.saturating_add(2) {
             let rest = head.get(start..).unwrap_or_default();
             let length = memchr(b'\n', rest).unwrap_or_default();
-            // `Extent::find` saw to it that a carriage return stands before the line feed.
+            // `Extent::find` has verified that a carriage return precedes the line feed.
             let line = rest.get(..length.saturating_sub(1)).unwrap_or_default();
             let name = name(line, number)?;
             let value = value(line, name.len() + 1, number)?;
@@ -116,7 +116,7 @@ impl Fields {
         self.lines.iter().map(|line| (self.text(&line.name), self.bytes(&line.value)))
     }
 
-    /// The values of all headers of this name, in the order received.
+    /// Returns the values of all headers of this name, in the order received.
     pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.lines
             .iter()
@@ -124,7 +124,7 @@ impl Fields {
             .map(|line| self.bytes(&line.value))
     }
 
-    /// The values of all headers of this name that are text.
+    /// Returns the values of all headers of this name that are valid UTF-8.
     pub(crate) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
         self.values(name).filter_map(|value| std::str::from_utf8(value).ok())
     }
@@ -135,7 +135,8 @@ impl Fields {
 }
 
 impl Drop for Fields {
-    /// A head may hold a password (`Authorization: Basic`), which should not outlive its request.
+    /// Overwrites the head, because it may contain a password (`Authorization: Basic`) that must not outlive
+    /// its request.
     fn drop(&mut self) {
         self.text.fill(0);
         std::hint::black_box(&mut self.text); // Keeps the fill from being optimised away.
@@ -143,13 +144,13 @@ impl Drop for Fields {
 }
 
 impl fmt::Debug for Fields {
-    /// Names only: values may be credentials.
+    /// Shows names only, because values may be credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter().map(|(name, _)| name)).finish()
     }
 }
 
-/// The header name that begins the line and is followed by a colon.
+/// Returns the header name at the start of the line, which a colon must follow.
 fn name(line: &[u8], number: usize) -> Result<&[u8], HeadError> {
     let length = line.iter().position(|&byte| !is_token_byte(byte));
     let Some((name, rest)) = length.and_then(|length| line.split_at_checked(length)) else {
@@ -166,7 +167,7 @@ fn name(line: &[u8], number: usize) -> Result<&[u8], HeadError> {
     }
 }
 
-/// Where the value lies that begins at `start` in the line, without the white space around it.
+/// Returns the range of the header value that begins at `start`, without surrounding white space.
 fn value(line: &[u8], start: usize, number: usize) -> Result<Range<usize>, HeadError> {
     let all = line.get(start..).unwrap_or_default();
     if has_control(all)
@@ -179,7 +180,7 @@ fn value(line: &[u8], start: usize, number: usize) -> Result<Range<usize>, HeadE
     Ok(start..start + trim_blanks(all).len())
 }
 
-/// The error for the first control byte of a line, if it has one.
+/// Returns the error for the first control byte of a line, if there is one.
 pub(crate) fn control(line: &[u8], number: usize) -> Option<HeadError> {
     match line.iter().find(|&&byte| is_control(byte))? {
         b'\r' => Some(HeadError::BareCarriageReturn { line: number }),

@@ -1,19 +1,19 @@
-//! What decides where a message ends and whether the connection goes on (RFC 9112 6 and 9).
+//! Message framing and connection persistence (RFC 9112 6 and 9).
 
 use crate::HeadError;
 use crate::grammar::trim_blanks;
 
-/// The version of a message. Its order is that of the versions.
+/// HTTP version of a message, ordered by age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
-    /// HTTP/1.0: the connection ends after the reply unless both sides ask otherwise.
+    /// HTTP/1.0: the connection closes after the response unless both sides ask to keep it.
     Http10,
     /// HTTP/1.1.
     Http11,
 }
 
 impl Version {
-    /// Reads the version of a start line, which is case-sensitive (RFC 9112 2.3).
+    /// Parses the version of a start line, which is case-sensitive (RFC 9112 2.3).
     pub(crate) fn parse(word: &[u8]) -> Result<Self, HeadError> {
         match word {
             b"HTTP/1.1" => Ok(Self::Http11),
@@ -44,11 +44,11 @@ pub enum ResponseFraming {
     Length(u64),
     /// `Transfer-Encoding: chunked`: a [`ChunkedDecoder`](crate::ChunkedDecoder) finds the end.
     Chunked,
-    /// Neither: the body ends with the connection.
+    /// Neither header is present: the body ends when the connection closes.
     UntilClose,
 }
 
-/// Gathers the headers that delimit a message, one after the other.
+/// Collects the headers that delimit a message, one at a time.
 #[derive(Default)]
 pub(crate) struct Framing {
     length: Option<u64>,
@@ -59,7 +59,7 @@ pub(crate) struct Framing {
 
 impl Framing {
     pub(crate) fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
-        // By length first: most headers are then dismissed without looking at their letters.
+        // Comparing the length first rejects most headers without examining their letters.
         match name.len() {
             10 if name.eq_ignore_ascii_case(b"Connection") => self.connection(value),
             14 if name.eq_ignore_ascii_case(b"Content-Length") => {
@@ -72,7 +72,8 @@ impl Framing {
                 if self.chunked {
                     return Err(HeadError::RepeatedTransferEncoding);
                 }
-                // Names of codings have no case (RFC 9112 7); lists, even `identity`, are refused.
+                // Coding names are case-insensitive (RFC 9112 7). Lists are rejected, even one that contains
+                // only `identity`.
                 if !value.eq_ignore_ascii_case(b"chunked") {
                     return Err(HeadError::UnsupportedTransferEncoding);
                 }
@@ -93,7 +94,8 @@ impl Framing {
         }
     }
 
-    /// Whether the connection persists after this message (RFC 9112 9.3). `close` wins over `keep-alive`.
+    /// Returns whether the connection persists after this message (RFC 9112 9.3). `close` overrides
+    /// `keep-alive`.
     pub(crate) fn persists(&self, version: Version) -> bool {
         !self.close && (version == Version::Http11 || self.keep_alive)
     }
@@ -107,7 +109,7 @@ impl Framing {
 }
 
 fn content_length(value: &[u8]) -> Result<u64, HeadError> {
-    /// Nineteen nines fit in 64 bits, twenty do not.
+    /// Maximum number of digits: nineteen nines fit into 64 bits, twenty do not.
     const DIGITS: usize = 19;
 
     if value.contains(&b',') {

@@ -1,14 +1,14 @@
-//! HTTP/1.1 as WS-Management uses it, for the service and for its clients: bytes in, values out.
+//! HTTP/1.1 as WS-Management uses it, for the service and for clients: a parser and writer without I/O.
 //!
-//! Authentication of WS-Management is bound to the connection, so two readers that disagree about where a
-//! message ends would let one peer speak with another one's identity.
-//! Whatever could be read in two ways is therefore refused, never repaired: [`HeadError`] is the list.
+//! WS-Management binds authentication to the connection. Two readers that disagree about where a message ends
+//! would let one peer act with the identity of another (request smuggling).
+//! Therefore everything ambiguous is rejected and never repaired: [`HeadError`] is the list.
 //!
-//! * [`RequestHead`] and [`ResponseHead`] read heads, [`RequestWriter`] and [`ResponseWriter`] write them.
-//! * [`ChunkedDecoder`] undoes the `chunked` transfer coding, split wherever the network likes.
-//! * [`MediaType`], [`Credentials`] and [`Challenge`] read the header values the protocol turns on, and
-//!   [`Date`] writes one.
-//! * [`oracle`] holds what must be true of any input; the fuzz targets and the tests call it.
+//! * [`RequestHead`] and [`ResponseHead`] parse heads, [`RequestWriter`] and [`ResponseWriter`] write them.
+//! * [`ChunkedDecoder`] decodes the `chunked` transfer coding, with input split at any byte.
+//! * [`MediaType`], [`Credentials`] and [`Challenge`] parse the header values that the protocol depends on,
+//!   and [`Date`] formats one.
+//! * [`oracle`] holds properties of any input; the fuzz targets and the tests call it.
 //!
 //! ```
 //! use telarch_http::{BodyFraming, Limits, RequestHead, ResponseWriter};
@@ -26,11 +26,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Left out on purpose: HTTP/2, upgrades, tunnels but for asking for one, content codings, writing chunked bodies,
-//! and replies to `HEAD` on the client side. Nothing here reads a socket or a clock.
+//! Deliberately not supported: HTTP/2, upgrades, serving tunnels (`CONNECT` can only be requested), content
+//! codings, writing chunked bodies, and responses to `HEAD` on the client side. Nothing here reads a socket
+//! or a clock.
 
 #![forbid(unsafe_code)]
-#![deny(clippy::as_conversions)] // A length that is cut short is how smuggling starts.
+#![deny(clippy::as_conversions)] // A truncated length is how request smuggling starts.
 
 mod authentication;
 mod chunked;

@@ -3,8 +3,8 @@ use crate::grammar::{BLANKS, has_control, is_token, quoted_string};
 
 /// The value of a `Content-Type` header, such as `application/soap+xml;charset=UTF-8`.
 ///
-/// Parameters may have white space around their signs, and a value without quotes may hold what a token may
-/// not, because peers write `protocol=application/HTTP-SPNEGO-session-encrypted`.
+/// White space is accepted around `;` and `=`, and an unquoted value may contain characters that a token may
+/// not, because peers send `protocol=application/HTTP-SPNEGO-session-encrypted`.
 ///
 /// ```
 /// use telarch_http::MediaType;
@@ -19,18 +19,18 @@ use crate::grammar::{BLANKS, has_control, is_token, quoted_string};
 /// RFC 9110 8.3.1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediaType {
-    /// Lower case.
+    /// Type and subtype in lower case.
     essence: String,
-    /// Names in lower case.
+    /// Parameters, with names in lower case.
     parameters: Vec<(String, String)>,
 }
 
 impl MediaType {
-    /// Reads the value of a `Content-Type` header, of at most 8192 bytes and 16 parameters.
+    /// Parses the value of a `Content-Type` header, of at most 8192 bytes and 16 parameters.
     ///
     /// # Errors
     ///
-    /// [`ValueError`], also if a parameter is repeated: it would be open which of the two counts.
+    /// [`ValueError`], also if a parameter is repeated, because it would be ambiguous which one applies.
     pub fn parse(value: &str) -> Result<Self, ValueError> {
         if value.len() > LENGTH {
             return Err(ValueError::TooLong { limit: LENGTH });
@@ -49,32 +49,32 @@ impl MediaType {
         if rest.is_empty() { Ok(media_type) } else { Err(ValueError::Parameter) }
     }
 
-    /// Type and subtype in lower case: `application/soap+xml`.
+    /// Returns type and subtype in lower case: `application/soap+xml`.
     pub fn essence(&self) -> &str {
         &self.essence
     }
 
-    /// Whether type and subtype are these, in any case.
+    /// Returns whether type and subtype equal `essence`, case-insensitive.
     pub fn is(&self, essence: &str) -> bool {
         self.essence.eq_ignore_ascii_case(essence)
     }
 
-    /// The value of the parameter of this name, in any case, without the quotes around it.
+    /// Returns the value of a parameter without its quotes. The name is case-insensitive.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Names in lower case and values of all parameters, in the order received.
+    /// Returns names (in lower case) and values of all parameters, in the order received.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
         self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The parameter `charset` as it was written; charsets are compared without regard to case.
+    /// Returns the parameter `charset` as written; compare it case-insensitively.
     pub fn charset(&self) -> Option<&str> {
         self.parameter("charset")
     }
 
-    /// Reads one parameter, or none before a further semicolon, and gives what follows it.
+    /// Parses one parameter, if there is one before the next semicolon, and returns the rest of the input.
     fn read_parameter<'a>(&mut self, input: &'a str) -> Result<&'a str, ValueError> {
         if input.is_empty() || input.starts_with(';') {
             return Ok(input);

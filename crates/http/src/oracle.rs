@@ -1,6 +1,6 @@
-//! What must be true of any input whatsoever, as functions that panic when it is not.
+//! Properties that hold for any input; the functions panic if one does not.
 //!
-//! The fuzz targets call them with whatever they find, the tests with the stored corpus and mutations of it.
+//! The fuzz targets call them with generated input, the tests with the stored corpus and mutations of it.
 
 use crate::{
     BodyFraming, Challenge, ChunkError, ChunkedDecoder, Credentials, Date, HeadError, Limits, MediaType,
@@ -8,8 +8,8 @@ use crate::{
     Version,
 };
 
-/// A request head reads the same however much of it and after it has been received, holds nothing that could
-/// be read in two ways, and reads the same after it was written again.
+/// Checks that a request head parses the same regardless of how many bytes of it and after it have arrived,
+/// contains nothing ambiguous, and survives writing and parsing again.
 pub fn request_head(data: &[u8]) {
     let limits = Limits::default();
     let whole = RequestHead::parse(data, &limits);
@@ -29,8 +29,8 @@ pub fn request_head(data: &[u8]) {
     rewritten_request(head);
 }
 
-/// A response head reads the same however much of it and after it has been received, holds nothing that could
-/// be read in two ways, and reads the same after it was written again.
+/// Checks that a response head parses the same regardless of how many bytes of it and after it have arrived,
+/// contains nothing ambiguous, and survives writing and parsing again.
 pub fn response_head(data: &[u8]) {
     let limits = Limits::default();
     let whole = ResponseHead::parse(data, &limits);
@@ -49,15 +49,15 @@ pub fn response_head(data: &[u8]) {
     rewritten_response(head);
 }
 
-/// A date that can be read reads the same after it was written again.
+/// Checks that a date survives formatting and parsing again.
 fn dated(value: Option<&str>) {
     if let Some(seconds) = value.and_then(Date::seconds_of) {
         assert_eq!(Date::seconds_of(Date::from_unix(seconds).as_str()), Some(seconds), "another date");
     }
 }
 
-/// A chunked body decodes to the same bytes, or to the same error, however it was split; and never to more
-/// than the limit.
+/// Checks that a chunked body decodes to the same bytes or the same error however it is split, and never to
+/// more bytes than the limit.
 pub fn chunked(data: &[u8]) {
     for limit in [0, 16, 64 * 1024] {
         let whole = decode(limit, [data]);
@@ -80,7 +80,7 @@ pub fn chunked(data: &[u8]) {
     }
 }
 
-/// Header values never hold more than they were given, and read the same after they were written again.
+/// Checks that parsed header values are never larger than the input and survive writing and parsing again.
 pub fn header_value(data: &[u8]) {
     let Ok(value) = std::str::from_utf8(data) else { return };
     if let Ok(media_type) = MediaType::parse(value) {
@@ -88,7 +88,7 @@ pub fn header_value(data: &[u8]) {
         for (name, value) in media_type.parameters() {
             again.push_str(&format!("; {name}={}", quoted(value)));
         }
-        // Quoting may make it longer than what is read at all.
+        // Quoting may make the value longer than the parser's limit.
         let second = MediaType::parse(&again);
         assert!(
             second == Ok(media_type) || matches!(second, Err(ValueError::TooLong { .. })),
@@ -109,7 +109,8 @@ pub fn header_value(data: &[u8]) {
 
 type Parsed<H> = Result<Option<(H, usize)>, HeadError>;
 
-/// Part of a head is no head, an error is final, and what follows a head does not change it.
+/// Checks that an incomplete head is not accepted, an error is final, and bytes after the head do not change
+/// it.
 fn growing<H: PartialEq + std::fmt::Debug>(
     data: &[u8],
     whole: &Parsed<H>,
@@ -126,7 +127,8 @@ fn growing<H: PartialEq + std::fmt::Debug>(
     }
 }
 
-/// A head that just fits is read, and one byte or one header less refuses it.
+/// Checks that a head is accepted with limits that just fit, and rejected with limits one byte or one header
+/// lower.
 fn tight<H: PartialEq + std::fmt::Debug>(
     data: &[u8],
     whole: &Parsed<H>,
@@ -134,7 +136,8 @@ fn tight<H: PartialEq + std::fmt::Debug>(
 ) {
     let Ok(Some((_, length))) = whole else { return };
     let head = data.get(..*length).unwrap_or_default();
-    // Start line and empty line are no headers; an empty line before the head is no line of it.
+    // The start line and the final empty line are not headers; an empty line before the head does not count
+    // either.
     let lines = memchr::memchr_iter(b'\n', head).count();
     let headers = if head.starts_with(b"\r\n") { lines - 3 } else { lines - 2 };
     assert_eq!(&parse(&Limits { head: *length, headers }), whole, "a head that just fits was refused");
@@ -154,7 +157,7 @@ fn tight<H: PartialEq + std::fmt::Debug>(
     }
 }
 
-/// Names are tokens; values have no control bytes and no white space around them.
+/// Checks that names are tokens, and values have no control bytes and no white space around them.
 fn clean<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) {
     for (name, value) in fields {
         assert!(crate::grammar::is_token(name.as_bytes()), "a header name that is no token");
@@ -166,7 +169,7 @@ fn clean<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) {
     }
 }
 
-/// At most one header delimits the body, and the body is what it says.
+/// Checks that at most one header delimits the body, and that the framing matches it.
 fn delimited<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>, chunked: bool, length: bool) {
     let (mut lengths, mut encodings) = (0, 0);
     for (name, _) in fields {
@@ -219,7 +222,8 @@ fn rewritten_response(head: &ResponseHead) {
     assert!(same(head.fields(), again.fields()), "another header was read than was written");
 }
 
-/// Writes all headers but those that the writer itself writes, and counts them; `None` if one is not text.
+/// Copies all headers except those that the writer writes itself. Returns their number, or `None` if one is
+/// not UTF-8.
 fn copy<'a>(
     fields: impl Iterator<Item = (&'a str, &'a [u8])>,
     mut write: impl FnMut(&str, &str) -> bool,
@@ -243,7 +247,7 @@ fn of_writer(name: &str) -> bool {
     ["Host", "Content-Length", "Transfer-Encoding"].iter().any(|other| name.eq_ignore_ascii_case(other))
 }
 
-/// The output of one decoder and its last answer, with all that was consumed.
+/// Returns the output of one decoder and its last result, with the total number of bytes consumed.
 fn decode<'a>(
     limit: usize,
     parts: impl IntoIterator<Item = &'a [u8]>,
@@ -268,7 +272,7 @@ fn decode<'a>(
     (output, Ok(total))
 }
 
-/// Some fifty places between 0 and `length`: those around `interesting`, the rest evenly spread.
+/// Returns about fifty offsets between 0 and `length`: those around `interesting`, the rest evenly spread.
 fn places(length: usize, interesting: usize) -> impl Iterator<Item = usize> {
     let around = interesting.saturating_sub(2)..=interesting.saturating_add(2);
     around.chain((0..=length).step_by(length / 48 + 1)).filter(move |&at| at <= length)

@@ -6,7 +6,7 @@ use crate::framing::Framing;
 use crate::grammar::{self, is_host, is_token, is_token_byte};
 use crate::{BodyFraming, HeadError, Limits, Version};
 
-/// The method of a request, as far as the service tells them apart (RFC 9110 9).
+/// The method of a request, as far as the service distinguishes methods (RFC 9110 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Method {
@@ -14,13 +14,13 @@ pub enum Method {
     Post,
     /// `GET`.
     Get,
-    /// `HEAD`, whose reply must not have a body.
+    /// `HEAD`, whose response must not have a body.
     Head,
-    /// Any other; [`RequestHead::method_name`] tells which.
+    /// Any other method; see [`RequestHead::method_name`].
     Other,
 }
 
-/// The head of a request as a service receives it. It owns its text, so the buffer it came from is free.
+/// The head of a request as received by a service. It owns its text, so the receive buffer can be reused.
 ///
 /// The text is overwritten when the head is dropped, and `Debug` shows the names of the headers only, because
 /// `Authorization` may hold a password.
@@ -40,15 +40,15 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
-    /// Reads the head at the beginning of `bytes`: the head, and how many bytes it took.
+    /// Parses the head at the start of `bytes`. Returns the head and its length in bytes.
     ///
-    /// `None` means that more bytes are needed; ask again with the same bytes and those that followed.
+    /// `None` means that more bytes are needed; call again with the same bytes and those that followed.
     /// One empty line before the head is skipped (RFC 9112 2.2).
     ///
     /// # Errors
     ///
-    /// Anything that two readers could understand in two ways; see [`HeadError`]. An error is final: more
-    /// bytes would not mend it. [`HeadError::status`] is the answer to give.
+    /// [`HeadError`] for any input that two readers could understand differently. An error is final: further
+    /// bytes cannot correct it. [`HeadError::status`] is the status to respond with.
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Option<(Self, usize)>, HeadError> {
         let Some(start) = start(bytes)? else { return Ok(None) };
         let Some(extent) = Extent::find(bytes, start, limits)? else { return Ok(None) };
@@ -56,22 +56,23 @@ impl RequestHead {
         Ok(Some((Self::read(head, extent)?, extent.end)))
     }
 
-    /// The method.
+    /// Returns the method.
     pub fn method(&self) -> Method {
         self.method
     }
 
-    /// The method as the client wrote it, a token. Methods are case-sensitive.
+    /// Returns the method as sent by the client, a token. Methods are case-sensitive.
     pub fn method_name(&self) -> &str {
         self.fields.text(&self.method_name)
     }
 
-    /// The target as the client wrote it, printable ASCII: `/wsman?x` or `http://node7:5985/wsman?x`.
+    /// Returns the target as sent by the client, in printable ASCII: `/wsman?x` or
+    /// `http://node7:5985/wsman?x`.
     pub fn target(&self) -> &str {
         self.fields.text(&self.target)
     }
 
-    /// The path of the target without its query: `/wsman`. Nothing is decoded or normalised in it.
+    /// Returns the path of the target without its query: `/wsman`. It is neither decoded nor normalised.
     pub fn path(&self) -> &str {
         match self.fields.text(&self.path) {
             "" => "/",
@@ -79,49 +80,51 @@ impl RequestHead {
         }
     }
 
-    /// The version.
+    /// Returns the HTTP version.
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// How the body is delimited, decided once and for all from the whole head.
+    /// Returns how the body is delimited, determined from the whole head.
     pub fn body(&self) -> BodyFraming {
         self.body
     }
 
-    /// Whether the client lets the connection persist after this request (RFC 9112 9.3).
+    /// Returns whether the client allows the connection to persist after this request (RFC 9112 9.3).
     pub fn keep_alive(&self) -> bool {
         self.keep_alive
     }
 
-    /// Whether the client waits for [`CONTINUE`](crate::CONTINUE) before it sends a body (RFC 9110 10.1.1).
+    /// Returns whether the client waits for [`CONTINUE`](crate::CONTINUE) before it sends the body (RFC 9110
+    /// 10.1.1).
     ///
-    /// Never true of HTTP/1.0 or without a body to wait for.
+    /// Always `false` for HTTP/1.0 and for requests without a body.
     pub fn expects_continue(&self) -> bool {
         self.expects_continue
     }
 
-    /// The value of the first header of this name, in any case, without the white space around it.
+    /// Returns the value of the first header of this name, without surrounding white space. The name is
+    /// case-insensitive.
     ///
-    /// `None` if there is none or if its value is not UTF-8. No header that WS-Management reads may hold
-    /// other than ASCII, so that unreadable means absent; [`header_bytes`](Self::header_bytes) tells the two
-    /// apart.
+    /// `None` if there is no such header or its value is not UTF-8. WS-Management headers are ASCII only, so
+    /// an unreadable value is treated as absent; [`header_bytes`](Self::header_bytes) distinguishes the two
+    /// cases.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.header_bytes(name).and_then(|value| std::str::from_utf8(value).ok())
     }
 
-    /// The value of the first header of this name as it was received, which may hold any byte but control
+    /// Returns the value of the first header of this name as received. It may contain any byte except control
     /// bytes other than tab.
     pub fn header_bytes(&self, name: &str) -> Option<&[u8]> {
         self.fields.values(name).next()
     }
 
-    /// The values of all headers of this name, in the order received, without those that are not UTF-8.
+    /// Returns the values of all headers of this name that are valid UTF-8, in the order received.
     pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
         self.fields.texts(name)
     }
 
-    /// Names and values of all headers, in the order received.
+    /// Returns names and values of all headers, in the order received.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.fields.iter()
     }
@@ -163,7 +166,7 @@ impl fmt::Debug for RequestHead {
     }
 }
 
-/// Where the head begins, if its first bytes can begin one; `None` if they have not all been received.
+/// Returns the offset where the head begins; `None` if the bytes that decide it have not arrived.
 fn start(bytes: &[u8]) -> Result<Option<usize>, HeadError> {
     let (start, rest) = match bytes {
         [] | [b'\r'] => return Ok(None),
@@ -190,7 +193,7 @@ struct StartLine {
 }
 
 impl StartLine {
-    /// Reads the start line of a complete head, and says where the header lines begin.
+    /// Parses the start line of a complete head and returns the offset of the first header line.
     fn parse(head: &[u8]) -> Result<(Self, usize), HeadError> {
         let section = memchr::memchr(b'\n', head).map_or(head.len(), |feed| feed + 1);
         let line = head.get(..section.saturating_sub(2)).unwrap_or_default();
@@ -209,7 +212,8 @@ impl StartLine {
         if !is_token(method) {
             return Err(HeadError::InvalidMethod);
         }
-        // Before the target: the preface of HTTP/2 (`PRI * HTTP/2.0`) is an unsupported version.
+        // The version is checked before the target, so that the HTTP/2 preface (`PRI * HTTP/2.0`) is reported
+        // as an unsupported version.
         let version = Version::parse(version)?;
         let target_at = method.len() + 1;
         let text = std::str::from_utf8(target).map_err(|_| HeadError::InvalidTarget)?;
@@ -230,7 +234,7 @@ impl StartLine {
     }
 }
 
-/// The headers that are understood while the head is read.
+/// State collected from the headers that are interpreted while the head is parsed.
 #[derive(Default)]
 struct Known {
     framing: Framing,

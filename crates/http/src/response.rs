@@ -5,12 +5,13 @@ use crate::fields::{Extent, Fields, control};
 use crate::framing::Framing;
 use crate::{BodyFraming, HeadError, Limits, ResponseFraming, Version};
 
-/// The head of a response as a client receives it. It owns its text, so the buffer it came from is free.
+/// The head of a response as received by a client. It owns its text, so the receive buffer can be reused.
 ///
-/// It is read as strictly as a request, so that a reply cannot be made to look like two.
-/// Replies to `HEAD` are not provided for, and after a 2xx to `CONNECT` comes the tunnel whatever [`body`](Self::body)
-/// says: their framing depends on the request.
-/// The text is overwritten when the head is dropped, and `Debug` shows the names of the headers only.
+/// It is parsed as strictly as a request, so that one response cannot be read as two.
+/// The framing of responses to `HEAD`, and of 2xx responses to `CONNECT`, depends on the request. Responses
+/// to `HEAD` are not supported; after a 2xx response to `CONNECT` the tunnel begins, whatever
+/// [`body`](Self::body) returns.
+/// The text is overwritten when the head is dropped, and `Debug` shows only the names of the headers.
 ///
 /// RFC 9112 4 and 5.
 #[derive(Clone, PartialEq, Eq)]
@@ -24,16 +25,16 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
-    /// Reads the head at the beginning of `bytes`: the head, and how many bytes it took.
+    /// Parses the head at the start of `bytes`. Returns the head and its length in bytes.
     ///
-    /// `None` means that more bytes are needed; ask again with the same bytes and those that followed.
+    /// `None` means that more bytes are needed; call again with the same bytes and those that followed.
     ///
     /// # Errors
     ///
-    /// Anything that two readers could understand in two ways; see [`HeadError`]. An error is final: more
-    /// bytes would not mend it, and the connection must be closed.
+    /// [`HeadError`] for any input that two readers could understand differently. An error is final: further
+    /// bytes cannot correct it, and the connection must be closed.
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Option<(Self, usize)>, HeadError> {
-        /// What every response begins with, whichever version it has.
+        /// First bytes of every response, in any version.
         const BEGINNING: &[u8] = b"HTTP/";
 
         match bytes {
@@ -49,56 +50,58 @@ impl ResponseHead {
         Ok(Some((Self::read(head, extent)?, extent.end)))
     }
 
-    /// The status code, 100 to 599.
+    /// Returns the status code, 100 to 599.
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// The reason phrase, which may be empty; also empty if it is not UTF-8. Never decide by it.
+    /// Returns the reason phrase; empty if it is missing or not UTF-8. Never make a decision based on
+    /// it.
     pub fn reason(&self) -> &str {
         self.fields.text(&self.reason)
     }
 
-    /// The version.
+    /// Returns the HTTP version.
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// How the body is delimited, decided once and for all from the whole head.
+    /// Returns how the body is delimited, determined from the whole head.
     pub fn body(&self) -> ResponseFraming {
         self.body
     }
 
-    /// Whether the connection persists after this response (RFC 9112 9.3).
+    /// Returns whether the connection persists after this response (RFC 9112 9.3).
     ///
-    /// Never true if the body ends with the connection.
+    /// Always `false` if the body ends when the connection closes.
     pub fn keep_alive(&self) -> bool {
         self.keep_alive
     }
 
-    /// The value of the first header of this name, in any case, without the white space around it.
+    /// Returns the value of the first header of this name, without surrounding white space. The name is
+    /// case-insensitive.
     ///
-    /// `None` if there is none or if its value is not UTF-8. No header that WS-Management reads may hold
-    /// other than ASCII, so that unreadable means absent; [`header_bytes`](Self::header_bytes) tells the two
-    /// apart.
+    /// `None` if there is no such header or its value is not UTF-8. WS-Management headers are ASCII only, so
+    /// an unreadable value is treated as absent; [`header_bytes`](Self::header_bytes) distinguishes the two
+    /// cases.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.header_bytes(name).and_then(|value| std::str::from_utf8(value).ok())
     }
 
-    /// The value of the first header of this name as it was received, which may hold any byte but control
+    /// Returns the value of the first header of this name as received. It may contain any byte except control
     /// bytes other than tab.
     pub fn header_bytes(&self, name: &str) -> Option<&[u8]> {
         self.fields.values(name).next()
     }
 
-    /// The values of all headers of this name, in the order received, without those that are not UTF-8.
+    /// Returns the values of all headers of this name that are valid UTF-8, in the order received.
     ///
-    /// A service that offers several schemes sends a `WWW-Authenticate` for each.
+    /// A service that offers several schemes sends one `WWW-Authenticate` header for each.
     pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
         self.fields.texts(name)
     }
 
-    /// Names and values of all headers, in the order received.
+    /// Returns names and values of all headers, in the order received.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.fields.iter()
     }
@@ -137,7 +140,7 @@ struct StatusLine {
 }
 
 impl StatusLine {
-    /// Reads the status line of a complete head, and says where the header lines begin.
+    /// Parses the status line of a complete head and returns the offset of the first header line.
     fn parse(head: &[u8]) -> Result<(Self, usize), HeadError> {
         let section = memchr::memchr(b'\n', head).map_or(head.len(), |feed| feed + 1);
         let line = head.get(..section.saturating_sub(2)).unwrap_or_default();
@@ -150,7 +153,7 @@ impl StatusLine {
         if code.is_empty() {
             return Err(HeadError::StartLine);
         }
-        // The space after the code is often left out with the reason.
+        // Many servers omit the space after the code together with the reason.
         let reason = words.next().unwrap_or_default();
         Ok((Self { version, status: status(code)?, reason: line.len() - reason.len()..line.len() }, section))
     }

@@ -1,13 +1,13 @@
 use crate::WriteError;
 use crate::grammar::{has_control, is_host, is_token, path};
 
-/// The interim response that lets a client send its body (RFC 9110 15.2.1).
+/// The interim response that allows a client to send its body (RFC 9110 15.2.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// Appends the head of a response to a buffer, to which the caller then appends the body.
+/// Writes the head of a response into a buffer, to which the caller then appends the body.
 ///
-/// If it is dropped without [`end`](Self::end), or an error is returned by it, the buffer is as it was
-/// before: half a head is never sent.
+/// If the writer is dropped without [`end`](Self::end), or `end` returns an error, the buffer is restored to
+/// its previous content: half a head is never sent.
 ///
 /// RFC 9112 4.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct ResponseWriter<'a> {
 }
 
 impl<'a> ResponseWriter<'a> {
-    /// Begins a head of HTTP/1.1 with its status line.
+    /// Starts an HTTP/1.1 head with its status line.
     ///
     /// # Errors
     ///
@@ -35,23 +35,23 @@ impl<'a> ResponseWriter<'a> {
         Ok(Self { head, status })
     }
 
-    /// Adds a header. Call it again for a header that is repeated.
+    /// Adds a header. Call it once per value for a repeated header.
     ///
     /// # Errors
     ///
-    /// A name or value that would not be read back as one header, or one that is reserved to the writer.
-    /// The header is then left out and the head may go on.
+    /// [`WriteError`] for a name or value that would not be parsed as one header, or for a header reserved
+    /// for the writer. The header is then omitted, and the writer can still be used.
     pub fn header(&mut self, name: &str, value: &str) -> Result<(), WriteError> {
         self.head.header(name, value)
     }
 
     /// Ends the head of a response whose body has `length` bytes.
     ///
-    /// Writes `Content-Length`, unless the status is one that has no body (RFC 9112 6.3).
+    /// Writes `Content-Length`, unless responses with this status have no body (RFC 9112 6.3).
     ///
     /// # Errors
     ///
-    /// [`WriteError::BodyNotAllowed`] if there is a body nevertheless.
+    /// [`WriteError::BodyNotAllowed`] if such a response has a body.
     pub fn end(mut self, length: u64) -> Result<(), WriteError> {
         match (self.status, length) {
             (100..200 | 204 | 304, 0) => {}
@@ -63,9 +63,10 @@ impl<'a> ResponseWriter<'a> {
     }
 }
 
-/// Appends the head of a request to a buffer, to which the caller then appends the body.
+/// Writes the head of a request into a buffer, to which the caller then appends the body.
 ///
-/// If it is dropped without an end the buffer is as it was before: half a head is never sent.
+/// If the writer is dropped without one of the `end` methods, the buffer is restored to its previous content:
+/// half a head is never sent.
 ///
 /// RFC 9112 3.
 #[derive(Debug)]
@@ -74,30 +75,31 @@ pub struct RequestWriter<'a> {
 }
 
 impl<'a> RequestWriter<'a> {
-    /// Begins a `POST` of HTTP/1.1 to `target`, a path such as `/wsman`, at `host`, such as `node7:5985`; a proxy
-    /// takes a whole URL for the target (RFC 9112 3.2.2).
+    /// Starts an HTTP/1.1 `POST` to `target`, a path such as `/wsman`, at `host`, such as `node7:5985`. For a
+    /// proxy the target is a whole URL (RFC 9112 3.2.2).
     ///
     /// # Errors
     ///
-    /// A target or host that would not be read back as such.
+    /// [`WriteError::Target`] or [`WriteError::Host`] if the target or host is not valid.
     pub fn post(out: &'a mut Vec<u8>, target: &str, host: &str) -> Result<Self, WriteError> {
         Self::new(out, b"POST ", target, host)
     }
 
-    /// Begins a `GET` likewise.
+    /// Starts an HTTP/1.1 `GET`; parameters as for [`post`](Self::post).
     ///
     /// # Errors
     ///
-    /// A target or host that would not be read back as such.
+    /// [`WriteError::Target`] or [`WriteError::Host`] if the target or host is not valid.
     pub fn get(out: &'a mut Vec<u8>, target: &str, host: &str) -> Result<Self, WriteError> {
         Self::new(out, b"GET ", target, host)
     }
 
-    /// Begins a `CONNECT`, which asks a proxy for a tunnel to `authority`, such as `node7:5986` (RFC 9110 9.3.6).
+    /// Starts a `CONNECT`, which asks a proxy for a tunnel to `authority`, such as `node7:5986` (RFC 9110
+    /// 9.3.6).
     ///
     /// # Errors
     ///
-    /// An authority that would not be read back as such.
+    /// [`WriteError::Host`] if the authority is not valid.
     pub fn connect(out: &'a mut Vec<u8>, authority: &str) -> Result<Self, WriteError> {
         if !is_host(authority.as_bytes()) {
             return Err(WriteError::Host);
@@ -105,17 +107,17 @@ impl<'a> RequestWriter<'a> {
         Ok(Self::begin(out, b"CONNECT ", authority, authority))
     }
 
-    /// Adds a header. Call it again for a header that is repeated.
+    /// Adds a header. Call it once per value for a repeated header.
     ///
     /// # Errors
     ///
-    /// A name or value that would not be read back as one header, or one that is reserved to the writer.
-    /// The header is then left out and the head may go on.
+    /// [`WriteError`] for a name or value that would not be parsed as one header, or for a header reserved
+    /// for the writer. The header is then omitted, and the writer can still be used.
     pub fn header(&mut self, name: &str, value: &str) -> Result<(), WriteError> {
         self.head.header(name, value)
     }
 
-    /// Ends the head of a request whose body has `length` bytes, which may be none.
+    /// Ends the head of a request whose body has `length` bytes, which may be zero.
     pub fn end(mut self, length: u64) {
         self.head.content_length(length);
         self.head.end();
@@ -146,11 +148,11 @@ impl<'a> RequestWriter<'a> {
     }
 }
 
-/// A head in the making at the end of a buffer, taken back if it is not ended.
+/// A head being written at the end of a buffer; removed on drop if it was not ended.
 #[derive(Debug)]
 struct Draft<'a> {
     out: &'a mut Vec<u8>,
-    /// How long the buffer is if nothing more comes of it.
+    /// Length to which the buffer is truncated on drop.
     keep: usize,
 }
 
@@ -210,7 +212,7 @@ impl Drop for Draft<'_> {
     }
 }
 
-/// The reason phrases of RFC 9110 15 for the statuses that WS-Management services send.
+/// Returns the reason phrase of RFC 9110 15 for the statuses that WS-Management services send.
 fn reason(status: u16) -> &'static str {
     match status {
         100 => "Continue",

@@ -1,23 +1,23 @@
-//! Telling a machine what to start from (IPMI 2.0, 28.13).
+//! Boot device selection (IPMI 2.0, 28.13).
 
 use ipmi_proto::boot::{BootFlags, GetBootFlags, SetBootOption};
 
 use crate::{Connection, IpmiError};
 
 impl Connection {
-    /// What the machine is told to start from, and whether it is told anything.
+    /// Returns the current boot flags.
     ///
     /// # Errors
-    /// When the controller does not answer, or does not know.
+    /// If the controller does not respond, or does not support boot flags.
     pub async fn boot_flags(&self) -> Result<BootFlags, IpmiError> {
         self.run(&GetBootFlags).await
     }
 
-    /// Tells the machine what to start from; it counts until it has started, however long that takes.
+    /// Sets the boot flags. They stay valid until the next start of the machine, however long that takes.
     ///
     /// # Errors
-    /// When the controller does not answer, or refuses the flags themselves. That it knows nothing of what stands
-    /// around them is no error: many do not.
+    /// If the controller does not respond, or rejects the flags themselves. Rejected locking and commit steps
+    /// are ignored, because many controllers do not support them.
     pub async fn set_boot_flags(&self, flags: BootFlags) -> Result<(), IpmiError> {
         let mut begun = false;
         for step in [SetBootOption::Begin, SetBootOption::KeepUntilStart, SetBootOption::Unread] {
@@ -28,7 +28,7 @@ impl Connection {
             }
         }
         let set = self.run(&SetBootOption::Flags(flags)).await;
-        // Whatever became of it, others may go on.
+        // Unlock the parameters even after a failure.
         let last = if set.is_ok() {
             &[SetBootOption::Commit, SetBootOption::End][..]
         } else {

@@ -1,4 +1,4 @@
-//! What records controllers have, kept so that they need not be read again as long as they stay the same.
+//! Cache of sensor records, so that they are read from a controller only when they have changed.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File};
@@ -18,30 +18,32 @@ use tracing::debug;
 
 use crate::repository::decoded;
 
-/// Records of controllers, in memory and, if wanted, in a folder. Clones share them.
+/// Cache of sensor records of controllers, in memory and optionally in a folder. Clones share it.
 ///
-/// Records are kept by where the controller is, with what it has said of itself and of when they have changed: they are
-/// believed if it says the same again, and no other can say what they are. A folder is for one user: whoever may write there decides what sensors are called.
+/// The key is the address of the controller and the controller's own data about itself and about the last
+/// changes of its records. Cached records are used if that data is the same again; another controller cannot
+/// influence them. A folder belongs to one user: anyone able to write to it determines the names and meaning of
+/// sensors.
 #[derive(Clone, Debug, Default)]
 pub struct RecordCache {
     memory: Arc<Mutex<Memory>>,
     folder: Option<Arc<PathBuf>>,
 }
 
-/// What is known of a controller from before.
+/// Cached data of a controller.
 #[derive(Debug)]
 pub(crate) struct Known {
-    /// What it has said of its records, as [`Connection::records`](crate::Connection::records) has it.
+    /// Change indicators of the records, as computed by [`Connection::records`](crate::Connection::records).
     pub(crate) key: Vec<u8>,
-    /// How many requests it kept up with at the same time; 0 if nobody knows.
+    /// Number of outstanding requests that the controller keeps up with; 0 if unknown.
     pub(crate) pace: u8,
     pub(crate) records: Arc<Vec<Record>>,
 }
 
-/// Where a controller is.
+/// Address of a controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
-    /// In this machine.
+    /// The controller of this machine.
     Here,
     There(SocketAddr),
 }
@@ -49,33 +51,35 @@ pub(crate) enum Place {
 #[derive(Debug, Default)]
 struct Memory {
     known: HashMap<Place, Arc<Known>>,
-    /// The same by a hash of what they were read from: machines of one model share theirs.
+    /// Decoded records by hash of the encoded ones: machines of one model share them.
     models: HashMap<[u8; 32], Weak<Vec<Record>>>,
-    /// Of whom something is known, oldest first.
+    /// Controllers in `known`, oldest first.
     order: VecDeque<Place>,
-    /// How many files the folder has, once they were counted.
+    /// Number of files in the folder, once they have been counted.
     files: Option<usize>,
 }
 
 impl RecordCache {
-    /// One that is gone when the process ends.
+    /// Returns a cache that exists only in memory.
     #[must_use]
     pub fn in_memory() -> Self {
         Self::default()
     }
 
-    /// One that is kept in files of this folder, which is made when it is needed, for its owner only.
+    /// Returns a cache that is also stored in files of this folder. The folder is created on demand, for its
+    /// owner only.
     #[must_use]
     pub fn in_folder(folder: PathBuf) -> Self {
         Self { folder: Some(Arc::new(folder)), ..Self::default() }
     }
 
-    /// What is known of the controller there; it may have changed since.
+    /// Returns the cached data for a controller, which may be outdated.
     pub(crate) fn known(&self, place: Place) -> Option<Arc<Known>> {
         if let Some(known) = self.memory().known.get(&place) {
             return Some(Arc::clone(known));
         }
-        // It is a few kilobytes of this machine: handing that to another thread takes longer than reading it.
+        // Read synchronously: the file has a few kilobytes, and a hand-over to another thread would take
+        // longer.
         let path = self.folder.as_ref()?.join(file_name(place));
         let octets = match read(&path) {
             Ok(octets) => octets,
@@ -98,7 +102,7 @@ impl RecordCache {
         Some(known)
     }
 
-    /// What these octets say, worked out once for all controllers that have the same.
+    /// Returns the decoded records; controllers with the same records share the result.
     pub(crate) fn decoded(&self, octets: &[Vec<u8>]) -> Arc<Vec<Record>> {
         let model = Sha256::digest(joined(octets).unwrap_or_else(|| octets.concat())).into();
         self.of_model(model).unwrap_or_else(|| self.decode(model, octets))
@@ -118,7 +122,7 @@ impl RecordCache {
         records
     }
 
-    /// Keeps what is known of a controller now; that this fails is no reason to fail.
+    /// Stores the data of a controller. Failure to write the file is only logged.
     pub(crate) fn keep(&self, place: Place, known: Known, octets: &[Vec<u8>]) {
         let packed =
             joined(octets).and_then(|records| packed(place, &Packed::new(&known.key, known.pace, &records)));
@@ -129,8 +133,8 @@ impl RecordCache {
         }
     }
 
-    /// Keeps how many requests a controller keeps up with, if that is quite another number than before, or now all that
-    /// there may be.
+    /// Stores the number of outstanding requests that a controller keeps up with, if it has at least halved,
+    /// doubled, or reached the maximum.
     pub(crate) fn keep_pace(&self, place: Place, pace: usize) {
         let Some((known, pace)) = self.known(place).zip(u8::try_from(pace).ok().filter(|pace| *pace > 0))
         else {
@@ -166,10 +170,10 @@ impl RecordCache {
         }
     }
 
-    /// Whole or not at all: another process may read the same file.
+    /// Writes a file atomically, because other processes may read it.
     fn write(&self, folder: &Path, place: Place, packed: &[u8]) -> io::Result<()> {
         let opened = private(folder)?;
-        // The folder that was looked at, whatever has its name by now.
+        // Refers to the folder that was checked, even if its path is replaced meanwhile.
         let folder = Path::new("/proc/self/fd").join(opened.as_raw_fd().to_string());
         let mut file = tempfile::NamedTempFile::new_in(&folder)?;
         file.write_all(packed)?;
@@ -193,8 +197,8 @@ impl RecordCache {
     }
 }
 
-/// The folder, which is made if it is missing, and refused if others can write there: whoever runs this with the home of
-/// somebody else, as root can, would find what that user has laid.
+/// Opens the folder, creating it if necessary. It is rejected if other users can write to it: otherwise a
+/// process run by root with another user's home directory would use files placed there by that user.
 fn private(folder: &Path) -> io::Result<File> {
     match fs::DirBuilder::new().recursive(true).mode(0o700).create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -205,7 +209,7 @@ fn private(folder: &Path) -> io::Result<File> {
     Ok(opened)
 }
 
-/// Opens something that is this user's, and that nobody else can write.
+/// Opens a file or folder that belongs to this user and is not writable by others.
 fn own(options: &fs::OpenOptions, path: &Path) -> io::Result<(File, fs::Metadata)> {
     let opened = options.open(path)?;
     let facts = opened.metadata()?;
@@ -215,7 +219,7 @@ fn own(options: &fs::OpenOptions, path: &Path) -> io::Result<(File, fs::Metadata
     Ok((opened, facts))
 }
 
-/// Removes a quarter of the files of controllers, those that were written first; how many are left.
+/// Deletes the oldest quarter of the cache files. Returns the number of files left.
 fn forget_oldest(folder: &Path) -> io::Result<usize> {
     let is_ours = |entry: &fs::DirEntry| entry.path().extension().is_some_and(|suffix| suffix == SUFFIX);
     let mut files: Vec<(SystemTime, PathBuf)> = fs::read_dir(folder)?
@@ -241,13 +245,13 @@ fn file_name(place: Place) -> String {
 const SUFFIX: &str = "sdr";
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // What somebody else has laid there may be a pipe, or lead to one.
+    // The path may have been replaced by a pipe or a symbolic link.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let (file, facts) = own(File::options().read(true).custom_flags(flags), path)?;
     if !facts.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
     }
-    // As long as it says it is; it is a hash that tells whether it is whole.
+    // Reads at most the length reported by the file system; the hash detects a truncated file.
     let length = facts.len().min(LONGEST_FILE + 1);
     let mut octets = vec![0; usize::try_from(length).unwrap_or_default()];
     let read = (&file).read(&mut octets)?;
@@ -255,14 +259,14 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(octets)
 }
 
-/// What a file says.
+/// Content of a cache file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Packed<'o> {
     key: &'o [u8],
     pace: u8,
-    /// The octets of all of them, [`joined`].
+    /// Bytes of all records, [`joined`].
     pub(crate) records: &'o [u8],
-    /// Their hash: controllers of one model have the same.
+    /// Hash of the records; the same for controllers of one model.
     model: [u8; 32],
 }
 
@@ -272,8 +276,8 @@ impl<'o> Packed<'o> {
     }
 }
 
-/// The mark of the format; the place, the key and the pace, with their lengths; each record with its length; the hash of
-/// the records; and one over all but them.
+/// Encodes a file: format mark; address, key and pace, each with its length; records, each with its length;
+/// hash of the records; hash over everything except the records.
 pub(crate) fn packed(place: Place, file: &Packed<'_>) -> Option<Vec<u8>> {
     let (place, pace) = (place.octets(), [file.pace]);
     let head = [MARK, &joined(&[&place, file.key, &pace])?].concat();
@@ -281,7 +285,7 @@ pub(crate) fn packed(place: Place, file: &Packed<'_>) -> Option<Vec<u8>> {
     (octets.len() as u64 <= LONGEST_FILE).then_some(octets)
 }
 
-/// What a file says, if it is whole and of this place.
+/// Decodes a file; `None` if it is damaged or belongs to another address.
 pub(crate) fn unpacked(octets: &[u8], place: Place) -> Option<Packed<'_>> {
     if octets.len() as u64 > LONGEST_FILE {
         return None;
@@ -293,7 +297,7 @@ pub(crate) fn unpacked(octets: &[u8], place: Place) -> Option<Packed<'_>> {
     (is_whole && *of == place.octets()).then_some(file)
 }
 
-/// What comes before the hashes: all before the records, the place in it, and what the file says.
+/// Decodes the part before the hashes: the bytes before the records, the address in them, and the content.
 pub(crate) fn fields(content: &[u8]) -> Option<(&[u8], &[u8], Packed<'_>)> {
     let (place, rest) = part(content.strip_prefix(MARK)?)?;
     let (key, rest) = part(rest)?;
@@ -310,7 +314,7 @@ fn hash_of(head: &[u8], model: &[u8; 32]) -> [u8; 32] {
     Sha256::new().chain_update(head).chain_update(model).finalize().into()
 }
 
-/// Each with its length before it; none if one is longer than that can say.
+/// Concatenates parts, each with a 16-bit length; `None` if a part is too long for that.
 fn joined(parts: &[impl AsRef<[u8]>]) -> Option<Vec<u8>> {
     let mut octets = Vec::with_capacity(parts.iter().map(|part| 2 + part.as_ref().len()).sum());
     for part in parts.iter().map(AsRef::as_ref) {
@@ -320,13 +324,13 @@ fn joined(parts: &[impl AsRef<[u8]>]) -> Option<Vec<u8>> {
     Some(octets)
 }
 
-/// The first of those, and what follows it.
+/// Returns the first part and the rest.
 fn part(octets: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = octets.split_first_chunk::<2>()?;
     rest.split_at_checked(u16::from_le_bytes(*length).into())
 }
 
-/// All of those.
+/// Returns all parts.
 pub(crate) fn parts(octets: &[u8]) -> Option<Vec<&[u8]>> {
     let (mut parts, mut rest) = (Vec::new(), octets);
     while !rest.is_empty() {

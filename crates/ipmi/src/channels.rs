@@ -1,4 +1,4 @@
-//! Who may use a channel, with which suites, and its key (IPMI 2.0, 22.15, 22.22, 22.23 and 22.25).
+//! Channel access, cipher suites and channel keys (IPMI 2.0, 22.15, 22.22, 22.23 and 22.25).
 
 use ipmi_proto::capabilities::{GetCipherSuites, ListedSuite, listed_suites};
 use ipmi_proto::channel::{ChannelAccess, ChannelNumber, GetChannelAccess, SetChannelAccess, Setting};
@@ -9,17 +9,18 @@ use crate::thresholds::unless_unchanged;
 use crate::{Connection, IpmiError};
 
 impl Connection {
-    /// Changes who may use a channel, now and from the next start of the controller on; the rest stays. It is read
+    /// Changes the access settings of a channel, both the active and the stored ones. The result is read
     /// back.
     ///
     /// # Errors
-    /// When the controller does not answer, or refuses; and [`IpmiError::Unchanged`].
+    /// If the controller does not respond or rejects the change; [`IpmiError::Unchanged`] if the change has
+    /// no effect.
     pub async fn change_channel(
         &self,
         channel: ChannelNumber,
         change: impl Fn(ChannelAccess) -> ChannelAccess + Send,
     ) -> Result<(), IpmiError> {
-        // The lasting one first: the other may close the channel.
+        // The stored setting is changed first, because the active one may close the channel.
         for setting in [Setting::Lasting, Setting::Volatile] {
             let wanted = change(self.run(&GetChannelAccess { channel, setting }).await?);
             self.run(&SetChannelAccess { channel, setting, access: wanted }).await?;
@@ -29,10 +30,10 @@ impl Connection {
         Ok(())
     }
 
-    /// The cipher suites that a channel lists.
+    /// Returns the cipher suites that a channel lists.
     ///
     /// # Errors
-    /// When the controller does not answer, or refuses.
+    /// If the controller does not respond, or rejects the request.
     pub async fn cipher_suites(&self, channel: ChannelNumber) -> Result<Vec<ListedSuite>, IpmiError> {
         let mut list = Vec::new();
         for piece in 0..=u8::MAX {
@@ -46,22 +47,25 @@ impl Connection {
         Ok(listed_suites(&list))
     }
 
-    /// Whether the key of a channel may be set, and whether it is; none where the controller does not say.
+    /// Returns the lock state of a channel's key `K_g`, and whether a key is set; `None` if the controller
+    /// does not report it.
     ///
     /// # Errors
-    /// When the controller does not answer, or has no such key; and [`IpmiError::InClear`].
+    /// If the controller does not respond, or does not support the key; [`IpmiError::InClear`] if the session
+    /// is not encrypted.
     pub async fn group_key(&self, channel: ChannelNumber) -> Result<(KeyLock, Option<bool>), IpmiError> {
-        // It comes over the network.
+        // The response contains the key.
         self.demand_encryption()?;
         let (lock, key) = self.about_key(channel, KeyOperation::Read).await?;
         Ok((lock, key.map(|key| !key.is_unset())))
     }
 
-    /// Sets the key of a channel, unless others could read it on its way, and compares it with what is read back,
-    /// where that can be read.
+    /// Sets the key `K_g` of a channel, and verifies it if the key is readable. Requires an encrypted
+    /// session.
     ///
     /// # Errors
-    /// When the session is not encrypted, or the controller does not answer or refuses; and [`IpmiError::Unchanged`].
+    /// If the session is not encrypted, or the controller does not respond or rejects the key;
+    /// [`IpmiError::Unchanged`] if the change has no effect.
     pub async fn set_group_key(&self, channel: ChannelNumber, key: &GroupKey) -> Result<(), IpmiError> {
         self.demand_encryption()?;
         self.about_key(channel, KeyOperation::Set(key.clone())).await?;

@@ -1,4 +1,4 @@
-//! One session with one controller, shared by whoever has something to ask.
+//! Connection: a shared session with one controller.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,66 +16,67 @@ use crate::{Endpoint, IpmiError, RecordCache};
 
 /// A session with a controller; clones share it.
 ///
-/// When the last clone is dropped, the session is closed, if the runtime lives long enough for that.
+/// When the last clone is dropped, the session is closed in the background, if the runtime still runs.
 #[derive(Clone, Debug)]
 pub struct Connection {
     handle: Arc<Handle>,
-    /// Who is meant where nobody else is named.
+    /// Default destination of requests: the controller of the session, or one behind it.
     controller: Destination,
 }
 
-/// What is known of the other end of a connection.
+/// Properties of the controller's end of a connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Peer {
-    /// Where it is; none of the controller of this machine.
+    /// Address; `None` for the controller of this machine.
     pub(crate) address: Option<SocketAddr>,
-    /// None of the controller of this machine, whom its driver asks.
+    /// Protection; `None` for the controller of this machine, which is accessed through a driver.
     pub(crate) protection: Option<Protection>,
     pub(crate) guid: Option<[u8; 16]>,
 }
 
-/// How many requests a controller keeps up with at the same time, as its session sees it; 0 if nobody knows.
+/// Number of outstanding requests that the controller currently keeps up with; 0 if unknown.
 pub(crate) type Pace = Arc<AtomicUsize>;
 
 #[derive(Debug)]
 struct Handle {
     orders: mpsc::UnboundedSender<Order>,
-    /// Which of the sessions of whoever takes the orders.
+    /// Identifies the session to the driver task.
     key: u64,
     peer: Peer,
     pace: Pace,
     cache: RecordCache,
 }
 
-/// What whoever moves the octets is told. There are never more than callers who wait for answers.
+/// Orders to the task that sends and receives datagrams. Callers wait for responses, so the queue is bounded
+/// by their number.
 #[derive(Debug)]
 pub(crate) enum Order {
     Open(Opening),
-    /// So many open requests the controller is known to keep up with, should the session not be established yet.
+    /// Sets the initial number of outstanding requests of a session that is not established yet.
     Expect(u64, usize),
     Ask(u64, Vec<Asked>),
-    /// A packet of the serial console.
+    /// Sends a packet of the serial console.
     Serial(u64, Vec<u8>),
-    /// Who takes those that arrive.
+    /// Registers the receiver of serial console packets.
     TakeSerial(u64, mpsc::Sender<Vec<u8>>),
     Close(u64, Option<oneshot::Sender<()>>),
 }
 
-/// A request, whom it is for, and who waits for its answer.
+/// A request: destination, content, and receiver of the response.
 pub(crate) type Asked = (Destination, Request, Asker);
 
-/// What has come of a request.
+/// Result of a request.
 pub(crate) type Outcome = Result<Response, ProtoError>;
 
-/// Who waits for an answer; when it is dropped, there is none.
+/// Receiver of a response; if it is dropped, the caller gets an error.
 #[derive(Debug)]
 pub(crate) enum Asker {
     One(oneshot::Sender<Outcome>),
-    /// Several are waited for together; this is one of them.
+    /// The caller awaits several responses together; the number is the index of this one.
     Of(Arc<Mutex<Several>>, usize),
 }
 
-/// Answers that are waited for together.
+/// Responses awaited together.
 #[derive(Debug)]
 pub(crate) struct Several {
     outcomes: Vec<Outcome>,
@@ -83,7 +84,7 @@ pub(crate) struct Several {
     asker: Option<oneshot::Sender<Vec<Outcome>>>,
 }
 
-/// A session that is to be opened.
+/// A session to open.
 #[derive(Debug)]
 pub(crate) struct Opening {
     pub(crate) key: u64,
@@ -91,21 +92,21 @@ pub(crate) struct Opening {
     pub(crate) session: Box<ipmi_proto::Session>,
     pub(crate) pace: Pace,
     pub(crate) ready: oneshot::Sender<Result<Peer, ProtoError>>,
-    /// Its place on the socket, which others may have once it is dropped.
+    /// Slot on the socket; released on drop.
     pub(crate) seat: Seat,
 }
 
-/// An answer that is on its way. Whoever does not wait for it is not told.
+/// An outstanding response. Dropping it discards the response.
 pub(crate) struct Pending(oneshot::Receiver<Outcome>);
 
-/// The same for several requests.
+/// Outstanding responses to several requests.
 pub(crate) struct PendingAll(oneshot::Receiver<Vec<Outcome>>);
 
 impl Connection {
-    /// Signs in, over a socket of its own; an [`Endpoint`] shares sockets between many.
+    /// Signs in over a new socket. An [`Endpoint`] shares sockets between many sessions.
     ///
     /// # Errors
-    /// When nothing answers in the time of the limit, or the controller refuses.
+    /// If the controller does not respond within the time limit, or rejects the login.
     pub async fn open(address: SocketAddr, login: Login, timing: Timing) -> Result<Self, IpmiError> {
         Endpoint::new().open(address, login, timing).await
     }
@@ -120,41 +121,42 @@ impl Connection {
         Self { handle, controller: Destination::CONTROLLER }
     }
 
-    /// The same session, in which another controller is meant by everything that is asked: one behind that of the
-    /// session. What is known of it is not kept.
+    /// Returns a connection over the same session in which all requests go to another controller, behind that
+    /// of the session. Its records are not cached.
     #[must_use]
     pub fn behind(&self, controller: Destination) -> Self {
         Self { handle: Arc::clone(&self.handle), controller }
     }
 
-    /// Where the controller is; none of this machine's own.
+    /// Returns the address; `None` for the controller of this machine.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.handle.peer.address
     }
 
-    /// What its records are kept under; none of a controller behind another one.
+    /// Returns the cache key; `None` for a controller behind another one.
     pub(crate) fn place(&self) -> Option<Place> {
         let is_itself = self.controller.bridged().is_none();
         is_itself.then(|| self.handle.peer.address.map_or(Place::Here, Place::There))
     }
 
-    /// How many requests it keeps up with, if that is known.
+    /// Returns the number of outstanding requests that the controller keeps up with; 0 if unknown.
     pub(crate) fn pace(&self) -> usize {
         self.handle.pace.load(Ordering::Relaxed)
     }
 
-    /// Where records are kept that were read.
+    /// Returns the cache of records.
     pub(crate) fn cache(&self) -> &RecordCache {
         &self.handle.cache
     }
 
-    /// What protects the session; none where it is this machine's own controller, which only its driver reaches.
+    /// Returns the protection of the session; `None` for the controller of this machine, which is accessed
+    /// through a driver.
     #[must_use]
     pub fn protection(&self) -> Option<Protection> {
         self.handle.peer.protection
     }
 
-    /// The suite that was agreed on, if it is a session of IPMI 2.0.
+    /// Returns the negotiated cipher suite; `None` for other sessions than IPMI 2.0.
     #[must_use]
     pub fn suite(&self) -> Option<CipherSuite> {
         match self.handle.peer.protection? {
@@ -163,24 +165,24 @@ impl Connection {
         }
     }
 
-    /// Who the controller has said it is when the session began, if it has.
+    /// Returns the GUID that the controller sent during the login, if it did.
     #[must_use]
     pub fn guid(&self) -> Option<[u8; 16]> {
         self.handle.peer.guid
     }
 
-    /// Asks, and waits for the answer. Several may ask at the same time.
+    /// Sends a command and waits for the response. Several tasks may do so at the same time.
     ///
     /// # Errors
-    /// When there is no answer in the time of the limit, or it says that the command was not done.
+    /// If there is no response within the time limit, or it has an error code.
     pub async fn run<C: Command>(&self, command: &C) -> Result<C::Reply, IpmiError> {
         self.run_at(Destination::CONTROLLER, command).await
     }
 
-    /// The same, for another logical unit, or another controller behind this one.
+    /// Sends a command to another logical unit, or to another controller behind this one.
     ///
     /// # Errors
-    /// As those of [`run`](Self::run).
+    /// As for [`run`](Self::run).
     pub async fn run_at<C: Command>(
         &self,
         destination: Destination,
@@ -190,33 +192,34 @@ impl Connection {
         reply(command, &response)
     }
 
-    /// Asks for something whose completion code matters to the caller.
+    /// Sends a request and returns the response with its completion code.
     ///
     /// # Errors
-    /// When there is no answer in the time of the limit.
+    /// If there is no response within the time limit.
     pub async fn ask(&self, request: Request) -> Result<Response, IpmiError> {
         self.ask_at(Destination::CONTROLLER, request).await
     }
 
-    /// The same, for another logical unit, or another controller behind this one.
+    /// Sends a request to another logical unit, or to another controller behind this one, and returns the
+    /// response with its completion code.
     ///
     /// # Errors
-    /// When there is no answer in the time of the limit.
+    /// If there is no response within the time limit.
     pub async fn ask_at(&self, destination: Destination, request: Request) -> Result<Response, IpmiError> {
         self.begin(destination, request).answer().await
     }
 
-    /// Asks, without waiting yet: so several requests are on their way at the same time.
+    /// Sends a request without waiting, so that several can be outstanding at the same time.
     pub(crate) fn begin(&self, destination: Destination, request: Request) -> Pending {
         let (asker, answer) = oneshot::channel();
         let Handle { orders, key, .. } = &*self.handle;
-        // When nobody takes orders any more, the asker is dropped, and the answer is that there is none.
+        // If the driver task has ended, the sender is dropped, and `answer` returns an error.
         let destination = destination.seen_from(self.controller);
         let _ = orders.send(Order::Ask(*key, vec![(destination, request, Asker::One(asker))]));
         Pending(answer)
     }
 
-    /// Asks for several things that are waited for together.
+    /// Sends several requests whose responses are awaited together.
     pub(crate) fn begin_all(
         &self,
         requests: impl ExactSizeIterator<Item = (Destination, Request)>,
@@ -237,7 +240,8 @@ impl Connection {
         PendingAll(answers)
     }
 
-    /// Packets of the serial console from now on; those that nobody takes in time are sent again by the controller.
+    /// Returns a receiver of serial console packets. If its buffer is full, packets are dropped, and the
+    /// controller resends them.
     pub(crate) fn serial_packets(&self) -> mpsc::Receiver<Vec<u8>> {
         let (tell, arrived) = mpsc::channel(64);
         let _ = self.handle.orders.send(Order::TakeSerial(self.handle.key, tell));
@@ -248,7 +252,8 @@ impl Connection {
         let _ = self.handle.orders.send(Order::Serial(self.handle.key, payload));
     }
 
-    /// Closes the session and waits until the controller knows it, because controllers have few of them.
+    /// Closes the session and waits for confirmation by the controller, because controllers have few session
+    /// slots.
     pub async fn close(self) {
         let (closed, done) = oneshot::channel();
         if self.handle.orders.send(Order::Close(self.handle.key, Some(closed))).is_ok() {
@@ -258,10 +263,10 @@ impl Connection {
 }
 
 impl Asker {
-    /// Tells what has come of it.
+    /// Delivers the result.
     pub(crate) fn tell(self, outcome: Outcome) {
         match self {
-            // Nobody may wait any more.
+            // The caller may have stopped waiting.
             Self::One(asker) => drop(asker.send(outcome)),
             Self::Of(several, place) => {
                 let mut several = several.lock().unwrap_or_else(PoisonError::into_inner);
@@ -279,7 +284,7 @@ impl Asker {
 }
 
 impl PendingAll {
-    /// The outcomes, in the order of the requests.
+    /// Returns the results in the order of the requests.
     pub(crate) async fn answers(self) -> Result<Vec<Outcome>, IpmiError> {
         Ok(self.0.await.map_err(|_| ProtoError::Ended)?)
     }
@@ -291,7 +296,7 @@ impl Pending {
     }
 }
 
-/// Reads the answer to a command that was done.
+/// Decodes the response to a successful command.
 pub(crate) fn reply<C: Command>(command: &C, response: &Response) -> Result<C::Reply, IpmiError> {
     if response.code != CompletionCode::OK {
         return Err(IpmiError::Completion(response.code));

@@ -1,4 +1,4 @@
-//! The serial console of a machine (IPMI 2.0, 15 and 24).
+//! Serial console of a machine (IPMI 2.0, 15 and 24).
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use tokio::time::sleep_until;
 use crate::thresholds::unless_unchanged;
 use crate::{Connection, IpmiError};
 
-/// A serial console; close it, because there is one only.
+/// A serial console. Close it after use, because a machine has only one.
 #[derive(Debug)]
 pub struct Console {
     bmc: Connection,
@@ -27,8 +27,8 @@ impl Connection {
     /// Opens the serial console of the machine.
     ///
     /// # Errors
-    /// When the controller does not answer, or somebody has it already. Nobody knows then whose the console is: close
-    /// the session, which gives back what is its own (IPMI 2.0, 24.2).
+    /// If the controller does not respond, or the console is in use. After an error it may be unknown whether
+    /// this session owns the console: close the session, which releases it (IPMI 2.0, 24.2).
     pub async fn console(&self) -> Result<Console, IpmiError> {
         let protection = match self.suite() {
             Some(suite) if !suite.is_in_clear() => Protection::Full,
@@ -43,22 +43,23 @@ impl Connection {
                     None => IpmiError::Completion(CompletionCode(code)),
                 });
             }
-            // It is ours, and of no use.
+            // The console is active, but its parameters are not readable.
             Err(error @ IpmiError::Proto(_)) if !error.is_silence() => {
                 let _ = self.deactivate_console().await;
                 return Err(error);
             }
             other => other?,
         };
-        // What has come before is not acknowledged, and comes again.
+        // Earlier packets were not acknowledged, so the controller resends them.
         let (serial, arrived) = (SerialConsole::new(payload, RETRY), self.serial_packets());
         Ok(Console { bmc: self.clone(), serial, arrived, told: std::collections::VecDeque::new() })
     }
 
-    /// Changes how the console is set, and reads it back.
+    /// Changes the configuration of serial over LAN, and reads it back.
     ///
     /// # Errors
-    /// When the controller does not answer, or refuses; and [`IpmiError::Unchanged`].
+    /// If the controller does not respond or rejects the change; [`IpmiError::Unchanged`] if the change has
+    /// no effect.
     pub async fn change_console(
         &self,
         channel: ChannelNumber,
@@ -70,10 +71,11 @@ impl Connection {
         unless_unchanged(read == wanted, "how the console is set")
     }
 
-    /// Takes the console from whoever has it.
+    /// Deactivates the console, whichever session owns it.
     ///
     /// # Errors
-    /// When the controller does not answer, or refuses; that nobody has it is no error.
+    /// If the controller does not respond, or rejects the request. It is not an error if the console is not
+    /// active.
     pub async fn deactivate_console(&self) -> Result<(), IpmiError> {
         match self.run(&DeactivateSerial).await {
             Err(IpmiError::Completion(CompletionCode(NOT_ACTIVE))) => Ok(()),
@@ -83,7 +85,7 @@ impl Connection {
 }
 
 impl Console {
-    /// Queues what was typed; how much of it there is room for.
+    /// Queues typed characters. Returns how many were accepted.
     pub fn write(&mut self, characters: &[u8]) -> usize {
         let written = self.serial.write(characters);
         self.send();
@@ -96,10 +98,10 @@ impl Console {
         self.send();
     }
 
-    /// What happens next. Nothing is lost when this is dropped and called again.
+    /// Waits for the next event. Cancel-safe: no event is lost if the future is dropped.
     ///
     /// # Errors
-    /// When the session has ended.
+    /// If the session has ended.
     pub async fn next(&mut self) -> Result<SerialEvent, IpmiError> {
         loop {
             self.send();
@@ -116,7 +118,7 @@ impl Console {
             tokio::select! {
                 payload = self.arrived.recv() => {
                     let payload = payload.ok_or(ProtoError::Ended)?;
-                    // What is damaged comes again.
+                    // A damaged packet is resent by the controller.
                     self.told.extend(self.serial.receive(&payload, Instant::now()).unwrap_or_default());
                 }
                 () = wake => self.told.extend(self.serial.tick(Instant::now())),
@@ -124,16 +126,16 @@ impl Console {
         }
     }
 
-    /// Whether everything that was typed has arrived.
+    /// Returns whether all typed characters have been acknowledged.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.serial.is_idle()
     }
 
-    /// Ends it, so that others can have it.
+    /// Deactivates the console, so that others can use it.
     ///
     /// # Errors
-    /// When the controller does not answer.
+    /// If the controller does not respond.
     pub async fn close(mut self) -> Result<(), IpmiError> {
         self.send();
         self.bmc.deactivate_console().await
@@ -146,7 +148,7 @@ impl Console {
     }
 }
 
-/// Controllers wait for 50 to 500 ms themselves.
+/// Controllers use retry intervals of 50 to 500 ms.
 const RETRY: Duration = Duration::from_millis(250);
-/// Of Deactivate Payload.
+/// Completion code of Deactivate Payload.
 const NOT_ACTIVE: u8 = 0x80;

@@ -1,8 +1,9 @@
-//! A socket that several datagrams leave and enter at once, which is most of what a scan of many controllers costs.
+//! UDP socket that sends and receives several datagrams per system call, which is most of the cost of a scan
+//! of many controllers.
 //!
-//! Datagrams of one length for one controller are handed to the kernel together, which parts them as late as it can
-//! (segmentation offload); what has arrived is taken with one system call. Where a kernel or a network card does not
-//! know that, it is one after another.
+//! Datagrams of equal length for one controller are passed to the kernel together, which splits them as late
+//! as possible (segmentation offload). Several received datagrams are read with one system call. If kernel or
+//! network card do not support this, datagrams are handled one by one.
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,14 +14,14 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tracing::trace;
 
-/// A socket of UDP for datagrams as short as those of IPMI.
+/// UDP socket for datagrams as short as those of IPMI.
 #[derive(Debug)]
 pub struct Datagrams {
     socket: UdpSocket,
     offload: UdpSocketState,
 }
 
-/// Room for what has arrived. Sockets that are read one after another may share it.
+/// Receive buffer. Sockets that are read one after another may share it.
 #[derive(Debug)]
 pub struct Arrivals {
     octets: Vec<u8>,
@@ -29,22 +30,22 @@ pub struct Arrivals {
 
 impl Default for Arrivals {
     fn default() -> Self {
-        // The kernel gives memory for those parts only that are written to.
+        // The kernel allocates only those pages that are written to.
         Self { octets: vec![0; PLACES * LONGEST], places: [RecvMeta::default(); PLACES] }
     }
 }
 
 impl Datagrams {
-    /// A socket on a port that the kernel chooses.
+    /// Binds a socket to a free port.
     ///
     /// # Errors
-    /// When there is none.
+    /// If the socket cannot be created.
     pub fn bind(address: IpAddr) -> io::Result<Self> {
         let socket = std::net::UdpSocket::bind((address, 0))?;
         let offload = UdpSocketState::new((&socket).into())?;
-        // How a datagram was marked on its way means nothing to IPMI, and the kernel need not tell it of each.
+        // IPMI ignores the type-of-service mark, so the kernel need not report it for each datagram.
         let _ = rustix::net::sockopt::set_ip_recvtos(&socket, false);
-        // As many as may arrive at once; what the kernel does not grant is sent again.
+        // Room for bursts. Responses dropped because the kernel grants less are requested again.
         let _ = offload.set_recv_buffer_size((&socket).into(), RECEIVE_BUFFER);
         Ok(Self { socket: UdpSocket::from_std(socket)?, offload })
     }
@@ -53,23 +54,23 @@ impl Datagrams {
         Self::bind(if is_ipv4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() })
     }
 
-    /// Where it is.
+    /// Returns the local address.
     ///
     /// # Errors
-    /// When the kernel does not say.
+    /// If the kernel reports an error.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// Waits until something has arrived.
+    /// Waits until a datagram has arrived.
     ///
     /// # Errors
-    /// When the runtime ends.
+    /// If the runtime is shutting down.
     pub async fn readable(&self) -> io::Result<()> {
         self.socket.readable().await
     }
 
-    /// Takes some of what has arrived, without waiting; whether there may be more.
+    /// Receives datagrams without waiting, and calls `each` for them. Returns whether there may be more.
     pub fn take(&self, arrivals: &mut Arrivals, mut each: impl FnMut(&[u8], SocketAddr)) -> bool {
         let Arrivals { octets, places } = arrivals;
         let mut rooms = octets.chunks_exact_mut(LONGEST);
@@ -81,15 +82,14 @@ impl Datagrams {
         let taken = match taken {
             Ok(taken) => taken,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-            // It may be about something that was sent to anybody: the limits decide.
+            // The error may concern any earlier datagram, so it is ignored; time limits apply.
             Err(error) => {
                 trace!(%error, "Nothing received");
                 return true;
             }
         };
         if taken < PLACES {
-            // It is empty, as far as the runtime has to know: what arrives from now on wakes it, and so nobody has to
-            // ask the kernel only to be told so.
+            // The queue is empty. Telling the runtime so avoids another system call only to find that out.
             let _ = self.socket.try_io(Interest::READABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
         }
         for (room, place) in rooms.iter().zip(places.iter()).take(taken) {
@@ -99,7 +99,8 @@ impl Datagrams {
         taken == PLACES
     }
 
-    /// Sends datagrams, as many at once as have the same length. What is not sent is lost, as it may be on any network.
+    /// Sends datagrams, those of equal length together. Errors are ignored, as packets may be lost on any
+    /// network.
     pub async fn send(&self, datagrams: &Frames, to: SocketAddr) {
         let most = self.offload.max_gso_segments().clamp(1, MOST_TOGETHER);
         for (together, length) in datagrams.runs(most) {
@@ -136,11 +137,11 @@ impl Datagrams {
 }
 
 const RECEIVE_BUFFER: usize = 1 << 20;
-/// How many controllers' datagrams are taken with one system call.
+/// Number of buffers filled with one system call.
 const PLACES: usize = 8;
-/// What may arrive in one piece: all that the kernel puts together.
+/// Size of a buffer in bytes: the kernel may coalesce datagrams up to this size.
 const LONGEST: usize = 1 << 16;
-/// More than are ever open.
+/// Maximum number of datagrams sent together; more requests are never outstanding.
 const MOST_TOGETHER: usize = 64;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Sockets that the sessions with many controllers share.
+//! Sockets shared by the sessions with many controllers.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -17,7 +17,7 @@ use crate::connection::{Asker, Opening, Order, Pace, Peer};
 use crate::datagrams::{Arrivals, Datagrams};
 use crate::{Connection, IpmiError, RecordCache};
 
-/// Sockets for any number of sessions: a process that asks a thousand controllers needs a few of them only.
+/// Shared sockets for any number of sessions: a process needs only a few sockets for a thousand controllers.
 #[derive(Clone, Debug, Default)]
 pub struct Endpoint {
     sockets: Arc<Mutex<Vec<Shared>>>,
@@ -25,16 +25,16 @@ pub struct Endpoint {
     cache: RecordCache,
 }
 
-/// A socket, as those see it who open sessions.
+/// A socket as seen by callers that open sessions.
 #[derive(Clone, Debug)]
 struct Shared {
     is_ipv4: bool,
     orders: mpsc::UnboundedSender<Order>,
-    /// How many sessions it has.
+    /// Number of sessions on the socket.
     load: Arc<AtomicUsize>,
 }
 
-/// A place on a socket, until it is dropped.
+/// A session slot on a socket; released on drop.
 #[derive(Debug)]
 pub(crate) struct Seat(Arc<AtomicUsize>);
 
@@ -46,22 +46,22 @@ impl Seat {
 }
 
 impl Endpoint {
-    /// One without sockets; they are opened when they are needed. Records of sensors are kept in memory.
+    /// Returns an endpoint that opens sockets on demand and caches sensor records in memory.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One that keeps records of sensors where it is told.
+    /// Returns an endpoint that uses this cache of sensor records.
     #[must_use]
     pub fn with_cache(cache: RecordCache) -> Self {
         Self { cache, ..Self::default() }
     }
 
-    /// Signs in with a controller.
+    /// Signs in to a controller.
     ///
     /// # Errors
-    /// When nothing answers in the time of the limit, or the controller refuses.
+    /// If the controller does not respond within the time limit, or rejects the login.
     pub async fn open(
         &self,
         address: SocketAddr,
@@ -76,9 +76,9 @@ impl Endpoint {
         let (ready, opened) = oneshot::channel();
         let opening = Opening { key, address, session, pace: Pace::clone(&pace), ready, seat };
         orders.send(Order::Open(opening)).map_err(|_| ProtoError::Ended)?;
-        // Whoever stops waiting has the session ended, too.
+        // If the caller stops waiting, the session is closed.
         let mut abandoned = Abandoned { orders: Some(&orders), key };
-        // What is known of it is read while the first question is on its way.
+        // The cache is read while the first request is on its way.
         tokio::task::yield_now().await;
         if let Some(known) = self.cache.known(Place::There(address)) {
             orders.send(Order::Expect(key, known.pace.into())).map_err(|_| ProtoError::Ended)?;
@@ -89,7 +89,7 @@ impl Endpoint {
         Ok(Connection::new(orders.clone(), key, (peer, pace), self.cache.clone()))
     }
 
-    /// A socket with room for one session more.
+    /// Returns a socket with room for another session, opening one if necessary.
     fn socket_for(&self, address: SocketAddr) -> io::Result<(mpsc::UnboundedSender<Order>, Seat)> {
         let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         sockets.retain(|socket| !socket.orders.is_closed());
@@ -105,7 +105,7 @@ impl Endpoint {
     }
 }
 
-/// A login that nobody waits for any more.
+/// Closes a login on drop, unless it was completed.
 struct Abandoned<'o> {
     orders: Option<&'o mpsc::UnboundedSender<Order>>,
     key: u64,
@@ -123,13 +123,14 @@ impl Drop for Seat {
     }
 }
 
-/// Moves octets between one socket and its sessions, until there are none and nobody can open another.
+/// Task that sends and receives datagrams between one socket and its sessions; ends when there are no
+/// sessions and no endpoint.
 struct Driver {
     socket: Datagrams,
     members: BTreeMap<u64, Member>,
-    /// Who is where. There may be several sessions with one controller.
+    /// Sessions by peer address. There may be several with one controller.
     peers: BTreeMap<(IpAddr, u16), Vec<u64>>,
-    /// When sessions have something to do, soonest first.
+    /// Deadlines of sessions, earliest first.
     deadlines: BTreeSet<(Instant, u64)>,
 }
 
@@ -140,18 +141,18 @@ struct Member {
     askers: Askers,
     ready: Option<oneshot::Sender<Result<Peer, ProtoError>>>,
     closers: Vec<oneshot::Sender<()>>,
-    /// Who takes packets of the serial console.
+    /// Receiver of serial console packets.
     serial: Option<mpsc::Sender<Vec<u8>>>,
     deadline: Option<Instant>,
     has_ended: bool,
     _seat: Seat,
 }
 
-/// Who waits for the answers to the requests of a session, in their order.
+/// Receivers of the responses of a session, in the order of the requests.
 #[derive(Default)]
 struct Askers {
     waiting: VecDeque<Option<Asker>>,
-    /// Of how many that were first nobody waits any more.
+    /// Number of requests before the first element of `waiting`.
     done: u64,
 }
 
@@ -160,7 +161,7 @@ impl Askers {
         self.waiting.reserve(requests);
     }
 
-    /// Of the request that the session has been told last.
+    /// Adds the receiver for the latest request of the session.
     fn add(&mut self, asker: Asker) {
         self.waiting.push_back(Some(asker));
     }
@@ -224,8 +225,8 @@ impl Driver {
         }
     }
 
-    /// Takes some of what has arrived: those who have sent it are answered before more is taken, so that they have
-    /// something to do meanwhile.
+    /// Receives some datagrams. Sessions that received one are served before more are read, so that their
+    /// controllers have work meanwhile.
     fn take(&mut self, arrivals: &mut Arrivals, touched: &mut Vec<u64>) {
         let now = Instant::now();
         let Self { socket, members, peers, .. } = self;
@@ -238,7 +239,8 @@ impl Driver {
                 let Some(member) = members.get_mut(key) else { continue };
                 match member.session.receive(datagram, now) {
                     Ok(()) => {
-                        // What it says is told at once, so that it need not be kept until all has been read.
+                        // Results are delivered at once, so that they need not be stored until everything has
+                        // been read.
                         member.tell();
                         if touched.last() != Some(key) {
                             touched.push(*key);
@@ -276,7 +278,7 @@ impl Driver {
                 }
             }
             Order::Ask(key, asked) => {
-                // Of a session that has ended nobody asks; the askers are told by being dropped.
+                // The session has ended; dropping the receivers reports that to the callers.
                 let Some(member) = self.members.get_mut(&key) else { return };
                 member.session.reserve(asked.len());
                 member.askers.reserve(asked.len());
@@ -315,12 +317,12 @@ impl Driver {
         }
     }
 
-    /// Sends what a session has to send, tells what has come of it, and sees when it has something to do again.
+    /// Sends the pending datagrams of a session, delivers results, and updates its deadline.
     async fn settle(&mut self, key: u64, out: &mut Frames) {
         let Some(member) = self.members.get_mut(&key) else { return };
         let now = Instant::now();
         member.session.transmit_into(out, now);
-        // What is not sent is sent again when no answer comes.
+        // Datagrams that could not be sent are resent after their timeout.
         self.socket.send(out, member.address).await;
         out.clear();
         if let Some(pace) = member.session.pace() {
@@ -350,7 +352,7 @@ impl Driver {
 }
 
 impl Member {
-    /// Tells everybody what has come of what they asked for.
+    /// Delivers all results of the session.
     fn tell(&mut self) {
         while let Some(event) = self.session.event() {
             match event {
@@ -365,7 +367,7 @@ impl Member {
                     }
                 }
                 Event::Serial(payload) => {
-                    // What is not taken is not acknowledged, and so comes again.
+                    // A packet that is dropped here is not acknowledged, so the controller resends it.
                     self.serial.as_ref().map(|taker| taker.try_send(payload));
                 }
                 Event::Ended(outcome) => {
@@ -383,14 +385,14 @@ impl Member {
     }
 }
 
-/// What the random numbers and initial vectors of sessions are made of, drawn for several at once.
+/// Random seeds of sessions, several per system call.
 #[derive(Default)]
 struct Seeds(Zeroizing<Vec<[u8; 32]>>);
 
 impl Seeds {
     fn draw(&mut self) -> io::Result<[u8; 32]> {
         if self.0.is_empty() {
-            // So many octets come whole or not at all (getrandom(2)).
+            // Up to 256 bytes are returned completely or not at all (getrandom(2)).
             let mut drawn = Zeroizing::new([[0; 32]; SEEDS_AT_ONCE]);
             let octets = drawn.as_flattened_mut();
             let count = rustix::rand::getrandom(&mut *octets, rustix::rand::GetRandomFlags::empty())?;
@@ -399,7 +401,7 @@ impl Seeds {
             }
             self.0.extend_from_slice(&*drawn);
         }
-        // It does not stay here: whoever knew it could foresee what the session draws.
+        // The seed is removed from this buffer, because it determines all random numbers of the session.
         let seed = self.0.last_mut().map(std::mem::take).unwrap_or_default();
         self.0.pop();
         Ok(seed)
@@ -412,9 +414,9 @@ impl std::fmt::Debug for Seeds {
     }
 }
 
-/// Together 256 octets.
+/// 256 bytes together.
 const SEEDS_AT_ONCE: usize = 8;
 static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
-/// The answers to a few requests of so many sessions fit into the buffer that a kernel grants to everybody. Where more
-/// of them come at once, those that are lost are asked for again.
+/// Maximum number of sessions per socket: a few responses for each fit into the default receive buffer of the
+/// kernel. Responses lost in larger bursts are requested again.
 const MOST_SESSIONS: usize = 64;

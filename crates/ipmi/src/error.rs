@@ -1,62 +1,63 @@
-//! Why a controller could not be asked, or has not done what it was asked for.
+//! Errors of requests to a controller.
 
 use std::io;
 
 use ipmi_proto::{CompletionCode, Protection, ProtoError};
 
-/// Why there is no answer, or not the one that was hoped for.
+/// Error of a request to a controller.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IpmiError {
-    /// The session, or something in it.
+    /// Error of the session or the protocol.
     #[error(transparent)]
     Proto(#[from] ProtoError),
-    /// The controller does not do it.
+    /// The controller rejected the command.
     #[error("the controller refuses: {0}{way_out}", way_out = way_out(*.0))]
     Completion(CompletionCode),
-    /// The controller does not do it, for a reason of the command's own.
+    /// The controller rejected the command with a code specific to it.
     #[error("the controller refuses: {reason}\n  (completion code {code:02x}h)")]
     Refused {
-        /// The reason.
+        /// Reason for the rejection.
         reason: &'static str,
-        /// Its number.
+        /// Completion code.
         code: u8,
     },
-    /// The controller has said that it was done, and it was not.
+    /// The controller reported success, but reading back shows no change.
     #[error("the controller says that it has changed {what}, but reading it back shows no change")]
     Unchanged {
-        /// What was to be changed.
+        /// Name of the setting.
         what: &'static str,
     },
-    /// A secret would be sent where others can read it.
+    /// A secret was not sent, because the session is not encrypted.
     #[error("passwords are not sent with {protection}, which does not encrypt\n  use cipher suite 17 or 3")]
     InClear {
-        /// What protects the session.
+        /// Protection of the session.
         protection: Protection,
     },
-    /// The driver of this machine's own controller.
+    /// Error of the driver for the controller of this machine.
     #[error("{0}")]
     Driver(#[source] io::Error),
-    /// The socket, or what randomness comes from.
+    /// Error of a socket or of the random number source.
     #[error("the network: {0}")]
     Socket(#[from] io::Error),
 }
 
 impl IpmiError {
-    /// Whether the controller does not let this user in: many lock an account after a few attempts.
+    /// Returns whether the controller rejected the user. Do not retry in this case: many controllers lock an
+    /// account after a few attempts.
     #[must_use]
     pub fn is_about_the_user(&self) -> bool {
         matches!(self, Self::Proto(error) if error.is_about_the_user())
     }
 
-    /// Whether nobody answers, or not any more.
+    /// Returns whether the controller does not respond, or no longer responds.
     #[must_use]
     pub fn is_silence(&self) -> bool {
         matches!(self, Self::Proto(ProtoError::NoAnswer | ProtoError::Undecided | ProtoError::Ended))
     }
 }
 
-/// What whoever asks can do about it, on a line of its own; nothing where nobody knows.
+/// Returns a hint for the user, beginning with a line break; may be empty.
 fn way_out(code: CompletionCode) -> &'static str {
     match code.0 {
         INSUFFICIENT_PRIVILEGE => "\n  ask at a higher level with --level, or as another user",

@@ -1,4 +1,4 @@
-//! Reading and clearing the event log (IPMI 2.0, 31).
+//! Reading and clearing the system event log (IPMI 2.0, 31).
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -9,37 +9,38 @@ use ipmi_proto::storage::{ClearSel, ClearStep, GetSelEntry, GetSelInfo, ReserveS
 
 use crate::{Connection, IpmiError};
 
-/// How far somebody has read the log of one controller. The default is: not at all.
+/// Read position in the log of one controller. The default is the start of the log.
 #[derive(Clone, Debug, Default)]
 pub struct LogPosition {
     info: Option<SelInfo>,
-    /// The last record that was read, with its number.
+    /// Id and bytes of the last record read.
     last: Option<(u16, Vec<u8>)>,
 }
 
-/// What is new in a log.
+/// New records of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEvents {
-    /// The records, oldest first.
+    /// New records, oldest first.
     pub records: Vec<SelRecord>,
-    /// Whether the log was cleared, or has overwritten what was read before, so that these are all there are.
+    /// Whether `records` is the whole log, because the log was cleared or has overwritten the records read
+    /// before.
     pub begins_anew: bool,
 }
 
 impl Connection {
-    /// All records of the event log, oldest first.
+    /// Returns all records of the event log, oldest first.
     ///
     /// # Errors
-    /// When the controller does not answer, or the log changes in a way that leads nowhere.
+    /// If the controller does not respond, or the log changes inconsistently while it is read.
     pub async fn events(&self) -> Result<Vec<SelRecord>, IpmiError> {
         Ok(self.events_since(&mut LogPosition::default()).await?.records)
     }
 
-    /// The records that have come since the position, which moves behind them. It takes one question where there are
-    /// none.
+    /// Returns the records after the position, and moves the position behind them. If there are no new
+    /// records, this takes one request.
     ///
     /// # Errors
-    /// When the controller does not answer; the position is where it was then.
+    /// If the controller does not respond; the position is then unchanged.
     pub async fn events_since(&self, position: &mut LogPosition) -> Result<NewEvents, IpmiError> {
         let info = self.run(&GetSelInfo).await?;
         if position.info == Some(info) {
@@ -47,7 +48,7 @@ impl Connection {
         }
         let (mut last, mut next) = match &position.last {
             Some((id, record)) => match self.entry(*id).await? {
-                // Numbers are used again, so the record itself decides.
+                // Record ids are reused, so the content is compared as well.
                 Some((after, same)) if same == *record => (position.last.clone(), after),
                 _ => (None, FIRST),
             },
@@ -58,13 +59,14 @@ impl Connection {
             (last, next) = (None, LAST);
         }
         let mut records = Vec::new();
-        // Some count too few; one that lies about what is next must neither keep us for ever nor tell anything twice.
+        // Some controllers report too small a count. The limit and the set of ids prevent endless loops and
+        // duplicates.
         let most = usize::from(info.records) + MOST_UNCOUNTED;
         let mut met = HashSet::new();
         while next != LAST && records.len() < most && met.insert(next) {
             let Some((after, octets)) = self.entry(next).await? else { break };
             let record = SelRecord::read(next, &octets);
-            // The first is asked for by a number that is not its own.
+            // The first record is requested as id 0, which is not its own id.
             last = Some((record.id, octets));
             met.insert(record.id);
             records.push(record);
@@ -74,7 +76,7 @@ impl Connection {
         Ok(NewEvents { records, begins_anew })
     }
 
-    /// The next record's number, and this one; none if it is not there.
+    /// Returns the id of the next record and the bytes of this one; `None` if the record does not exist.
     async fn entry(&self, id: u16) -> Result<Option<(u16, Vec<u8>)>, IpmiError> {
         match self.run(&GetSelEntry(id)).await {
             Err(IpmiError::Completion(CompletionCode::NOT_PRESENT)) => Ok(None),
@@ -82,15 +84,15 @@ impl Connection {
         }
     }
 
-    /// Clears the event log, and waits until that is done.
+    /// Clears the event log, and waits until that is complete.
     ///
     /// # Errors
-    /// When the controller does not answer or refuses; [`CompletionCode::TIMEOUT`] also if it is not done after half a
-    /// minute.
+    /// If the controller does not respond or rejects the request; also [`CompletionCode::TIMEOUT`] if
+    /// clearing is not complete after 30 seconds.
     pub async fn clear_events(&self) -> Result<(), IpmiError> {
         for _ in 0..RESERVATIONS {
             match self.clear_reserved().await {
-                // Something was logged in between.
+                // A record was added in between.
                 Err(IpmiError::Completion(CompletionCode::RESERVATION)) => {}
                 other => return other,
             }
@@ -100,7 +102,7 @@ impl Connection {
 
     async fn clear_reserved(&self) -> Result<(), IpmiError> {
         let reservation = match self.run(&ReserveSel).await {
-            // Whoever knows no reservations needs none.
+            // A controller without reservations accepts 0.
             Err(IpmiError::Completion(CompletionCode::UNKNOWN_COMMAND)) => 0,
             other => other?,
         };
@@ -112,7 +114,7 @@ impl Connection {
             step = ClearStep::Poll;
             tokio::time::sleep(PAUSE).await;
         }
-        // It answers, so nobody need look for it.
+        // The controller does respond, so this is not reported as missing response.
         Err(IpmiError::Completion(CompletionCode::TIMEOUT))
     }
 }

@@ -1,4 +1,4 @@
-//! Reading an inventory, piece by piece, and changing it (IPMI 2.0, 34).
+//! Reading and changing FRU inventories (IPMI 2.0, 34).
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use ipmi_proto::{Command, CompletionCode, ProtoError};
 use crate::{Connection, IpmiError};
 
 impl Connection {
-    /// The inventory of a device of the controller; 0 is the machine's.
+    /// Returns the decoded inventory of a device of the controller; device 0 is the machine itself.
     ///
     /// # Errors
-    /// When the controller does not answer, or there is no inventory.
+    /// If the controller does not respond, or there is no valid inventory.
     pub async fn inventory(&self, device: u8) -> Result<Inventory, IpmiError> {
         Ok(Inventory::decode(&self.read_inventory(device).await?)?)
     }
 
-    /// The octets of an inventory.
+    /// Returns the bytes of an inventory.
     ///
     /// # Errors
-    /// When the controller does not answer, or there is no such device.
+    /// If the controller does not respond, or there is no such device.
     pub async fn read_inventory(&self, device: u8) -> Result<Vec<u8>, IpmiError> {
         let info = self.run(&GetFruInfo(device)).await?;
         let (total, unit) = (usize::from(info.octets), if info.is_in_words { 2 } else { 1 });
@@ -31,11 +31,11 @@ impl Connection {
             let offset = u16::try_from(octets.len() / unit)
                 .map_err(|_| ProtoError::Truncated { what: "an inventory" })?;
             let piece = match self.unless_busy(&ReadFru { device, offset, count }).await {
-                // Some say that they are larger than they are.
+                // Some devices report a size that is too large.
                 Err(IpmiError::Completion(code)) if !octets.is_empty() && is_behind_the_end(code) => break,
                 piece => piece?,
             };
-            // More than was asked for is not what follows, and the next piece begins with a whole word.
+            // Extra bytes are discarded, and the next piece begins at a word boundary.
             let length = piece.len().min(usize::from(count) * unit) / unit * unit;
             if length == 0 {
                 break;
@@ -46,7 +46,7 @@ impl Connection {
         Ok(octets)
     }
 
-    /// Asks again while the device is at work on something else.
+    /// Runs a command and repeats it while the device is busy.
     async fn unless_busy<C: Command>(&self, command: &C) -> Result<C::Reply, IpmiError> {
         for _ in 0..MOST_BUSY {
             match self.run(command).await {
@@ -60,8 +60,8 @@ impl Connection {
     /// Changes one field of an inventory, and reads it back.
     ///
     /// # Errors
-    /// When the controller does not answer or refuses, there is no such field, or no room; and
-    /// [`IpmiError::Unchanged`].
+    /// If the controller does not respond or rejects the change, the field does not exist, or there is no
+    /// room; [`IpmiError::Unchanged`] if the change has no effect.
     pub async fn change_inventory(
         &self,
         device: u8,
@@ -83,7 +83,7 @@ impl Connection {
     async fn write_inventory(&self, device: u8, patch: &Patch) -> Result<(), IpmiError> {
         let unit = if self.run(&GetFruInfo(device)).await?.is_in_words { 2 } else { 1 };
         for (place, piece) in patch.octets.chunks(PIECE).enumerate() {
-            // Areas begin at multiples of eight, and pieces are even, so words are whole.
+            // Areas begin at multiples of eight and pieces have even lengths, so words are complete.
             let offset = u16::try_from((patch.offset + place * PIECE) / unit)
                 .map_err(|_| ProtoError::Truncated { what: "an inventory" })?;
             match self.unless_busy(&WriteFru { device, offset, octets: piece.to_vec() }).await {
@@ -98,16 +98,16 @@ impl Connection {
     }
 }
 
-/// What those say who are asked for what is behind the end.
+/// Returns whether the code is one of those used for offsets beyond the end.
 fn is_behind_the_end(code: CompletionCode) -> bool {
     matches!(code.0, 0xc7..=0xcc | 0xff)
 }
 
-/// As much as every controller takes and returns.
+/// Length of a piece in bytes; all controllers support it.
 const PIECE: usize = 16;
-/// Of Write FRU Data.
+/// Completion code of Write FRU Data.
 const WRITE_PROTECTED: u8 = 0x80;
-/// Of Read FRU Data and Write FRU Data.
+/// Completion code of Read FRU Data and Write FRU Data.
 const BUSY: u8 = 0x81;
 const MOST_BUSY: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(100);

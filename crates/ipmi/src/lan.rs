@@ -1,4 +1,4 @@
-//! How a controller is reached over the network, and changing it (IPMI 2.0, 23).
+//! Reading and changing the LAN configuration (IPMI 2.0, 23).
 
 use ipmi_proto::ProtoError;
 use ipmi_proto::channel::ChannelNumber;
@@ -9,10 +9,10 @@ use crate::thresholds::unless_unchanged;
 use crate::{Connection, IpmiError};
 
 impl Connection {
-    /// The parameters that the controller has of those that are asked for, in their order.
+    /// Returns those of the parameters that the controller supports, in order.
     ///
     /// # Errors
-    /// When the controller does not answer, or refuses all of them.
+    /// If the controller does not respond, or rejects all of them.
     pub async fn lan_parameters(
         &self,
         channel: ChannelNumber,
@@ -23,7 +23,7 @@ impl Connection {
             match self.run(&GetLanParameter { channel, parameter: *parameter }).await {
                 Ok(value) => values.push((*parameter, value)),
                 Err(IpmiError::Completion(code)) => refused = Some(code),
-                // One that reads as nonsense is as good as none.
+                // A parameter with an invalid value is treated as not supported.
                 Err(IpmiError::Proto(error)) if error.is_about_octets() => {}
                 Err(error) => return Err(error),
             }
@@ -34,10 +34,11 @@ impl Connection {
         }
     }
 
-    /// Sets the most that a cipher suite allows; none switches it off.
+    /// Sets the maximum privilege level of a cipher suite; [`AccessLevel::NoAccess`] disables the suite.
     ///
     /// # Errors
-    /// When the controller does not list the suite, or refuses; and [`IpmiError::Unchanged`].
+    /// If the controller does not list the suite, or rejects the change; [`IpmiError::Unchanged`] if the
+    /// change has no effect.
     pub async fn limit_suite(
         &self,
         channel: ChannelNumber,
@@ -56,7 +57,7 @@ impl Connection {
         unless_unchanged(is_done, "what the cipher suite allows")
     }
 
-    /// The suites in the controller's order, and the most that each allows.
+    /// Returns the suites in the order of the controller, and the maximum level of each.
     async fn suite_limits(&self, channel: ChannelNumber) -> Result<(Vec<u8>, Vec<AccessLevel>), IpmiError> {
         let get = |parameter| async move { self.run(&GetLanParameter { channel, parameter }).await };
         let suites = match get(LanParameter::Suites).await? {
@@ -69,11 +70,11 @@ impl Connection {
         }
     }
 
-    /// Changes a parameter, and reads it back. The connection may be lost by it, which is no error: the answer of a
-    /// controller that has moved does not arrive.
+    /// Changes a parameter, and reads it back. A lost connection is not an error: the response of a
+    /// controller that changed its address does not arrive.
     ///
     /// # Errors
-    /// When the controller refuses; and [`IpmiError::Unchanged`].
+    /// If the controller rejects the change; [`IpmiError::Unchanged`] if the change has no effect.
     pub async fn change_lan(&self, channel: ChannelNumber, change: LanChange) -> Result<Kept, IpmiError> {
         let read_back = change.read_back();
         let set = SetLanParameter { channel, change };
@@ -88,8 +89,8 @@ impl Connection {
         }
     }
 
-    /// Does something while nobody else changes parameters of the channel, where the controller knows that. Whether
-    /// it still answers afterwards: [`Kept::Unread`] or [`Kept::Lost`].
+    /// Runs a change while the parameters of the channel are locked, if the controller supports that. Returns
+    /// [`Kept::Unread`] if it still responds afterwards, and [`Kept::Lost`] if not.
     pub(crate) async fn in_lan_transaction(
         &self,
         channel: ChannelNumber,
@@ -106,8 +107,8 @@ impl Connection {
             other => other,
         };
         if has_begun {
-            // Whatever became of it, others may go on. Who has moved does not hear it, and need not be waited for
-            // twice.
+            // Unlock the parameters even after a failure. A controller whose address has changed does not
+            // receive this, and must not be waited for twice.
             if changed.is_ok() && set(LanChange::Commit).await.is_err_and(|error| error.is_silence()) {
                 return Ok(Kept::Lost);
             }
@@ -117,14 +118,14 @@ impl Connection {
     }
 }
 
-/// What reading back has shown of a change that was not refused.
+/// Result of reading back a change that was not rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
-    /// It is as it was wanted.
+    /// The value is as requested.
     Read,
-    /// It cannot be read.
+    /// The value cannot be read.
     Unread,
-    /// The controller does not answer any more: it may have moved.
+    /// The controller no longer responds: its address may have changed.
     Lost,
 }
 

@@ -1,4 +1,4 @@
-//! How a controller is reached by IPv6, and changing it (IPMI 2.0, table 23-4).
+//! Reading and changing the IPv6 configuration (IPMI 2.0, table 23-4).
 
 use std::net::Ipv6Addr;
 
@@ -12,28 +12,28 @@ use ipmi_proto::lan6::{
 use crate::lan::{Kept, kept};
 use crate::{Connection, IpmiError};
 
-/// How a controller is reached by IPv6; what it does not say is none.
+/// IPv6 configuration of a controller; `None` for values that it does not report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lan6 {
-    /// Which families of addresses it uses.
+    /// Address families in use.
     pub families: AddressFamilies,
-    /// How many addresses it can have.
+    /// Number of supported addresses.
     pub slots: Option<AddressSlots>,
-    /// Those that somebody has set, by their slots; slots that are off are left out.
+    /// Static addresses by slot; disabled slots are omitted.
     pub fixed: Vec<(u8, Ipv6Address)>,
-    /// Those that have come by themselves; empty places are left out.
+    /// Dynamic addresses by slot; empty slots are omitted.
     pub dynamic: Vec<(u8, Ipv6Address)>,
-    /// Which routers it uses.
+    /// Router configuration in use.
     pub router_use: Option<RouterUse>,
-    /// The router that somebody has set.
+    /// First static router.
     pub router: Option<Ipv6Addr>,
 }
 
 impl Connection {
-    /// How the controller is reached by IPv6; none if it does not know that.
+    /// Returns the IPv6 configuration; `None` if the controller does not support IPv6.
     ///
     /// # Errors
-    /// When the controller does not answer.
+    /// If the controller does not respond.
     pub async fn lan6(&self, channel: ChannelNumber) -> Result<Option<Lan6>, IpmiError> {
         let Some(families) = self.if_known(&GetAddressFamilies(channel)).await? else { return Ok(None) };
         let slots = self.if_known(&GetAddressSlots(channel)).await?;
@@ -54,11 +54,10 @@ impl Connection {
         Ok(Some(Lan6 { families, slots, fixed, dynamic, router_use, router }))
     }
 
-    /// Changes how the controller is reached by IPv6, and reads it back. The connection may be lost by it, which is
-    /// no error.
+    /// Changes the IPv6 configuration, and reads it back. A lost connection is not an error.
     ///
     /// # Errors
-    /// When the controller refuses; and [`IpmiError::Unchanged`].
+    /// If the controller rejects the change; [`IpmiError::Unchanged`] if the change has no effect.
     pub async fn change_lan6(&self, channel: ChannelNumber, change: Lan6Change) -> Result<Kept, IpmiError> {
         let set = SetLan6Parameter { channel, change };
         if self.in_lan_transaction(channel, async || self.run(&set).await).await? == Kept::Lost {
@@ -85,7 +84,7 @@ impl Connection {
         }
     }
 
-    /// None where the controller does not have it, or what it has reads as nonsense.
+    /// Runs a command; `None` if the controller does not support it or its response is not valid.
     async fn if_known<C: Command>(&self, command: &C) -> Result<Option<C::Reply>, IpmiError> {
         match self.run(command).await {
             Ok(reply) => Ok(Some(reply)),
@@ -96,5 +95,5 @@ impl Connection {
     }
 }
 
-/// More than any controller has; what it says is no reason to ask 255 times twice.
+/// Maximum number of slots that are read, whatever count the controller reports.
 const MOST_SLOTS: u8 = 32;

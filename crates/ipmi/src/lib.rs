@@ -1,8 +1,9 @@
-//! Talks IPMI over the network to the management controllers (BMC) of machines.
+//! IPMI client for the management controllers (BMC) of machines, over the network or through the local
+//! driver.
 //!
-//! For programs that ask many controllers at once: [`Connection`] is one shared session with one of them, whose
-//! requests go out several at a time and again when they are lost.
-//! What is said is in [`proto`], which does no I/O.
+//! For programs that query many controllers at once: [`Connection`] is a shared session with one of them. It
+//! sends several requests in parallel and resends lost ones.
+//! The protocol itself, without I/O, is in [`proto`].
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), telarch_ipmi::IpmiError> {
@@ -54,5 +55,5 @@ pub use sensors::{Measured, Standing};
 pub use sight::{Sighting, sight};
 pub use users::{PasswordVerdict, Sign, User};
 
-/// The port of IPMI over LAN (IPMI 2.0, 13.1.2).
+/// UDP port of IPMI over LAN (IPMI 2.0, 13.1.2).
 pub const PORT: u16 = 623;

@@ -1,4 +1,4 @@
-//! The controller of this machine, asked through the driver of the kernel: no session, no password, root only.
+//! Access to the controller of this machine through the kernel driver: no session, no password, root only.
 
 mod driver;
 
@@ -19,49 +19,50 @@ use self::driver::OpenIpmi;
 use crate::connection::{Asked, Asker, Order, Pace, Peer};
 use crate::{Connection, IpmiError, RecordCache};
 
-/// What passes requests on to a controller and has its answers, without a session: a driver.
+/// A driver that exchanges requests and responses with a controller, without a session.
 pub trait Transport: AsFd + Send + Sync + 'static {
-    /// Passes a request on.
+    /// Sends a request.
     ///
     /// # Errors
-    /// When the driver does not take it.
+    /// If the driver rejects the request.
     fn send(&self, id: i64, destination: Destination, request: &Request) -> io::Result<()>;
 
-    /// An answer, with the number of its request; it never waits. The file is readable when there is one.
+    /// Returns a response and the id of its request, without waiting. The file is readable if there is a
+    /// response.
     ///
     /// # Errors
-    /// `WouldBlock` when there is none yet, and whatever else the driver says.
+    /// `WouldBlock` if there is no response yet, or another error of the driver.
     fn receive(&self) -> io::Result<(i64, Response)>;
 }
 
 impl Connection {
-    /// With the controller of this machine, through `/dev/ipmi0`.
+    /// Connects to the controller of this machine through `/dev/ipmi0`.
     ///
     /// # Errors
-    /// When there is no driver, or this user may not use it.
+    /// If there is no driver, or the user may not access it.
     pub fn local(timing: Timing) -> Result<Self, IpmiError> {
         let driver = OpenIpmi::open().map_err(IpmiError::Driver)?;
         Self::through(driver, timing, RecordCache::in_memory())
     }
 
-    /// The same, through a file of the driver that somebody else has opened.
+    /// Connects through an open file of the driver, for example one opened by a privileged process.
     ///
     /// # Errors
-    /// When it cannot be waited for.
+    /// If the file cannot be registered with the runtime.
     pub fn local_through(driver: OwnedFd, timing: Timing) -> Result<Self, IpmiError> {
         Self::through(OpenIpmi::of(driver), timing, RecordCache::in_memory())
     }
 
-    /// Through any transport.
+    /// Connects through any transport.
     ///
     /// # Errors
-    /// When its file cannot be waited for.
+    /// If its file cannot be registered with the runtime.
     pub fn through<T: Transport>(
         transport: T,
         timing: Timing,
         cache: RecordCache,
     ) -> Result<Self, IpmiError> {
-        // It is waited for by a number of its own, which is the same open file.
+        // Registers a duplicate descriptor of the same open file.
         let own = transport.as_fd().try_clone_to_owned()?;
         let file = readiness::watch(own, Interest::READABLE)?;
         let (orders, inbox) = mpsc::unbounded_channel();
@@ -72,7 +73,7 @@ impl Connection {
     }
 }
 
-/// Passes requests on, a few at a time, and answers back.
+/// Task that sends requests, a limited number at a time, and delivers responses.
 struct Courier<T: Transport> {
     transport: T,
     file: AsyncFd<OwnedFd>,
@@ -87,7 +88,7 @@ struct Open {
     request: Request,
     asker: Asker,
     give_up_at: Instant,
-    /// When it is passed on again, as the controller was busy, and what it has said.
+    /// Time of the next retry because the controller was busy, and its last response.
     again: Option<(Instant, Response)>,
     times: u32,
 }
@@ -122,7 +123,7 @@ impl<T: Transport> Courier<T> {
                     Some(Order::Close(_, closer)) => {
                         closer.map(|closer| closer.send(()));
                     }
-                    // The driver carries no consoles, and nobody gets as far as to ask for one.
+                    // The driver does not support consoles, and no caller can get this far.
                     Some(Order::Open(_) | Order::Expect(..) | Order::Serial(..) | Order::TakeSerial(..)) => {}
                 },
                 () = wake => self.tick(),
@@ -132,7 +133,7 @@ impl<T: Transport> Courier<T> {
 
     fn ask(&mut self, asked: Asked) {
         match asked {
-            // The driver passes messages on to a bus, and not through anybody there.
+            // The driver supports one hop to a bus, but not through another controller.
             (destination, _, asker) if destination.transit().is_some() => {
                 asker.tell(Ok(Response::refusal(DESTINATION_UNAVAILABLE)));
             }
@@ -164,7 +165,7 @@ impl<T: Transport> Courier<T> {
     }
 
     fn take(&mut self, id: i64, response: Response) {
-        // What nobody waits for any more is dropped.
+        // A response whose caller no longer waits is dropped.
         let Some(mut open) = self.open.remove(&id) else { return };
         let may_repeat = response.code != CompletionCode::TIMEOUT || open.request.is_repeatable();
         if response.code.is_passing() && may_repeat {
@@ -201,7 +202,7 @@ impl Open {
     }
 }
 
-/// There is one controller only.
+/// Session key: there is only one controller.
 const ONLY: u64 = 0;
 const DESTINATION_UNAVAILABLE: u8 = 0xd3;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);

@@ -1,11 +1,11 @@
-//! What must hold for any octets at all; fuzz targets and the corpus test call these.
+//! Properties that hold for any input; fuzz targets and the corpus test check them.
 
 use crate::cache::{self, Place};
 
-/// Files of the cache are read or refused, and what is read is what was packed.
+/// Checks that cache files are decoded or rejected, and that a decoded file encodes to the same bytes.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 pub fn cached_records(octets: &[u8]) {
     assert!(cache::unpacked(octets, Place::Here).is_none(), "nobody finds a hash by chance");
     let Some((head, _place, file)) = cache::fields(octets) else { return };

@@ -1,4 +1,4 @@
-//! Reading the records of sensors, piece by piece, from controllers that are not all alike (IPMI 2.0, 33 and 35).
+//! Reading sensor records in pieces, from controllers that differ in many details (IPMI 2.0, 33 and 35).
 
 mod ahead;
 
@@ -17,13 +17,13 @@ use crate::cache::Known;
 use crate::connection::{Pending, reply};
 use crate::{Connection, IpmiError};
 
-/// Where a controller has records, and when they have changed: as long as this stays the same, so do they.
+/// Change indicators of a controller's records: the records are unchanged as long as these are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Holdings {
-    /// Where it is. All else is its own word, and one that says what another one says must not decide what the other's
-    /// sensors are.
+    /// Address of the controller. Everything else is reported by the controller itself, and a controller that
+    /// imitates another must not determine the other's sensors.
     address: Option<SocketAddr>,
-    /// The answer to Get Device ID, in which the firmware is.
+    /// Response to Get Device ID, which includes the firmware version.
     identity: Data,
     guid: Option<[u8; 16]>,
     repository: Option<RepositoryInfo>,
@@ -31,13 +31,12 @@ pub(crate) struct Holdings {
 }
 
 impl Connection {
-    /// All records of the controller: those of its repository, and those that it has of its own sensors. They are
-    /// read only if they have changed since they were last read. One that cannot be read as what it says it is, is
-    /// left out.
+    /// Returns all records of the controller: those of its repository, and its device SDRs. They are read
+    /// only if they changed since the last time. A record that cannot be decoded is omitted.
     ///
     /// # Errors
-    /// When the controller does not answer, or its records change faster than they can be read; that something
-    /// cannot be kept is no error.
+    /// If the controller does not respond, or its records change while they are read. Failure to write the
+    /// cache is not an error.
     pub async fn records(&self) -> Result<Arc<Vec<Record>>, IpmiError> {
         let holdings = self.ask_for_holdings();
         self.records_of(self.holdings(holdings).await?).await
@@ -51,7 +50,7 @@ impl Connection {
         }
         let octets = self.read(&holdings).await?;
         let records = self.cache().decoded(&octets);
-        // If they have changed while they were read, what was read may be half of each.
+        // If the records changed while they were read, the result may be a mixture and is not cached.
         if let Some((key, place)) = key.zip(self.place())
             && self.holdings(self.ask_for_holdings()).await? == holdings
         {
@@ -93,11 +92,11 @@ impl Connection {
 }
 
 impl Holdings {
-    /// What tells these records from all others; none if the controller does not say when they change.
+    /// Returns the cache key of the records; `None` if the controller does not report when they change.
     fn key(&self) -> Option<Vec<u8>> {
         let says_when =
             |(added, erased): (u32, u32)| [added, erased].iter().any(|stamp| !matches!(*stamp, 0 | u32::MAX));
-        // A repository that has never changed, by its own words, says nothing.
+        // A repository with records but without any change time does not maintain its time stamps.
         if self.repository.is_some_and(|info| !says_when(info.stamps) && info.records > 0) {
             return None;
         }
@@ -123,19 +122,19 @@ impl Holdings {
             key.extend(records.to_le_bytes());
             key.extend([added, erased].map(u32::to_le_bytes).as_flattened());
         }
-        // What the device has of its own and never changes is part of its firmware.
+        // Static device SDRs are part of the firmware.
         key.push(self.device.map_or(0, |device| 1 + u8::from(device.stamp.is_some())));
         if let Some(DeviceSdrInfo { records, stamp }) = self.device {
             key.push(records);
             key.extend(stamp.map(u32::to_le_bytes).iter().flatten());
         }
-        // What has any length is last, so that no two keys are the same whose parts are not.
+        // The part of variable length comes last, so that different values never have equal keys.
         key.extend_from_slice(&self.identity);
         Some(key)
     }
 }
 
-/// Those that can be read, each sensor once: what a device says of its own sensors may be in the repository as well.
+/// Decodes all readable records. Each sensor appears once: device SDRs may also be in the repository.
 pub(crate) fn decoded(octets: &[impl AsRef<[u8]>]) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::with_capacity(octets.len());
     let mut known = std::collections::HashSet::new();
@@ -156,10 +155,10 @@ pub(crate) fn decoded(octets: &[impl AsRef<[u8]>]) -> Vec<Record> {
     records
 }
 
-/// Octets of a key, mostly.
+/// Typical length of a key in bytes.
 const USUAL_KEY: usize = 64;
 
-/// What a controller that does not know the command has none of.
+/// Returns `None` if the controller does not support the command.
 fn there<T>(answer: Result<T, IpmiError>) -> Result<Option<T>, IpmiError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),

@@ -1,4 +1,4 @@
-//! What all sensors of a controller say now.
+//! Current readings of all sensors of a controller.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
@@ -13,45 +13,46 @@ use ipmi_proto::{Command as _, CompletionCode, Destination, ProtoError, Quantity
 use crate::connection::{PendingAll, reply};
 use crate::{Connection, IpmiError};
 
-/// A sensor with what it says.
+/// A sensor with its reading.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
-    /// The sensor, which may be that of many controllers of one model.
+    /// The sensor; controllers of one model may share it.
     pub sensor: Arc<Sensor>,
-    /// What it says; none if it cannot be read now, or is another controller's.
+    /// Reading; `None` if it is not available now.
     pub reading: Option<Reading>,
 }
 
-/// How a sensor stands to its thresholds (IPMI 2.0, 35.14), or how bad its worst state is.
+/// Status of a sensor relative to its thresholds (IPMI 2.0, 35.14), or severity of its worst state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// There is no reading.
     Unavailable,
-    /// Within all thresholds, or in no state that is bad.
+    /// Within all thresholds, or in no faulty state.
     Ok,
-    /// Beyond a non-critical one, or in a state that somebody should look at.
+    /// Beyond a non-critical threshold, or in a state that needs attention.
     NonCritical,
-    /// Beyond a critical one, or failed.
+    /// Beyond a critical threshold, or in a failed state.
     Critical,
-    /// Beyond a non-recoverable one, or failed for good.
+    /// Beyond a non-recoverable threshold, or in a state that cannot be recovered from.
     NonRecoverable,
 }
 
 impl Measured {
-    /// What it measures; none if it has states only, or is not available.
+    /// Returns the measured quantity; `None` if the sensor has only states or is not available.
     #[must_use]
     pub fn quantity(&self) -> Option<Quantity> {
         self.sensor.quantity(self.reading?.value?).filter(|_| self.sensor.is_threshold())
     }
 
-    /// The names of the states it is in; none if it measures a quantity.
+    /// Returns the names of the current states; empty for a sensor with thresholds.
     #[must_use]
     pub fn states(&self) -> Vec<Cow<'static, str>> {
         let set = self.reading.filter(|_| !self.sensor.is_threshold()).map_or(0, |reading| reading.states);
         codes::states(self.sensor.kind, self.sensor.event_kind, set)
     }
 
-    /// How it stands to its thresholds, as the controller has judged it; states are judged by [`codes`].
+    /// Returns the status relative to the thresholds, as determined by the controller; states are rated by
+    /// [`codes`].
     #[must_use]
     pub fn standing(&self) -> Standing {
         let Some(Reading { value: Some(_), states }) = self.reading else { return Standing::Unavailable };
@@ -72,24 +73,25 @@ impl Measured {
     }
 }
 
-/// Sensors of which some are asked for, and which are to be asked for once others have answered.
+/// Sensor readings in progress: outstanding ones, and those to request after them.
 struct Measuring {
     measured: Vec<Measured>,
     asked: Readings,
     then: Vec<(usize, Destination, u8)>,
 }
 
-/// Readings that are on their way, and of which sensors, by their places.
+/// Outstanding readings, and for each the index, destination and number of the sensor.
 type Readings = (PendingAll, Vec<(usize, Destination, u8)>);
 
 impl Connection {
-    /// Reads every sensor of the controller, as [`measure`](Self::measure) does it, of its [`records`](Self::records).
+    /// Reads every sensor of the controller, combining [`records`](Self::records) and
+    /// [`measure`](Self::measure).
     ///
-    /// Those that it had when it was last asked are read at once, and what they say is taken if it says that they have
-    /// not changed.
+    /// Cached sensors are read at once, in parallel with the check whether the records have changed. If they
+    /// have, the readings are discarded and repeated.
     ///
     /// # Errors
-    /// As those of both.
+    /// As for these two.
     pub async fn sensors(&self) -> Result<Vec<Measured>, IpmiError> {
         let holdings = self.ask_for_holdings();
         let place = self.place();
@@ -108,12 +110,12 @@ impl Connection {
         }
     }
 
-    /// Reads every sensor that these records describe, several at a time, in the order of the records: those of the
-    /// controller, of all its logical units, and of the controllers behind it.
+    /// Reads every sensor that these records describe, several in parallel, in the order of the records:
+    /// sensors of the controller, of all its logical units, and of controllers behind it.
     ///
     /// # Errors
-    /// When the controller does not answer any more; one sensor that cannot be read is no error, and neither is
-    /// another controller that does not answer.
+    /// If the controller no longer responds. A sensor that cannot be read, or another controller that does
+    /// not respond, is not an error.
     pub async fn measure(&self, records: &[Record]) -> Result<Vec<Measured>, IpmiError> {
         self.finish_measuring(self.begin_measuring(records)).await
     }
@@ -126,8 +128,8 @@ impl Connection {
         let count = sensors.clone().map(Vec::len).sum();
         let (mut measured, mut first, mut then) =
             (Vec::with_capacity(count), Vec::with_capacity(count), Vec::new());
-        // Of another controller one sensor is asked for first: if it does not answer, the others need not be waited
-        // for, too.
+        // Only one sensor of another controller is requested first: if it does not respond, its other sensors
+        // are skipped.
         let mut met = HashSet::new();
         for sensor in sensors.flatten() {
             if let Ok(destination) = sensor.destination() {
@@ -167,7 +169,7 @@ impl Connection {
         Ok(measured)
     }
 
-    /// Which controllers behind this one are silent.
+    /// Stores readings, and returns the controllers behind this one that do not respond.
     async fn take_readings(
         &self,
         (pending, sensors): Readings,
@@ -189,11 +191,11 @@ impl Connection {
         Ok(silent)
     }
 
-    /// Asks for the factors that a sensor which is not linear has at these raw values, as far as they are not known;
-    /// others have theirs in their records.
+    /// Requests the conversion factors of a sensor that is not linear for these raw values, as far as they
+    /// are not known. Linear sensors have theirs in their records.
     ///
     /// # Errors
-    /// When the controller does not answer any more; a value without factors is no error.
+    /// If the controller no longer responds. A value without factors is not an error.
     pub async fn learn_factors(
         &self,
         sensor: &mut Sensor,
@@ -213,7 +215,7 @@ impl Connection {
     }
 }
 
-/// None where it is not there, or not to be read: the others are.
+/// Returns `None` if this sensor does not exist or cannot be read; others may be readable.
 fn there<T>(answer: Result<T, IpmiError>) -> Result<Option<T>, IpmiError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
@@ -223,6 +225,6 @@ fn there<T>(answer: Result<T, IpmiError>) -> Result<Option<T>, IpmiError> {
 }
 
 fn is_about_one(code: CompletionCode) -> bool {
-    // 83h is that of a bridge: nobody has taken the message.
+    // 83h is the code of a bridge: the message was not acknowledged.
     matches!(code.0, 0x83 | 0xc1..=0xc3 | 0xcb..=0xce | 0xd3..=0xd6 | 0xff)
 }

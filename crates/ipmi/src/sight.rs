@@ -1,4 +1,4 @@
-//! Looking for controllers, without signing in (ASF 2.0, 3.2.4.2; IPMI 2.0, 22.13 and 22.15).
+//! Discovery of controllers, without a login (ASF 2.0, 3.2.4.2; IPMI 2.0, 22.13 and 22.15).
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,23 +12,23 @@ use tokio::time::timeout_at;
 
 use crate::IpmiError;
 
-/// What a controller has told without a login. Nothing proves that it was the controller.
+/// Unauthenticated information from a controller.
 #[derive(Clone, Debug)]
 pub struct Sighting {
-    /// Its answer to a ping; many never answer one.
+    /// Response to a presence ping; many controllers never send one.
     pub pong: Option<Pong>,
-    /// What it lets people sign in with; none if it did not say so in time.
+    /// Authentication capabilities; `None` if the controller did not report them in time.
     pub capabilities: Option<AuthenticationCapabilities>,
-    /// The cipher suites that it lists, of those that are known here; none if it lists none.
+    /// Supported ones among the listed cipher suites; `None` if the controller did not report them.
     pub suites: Option<Vec<CipherSuite>>,
-    /// How long its first answer took.
+    /// Time until the first response.
     pub round_trip: Duration,
 }
 
-/// Looks whether there is a controller.
+/// Checks whether there is a controller at this address.
 ///
 /// # Errors
-/// When nothing answers in the time of the limit.
+/// If nothing responds within the time limit.
 pub async fn sight(address: SocketAddr, limit: Duration) -> Result<Sighting, IpmiError> {
     let socket = UdpSocket::bind(if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).await?;
     socket.connect(address).await?;
@@ -41,14 +41,14 @@ pub async fn sight(address: SocketAddr, limit: Duration) -> Result<Sighting, Ipm
     let mut pause = FIRST_PAUSE;
     let mut datagram = [0; LONGEST_DATAGRAM];
     'asked: while Instant::now() < until {
-        // What is not sent, or lost, is sent again.
+        // Send errors are ignored: the datagram is sent again after a pause.
         let _ = socket.send(&ping(0)).await;
         let _ = socket.send(&presence::ask(&capabilities)).await;
         let next = (Instant::now() + pause).min(until);
         pause = (pause * 2).min(LONGEST_PAUSE);
         while let Ok(received) = timeout_at(next.into(), socket.recv(&mut datagram)).await {
             let Ok(length) = received else {
-                // Somebody says that nobody listens, which proves nothing.
+                // An ICMP error is not authenticated and proves nothing.
                 tokio::time::sleep_until(next.into()).await;
                 break;
             };
@@ -64,7 +64,7 @@ pub async fn sight(address: SocketAddr, limit: Duration) -> Result<Sighting, Ipm
                     round_trip.get_or_insert(begun.elapsed());
                     break 'asked;
                 }
-                // Some of IPMI 1.5 do not know the question with what IPMI 2.0 adds.
+                // Some IPMI 1.5 controllers reject a request for IPMI 2.0 data.
                 Ok(Err(_)) if capabilities.detail == Detail::Ipmi20 => {
                     capabilities.detail = Detail::Ipmi15;
                     round_trip.get_or_insert(begun.elapsed());
@@ -83,7 +83,7 @@ pub async fn sight(address: SocketAddr, limit: Duration) -> Result<Sighting, Ipm
     Ok(Sighting { pong: pong_seen, capabilities: told, suites, round_trip })
 }
 
-/// All pieces of the list; none if one of them is refused or lost for too long.
+/// Reads the list of cipher suites; `None` if a piece is rejected or gets no response in time.
 async fn suites(socket: &UdpSocket, until: Instant) -> Option<Vec<CipherSuite>> {
     let mut list = Vec::new();
     for number in 0..=u8::MAX {
@@ -97,7 +97,7 @@ async fn suites(socket: &UdpSocket, until: Instant) -> Option<Vec<CipherSuite>> 
     Some(capabilities::suites(&list))
 }
 
-/// Asks until there is an answer, or the time is over.
+/// Sends a command repeatedly until there is a response or the time is over.
 async fn exchange<C: Command>(
     socket: &UdpSocket,
     command: &C,

@@ -1,14 +1,14 @@
-//! What the machine has told its controller about itself, piece by piece (IPMI 2.0, 22.14b).
+//! System information texts, read in blocks (IPMI 2.0, 22.14b).
 
 use ipmi_proto::system_info::{GetSystemInfo, SystemText, begin};
 
 use crate::{Connection, IpmiError};
 
 impl Connection {
-    /// A text about the machine; none where the controller has none.
+    /// Returns a text about the machine; `None` if the controller does not have it.
     ///
     /// # Errors
-    /// When the controller does not answer.
+    /// If the controller does not respond.
     pub async fn system_text(&self, text: SystemText) -> Result<Option<String>, IpmiError> {
         let Some(first) = self.block(text, 0).await? else { return Ok(None) };
         let Ok((encoding, length, rest)) = begin(&first) else { return Ok(None) };
@@ -26,7 +26,7 @@ impl Connection {
         Ok(Some(encoding.decode(&octets)).filter(|text| !text.is_empty()))
     }
 
-    /// Not every controller keeps texts, and some answer something else.
+    /// Returns a block; `None` if the controller does not support texts or its response is not valid.
     async fn block(&self, text: SystemText, block: u8) -> Result<Option<Vec<u8>>, IpmiError> {
         match self.run(&GetSystemInfo { text, block }).await {
             Ok(octets) => Ok(Some(octets)),
@@ -37,5 +37,5 @@ impl Connection {
     }
 }
 
-/// With it there is room for the 255 octets that a length can announce.
+/// Last block: up to it there is room for the maximum length of 255 bytes.
 const LAST_BLOCK: u8 = 16;

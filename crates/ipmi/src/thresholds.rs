@@ -1,5 +1,4 @@
-//! Setting thresholds, hysteresis and which events a sensor sends, and seeing whether that was done
-//! (IPMI 2.0, 35.6 to 35.11).
+//! Setting and verifying thresholds, hysteresis and event settings of a sensor (IPMI 2.0, 35.6 to 35.11).
 
 use ipmi_proto::Destination;
 use ipmi_proto::threshold::{
@@ -10,18 +9,19 @@ use ipmi_proto::threshold::{
 use crate::{Connection, IpmiError};
 
 impl Connection {
-    /// The raw thresholds of a sensor that can be read.
+    /// Returns the readable raw thresholds of a sensor.
     ///
     /// # Errors
-    /// When the controller does not answer, or the sensor has none.
+    /// If the controller does not respond, or the sensor has no thresholds.
     pub async fn thresholds(&self, place: Destination, sensor: u8) -> Result<Thresholds, IpmiError> {
         self.run_at(place, &GetThresholds(sensor)).await
     }
 
-    /// Sets a raw threshold, and reads it back: some controllers say that it was done and do not do it.
+    /// Sets a raw threshold, and reads it back: some controllers report success without a change.
     ///
     /// # Errors
-    /// When the controller does not answer, or refuses; and [`IpmiError::Unchanged`].
+    /// If the controller does not respond or rejects the change; [`IpmiError::Unchanged`] if the change has
+    /// no effect.
     pub async fn set_threshold(
         &self,
         place: Destination,
@@ -34,10 +34,10 @@ impl Connection {
         unless_unchanged(read == Some(raw), "the threshold")
     }
 
-    /// The hysteresis of a sensor, in raw steps.
+    /// Returns the hysteresis of a sensor in raw counts.
     ///
     /// # Errors
-    /// When the controller does not answer, or the sensor has none.
+    /// If the controller does not respond, or the sensor has no hysteresis.
     pub async fn hysteresis(&self, place: Destination, sensor: u8) -> Result<Hysteresis, IpmiError> {
         self.run_at(place, &GetHysteresis(sensor)).await
     }
@@ -45,7 +45,8 @@ impl Connection {
     /// Sets the hysteresis of a sensor, and reads it back.
     ///
     /// # Errors
-    /// When the controller does not answer, or refuses; and [`IpmiError::Unchanged`].
+    /// If the controller does not respond or rejects the change; [`IpmiError::Unchanged`] if the change has
+    /// no effect.
     pub async fn set_hysteresis(
         &self,
         place: Destination,
@@ -56,18 +57,19 @@ impl Connection {
         unless_unchanged(self.hysteresis(place, sensor).await? == hysteresis, "the hysteresis")
     }
 
-    /// Which events a sensor sends.
+    /// Returns the events that a sensor sends.
     ///
     /// # Errors
-    /// When the controller does not answer, or refuses.
+    /// If the controller does not respond, or rejects the request.
     pub async fn event_enables(&self, place: Destination, sensor: u8) -> Result<EventEnables, IpmiError> {
         self.run_at(place, &GetEventEnables(sensor)).await
     }
 
-    /// Changes which events a sensor sends, and reads that back; what `events` has of them are those that are changed.
+    /// Enables or disables the events selected in `events`, and reads the setting back.
     ///
     /// # Errors
-    /// When the controller does not answer, or refuses; and [`IpmiError::Unchanged`].
+    /// If the controller does not respond or rejects the change; [`IpmiError::Unchanged`] if the change has
+    /// no effect.
     pub async fn set_event_enables(
         &self,
         place: Destination,
@@ -88,7 +90,7 @@ impl Connection {
     }
 }
 
-/// What reading back has shown.
+/// Returns [`IpmiError::Unchanged`] unless the change was verified.
 pub(crate) fn unless_unchanged(is_done: bool, what: &'static str) -> Result<(), IpmiError> {
     if is_done { Ok(()) } else { Err(IpmiError::Unchanged { what }) }
 }

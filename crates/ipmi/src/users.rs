@@ -1,4 +1,4 @@
-//! The users of a controller (IPMI 2.0, 22.26 to 22.30).
+//! Users of a controller (IPMI 2.0, 22.26 to 22.30).
 
 use ipmi_proto::channel::{ChannelNumber, GetChannelInfo};
 use ipmi_proto::user::{
@@ -10,42 +10,42 @@ use ipmi_proto::{CompletionCode, Password, UserName};
 use crate::thresholds::unless_unchanged;
 use crate::{Connection, IpmiError};
 
-/// A user of a controller, on one channel.
+/// A user of a controller, with the access on one channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// The number of its slot.
+    /// User id.
     pub id: UserId,
-    /// The name; empty if it has none.
+    /// User name; empty if the user has none.
     pub name: String,
-    /// What it may do.
+    /// Access on the channel.
     pub access: UserAccess,
 }
 
-/// Whether a user may sign in.
+/// Whether a user is enabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
-    /// The user may.
+    /// Enabled: the user may sign in.
     In,
-    /// Not any more.
+    /// Disabled.
     Nowhere,
 }
 
-/// What has come of comparing a password with that of a user.
+/// Result of comparing a password with that of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordVerdict {
-    /// It is the one.
+    /// The passwords are equal.
     Same,
-    /// It is another one.
+    /// The passwords differ.
     Other,
-    /// It cannot be, because the controller keeps one of another size.
+    /// The controller stores the password with another size, so they cannot be equal.
     OtherSize,
 }
 
 impl Connection {
-    /// The channel of the network: that by which this comes, or the first there is.
+    /// Returns the LAN channel: the channel of this session, or the first one found.
     ///
     /// # Errors
-    /// When the controller does not answer, or has none.
+    /// If the controller does not respond, or has no LAN channel.
     pub async fn lan_channel(&self) -> Result<ChannelNumber, IpmiError> {
         let others = (1..=11).filter_map(|number| ChannelNumber::new(number).ok());
         for channel in std::iter::once(ChannelNumber::THIS).chain(others) {
@@ -58,10 +58,10 @@ impl Connection {
         Err(IpmiError::Completion(CompletionCode::NOT_PRESENT))
     }
 
-    /// All slots for users of a channel, also those that are empty.
+    /// Returns all user ids of a channel, including unused ones.
     ///
     /// # Errors
-    /// When the controller does not answer, or refuses.
+    /// If the controller does not respond, or rejects the request.
     pub async fn users(&self, channel: ChannelNumber) -> Result<Vec<User>, IpmiError> {
         let mut users: Vec<User> = Vec::new();
         let slots = |users: &[User]| users.first().map_or(1, |first| first.access.slots);
@@ -69,7 +69,7 @@ impl Connection {
             let Ok(id) = UserId::new(u8::try_from(users.len() + 1).unwrap_or(u8::MAX)) else { break };
             let access = self.run(&GetUserAccess { channel, user: id }).await?;
             let name = match self.run(&GetUserName(id)).await {
-                // A slot without a name is no mistake of ours.
+                // An unused user id may be rejected.
                 Err(IpmiError::Completion(_)) => String::new(),
                 other => other?,
             };
@@ -78,10 +78,11 @@ impl Connection {
         Ok(users)
     }
 
-    /// Changes what a user may do on a channel; the rest stays.
+    /// Changes some of the access settings of a user on a channel.
     ///
     /// # Errors
-    /// When the controller does not answer, or refuses; and [`IpmiError::Unchanged`].
+    /// If the controller does not respond or rejects the change; [`IpmiError::Unchanged`] if the change has
+    /// no effect.
     pub async fn change_access(
         &self,
         channel: ChannelNumber,
@@ -95,19 +96,21 @@ impl Connection {
         unless_unchanged(is_done, "what the user may do")
     }
 
-    /// Gives a user a name, and reads it back.
+    /// Sets the name of a user, and reads it back.
     ///
     /// # Errors
-    /// When the controller does not answer, or refuses; and [`IpmiError::Unchanged`].
+    /// If the controller does not respond or rejects the change; [`IpmiError::Unchanged`] if the change has
+    /// no effect.
     pub async fn rename_user(&self, user: UserId, name: &UserName) -> Result<(), IpmiError> {
         self.run(&SetUserName { user, name: name.clone() }).await?;
         unless_unchanged(self.run(&GetUserName(user)).await? == name.to_text(), "the name of the user")
     }
 
-    /// Lets a user sign in, or not any more, and reads it back where the controller says it.
+    /// Enables or disables a user, and reads the state back if the controller reports it.
     ///
     /// # Errors
-    /// When the controller does not answer, or refuses; and [`IpmiError::Unchanged`].
+    /// If the controller does not respond or rejects the change; [`IpmiError::Unchanged`] if the change has
+    /// no effect.
     pub async fn switch_user(&self, user: UserId, to: Sign) -> Result<(), IpmiError> {
         let operation = match to {
             Sign::In => PasswordOperation::Enable,
@@ -120,10 +123,10 @@ impl Connection {
         unless_unchanged(is_done, "whether the user may sign in")
     }
 
-    /// Sets a password, unless others could read it on its way.
+    /// Sets a password. Requires an encrypted session.
     ///
     /// # Errors
-    /// When the session is not encrypted, or the controller does not answer or refuses.
+    /// If the session is not encrypted, or the controller does not respond or rejects the password.
     pub async fn set_password(
         &self,
         user: UserId,
@@ -135,10 +138,10 @@ impl Connection {
         self.run(&SetUserPassword { user, operation }).await
     }
 
-    /// Compares a password with that of a user.
+    /// Compares a password with that of a user. Requires an encrypted session.
     ///
     /// # Errors
-    /// When the session is not encrypted, or the controller does not answer or refuses.
+    /// If the session is not encrypted, or the controller does not respond or rejects the request.
     pub async fn test_password(
         &self,
         user: UserId,
@@ -155,10 +158,10 @@ impl Connection {
         }
     }
 
-    /// Whoever passes a secret on asks this first.
+    /// Requires an encrypted session. Call it before sending a secret.
     ///
     /// # Errors
-    /// When others could read it.
+    /// [`IpmiError::InClear`] if the session is not encrypted.
     pub fn demand_encryption(&self) -> Result<(), IpmiError> {
         match self.protection() {
             Some(protection) if protection.is_in_clear() => Err(IpmiError::InClear { protection }),
@@ -167,5 +170,5 @@ impl Connection {
     }
 }
 
-/// 802.3, and other networks (IPMI 2.0, table 6-3).
+/// Channel media of networks: 802.3 and other LAN (IPMI 2.0, table 6-3).
 const LAN_MEDIA: [u8; 2] = [4, 6];

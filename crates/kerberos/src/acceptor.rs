@@ -7,11 +7,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use auth::{Accepted, Account, AuthError, Step};
+use auth::ntlm::HostNames;
+use auth::{Accepted, Account, AuthError, Binding, Hardening, ServiceClass, Step, TicketService};
 
 use crate::diagnosis::{Trying, diagnose};
 use crate::error::Mismatch;
-use crate::library::{Credential, Name, RawContext, Stored, Usage};
+use crate::library::{Credential, Name, NameForm, Progress, RawContext, Stored, Usage};
 use crate::{Context, Delegated, KerberosError, Library, Principal, PrincipalMap, flag};
 
 /// What a service needs to sign its clients in; makes an [`Acceptor`] for each of them.
@@ -20,12 +21,14 @@ pub struct Acceptors {
     library: Arc<Library>,
     keytab: Keytab,
     sealing: Sealing,
+    names: HostNames,
     principals: Arc<dyn PrincipalMap>,
 }
 
 /// Where the keys of the service are.
 ///
-/// Any key of the keytab will do: clients ask for `HTTP/host`, `WSMAN/host` or `host/host`.
+/// Clients ask for `HTTP/host`, `WSMAN/host` or `host/host`. Tickets for other services are refused, also those whose
+/// keys are in the same keytab.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Keytab {
     /// Where `KRB5_KTNAME` or `krb5.conf` say; mostly `/etc/krb5.keytab`.
@@ -52,25 +55,12 @@ pub enum Sealing {
     Required,
 }
 
-/// What the service's TLS connection is, and how far the client must have seen it (RFC 5929, `CbtHardeningLevel`).
-///
-/// The octets are the application data: `tls-server-end-point:` and the hash of the certificate.
-#[derive(Clone, PartialEq, Eq)]
-pub enum ChannelBinding {
-    /// It is not looked at; also where there is no TLS.
-    None,
-    /// One that is there must be right.
-    Relaxed(Vec<u8>),
-    /// There must be one, and it must be right.
-    Strict(Vec<u8>),
-}
-
 /// The service's side of one authentication.
 ///
 /// Taking a token may wait for disks and, as it looks for the account, for whatever the list of accounts does.
 pub struct Acceptor {
     service: Acceptors,
-    binding: ChannelBinding,
+    binding: Binding,
     standing: Standing,
     claimed: Option<Principal>,
 }
@@ -88,6 +78,23 @@ pub struct Client {
     pub delegated: Delegated,
 }
 
+/// A token that a key of the keytab has opened.
+struct Opened {
+    raw: RawContext,
+    progress: Progress,
+    client: Option<Name>,
+    opened_by: OpenedBy,
+}
+
+/// The key that has opened a ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OpenedBy {
+    /// The key of the service that the ticket names.
+    KeyOfTicketName,
+    /// Whichever key of the keytab fitted.
+    AnyKey,
+}
+
 /// A client needs one token to prove itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
@@ -99,7 +106,14 @@ impl Acceptors {
     /// For the machine's own keytab, without demanding that clients can seal.
     #[must_use]
     pub fn new(library: Arc<Library>, principals: Arc<dyn PrincipalMap>) -> Self {
-        Self { library, keytab: Keytab::default(), sealing: Sealing::default(), principals }
+        let (keytab, sealing, names) = (Keytab::default(), Sealing::default(), HostNames::default());
+        Self { library, keytab, sealing, names, principals }
+    }
+
+    /// With the names of this machine, which [`Hardening::Strict`] demands of tickets.
+    #[must_use]
+    pub fn host_names(self, names: HostNames) -> Self {
+        Self { names, ..self }
     }
 
     /// With the keys of another keytab.
@@ -119,20 +133,21 @@ impl Acceptors {
     /// # Errors
     /// [`KerberosError::Keytab`] with what is missing, [`KerberosError::Configuration`].
     pub fn check(&self) -> Result<(), KerberosError> {
-        self.keys().map(drop)
+        self.keys(None).map(drop)
     }
 
     /// The service's side of one authentication on a connection.
     #[must_use]
-    pub fn acceptor(&self, binding: ChannelBinding) -> Acceptor {
+    pub fn acceptor(&self, binding: Binding) -> Acceptor {
         Acceptor { service: self.clone(), binding, standing: Standing::Waiting, claimed: None }
     }
 
-    /// The keys are opened for each client: so a new keytab counts at once, and a bad one is told of each time.
-    fn keys(&self) -> Result<Credential, KerberosError> {
+    /// Opens the keys of one service, or of all. They are opened for each client, so that a new keytab counts at once
+    /// and each failure is reported.
+    fn keys(&self, service: Option<&Name>) -> Result<Credential, KerberosError> {
         let path = self.keytab.name();
         let store = path.as_deref().map(Stored::Keytab);
-        Credential::acquire(&self.library, None, Usage::Accept, store.as_slice())
+        Credential::acquire(&self.library, service, Usage::Accept, store.as_slice())
             .map_err(|failure| self.naming_keytab(diagnose(failure, Trying::OpenKeytab(self.keytab.path()))))
     }
 
@@ -168,17 +183,15 @@ impl Acceptor {
         if token.len() > MAX_TOKEN_OCTETS {
             return Err(KerberosError::Malformed { cause: format!("it has {} octets", token.len()) });
         }
-        let keys = self.service.keys()?;
-        let mut raw = RawContext::new(&self.service.library);
-        let trying = Trying::Accept(self.service.keytab.path());
-        let (progress, client) = raw
-            .accept(&keys, token, self.binding.application_data())
-            .map_err(|failure| self.service.naming_keytab(diagnose(failure, trying)))?;
+        let Opened { raw, progress, client, opened_by } = self.open(token)?;
         // Only the style of DCE (MS-KILE 3.4.5.1) has a third token, and messages of another form.
         if !progress.is_complete {
             return Err(KerberosError::Malformed { cause: "it is in the style of DCE".to_owned() });
         }
         self.demand(progress.flags)?;
+        if progress.flags & flag::CHANNEL_BOUND == 0 {
+            self.require_own_service(token, opened_by, &raw)?;
+        }
         let client = client.ok_or(KerberosError::Downgraded("a name"))?;
         let (principal, account) = self.account(&client)?;
         let delegated = match progress.flags & flag::DELEGATION {
@@ -203,18 +216,83 @@ impl Acceptor {
         if self.service.sealing == Sealing::Required && flags & flag::CONFIDENTIALITY == 0 {
             return Err(KerberosError::Downgraded("sealed messages"));
         }
-        if matches!(self.binding, ChannelBinding::Strict(_)) && flags & flag::CHANNEL_BOUND == 0 {
+        let is_demanded = self.binding.level == Hardening::Strict && self.binding.expected.is_some();
+        if is_demanded && flags & flag::CHANNEL_BOUND == 0 {
             return Err(KerberosError::ChannelBinding(Mismatch::Absent));
         }
         Ok(())
     }
 
+    /// Opens a token with the key of the service that its ticket names, if that service is ours, or else with any
+    /// key of the keytab: in a domain of Windows all services of a machine share one key, and the keytab need not have
+    /// all their names.
+    fn open(&self, token: &[u8]) -> Result<Opened, KerberosError> {
+        let named = TicketService::of_token(token).ok().filter(|service| service.class().is_some());
+        let principal = named.and_then(|service| Principal::of_service(&service));
+        let library = &self.service.library;
+        let name = principal
+            .and_then(|principal| Name::import(library, &principal.to_string(), NameForm::Principal).ok());
+        // The name is a claim. Where its key is missing, or did not seal the ticket, another one may have.
+        if let Some(keys) = name.as_ref().and_then(|name| self.service.keys(Some(name)).ok()) {
+            match self.open_with(&keys, token, OpenedBy::KeyOfTicketName) {
+                Err(KerberosError::NoKey { .. }) => {}
+                outcome => return outcome,
+            }
+        }
+        self.open_with(&self.service.keys(None)?, token, OpenedBy::AnyKey)
+    }
+
+    fn open_with(
+        &self,
+        keys: &Credential,
+        token: &[u8],
+        opened_by: OpenedBy,
+    ) -> Result<Opened, KerberosError> {
+        let mut raw = RawContext::new(&self.service.library);
+        let trying = Trying::Accept(self.service.keytab.path());
+        let binding = self.binding.expected.as_ref().filter(|_| self.binding.level != Hardening::None);
+        let (progress, client) = raw
+            .accept(keys, token, binding.map(auth::ChannelBinding::application_data))
+            .map_err(|failure| self.service.naming_keytab(diagnose(failure, trying)))?;
+        Ok(Opened { raw, progress, client, opened_by })
+    }
+
+    /// Rejects a ticket for another service, such as `cifs`: somebody relays the sign-in of a client that wanted to go
+    /// there. A token that is bound to this TLS connection was made for it, whatever the name of the service.
+    ///
+    /// The name in the ticket is not sealed; so where another key than that of this name has opened the ticket, the
+    /// name of that key counts, too. It says nothing where it is the account of the machine.
+    fn require_own_service(
+        &self,
+        token: &[u8],
+        opened_by: OpenedBy,
+        raw: &RawContext,
+    ) -> Result<(), KerberosError> {
+        let service = TicketService::of_token(token)
+            .map_err(|error| KerberosError::Malformed { cause: error.to_string() })?;
+        let shown = || service.components().join("/");
+        if service.class().is_none() {
+            return Err(KerberosError::OtherService { service: shown() });
+        }
+        if opened_by == OpenedBy::AnyKey {
+            let owner = raw.service().map_err(|failure| diagnose(failure, Trying::Anything))?;
+            let owner = principal_of(&owner.ok_or(KerberosError::Downgraded("a service name"))?)?;
+            if let [class, _, ..] = owner.components()
+                && ServiceClass::of(class).is_none()
+            {
+                return Err(KerberosError::OtherService { service: owner.to_string() });
+            }
+        }
+        let is_called = |host| self.service.names.is_called(host);
+        if self.binding.level == Hardening::Strict && !service.host().is_some_and(is_called) {
+            let own = self.service.names.dns().to_owned();
+            return Err(KerberosError::OtherHost { service: shown(), own });
+        }
+        Ok(())
+    }
+
     fn account(&self, client: &Name) -> Result<(Principal, Account), KerberosError> {
-        let text = client.display().map_err(|failure| diagnose(failure, Trying::Anything))?;
-        let text = String::from_utf8(text).map_err(|error| {
-            KerberosError::NotAPrincipal(String::from_utf8_lossy(error.as_bytes()).into_owned())
-        })?;
-        let principal = Principal::parse(&text)?;
+        let principal = principal_of(client)?;
         let local_name = || {
             let local = client.local();
             let local = local.inspect_err(|failure| {
@@ -305,30 +383,12 @@ impl KeytabFile {
     }
 }
 
-impl ChannelBinding {
-    fn application_data(&self) -> Option<&[u8]> {
-        match self {
-            Self::None => None,
-            Self::Relaxed(data) | Self::Strict(data) => Some(data),
-        }
-    }
-}
-
-impl fmt::Debug for ChannelBinding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::None => "None",
-            Self::Relaxed(_) => "Relaxed(…)",
-            Self::Strict(_) => "Strict(…)",
-        })
-    }
-}
-
 impl fmt::Debug for Acceptors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Acceptors")
             .field("keytab", &self.keytab)
             .field("sealing", &self.sealing)
+            .field("names", &self.names)
             .finish_non_exhaustive()
     }
 }
@@ -340,6 +400,15 @@ impl fmt::Debug for Acceptor {
             .field("binding", &self.binding)
             .finish_non_exhaustive()
     }
+}
+
+/// The principal that a name of the library is.
+fn principal_of(name: &Name) -> Result<Principal, KerberosError> {
+    let text = name.display().map_err(|failure| diagnose(failure, Trying::Anything))?;
+    let text = String::from_utf8(text).map_err(|error| {
+        KerberosError::NotAPrincipal(String::from_utf8_lossy(error.as_bytes()).into_owned())
+    })?;
+    Principal::parse(&text)
 }
 
 /// Tickets with long lists of groups come to 48 KiB.

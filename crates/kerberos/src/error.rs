@@ -168,6 +168,24 @@ pub enum KerberosError {
         "the channel binding of the client is {0}\n  a proxy that ends TLS, or a client without channel bindings, needs Service/Auth/CbtHardeningLevel to be less strict"
     )]
     ChannelBinding(Mismatch),
+    /// The client's ticket is for a service of another protocol, so its sign-in was relayed here.
+    #[error(
+        "the client's ticket is for {service}, which is no service of WinRM\n  clients must ask for HTTP/HOST, WSMAN/HOST or host/HOST; if no client asked for {service} here, its sign-in was relayed. Where several services share one key, the keytab must contain HTTP/HOST itself"
+    )]
+    OtherService {
+        /// The service in the ticket, or the one whose key has opened it.
+        service: String,
+    },
+    /// The client's ticket is for another host, where only names of this one are accepted.
+    #[error(
+        "the client's ticket is for {service}, and this machine is {own}\n  connect by that name; other names need channel bindings, or Service/Auth/CbtHardeningLevel to be less strict"
+    )]
+    OtherHost {
+        /// The service in the ticket.
+        service: String,
+        /// The name of this machine.
+        own: String,
+    },
     /// The ticket was shown before.
     #[error(
         "the token was used before: {cause}\n  somebody repeats what was heard, or two clients have the same clock and ticket: sign in again"
@@ -249,6 +267,7 @@ impl From<&KerberosError> for AuthError {
             E::WrongPassword { .. } | E::UnknownClient { .. } => Self::WrongPassword,
             E::NotAllowed { .. } => Self::NotAllowed,
             E::ChannelBinding(_) => Self::ChannelBinding,
+            E::OtherService { .. } | E::OtherHost { .. } => Self::OtherService,
             E::Malformed { .. } => Self::Malformed("not a token of Kerberos"),
             E::Downgraded(what) => Self::Downgraded(what),
             E::Encryption { .. } => Self::Downgraded("an encryption type"),

@@ -40,7 +40,7 @@ mod order;
 mod principal;
 mod spn;
 
-pub use acceptor::{Acceptor, Acceptors, ChannelBinding, Client, Keytab, KeytabFile, Sealing};
+pub use acceptor::{Acceptor, Acceptors, Client, Keytab, KeytabFile, Sealing};
 pub use cache::{Cache, Ticket};
 pub use context::{Context, Exported};
 pub use error::{KerberosError, Mismatch};

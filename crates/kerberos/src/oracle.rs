@@ -44,7 +44,11 @@ pub fn message_token(octets: &[u8]) {
 }
 
 /// Whatever comes is opened or refused without a panic; what one end seals the other opens, wherever it is cut, and
-/// nobody opens what was changed.
+/// opens nothing that was changed.
+///
+/// The rotation count (RRC) is the exception: it is not protected, and a receiver must accept every value, also those
+/// above the length of the token (RFC 4121 4.2.5), so counts that differ by a multiple of that length are the same
+/// message. A count that was changed in any other way is refused.
 ///
 /// The first octet chooses the encryption type, the second one where the rest is cut in two.
 ///
@@ -74,11 +78,30 @@ pub fn sealed_message(octets: &[u8]) {
 
     let mut message = rest.to_vec();
     let header = client.seal([*cut; 16], &mut message);
-    let mut token = [header, message].concat();
-    assert_eq!(open(&token).as_deref(), Ok(rest));
-    let at = usize::from(*cut).checked_rem(token.len()).unwrap_or_default();
-    token.iter_mut().skip(at).take(1).for_each(|octet| *octet ^= 0x10);
-    assert_eq!(open(&token), Err(SealError::Forged));
+    let sealed = [header, message].concat();
+    assert_eq!(open(&sealed).as_deref(), Ok(rest));
+    let at = usize::from(*cut).checked_rem(sealed.len()).unwrap_or_default();
+    let mut changed = sealed.clone();
+    changed.iter_mut().skip(at).take(1).for_each(|octet| *octet ^= 0x10);
+    match are_rotated_alike(&sealed, &changed) {
+        true => assert_eq!(open(&changed).as_deref(), Ok(rest), "every rotation count is interpreted"),
+        false => assert_eq!(open(&changed), Err(SealError::Forged)),
+    }
     let signature = client.sign(rest);
     assert_eq!(service.verify(rest, &signature, &mut Order::NotBegun), Ok(()));
+}
+
+/// Returns whether two tokens differ in nothing but in how often the same rotation goes round.
+fn are_rotated_alike(left: &[u8], right: &[u8]) -> bool {
+    let (Some((left, left_body)), Some((right, right_body))) =
+        (left.split_first_chunk::<16>(), right.split_first_chunk::<16>())
+    else {
+        return false;
+    };
+    let parts = |head: [u8; 16]| {
+        let [a, b, c, d, e, f, high, low, rest @ ..] = head;
+        let rotation = usize::from(u16::from_be_bytes([high, low])).checked_rem(left_body.len());
+        ([a, b, c, d, e, f], rest, rotation)
+    };
+    parts(*left) == parts(*right) && left_body == right_body
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use auth::TicketService;
+
 use crate::KerberosError;
 
 /// A principal in full: `name/instance@REALM`. All parts count, and so does the case of letters.
@@ -52,6 +54,14 @@ impl Principal {
         }
         let (components, realm) = (components?, parts.pop()?);
         let is_whole = !realm.is_empty() && components.iter().all(|component| !component.is_empty());
+        (is_whole && components.len() <= MAX_COMPONENTS).then_some(Self { components, realm })
+    }
+
+    /// The principal of the service that a ticket names; `None` if it cannot be written as one.
+    pub(crate) fn of_service(service: &TicketService) -> Option<Self> {
+        let (components, realm) = (service.components().to_vec(), service.realm().to_owned());
+        let is_name = |text: &String| !text.is_empty() && !text.contains(char::is_control);
+        let is_whole = is_name(&realm) && components.iter().all(is_name);
         (is_whole && components.len() <= MAX_COMPONENTS).then_some(Self { components, realm })
     }
 

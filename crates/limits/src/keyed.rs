@@ -32,10 +32,11 @@ pub struct Capacity {
 #[derive(Debug)]
 pub struct KeyedLimit<K: Eq + Hash>(Arc<Mutex<Counts<K>>>);
 
-/// One counted use. Dropping it gives it back.
+/// Counted uses of one key. Dropping them gives them back.
 #[derive(Debug)]
 pub struct Permit<K: Eq + Hash> {
     key: K,
+    amount: usize,
     limit: KeyedLimit<K>,
 }
 
@@ -69,18 +70,54 @@ impl<K: Eq + Hash + Clone> KeyedLimit<K> {
     /// # Errors
     /// [`Refusal`] if the key or all keys together hold as many permits as allowed.
     pub fn acquire(&self, key: K, capacity: Capacity) -> Result<Permit<K>, Refusal> {
+        self.acquire_many(key, 1, capacity)
+    }
+
+    /// Takes several permits for a key, for example one for each byte of a buffer; all or none.
+    ///
+    /// # Errors
+    /// [`Refusal`] if the key or all keys together would hold more permits than allowed.
+    pub fn acquire_many(&self, key: K, amount: usize, capacity: Capacity) -> Result<Permit<K>, Refusal> {
+        self.acquire_if(key, amount, |held, total| {
+            if held.saturating_add(amount) > capacity.per_key {
+                return Err(Refusal::PerKey(held));
+            }
+            if total.saturating_add(amount) > capacity.total { Err(Refusal::Total(total)) } else { Ok(()) }
+        })
+    }
+
+    /// Takes several permits out of `capacity` for a key that holds at most as many as are still free; all or none.
+    ///
+    /// One key reaches about half of the capacity that way, two keys a third each, and there is room for the next key
+    /// as long as single amounts are small.
+    ///
+    /// # Errors
+    /// [`Refusal::PerKey`] if the key holds more than are free, [`Refusal::Total`] if fewer are free than wanted.
+    pub fn acquire_share(&self, key: K, amount: usize, capacity: usize) -> Result<Permit<K>, Refusal> {
+        self.acquire_if(key, amount, |held, total| {
+            let free = capacity.saturating_sub(total);
+            if held > free {
+                return Err(Refusal::PerKey(held));
+            }
+            if amount > free { Err(Refusal::Total(total)) } else { Ok(()) }
+        })
+    }
+
+    fn acquire_if(
+        &self,
+        key: K,
+        amount: usize,
+        check: impl FnOnce(usize, usize) -> Result<(), Refusal>,
+    ) -> Result<Permit<K>, Refusal> {
         let mut counts = self.lock();
         let held = counts.held.get(&key).copied().unwrap_or(0);
-        if held >= capacity.per_key {
-            return Err(Refusal::PerKey(held));
+        check(held, counts.total)?;
+        if amount > 0 {
+            counts.total = counts.total.saturating_add(amount);
+            counts.held.insert(key.clone(), held.saturating_add(amount));
         }
-        if counts.total >= capacity.total {
-            return Err(Refusal::Total(counts.total));
-        }
-        counts.total += 1;
-        counts.held.insert(key.clone(), held + 1);
         drop(counts);
-        Ok(Permit { key, limit: self.clone() })
+        Ok(Permit { key, amount, limit: self.clone() })
     }
 
     /// Returns the number of permits that a key holds.
@@ -126,9 +163,9 @@ impl<K: Eq + Hash + Clone> Default for KeyedLimit<K> {
 impl<K: Eq + Hash> Drop for Permit<K> {
     fn drop(&mut self) {
         let mut counts = self.limit.lock();
-        counts.total = counts.total.saturating_sub(1);
+        counts.total = counts.total.saturating_sub(self.amount);
         if let Some(held) = counts.held.get_mut(&self.key) {
-            *held = held.saturating_sub(1);
+            *held = held.saturating_sub(self.amount);
             if *held == 0 {
                 counts.held.remove(&self.key);
                 // A flood of keys must not keep its memory.
@@ -157,6 +194,30 @@ mod tests {
         assert_eq!((limit.held(&"ada"), limit.total(), *other.key()), (2, 3, "ben"));
         drop(permits);
         assert_eq!((limit.held(&"ada"), limit.total()), (0, 1));
+    }
+
+    #[test]
+    fn a_key_that_holds_more_than_is_free_gets_no_larger_share() {
+        let limit = KeyedLimit::new();
+        let permits = [(); 3].map(|()| limit.acquire_share("eve", 16, 64).unwrap());
+        assert_eq!(limit.acquire_share("eve", 1, 64).unwrap_err(), Refusal::PerKey(48));
+        let other = limit.acquire_share("ada", 10, 64).unwrap();
+        assert_eq!(limit.acquire_share("ben", 7, 64).unwrap_err(), Refusal::Total(58));
+        assert_eq!((limit.held(&"eve"), limit.total()), (48, 58));
+        drop((permits, other));
+        assert!(limit.acquire_share("ben", 64, 64).is_ok());
+        assert_eq!(limit.total(), 0);
+    }
+
+    #[test]
+    fn several_permits_are_taken_together_or_not_at_all() {
+        let limit = KeyedLimit::new();
+        let permit = limit.acquire_many("ada", 2, CAPACITY).unwrap();
+        assert_eq!(limit.acquire_many("ben", 2, CAPACITY).unwrap_err(), Refusal::Total(2));
+        assert_eq!(limit.acquire_many("cleo", 3, CAPACITY).unwrap_err(), Refusal::PerKey(0));
+        assert_eq!((limit.total(), limit.held(&"ben")), (2, 0));
+        drop(permit);
+        assert_eq!(limit.total(), 0);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The system bus.
+//! D-Bus system bus.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use zbus::{Connection, Message, OwnedVariant, connection};
 
 use crate::Error;
 
-/// A service on the bus, by one of its objects.
+/// An object of a service on the bus.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Object<'a> {
     pub(crate) service: &'a str,
@@ -16,10 +16,10 @@ pub(crate) struct Object<'a> {
     pub(crate) interface: &'a str,
 }
 
-/// A connection to the system bus.
+/// Connects to the system bus.
 ///
 /// # Errors
-/// [`Error`] if there is none, as in most containers.
+/// [`Error`] if there is no system bus, as in most containers.
 pub(crate) async fn connect() -> Result<Connection, Error> {
     let connecting = connection::Builder::system().method_timeout(LONGEST_CALL).build();
     match tokio::time::timeout(LONGEST_CALL, connecting).await {
@@ -28,7 +28,7 @@ pub(crate) async fn connect() -> Result<Connection, Error> {
     }
 }
 
-/// Whether a service is on the bus; nothing is started by asking.
+/// Returns whether a service is running on the bus; does not start it.
 pub(crate) async fn is_there(bus: &Connection, service: &str) -> bool {
     let asked = BUS.call(bus, "NameHasOwner", &(service,)).await;
     asked.is_ok_and(|answer| answer.body().deserialize().unwrap_or(false))
@@ -44,7 +44,7 @@ impl Object<'_> {
         Ok(bus.call_method(Some(service), path, Some(interface), method, body).await?)
     }
 
-    /// Reads a property that is a text.
+    /// Reads a text property.
     pub(crate) async fn text(&self, bus: &Connection, name: &str) -> Result<String, Error> {
         let properties = Object { interface: "org.freedesktop.DBus.Properties", ..*self };
         let answer = properties.call(bus, "Get", &(self.interface, name)).await?;
@@ -59,5 +59,5 @@ const BUS: Object<'_> = Object {
     interface: "org.freedesktop.DBus",
 };
 
-/// A service that takes longer than this does not answer. firewalld takes seconds for large sets of rules.
+/// Time limit of a call. firewalld takes seconds for large rule sets.
 const LONGEST_CALL: Duration = Duration::from_secs(25);

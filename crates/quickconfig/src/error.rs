@@ -1,71 +1,71 @@
-//! What can be wrong with a step.
+//! Errors of configuration steps.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why something was not done or could not be seen.
+/// Error of a configuration step.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Somebody with more rights has to do it.
+    /// The operation needs more privileges.
     #[error("Access is denied.")]
     Access,
-    /// The bus or a service on it says no.
+    /// The bus or a service on it returned an error.
     #[error("{0}")]
     Bus(String),
-    /// Nobody answers in time.
+    /// A service did not respond in time.
     #[error("{0} does not answer")]
     Silent(&'static str),
-    /// A program that is needed cannot be run.
+    /// A required program cannot be run.
     #[error("{program} cannot be run: {source}")]
     Start {
-        /// Which.
+        /// Name of the program.
         program: &'static str,
-        /// What the system says.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// A program did not do it.
+    /// A program failed.
     #[error("{program} failed: {reason}")]
     Program {
-        /// Which.
+        /// Name of the program.
         program: &'static str,
-        /// What it printed, on one line.
+        /// Error output of the program, on one line.
         reason: String,
     },
-    /// Something answers what nobody understands.
+    /// A program or service returned an unexpected response.
     #[error("{0} answers what cannot be understood")]
     Unintelligible(&'static str),
-    /// A text is not what it has to be.
+    /// A text is not valid.
     #[error("{text:?} is not {expected}")]
     Malformed {
-        /// The beginning of the text.
+        /// Beginning of the text.
         text: String,
-        /// What it should be.
+        /// Description of the expected value.
         expected: &'static str,
     },
     /// firewalld does not have the zone.
     #[error("firewalld has no zone {0}\n  firewall-cmd --get-zones lists those there are")]
     NoSuchZone(String),
-    /// A zone was named and there is nothing that has zones.
+    /// A zone was given, but firewalld is not running.
     #[error("zones are firewalld's, and firewalld does not run here\n  leave -zone away")]
     NoZones,
-    /// The journal cannot be read or written.
+    /// The journal of quickconfig cannot be read or written.
     #[error("cannot {action} {}: {reason}", path.display())]
     Journal {
-        /// What was to be done.
+        /// The failed operation.
         action: &'static str,
-        /// With which file.
+        /// Path of the journal.
         path: PathBuf,
-        /// What is wrong.
+        /// Reason.
         reason: String,
     },
-    /// Nothing is recorded under a number.
+    /// The journal has no record with this number.
     #[error("quickconfig has no record number {0}")]
     NotRecorded(u32),
 }
 
 impl Error {
-    /// A text that is none of what was expected; only its beginning is kept.
+    /// Returns the error for an invalid text, of which only the beginning is kept.
     pub(crate) fn malformed(text: &str, expected: &'static str) -> Self {
         Self::Malformed { text: text.chars().take(60).collect(), expected }
     }
@@ -96,7 +96,7 @@ impl From<zbus::Error> for Error {
     }
 }
 
-/// What somebody else has said, as one line of bounded length without control characters.
+/// Returns a text from outside as a single line of limited length, without control characters.
 pub(crate) fn one_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ").chars().take(300).collect()

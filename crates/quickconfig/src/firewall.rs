@@ -1,7 +1,7 @@
-//! Whatever keeps connections out: found, looked at, opened and closed again.
+//! Firewalls: detection, inspection, opening and closing of ports.
 //!
-//! What is asked first is what administrators use: firewalld, then ufw, then the rules themselves. Nothing that does
-//! not run is started, and what does not keep anything out is left alone.
+//! The tools of administrators come first: firewalld, then ufw, then nftables or iptables rules. Services
+//! that are not running are not started, and rule sets that block nothing are not changed.
 
 mod firewalld;
 mod iptables;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{Error, Firewall, FirewallKind, Network, Opening, Outcome, Source};
 
-/// A rule of ours, with all it takes to find it again.
+/// A rule added by quickconfig, with the data needed to find it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     Firewalld(firewalld::Rule),
@@ -22,7 +22,7 @@ pub(crate) enum Rule {
     Iptables(iptables::Rule),
 }
 
-/// What there is, and whether it has these openings.
+/// Returns the firewall in use, and whether it permits these connections.
 pub(crate) async fn survey(openings: &[Opening]) -> Firewall {
     let seen = match find().await {
         Ok(FirewallKind::Firewalld) => firewalld::survey(openings).await,
@@ -34,10 +34,11 @@ pub(crate) async fn survey(openings: &[Opening]) -> Firewall {
     seen.unwrap_or_else(|error| nothing_known(FirewallKind::Unseen(error.to_string())))
 }
 
-/// Lets connections through where that is not so yet; every rule that is made goes to `made` at once.
+/// Permits connections, unless they are already permitted. Every rule is added to `made` as soon as it is
+/// created.
 ///
 /// # Errors
-/// [`Error`]; what was made before stays.
+/// [`Error`]; rules created before remain.
 pub(crate) async fn open(opening: &Opening, made: &mut Vec<Rule>) -> Result<Outcome, Error> {
     let kind = find().await?;
     if opening.zone.is_some() && kind != FirewallKind::Firewalld {
@@ -52,7 +53,7 @@ pub(crate) async fn open(opening: &Opening, made: &mut Vec<Rule>) -> Result<Outc
     }
 }
 
-/// Takes a rule away, if it is still there.
+/// Removes a rule, if it still exists.
 ///
 /// # Errors
 /// [`Error`].
@@ -79,7 +80,7 @@ fn nothing_known(kind: FirewallKind) -> Firewall {
     Firewall { kind, places: Vec::new(), public: false, open: Vec::new() }
 }
 
-/// The networks that an opening is for; empty means all.
+/// Returns the source networks of an opening; empty means any source.
 fn sources(opening: &Opening) -> Vec<Network> {
     let mut networks: Vec<Network> = Vec::new();
     for source in &opening.sources {
@@ -93,13 +94,13 @@ fn sources(opening: &Opening) -> Vec<Network> {
     networks
 }
 
-/// This machine is alone, so that "from its own networks" is from nowhere.
+/// Returns the outcome if the machine is in no network, so that `LocalSubnet` is empty.
 fn nowhere() -> Outcome {
     Outcome::Failed("this machine is in no network, so LocalSubnet is nobody".to_owned())
 }
 
 impl Rule {
-    /// As the journal has it.
+    /// Returns the journal form of the rule.
     pub(crate) fn to_json(&self) -> Value {
         match self {
             Self::Firewalld(rule) => json!({ "firewalld": rule.to_json() }),
@@ -109,7 +110,7 @@ impl Rule {
         }
     }
 
-    /// None for what the journal cannot have.
+    /// Reads the journal form of a rule; `None` if it is not valid.
     pub(crate) fn from_json(value: &Value) -> Option<Self> {
         let (kind, rule) = value.as_object()?.iter().next()?;
         match kind.as_str() {
@@ -133,12 +134,12 @@ impl std::fmt::Display for Rule {
     }
 }
 
-/// A number of the journal that is a port.
+/// Reads a port from the journal.
 fn port(value: &Value) -> Option<std::num::NonZeroU16> {
     value.get("port")?.as_u64().and_then(|port| u16::try_from(port).ok()?.try_into().ok())
 }
 
-/// A network of the journal, if it has one.
+/// Reads an optional network from the journal.
 fn source(value: &Value) -> Option<Option<Network>> {
     match value.get("source")? {
         Value::Null => Some(None),

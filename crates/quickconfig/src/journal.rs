@@ -1,4 +1,5 @@
-//! What quickconfig has done and not taken back, in a file of root's or of the user whose service it is.
+//! Journal of changes made by quickconfig and not undone, in a file owned by root or by the user of the
+//! service.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -11,33 +12,33 @@ use serde_json::{Value, json};
 use crate::firewall::Rule;
 use crate::{Error, Noted, Recorded, ServiceAfter, Transport};
 
-/// One thing that was done.
+/// A recorded change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Deed {
     /// The unit was started.
     Started,
-    /// The unit is started at boot since.
+    /// The unit was enabled at boot.
     Enabled,
-    /// The firewall got a rule.
+    /// A firewall rule was added.
     Opened(Rule),
-    /// The service has changed its settings.
+    /// The service changed its own settings.
     Own(Noted),
 }
 
-/// The file, read and locked: nobody else changes it meanwhile.
+/// The journal file, read and locked against changes by others.
 pub(crate) struct Journal {
     path: PathBuf,
     last: u32,
     records: Vec<(u32, Deed)>,
-    /// Holds the lock until it is closed.
+    /// Holds the lock until it is dropped.
     _lock: File,
 }
 
 impl Journal {
-    /// Opens the journal of a state directory, which must exist.
+    /// Opens the journal in a state directory, which must exist.
     ///
     /// # Errors
-    /// [`Error::Journal`], also if somebody else could have written it.
+    /// [`Error::Journal`], also if another user could have written the file.
     pub(crate) fn open(state: &Path) -> Result<Self, Error> {
         let path = state.join("quickconfig.json");
         let failed = |action| {
@@ -67,7 +68,7 @@ impl Journal {
         Ok(Self { last, records, ..empty })
     }
 
-    /// What is recorded, oldest first.
+    /// Returns the recorded changes, oldest first.
     pub(crate) fn recorded(&self) -> Vec<Recorded> {
         self.records.iter().map(|(number, deed)| deed.shown(*number)).collect()
     }
@@ -77,10 +78,10 @@ impl Journal {
         found.map(|(_, deed)| deed).ok_or(Error::NotRecorded(number))
     }
 
-    /// Adds what was done.
+    /// Adds a record.
     ///
     /// # Errors
-    /// [`Error::Journal`] if it cannot be kept.
+    /// [`Error::Journal`] if it cannot be written.
     pub(crate) fn add(&mut self, deed: Deed) -> Result<(), Error> {
         if self.records.iter().any(|(_, own)| *own == deed) {
             return Ok(());
@@ -93,7 +94,7 @@ impl Journal {
         self.write()
     }
 
-    /// Removes what was taken back.
+    /// Removes the record of a change that was undone.
     ///
     /// # Errors
     /// [`Error::Journal`].
@@ -107,7 +108,7 @@ impl Journal {
         let text = format!("{:#}\n", json!({ "last": self.last, "records": records }));
         let folder = self.path.parent().unwrap_or(Path::new("."));
         let writing = || {
-            // Made with mode 0600.
+            // Created with mode 0600.
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
             file.write_all(text.as_bytes())?;
             file.as_file().sync_all()?;
@@ -122,7 +123,8 @@ impl Journal {
     }
 }
 
-/// The text of the file, if there is one that only its owner, root or this user, can have written.
+/// Reads the file; `None` if it does not exist. It must be owned by root or this user and not be writable by
+/// others.
 fn read(path: &Path, flags: i32) -> io::Result<Option<String>> {
     const LONGEST: u64 = 1 << 20;
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
@@ -194,7 +196,7 @@ impl Deed {
     }
 }
 
-/// Far more than quickconfig ever does.
+/// Maximum number of records; quickconfig needs far fewer.
 const MOST: usize = 256;
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
-//! Makes a Linux machine ready to be managed: the service at boot, the firewall, and what takes both back.
+//! Prepares a Linux machine for remote management: starts the service at boot, opens the firewall, and undoes
+//! both.
 //!
-//! For whoever has the rights to do it: a process of root that is asked over the broker, the service of a user, or
-//! `winrm quickconfig` on a machine whose service does not run yet. What is asked for is a [`Wish`] out of a closed
-//! list, and never a command line; [`Machine::grant`] does it and says what came of it.
+//! Used by processes with the necessary rights: a root process that serves requests of the broker, the
+//! service of a user, or `winrm quickconfig` on a machine whose service is not running yet. A request is a
+//! [`Wish`] from a closed list, never a command line; [`Machine::grant`] executes it and returns the outcome.
 //!
-//! Each step looks first whether there is anything to do, and what it did it writes into a journal, so that exactly
-//! that can be taken back. No firewall is ever started, and no rule of anybody else is touched.
+//! Each step first checks whether there is anything to do, and records its changes in a journal so that
+//! exactly these can be undone. No firewall is ever started, and rules of others are never changed.
 //!
-//! Left out on purpose: listeners and certificates, which are settings; the service changes them itself and has them
-//! noted here. And texts: what a step is called on the wire, the plug-in of the configuration knows.
+//! Not part of this crate: listeners and certificates, which are settings that the service changes itself and
+//! only records here; and the names of steps in messages, which belong to the configuration plug-in.
 
 mod bus;
 mod error;

@@ -1,4 +1,4 @@
-//! Where wishes are granted.
+//! Execution of requests.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::journal::{Deed, Journal};
 use crate::{Answer, Error, Firewall, FirewallKind, Outcome, Survey, Unit, Wish, firewall, systemd};
 
-/// The machine, as far as the rights of this process reach.
+/// The machine, as far as this process may change it.
 #[derive(Clone, Debug)]
 pub struct Machine {
     state: PathBuf,
@@ -21,19 +21,19 @@ enum Whose {
 }
 
 impl Machine {
-    /// For the service of the machine; what is done is recorded in this directory.
+    /// Returns the machine for the system service; changes are recorded in this state directory.
     #[must_use]
     pub fn of_machine(state: impl Into<PathBuf>) -> Self {
         Self { state: state.into(), whose: Whose::Machine }
     }
 
-    /// For the service of a user: the unit of the machine is none of its business.
+    /// Returns the machine for the service of a user, who cannot change the system unit.
     #[must_use]
     pub fn of_user(state: impl Into<PathBuf>) -> Self {
         Self { state: state.into(), whose: Whose::User }
     }
 
-    /// Does what is wished, and says what came of it. Waits, at most about two minutes; for threads that may.
+    /// Executes a request and returns the outcome. Blocks for at most about two minutes.
     #[must_use]
     pub fn grant(&self, wish: &Wish) -> Answer {
         match wish {
@@ -75,7 +75,7 @@ impl Machine {
         }
     }
 
-    /// How the unit of the service is.
+    /// Returns the state of the service's unit.
     #[must_use]
     pub fn unit(&self) -> Unit {
         match self.whose {
@@ -84,12 +84,12 @@ impl Machine {
         }
     }
 
-    /// Starts the unit of the service and waits until it runs: for whoever finds that no service answers.
+    /// Starts the service's unit and waits until it runs. For clients that find no running service.
     #[must_use]
     pub fn start(&self) -> Outcome {
         let outcome = block_on(systemd::start());
         if matches!(outcome, Ok(Outcome::Done(_))) {
-            // Somebody who may start units need not be the one who keeps the journal.
+            // The caller may be permitted to start units but not to write the journal.
             let noted = Journal::open(&self.state).and_then(|mut journal| journal.add(Deed::Started));
             if let Err(error) = noted {
                 tracing::debug!(%error, "That the service was started is not recorded");
@@ -119,7 +119,7 @@ impl Machine {
     }
 }
 
-/// Bus and programs are waited for here, on one thread and not for ever.
+/// Runs a future on this thread, with a time limit.
 fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     const LONGEST: Duration = Duration::from_secs(120);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -1,4 +1,4 @@
-//! Programs that know a firewall.
+//! Execution of firewall programs.
 
 use std::io;
 use std::process::Stdio;
@@ -11,16 +11,16 @@ use tokio::time::timeout;
 use crate::Error;
 use crate::error::one_line;
 
-/// Where programs of the machine are: the search path of whoever asks does not count.
+/// Search path for programs; the `PATH` of the caller is ignored.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
-/// Rules of a busy machine are many.
+/// Maximum output in bytes; rule sets may be large.
 const LONGEST_OUTPUT: u64 = 64 << 20;
 const LONGEST_RUN: Duration = Duration::from_secs(30);
 
-/// Runs a program of the machine to its end, with this input, and gives what it prints.
+/// Runs a program with this input and returns its output.
 ///
 /// # Errors
-/// [`Error`] if it cannot be run, takes too long or does not succeed.
+/// [`Error`] if it cannot be run, exceeds the time limit or fails.
 pub(crate) async fn run(program: &'static str, arguments: &[&str], input: &str) -> Result<String, Error> {
     let started = |source| Error::Start { program, source };
     let file = PATH.split(':').map(|folder| format!("{folder}/{program}"));
@@ -35,7 +35,7 @@ pub(crate) async fn run(program: &'static str, arguments: &[&str], input: &str) 
     let running = async {
         let write = async {
             if let Some(mut stdin) = stdin {
-                // A program that does not read all of it says why at its end.
+                // A program that does not read all input reports an error at its end.
                 let _ = stdin.write_all(input.as_bytes()).await;
             }
         };
@@ -70,7 +70,7 @@ pub(crate) async fn run(program: &'static str, arguments: &[&str], input: &str) 
     timeout(LONGEST_RUN, running).await.unwrap_or(Err(Error::Silent(program)))
 }
 
-/// Whether the machine has a program.
+/// Returns whether a program is installed.
 pub(crate) fn is_installed(program: &str) -> bool {
     PATH.split(':').any(|folder| std::fs::exists(format!("{folder}/{program}")).unwrap_or(false))
 }

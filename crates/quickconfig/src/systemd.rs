@@ -1,4 +1,4 @@
-//! The unit of the service (org.freedesktop.systemd1(5)).
+//! systemd unit of the service (org.freedesktop.systemd1(5)).
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, message};
 use crate::bus::{self, Object};
 use crate::{Error, Outcome, Unit};
 
-/// The unit of the service of the machine.
+/// Unit of the system service.
 pub const UNIT: &str = "telarchd.service";
 
 const SERVICE: &str = "org.freedesktop.systemd1";
@@ -21,10 +21,10 @@ const MANAGER: Object<'_> = Object {
     interface: "org.freedesktop.systemd1.Manager",
 };
 
-/// Units take as long as they want to start; a person who waits does not.
+/// Time limit for starting the unit; a user is waiting.
 const LONGEST_START: Duration = Duration::from_secs(90);
 
-/// How the unit is.
+/// Returns the state of the unit.
 pub(crate) async fn survey() -> Unit {
     let Ok(bus) = bus::connect().await else { return Unit::NoSystemd };
     if !bus::is_there(&bus, SERVICE).await {
@@ -47,17 +47,17 @@ async fn state(bus: &Connection) -> Result<Unit, Error> {
         matches!(unit.text(bus, "ActiveState").await?.as_str(), "active" | "reloading" | "activating");
     let answer = MANAGER.call(bus, "GetUnitFileState", &(UNIT,)).await?;
     let state: String = answer.body().deserialize()?;
-    // `enabled-runtime` lasts until the next boot only.
+    // `enabled-runtime` lasts only until the next boot.
     Ok(Unit::Known { active, enabled: matches!(state.as_str(), "enabled" | "static" | "generated") })
 }
 
-/// Has the unit started at boot.
+/// Enables the unit at boot.
 pub(crate) async fn enable() -> Result<Outcome, Error> {
     let bus = bus::connect().await?;
     match state(&bus).await? {
         Unit::Known { enabled: true, .. } => Ok(Outcome::Already),
         Unit::Known { .. } => {
-            // Not for this boot only, and in place of links that lead elsewhere.
+            // Persistently, and replacing links that point elsewhere.
             MANAGER.call(&bus, "EnableUnitFiles", &([UNIT].as_slice(), false, true)).await?;
             MANAGER.call(&bus, "Reload", &()).await?;
             Ok(Outcome::Done(format!("{UNIT} is enabled")))
@@ -66,7 +66,7 @@ pub(crate) async fn enable() -> Result<Outcome, Error> {
     }
 }
 
-/// Has the unit started at boot no longer.
+/// Disables the unit at boot.
 pub(crate) async fn disable() -> Result<Outcome, Error> {
     let bus = bus::connect().await?;
     if !matches!(state(&bus).await?, Unit::Known { enabled: true, .. }) {
@@ -92,7 +92,7 @@ pub(crate) async fn start() -> Result<Outcome, Error> {
     }
 }
 
-/// Has the unit stopped, without waiting: it may be the service that asks.
+/// Stops the unit without waiting, because the caller may be the service itself.
 pub(crate) async fn stop() -> Result<Outcome, Error> {
     let bus = bus::connect().await?;
     if !matches!(state(&bus).await?, Unit::Known { active: true, .. }) {
@@ -102,7 +102,7 @@ pub(crate) async fn stop() -> Result<Outcome, Error> {
     Ok(Outcome::Done(format!("{UNIT} is stopped")))
 }
 
-/// Begins a job for the unit and waits for its end, which a signal tells.
+/// Starts a job for the unit and waits for the signal that reports its end.
 async fn job(bus: &Connection, method: &str) -> Result<String, Error> {
     let rule = MatchRule::builder()
         .msg_type(message::Type::Signal)
@@ -111,7 +111,7 @@ async fn job(bus: &Connection, method: &str) -> Result<String, Error> {
         .member("JobRemoved")
         .build()?;
     let mut removed = MessageStream::for_match_rule(rule, bus, None).await?;
-    // Without it, systemd may keep its signals to itself.
+    // Without a subscription, systemd may not send signals.
     let _ = MANAGER.call(bus, "Subscribe", &()).await;
     let begun = MANAGER.call(bus, method, &(UNIT, "replace")).await?;
     let job: OwnedObjectPath = begun.body().deserialize()?;

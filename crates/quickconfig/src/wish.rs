@@ -1,4 +1,4 @@
-//! What can be asked of the machine, and what it answers.
+//! Requests to change the machine, and their results.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,55 +6,57 @@ use std::num::NonZeroU16;
 
 use crate::Error;
 
-/// The most openings that one question may be about: more ports than anybody listens on for one transport.
+/// Maximum number of openings in one request; a service listens on fewer ports.
 pub const MAX_OPENINGS: usize = 16;
 
-/// What is to be done or looked at.
+/// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// To look, and to change nothing: the unit, the firewall, and whether it has these openings.
+    /// Returns the state of the unit and of the firewall, and whether these openings exist. Changes nothing.
     Survey(Vec<Opening>),
-    /// To have the service started at boot.
+    /// Starts the service at boot.
     Enable,
-    /// To let connections through to a port of the service.
+    /// Permits connections to a port of the service.
     Open(Opening),
-    /// To remember what the service has changed in its own settings, so that it can be taken back.
+    /// Records a change of the service's own settings, so that it can be undone.
     Note(Noted),
-    /// To take back what is recorded under a number, or to forget it where it is the service's own.
+    /// Undoes the change with this number. A change of the service's own settings is only removed from the
+    /// journal.
     TakeBack(u32),
 }
 
-/// What the machine answers.
+/// Result of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// To [`Wish::Survey`].
+    /// Result of [`Wish::Survey`].
     Survey(Survey),
-    /// To everything else.
+    /// Result of all other requests.
     Done(Outcome),
 }
 
-/// How a step ended.
+/// Outcome of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was done; how, for people.
+    /// The step was executed; the text describes how.
     Done(String),
     /// There was nothing to do.
     Already,
-    /// It was not done: why, for people.
+    /// The step failed; the text is the reason.
     Failed(String),
 }
 
-/// HTTP or HTTPS: firewalld knows their usual ports by name, and rules bear it in a comment.
+/// Transport of a port, HTTP or HTTPS. firewalld has service names for their default ports, and rules contain
+/// it in a comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Transport {
-    /// Usually port 5985, firewalld's service `wsman`.
+    /// HTTP, by default port 5985; service `wsman` of firewalld.
     Http,
-    /// Usually port 5986, firewalld's service `wsmans`.
+    /// HTTPS, by default port 5986; service `wsmans` of firewalld.
     Https,
 }
 
 impl Transport {
-    /// As texts for people have it.
+    /// Returns the name for display.
     #[must_use]
     pub fn scheme(self) -> &'static str {
         match self {
@@ -63,7 +65,7 @@ impl Transport {
         }
     }
 
-    /// As it stands in the journal.
+    /// Returns the name in the journal.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -71,12 +73,12 @@ impl Transport {
         }
     }
 
-    /// The transport that a word of the journal stands for.
+    /// Returns the transport with this name in the journal.
     pub(crate) fn of_word(word: &str) -> Option<Self> {
         [Self::Http, Self::Https].into_iter().find(|transport| transport.word() == word)
     }
 
-    /// What rules of ours have in their comment.
+    /// Returns the comment of firewall rules for this transport.
     pub(crate) fn comment(self) -> &'static str {
         match self {
             Self::Http => "winrm:http",
@@ -85,33 +87,33 @@ impl Transport {
     }
 }
 
-/// A port of the service that the firewall is to let connections through to.
+/// A port of the service that the firewall should permit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
-    /// What is spoken there.
+    /// Transport of the port.
     pub transport: Transport,
-    /// The TCP port.
+    /// TCP port.
     pub port: NonZeroU16,
-    /// From where; empty means anywhere, and in a zone named `public` the networks that this machine is in.
+    /// Permitted sources. Empty means any; in a zone named `public` it means the networks of this machine.
     pub sources: Vec<Source>,
-    /// The zone of firewalld; none means those that interfaces are in.
+    /// Zone of firewalld; `None` means the zones of all interfaces.
     pub zone: Option<Zone>,
 }
 
-/// From where connections are let through.
+/// Permitted source of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// From the networks that this machine is in.
+    /// The networks of this machine.
     LocalSubnet,
-    /// From a network.
+    /// A network.
     Network(Network),
 }
 
 impl Source {
-    /// The most sources of one opening.
+    /// Maximum number of sources of an opening.
     pub const MAX: usize = 32;
 
-    /// Reads a network as `10.0.0.0/8` or `2001:db8::1`, or the word `LocalSubnet`.
+    /// Parses a network such as `10.0.0.0/8` or `2001:db8::1`, or the word `LocalSubnet`.
     ///
     /// # Errors
     /// [`Error::Malformed`].
@@ -135,14 +137,15 @@ impl fmt::Display for Source {
 /// An IP network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Network {
-    /// INVARIANT: the bits behind `length` are 0.
+    /// INVARIANT: the bits after `length` are 0.
     address: IpAddr,
     /// INVARIANT: at most 32, or 128 for IPv6.
     length: u8,
 }
 
 impl Network {
-    /// The network that has this address; bits behind the length do not count. None if there are fewer bits than that.
+    /// Returns the network that contains this address; bits after the length are cleared. `None` if the
+    /// length exceeds the number of bits.
     #[must_use]
     pub fn of(address: IpAddr, length: u8) -> Option<Self> {
         let address = match address {
@@ -159,10 +162,10 @@ impl Network {
         Some(Self { address, length })
     }
 
-    /// Reads `ADDRESS/LENGTH`, or one address alone.
+    /// Parses `ADDRESS/LENGTH`, or a single address.
     ///
     /// # Errors
-    /// [`Error::Malformed`], also if the address has bits behind the length: that is a slip of the pen.
+    /// [`Error::Malformed`], also if bits after the length are set, which is probably a typing error.
     pub fn parse(text: &str) -> Result<Self, Error> {
         const EXPECTED: &str = "a network such as 10.0.0.0/8 or 2001:db8::/32, or LocalSubnet";
         let wrong = || Error::malformed(text, EXPECTED);
@@ -178,13 +181,13 @@ impl Network {
         Self::of(address, length).filter(|network| network.address == address).ok_or_else(wrong)
     }
 
-    /// Its first address.
+    /// Returns the first address.
     #[must_use]
     pub fn address(self) -> IpAddr {
         self.address
     }
 
-    /// How many bits all of its addresses have in common.
+    /// Returns the prefix length in bits.
     #[must_use]
     pub fn length(self) -> u8 {
         self.length
@@ -197,15 +200,15 @@ impl fmt::Display for Network {
     }
 }
 
-/// The name of a zone of firewalld.
+/// Name of a firewalld zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone(String);
 
 impl Zone {
-    /// Reads a name.
+    /// Parses a zone name.
     ///
     /// # Errors
-    /// [`Error::Malformed`] for what firewalld takes as the name of no zone.
+    /// [`Error::Malformed`] if firewalld does not permit the name.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/');
         if text.is_empty() || text.len() > 40 || !text.chars().all(fits) {
@@ -214,21 +217,21 @@ impl Zone {
         Ok(Self(text.to_owned()))
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What the service has changed in its own settings.
+/// A change of the service's own settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Noted {
-    /// It made the listener `Address=*` of a transport.
+    /// Created the listener `Address=*` of a transport.
     Listener(Transport),
-    /// It switched that listener on.
+    /// Enabled that listener.
     ListenerEnabled(Transport),
-    /// It gave a SID the right to open shells.
+    /// Granted a SID the right to open shells.
     Allowed(String),
 }
 
@@ -244,88 +247,88 @@ impl fmt::Display for Noted {
     }
 }
 
-/// How the machine is.
+/// State of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Survey {
-    /// The unit of the service.
+    /// State of the service's unit.
     pub unit: Unit,
-    /// The firewall.
+    /// State of the firewall.
     pub firewall: Firewall,
-    /// What quickconfig has done and not taken back, in the order it was done.
+    /// Changes made by quickconfig and not undone, oldest first.
     pub recorded: Vec<Recorded>,
-    /// The certificates that the administrator has put into their directory, by thumbprint. Whoever keeps the
-    /// directory fills it in.
+    /// Thumbprints of the certificates that the administrator placed in the certificate directory; filled in
+    /// by the owner of that directory.
     pub certificates: Vec<Certificate>,
 }
 
-/// The thumbprint of a certificate.
+/// Thumbprint of a certificate.
 pub type Certificate = [u8; 20];
 
-/// The unit of the service, as systemd knows it.
+/// State of the service's unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// There is no systemd here, as in a container.
+    /// systemd is not running, for example in a container.
     NoSystemd,
-    /// systemd does not know the unit.
+    /// The unit is not installed.
     NotInstalled,
-    /// It knows the unit.
+    /// The unit is installed.
     Known {
-        /// Whether it runs.
+        /// Whether it is running.
         active: bool,
-        /// Whether it is started at boot.
+        /// Whether it is enabled at boot.
         enabled: bool,
     },
-    /// The service is a user's own, and no unit of the machine.
+    /// The service belongs to a user and has no system unit.
     Private,
 }
 
-/// The firewall of the machine.
+/// State of the firewall.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Firewall {
-    /// What it is.
+    /// Firewall in use.
     pub kind: FirewallKind,
-    /// Where rules would go: zones of firewalld, chains of nftables.
+    /// Zones of firewalld or chains of nftables in which rules would be created.
     pub places: Vec<String>,
-    /// Whether one of them is the zone for networks that are not trusted.
+    /// Whether one of them is the zone for untrusted networks.
     pub public: bool,
-    /// For each opening that was asked about whether it is there.
+    /// For each requested opening, whether it exists.
     pub open: Vec<bool>,
 }
 
-/// What there is to keep connections out.
+/// Firewall in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FirewallKind {
-    /// Nothing, as far as can be seen.
+    /// No firewall was found.
     None,
-    /// firewalld runs.
+    /// firewalld.
     Firewalld,
-    /// ufw is active.
+    /// ufw.
     Ufw,
-    /// Chains of nftables look at what comes in.
+    /// nftables chains that filter incoming packets.
     Nftables,
-    /// It cannot be seen: why, for people.
+    /// The firewall cannot be inspected; the text is the reason.
     Unseen(String),
 }
 
-/// Something that quickconfig has done.
+/// A recorded change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// Its number.
+    /// Number of the record.
     pub number: u32,
-    /// What it was, for people.
+    /// Description for display.
     pub what: String,
-    /// What the service has to take back itself, if it does.
+    /// Change that the service has to undo itself, if it is one of its own settings.
     pub own: Option<Noted>,
-    /// What becomes of the service when it is taken back.
+    /// Effect on the service when the change is undone.
     pub service: ServiceAfter,
 }
 
-/// What becomes of the service when something is taken back.
+/// Effect on the service when a change is undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceAfter {
-    /// It goes on.
+    /// The service keeps running.
     Running,
-    /// It is stopped, so that it should have said everything before.
+    /// The service is stopped, so it must send its response before.
     Stopped,
 }
 

@@ -1,4 +1,5 @@
-//! Descriptors that the runtime watches; `unsafe`, since the runtime trusts whoever registers.
+//! Descriptors registered with the runtime. `unsafe` is needed because the runtime trusts the caller to keep
+//! them open.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -8,8 +9,8 @@ use std::os::unix::net::UnixStream;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// What holds one descriptor from its beginning to its end, and never another: only types of the standard library, of
-/// which that is known.
+/// Owner of a descriptor that never changes it. Implemented only for types of the standard library that are
+/// known to guarantee this.
 pub trait Held: AsRawFd + sealed::Sealed {}
 
 impl Held for OwnedFd {}
@@ -21,16 +22,17 @@ mod sealed {
     impl Sealed for super::UnixStream {}
 }
 
-/// Has the runtime of this task say when a descriptor is ready for something. It must not block.
+/// Registers a descriptor with the current runtime, to wait until it is ready. The descriptor must be
+/// non-blocking.
 ///
 /// # Errors
-/// The system's.
+/// Errors of the operating system.
 ///
 /// # Panics
-/// Outside of a runtime that watches descriptors.
+/// Outside a runtime with I/O enabled.
 pub fn watch<D: Held>(descriptor: D, interest: Interest) -> io::Result<AsyncFd<D>> {
-    // SAFETY: whatever is `Held` owns its descriptor and never has another one; it stays open until it is dropped,
-    // which only the `AsyncFd` does.
+    // SAFETY: a `Held` type owns its descriptor and never replaces it. The descriptor stays open until the
+    // value is dropped, which only the `AsyncFd` does.
     let watched = unsafe { AsyncFd::register_with_interest(descriptor, interest) };
     Ok(watched?)
 }

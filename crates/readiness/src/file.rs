@@ -1,4 +1,4 @@
-//! Files that are written, replaced, made or removed (inotify(7)).
+//! Changes of files: written, replaced, created or deleted (inotify(7)).
 
 use std::ffi::OsString;
 use std::io;
@@ -14,22 +14,23 @@ use tokio::io::unix::AsyncFd;
 
 use crate::watch;
 
-/// Says when one of some files is not what it was.
+/// Notifications about changes of files.
 #[derive(Debug)]
 pub struct FileChanges {
     inotify: AsyncFd<OwnedFd>,
-    /// The number of a folder's watch, with the name of a file in it.
+    /// Watch descriptor of a folder, and the name of a file in it.
     files: Vec<(i32, OsString)>,
-    /// The numbers of folders in which every file counts.
+    /// Watch descriptors of folders in which all files are watched.
     folders: Vec<i32>,
 }
 
 impl FileChanges {
-    /// Begins to watch. The files need not exist, but their folders: a file that is replaced, as most are, is found by
-    /// its name there.
+    /// Starts to watch files. The files need not exist, but their folders must: the folder is watched,
+    /// because most programs replace a file instead of writing to it.
     ///
     /// # Errors
-    /// The system's: a folder is missing, or the user watches more than `fs.inotify` allows.
+    /// Errors of the operating system: a folder does not exist, or the user exceeds the limits of
+    /// `fs.inotify`.
     pub fn of<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> io::Result<Self> {
         let inotify = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         let mut files = Vec::new();
@@ -38,16 +39,16 @@ impl FileChanges {
             let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             let folder = folder.map_or_else(|| PathBuf::from("."), Path::to_owned);
-            // A folder that is watched already has the same number.
+            // A folder that is already watched has the same watch descriptor.
             files.push((add_watch(&inotify, &folder, OF_FOLDER)?, name.to_owned()));
         }
         Ok(Self { inotify: watch(inotify, Interest::READABLE)?, files, folders: Vec::new() })
     }
 
-    /// Watches every file directly in some folders as well.
+    /// Also watches all files directly in some folders.
     ///
     /// # Errors
-    /// As [`FileChanges::of`].
+    /// As for [`FileChanges::of`].
     pub fn and_all_in<P: AsRef<Path>>(mut self, folders: impl IntoIterator<Item = P>) -> io::Result<Self> {
         for folder in folders {
             self.folders.push(add_watch(self.inotify.get_ref(), folder.as_ref(), OF_FOLDER)?);
@@ -55,10 +56,10 @@ impl FileChanges {
         Ok(self)
     }
 
-    /// Waits for the next change. What has changed together is told once; nothing is lost if the future is dropped.
+    /// Waits for the next change. Changes that occur together are reported once. Cancel-safe.
     ///
     /// # Errors
-    /// The system's, and `NotFound` once a folder is gone.
+    /// Errors of the operating system; `NotFound` if a watched folder was deleted.
     pub async fn next(&mut self) -> io::Result<()> {
         loop {
             let mut readable = self.inotify.readable().await?;
@@ -70,7 +71,7 @@ impl FileChanges {
                     Ok(event) if event.events().contains(ReadFlags::IGNORED) => {
                         return Err(io::ErrorKind::NotFound.into());
                     }
-                    // More has happened than the kernel could keep.
+                    // Events were lost because the kernel queue overflowed.
                     Ok(event) if event.events().contains(ReadFlags::QUEUE_OVERFLOW) => has_changed = true,
                     Ok(event) => {
                         let name = event.file_name().map_or(&b""[..], std::ffi::CStr::to_bytes);
@@ -92,7 +93,7 @@ impl FileChanges {
     }
 }
 
-/// What is of interest in a folder: a file is complete when it is closed or gets its name.
+/// Watched events of a folder: a file is complete when it is closed or renamed.
 const OF_FOLDER: WatchFlags = WatchFlags::CLOSE_WRITE
     .union(WatchFlags::MOVED_TO)
     .union(WatchFlags::MOVED_FROM)

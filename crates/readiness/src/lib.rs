@@ -1,7 +1,7 @@
-//! Waits for the kernel: until there is something with a descriptor, or until a file is another one.
+//! Waiting for readiness of descriptors and for changes of files.
 //!
-//! The runtime can wait for any descriptor, but trusts that it stays what it is; the promise is made here, once
-//! ([`watch`]), so that nobody else needs `unsafe` for it.
+//! The runtime can wait for any descriptor, but requires that it stays open and unchanged. [`watch`]
+//! guarantees that, so that no other crate needs `unsafe` for it.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {

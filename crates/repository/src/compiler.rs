@@ -1,4 +1,4 @@
-//! What `mofcomp` does: texts of MOF become classes and instances (DSP0004 annex A; the pragmas of WMI).
+//! MOF compiler (`mofcomp`): turns MOF texts into classes and instances (DSP0004 annex A; pragmas of WMI).
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -17,16 +17,16 @@ mod qualifiers;
 
 pub(crate) use pragma::namespace_of;
 
-/// How deep texts may include each other.
+/// Maximum depth of nested includes.
 const MAX_DEPTH: usize = 16;
 
-/// How many texts one run may read.
+/// Maximum number of texts in one run.
 const MAX_TEXTS: usize = 4_096;
 
-/// How many octets one run may read.
+/// Maximum total length in bytes of the texts of one run.
 const MAX_OCTETS: usize = 64 << 20;
 
-/// Reads texts, and does what they say to the contents of a repository.
+/// Parses MOF texts and applies them to the contents of a repository.
 #[derive(Debug)]
 pub struct Compiler {
     namespace: Namespace,
@@ -36,40 +36,40 @@ pub struct Compiler {
     octets: usize,
 }
 
-/// What is done with classes that there are already: `#pragma classflags` and `-class:` of Windows.
+/// Handling of existing classes: `#pragma classflags`, and `-class:` of mofcomp on Windows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClassFlags {
-    /// A class is replaced if its subclasses and instances fit the new one.
+    /// Replaces a class if its subclasses and instances fit the new one.
     #[default]
     SafeUpdate,
-    /// Nothing is replaced.
+    /// Creates classes only; an existing class is an error.
     CreateOnly,
-    /// Nothing is made.
+    /// Updates classes only; a missing class is an error.
     UpdateOnly,
-    /// A class is replaced, and what does not fit it any more is removed.
+    /// Replaces a class and removes subclasses and instances that no longer fit.
     ForceUpdate,
 }
 
-/// What has been done.
+/// Summary of the changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Classes that are new or others than before.
+    /// Number of classes created or changed.
     pub classes: usize,
-    /// Instances that are new or others than before, namespaces among them.
+    /// Number of instances created or changed, including namespaces.
     pub instances: usize,
-    /// What was removed by pragmas.
+    /// Number of items removed by pragmas.
     pub removed: usize,
-    /// What was there already and is the same.
+    /// Number of items that already existed unchanged.
     pub same: usize,
-    /// Classes that come with the system and stayed as they are.
+    /// Built-in classes, which were not changed.
     pub builtin: Vec<Name>,
-    /// What was passed over, in words.
+    /// Descriptions of ignored items.
     pub notes: Vec<String>,
 }
 
 #[derive(Debug)]
 enum Step {
-    /// A file of its own begins, with nothing of the one before.
+    /// Start of a separate file; settings of the previous one end.
     Begin,
     Pragma {
         name: String,
@@ -81,28 +81,28 @@ enum Step {
 }
 
 impl Compiler {
-    /// A compiler of texts that belong into this namespace, unless they say otherwise.
+    /// Creates a compiler for texts that belong to this namespace unless they specify another.
     #[must_use]
     pub fn new(namespace: Namespace) -> Self {
         Self { namespace, flags: ClassFlags::default(), steps: Vec::new(), texts: 0, octets: 0 }
     }
 
-    /// The compiler with flags for texts that do not set them.
+    /// Sets the class flags for texts that do not set them.
     #[must_use]
     pub fn class_flags(self, flags: ClassFlags) -> Self {
         Self { flags, ..self }
     }
 
-    /// Reads a file, with those it includes: their paths begin where the including file is.
+    /// Reads a file and the files it includes. Include paths are relative to the including file.
     ///
     /// # Errors
-    /// [`Error::Text`] and [`Error::At`].
+    /// [`Error::Text`] or [`Error::At`].
     pub fn file(&mut self, path: &Path) -> Result<(), Error> {
         let octets = read(path).map_err(|source| Error::Text { path: path.to_owned(), source })?;
         self.octets(path, &octets)
     }
 
-    /// Reads octets as those of a file of this name.
+    /// Parses bytes as the content of a file with this name.
     ///
     /// # Errors
     /// [`Error::At`].
@@ -111,7 +111,7 @@ impl Compiler {
         self.text(path, &text)
     }
 
-    /// Reads a text as that of a file of this name.
+    /// Parses a text as the content of a file with this name.
     ///
     /// # Errors
     /// [`Error::At`].
@@ -172,7 +172,7 @@ impl Compiler {
         Ok(())
     }
 
-    /// Does what the texts say. After an error the contents are of no use.
+    /// Applies the texts. After an error the contents must be discarded.
     ///
     /// # Errors
     /// [`Error::At`].
@@ -185,7 +185,7 @@ impl Compiler {
     }
 }
 
-/// What holds from one item of a text to the next.
+/// State that carries over from one item of a text to the next.
 struct Run<'c> {
     compiler: &'c Compiler,
     namespace: Namespace,
@@ -282,7 +282,7 @@ impl<'c> Run<'c> {
         Ok(())
     }
 
-    /// The namespace of a name in the one where the text is.
+    /// Returns the namespace of this name below the current one.
     fn child(&self, name: Option<&str>) -> Result<Namespace, Problem> {
         let name = name.unwrap_or_default();
         if name.contains(['/', '\\']) {
@@ -291,7 +291,7 @@ impl<'c> Run<'c> {
         Ok(Namespace::parse(&format!("{}/{name}", self.namespace))?)
     }
 
-    /// Removes the instance of a path; `false` if there is none.
+    /// Removes the instance with this path. Returns `false` if it does not exist.
     fn remove(&self, contents: &mut Contents, path: &ObjectPath) -> Result<bool, Problem> {
         let namespace = path.namespace.as_ref().unwrap_or(&self.namespace);
         if path.class != *"__Namespace" {
@@ -303,7 +303,7 @@ impl<'c> Run<'c> {
         contents.remove_namespace(&child)
     }
 
-    /// Something that was passed over, told once.
+    /// Adds a note about an ignored item, once.
     fn note(&mut self, note: String) {
         if self.told.insert(note.clone()) {
             self.report.notes.push(note);
@@ -326,15 +326,15 @@ fn beginning(path: &Path) -> Place {
     Place { file: path.to_owned(), line: 1, column: 1 }
 }
 
-/// The octets of a file, one more than are taken if there are more.
+/// Reads a file, up to one byte beyond the limit.
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut octets = Vec::new();
-    // Texts of UTF-16 take twice as much.
+    // UTF-16 texts take twice as many bytes.
     fs::File::open(path)?.take(2 * mof::MAX_TEXT as u64 + 1).read_to_end(&mut octets)?;
     Ok(octets)
 }
 
-/// A text in one of the encodings that editors of Windows write.
+/// Decodes a text in one of the encodings that Windows editors write.
 fn decode(octets: &[u8]) -> Option<String> {
     let utf16 = |octets: &[u8], unit: fn([u8; 2]) -> u16| {
         let (pairs, []) = octets.as_chunks::<2>() else { return None };

@@ -1,4 +1,4 @@
-//! What is in the repository, and what can be done to it.
+//! Contents of a repository, and operations on them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,53 +9,53 @@ use sddl::Guard;
 
 use crate::Problem;
 
-/// Everything that is in a repository at one moment.
+/// A snapshot of a repository's contents.
 #[derive(Clone, Debug)]
 pub struct Contents {
     namespaces: BTreeMap<Namespace, Stored>,
 }
 
-/// What a namespace has beside what comes with the system.
+/// Contents of a namespace, besides its built-in classes.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// Whether the namespace itself comes with the system.
+    /// Whether the namespace itself is built in.
     is_builtin: bool,
     descriptor: Option<Guard>,
-    /// The classes that were added, those of others before those that derive from them.
+    /// Added classes, each after its superclass.
     declarations: Vec<ClassDeclaration>,
     schema: Schema,
-    /// By their paths, without regard to case.
+    /// Instances by path in upper case.
     instances: BTreeMap<String, Instance>,
 }
 
-/// What is done where there is something already, or nothing yet.
+/// Handling of existing or missing items.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
-    /// It is replaced, if that harms nothing.
+    /// Replaces an existing item if nothing else breaks.
     #[default]
     Replace,
-    /// It is replaced, and what does not fit it any more is removed.
+    /// Replaces an existing item and removes what no longer fits.
     Force,
-    /// `createonly`: it is an error if there is something.
+    /// `createonly`: an existing item is an error.
     Refuse,
-    /// `updateonly`: it is an error if there is nothing.
+    /// `updateonly`: a missing item is an error.
     Require,
 }
 
-/// What has become of something.
+/// Result of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is new.
+    /// The item is new.
     Made,
-    /// It was another before.
+    /// An existing item was changed.
     Replaced,
-    /// It was so before.
+    /// The item already existed unchanged.
     Same,
-    /// It comes with the system, which keeps its own.
+    /// The item is built in and was not changed.
     BuiltIn,
 }
 
-/// The namespaces that come with the system.
+/// Built-in namespaces.
 const NAMESPACES: [&str; 8] = [
     "root",
     "root/cimv2",
@@ -67,17 +67,17 @@ const NAMESPACES: [&str; 8] = [
     "root/wmi",
 ];
 
-/// Classes of WMI itself whose instances the engine has.
+/// System classes whose instances are provided by the engine.
 const ENGINES_OWN: [&str; 3] = ["__Namespace", "__SystemSecurity", "__TimerInstruction"];
 
-/// How many namespaces may be added.
+/// Maximum number of namespaces.
 const MAX_NAMESPACES: usize = 1_000;
 
-/// How many instances may be kept.
+/// Maximum number of stored instances.
 const MAX_INSTANCES: usize = 100_000;
 
 impl Default for Contents {
-    /// What comes with the system, and nothing else.
+    /// Returns the built-in namespaces only.
     fn default() -> Self {
         let namespaces = NAMESPACES.iter().filter_map(|name| Namespace::parse(name).ok());
         Self {
@@ -89,15 +89,15 @@ impl Default for Contents {
 }
 
 impl Contents {
-    /// The namespaces, those of the system too.
+    /// Returns all namespaces, including built-in ones.
     pub fn namespaces(&self) -> impl Iterator<Item = (&Namespace, &Stored)> {
         self.namespaces.iter()
     }
 
-    /// What a namespace has.
+    /// Returns the contents of a namespace.
     ///
     /// # Errors
-    /// [`Problem::NoNamespace`] if there is none.
+    /// [`Problem::NoNamespace`] if it does not exist.
     pub fn namespace(&self, namespace: &Namespace) -> Result<&Stored, Problem> {
         self.namespaces.get(namespace).ok_or_else(|| Problem::NoNamespace(namespace.clone()))
     }
@@ -106,10 +106,10 @@ impl Contents {
         self.namespaces.get_mut(namespace).ok_or_else(|| Problem::NoNamespace(namespace.clone()))
     }
 
-    /// Makes a namespace, whose parent must be there.
+    /// Creates a namespace, whose parent must exist.
     ///
     /// # Errors
-    /// [`Problem::NoNamespace`] for the parent, [`Problem::TooMuch`].
+    /// [`Problem::NoNamespace`] for the parent, or [`Problem::TooMuch`].
     pub fn make_namespace(&mut self, namespace: &Namespace) -> Result<Change, Problem> {
         if self.namespaces.contains_key(namespace) {
             return Ok(Change::Same);
@@ -124,10 +124,11 @@ impl Contents {
         Ok(Change::Made)
     }
 
-    /// Removes a namespace with everything in it and below it; `false` if there is none.
+    /// Removes a namespace with its contents and the namespaces below it. Returns `false` if it does not
+    /// exist.
     ///
     /// # Errors
-    /// [`Problem::BuiltIn`] for one of the system, or above one.
+    /// [`Problem::BuiltIn`] for a built-in namespace or one above it.
     pub fn remove_namespace(&mut self, namespace: &Namespace) -> Result<bool, Problem> {
         let is_in_it = |other: &Namespace| {
             std::iter::successors(Some(other.clone()), Namespace::parent).any(|above| above == *namespace)
@@ -140,17 +141,19 @@ impl Contents {
         Ok(self.namespaces.len() < before)
     }
 
-    /// Sets who may do what in a namespace; one that is not known here, because a provider brings it, is from then.
+    /// Sets the security descriptor of a namespace. A namespace not known here, because a provider brings it,
+    /// is added.
     pub fn secure(&mut self, namespace: &Namespace, descriptor: Guard) {
         let stored = self.namespaces.entry(namespace.clone());
         stored.or_insert_with(|| Stored::new(namespace.clone(), true)).descriptor = Some(descriptor);
     }
 
-    /// Puts a class into a namespace.
+    /// Adds or replaces a class.
     ///
     /// # Errors
-    /// [`Problem::Model`] for one that contradicts itself or its superclass, [`Problem::InUse`] if subclasses or
-    /// instances do not fit a class that is replaced, [`Problem::Exists`] and [`Problem::Missing`] as `existing` says.
+    /// [`Problem::Model`] for a class that is inconsistent, also with its superclass; [`Problem::InUse`] if
+    /// subclasses or instances do not fit the new class; [`Problem::Exists`] and [`Problem::Missing`]
+    /// depending on `existing`.
     pub fn put_class(
         &mut self,
         namespace: &Namespace,
@@ -160,19 +163,19 @@ impl Contents {
         self.stored(namespace)?.put_class(declaration, existing)
     }
 
-    /// Removes a class, with its subclasses and all their instances; `false` if there is none.
+    /// Removes a class with its subclasses and all their instances. Returns `false` if it does not exist.
     ///
     /// # Errors
-    /// [`Problem::BuiltIn`] for one of the system.
+    /// [`Problem::BuiltIn`] for a built-in class.
     pub fn remove_class(&mut self, namespace: &Namespace, name: &str) -> Result<bool, Problem> {
         self.stored(namespace)?.remove_class(name)
     }
 
-    /// Puts an instance into a namespace.
+    /// Adds or replaces an instance.
     ///
     /// # Errors
-    /// [`Problem::NotKept`] if its class has none here, [`Problem::Model`] for one without a path,
-    /// [`Problem::Exists`] and [`Problem::Missing`] as `existing` says.
+    /// [`Problem::NotKept`] if instances of the class are not stored here; [`Problem::Model`] for an instance
+    /// without a path; [`Problem::Exists`] and [`Problem::Missing`] depending on `existing`.
     pub fn put_instance(
         &mut self,
         namespace: &Namespace,
@@ -186,10 +189,10 @@ impl Contents {
         self.stored(namespace)?.put_instance(instance, existing)
     }
 
-    /// Removes an instance; `false` if there is none.
+    /// Removes an instance. Returns `false` if it does not exist.
     ///
     /// # Errors
-    /// [`Problem::Model`] for a path that names none.
+    /// [`Problem::Model`] for a path that does not fit its class.
     pub fn remove_instance(&mut self, namespace: &Namespace, path: &ObjectPath) -> Result<bool, Problem> {
         let stored = self.stored(namespace)?;
         let key = stored.key_of(path)?;
@@ -208,45 +211,45 @@ impl Stored {
         }
     }
 
-    /// Whether the namespace itself comes with the system.
+    /// Returns whether the namespace itself is built in.
     #[must_use]
     pub fn is_builtin(&self) -> bool {
         self.is_builtin
     }
 
-    /// Who may do what, if that was set for this namespace itself.
+    /// Returns the security descriptor set for this namespace itself, if any.
     #[must_use]
     pub fn descriptor(&self) -> Option<&Guard> {
         self.descriptor.as_ref()
     }
 
-    /// The classes that were added, none before its superclass.
+    /// Returns the added classes, each after its superclass.
     #[must_use]
     pub fn declarations(&self) -> &[ClassDeclaration] {
         &self.declarations
     }
 
-    /// All classes, those of the system too.
+    /// Returns all classes, including built-in ones.
     #[must_use]
     pub fn schema(&self) -> &Schema {
         &self.schema
     }
 
-    /// The instances, in the order of their paths.
+    /// Returns the instances in the order of their paths.
     pub fn instances(&self) -> impl Iterator<Item = &Instance> {
         self.instances.values()
     }
 
-    /// The instance of a path.
+    /// Returns the instance with this path, or `None`.
     ///
     /// # Errors
-    /// [`Problem::Model`] for a path that names none.
+    /// [`Problem::Model`] for a path that does not fit its class.
     pub fn instance(&self, path: &ObjectPath) -> Result<Option<&Instance>, Problem> {
         Ok(self.instances.get(&self.key_of(path)?))
     }
 
-    /// Whether instances of a class are kept here: those of classes that were added without a provider of their own,
-    /// and of what belongs to WMI itself, such as registrations of providers.
+    /// Returns whether instances of a class are stored here: instances of added classes without a provider,
+    /// and of WMI's own classes, such as provider registrations.
     #[must_use]
     pub fn keeps(&self, class: &Class) -> bool {
         let has_path = class.is_singleton() || !class.keys().is_empty();
@@ -289,7 +292,7 @@ impl Stored {
         Ok(Change::Replaced)
     }
 
-    /// The same instances under other classes.
+    /// Returns the same instances with other class declarations.
     fn with(
         &self,
         declarations: Vec<ClassDeclaration>,
@@ -329,7 +332,7 @@ impl Stored {
         gone.push(class);
         self.instances.retain(|_, instance| !instance.class().is_a(name));
         self.declarations.retain(|own| !gone.iter().any(|class| *class.name() == own.name));
-        // The lowest first: nothing is removed while others derive from it.
+        // The most derived classes first, because a class with subclasses cannot be removed.
         gone.sort_by_key(|class| std::cmp::Reverse(class.derivation().count()));
         for class in gone {
             self.schema.remove(class.name().as_str())?;
@@ -368,7 +371,7 @@ impl Stored {
     }
 }
 
-/// A path without regard to case.
+/// Returns a path in upper case, for comparison.
 fn fold(path: &ObjectPath) -> String {
     cim::wql::capitals(&path.to_string())
 }

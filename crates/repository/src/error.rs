@@ -1,4 +1,4 @@
-//! What can be wrong with a repository, or with a text that is compiled into it.
+//! Errors of a repository, and of texts compiled into it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,117 +6,117 @@ use std::path::PathBuf;
 use cim::{Name, Namespace, Status};
 use wmi::ProviderError;
 
-/// Why something is not in the repository.
+/// Error of a repository or of the compiler.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file of the repository cannot be read, believed or written.
+    /// The repository file cannot be read, verified or written.
     #[error(transparent)]
     File(#[from] config::StoreError),
-    /// A text that is compiled cannot be read.
+    /// A text to compile cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Text {
-        /// Its file.
+        /// Path of the text.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// Something in a text is wrong.
+    /// A text contains an error.
     #[error("{place}: {problem}")]
     At {
-        /// Where.
+        /// Position of the error.
         place: Box<Place>,
-        /// What.
+        /// The problem.
         problem: Box<Problem>,
     },
-    /// Something is wrong that was not in a text.
+    /// A problem without a position in a text.
     #[error(transparent)]
     Problem(#[from] Problem),
 }
 
-/// A place in a text.
+/// A position in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Its file.
+    /// Path of the file.
     pub file: PathBuf,
-    /// The line, from one.
+    /// Line, from 1.
     pub line: usize,
-    /// The column in characters, from one.
+    /// Column in characters, from 1.
     pub column: usize,
 }
 
-/// What is wrong.
+/// A problem with an item.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// A class, an instance or a path is wrong.
+    /// A class, instance or path is not valid.
     #[error(transparent)]
     Model(#[from] cim::Error),
-    /// A text is no MOF.
+    /// A text is not valid MOF.
     #[error("{0}")]
     Syntax(String),
-    /// A descriptor is wrong.
+    /// A security descriptor is not valid.
     #[error(transparent)]
     Descriptor(#[from] sddl::SddlError),
-    /// There is no such namespace.
+    /// The namespace does not exist.
     #[error(
         "there is no namespace {0}\n  \
          make it with an instance of __Namespace in the namespace above it"
     )]
     NoNamespace(Namespace),
-    /// It belongs to the system.
+    /// The item is built in.
     #[error("{0} comes with the system and cannot be changed or removed")]
     BuiltIn(String),
-    /// Its instances are not kept here.
+    /// Instances of the class are not stored here.
     #[error("instances of {0} cannot be kept\n  a provider has them, or the class is abstract")]
     NotKept(Name),
-    /// There is one already, and the text says to make a new one.
+    /// The item exists, although it must be new.
     #[error("there is {0} already\n  leave createonly away to replace it")]
     Exists(String),
-    /// There is none, and the text says that there must be.
+    /// The item does not exist, although it must.
     #[error("there is no {0}")]
     Missing(String),
-    /// A consumer of events that there is on Windows, or that somebody has forgotten to declare.
+    /// An event consumer class that exists on Windows only or was not declared.
     #[error("there is no class {class} to tell of events\n  {}", consumers(known))]
     NoConsumer {
-        /// What was asked for.
+        /// The missing class.
         class: Name,
-        /// What there is.
+        /// Existing consumer classes.
         known: Vec<String>,
     },
-    /// A pragma makes no sense.
+    /// A pragma is not valid.
     #[error("#pragma {name}: {problem}")]
     Pragma {
-        /// Its name.
+        /// Name of the pragma.
         name: String,
-        /// What is wrong.
+        /// Description of the problem.
         problem: String,
     },
     /// An included text cannot be read.
     #[error("cannot include {}: {problem}", path.display())]
     Include {
-        /// Its file.
+        /// Path of the text.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         problem: String,
     },
-    /// Octets that are no text.
+    /// The bytes are not text in a supported encoding.
     #[error("it is neither UTF-8 nor, with a byte order mark, UTF-16\n  save it as UTF-8")]
     Encoding,
-    /// Another class needs what is to be changed.
+    /// Another class or an instance depends on the item to be changed.
     #[error("{0}\n  forceupdate changes it nevertheless, and removes what does not fit any more")]
     InUse(Box<cim::Error>),
-    /// There is more than is kept.
+    /// A limit is exceeded.
     #[error("more than {limit} {what}")]
     TooMuch {
-        /// What there is too much of.
+        /// Name of the items.
         what: &'static str,
-        /// How many there may be.
+        /// Maximum number.
         limit: usize,
     },
 }
 
-/// Where to go with events instead.
+/// Returns the hint that lists existing consumer classes.
 fn consumers(known: &[String]) -> String {
     match known {
         [] => "those of the system are in root/subscription".to_owned(),
@@ -125,7 +125,7 @@ fn consumers(known: &[String]) -> String {
 }
 
 impl Problem {
-    /// What WMI calls it.
+    /// Returns the WMI status.
     #[must_use]
     pub fn status(&self) -> Status {
         match self {
@@ -144,11 +144,11 @@ impl Problem {
         }
     }
 
-    /// The problem with its place.
+    /// Adds the position to the problem.
     #[must_use]
     pub fn at(self, place: Place) -> Error {
         let (place, problem) = match self {
-            // The reader of MOF knows the place better.
+            // The position of the MOF parser is more exact.
             Self::Model(cim::Error::Mof { line, column, problem }) => {
                 (Place { line, column, ..place }, Self::Syntax(problem))
             }
@@ -159,7 +159,7 @@ impl Problem {
 }
 
 impl Error {
-    /// What WMI calls it.
+    /// Returns the WMI status.
     #[must_use]
     pub fn status(&self) -> Status {
         match self {
@@ -182,7 +182,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// For the provider, whose failures are words.
+/// Converts the error for providers, whose errors are a status and a text.
 impl From<Error> for ProviderError {
     fn from(error: Error) -> Self {
         Self::failed(error.status(), error.to_string())

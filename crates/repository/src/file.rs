@@ -1,4 +1,4 @@
-//! The repository where it lives: one file, a copy in memory, one change at a time.
+//! Storage of the repository: one file, a copy in memory, and one change at a time.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -14,35 +14,36 @@ use wmi::{Descriptors, ProviderError};
 
 use crate::{Contents, Error, text};
 
-/// Keeps what was added to the classes of the system.
+/// Storage of namespaces, classes and instances added to the built-in ones.
 ///
-/// Reading never waits for the disk. At any moment, also when the process is killed, the file is either the old or the
-/// new one.
+/// Reading never waits for the disk. The file is replaced atomically: even if the process is killed, it
+/// contains either the old or the new contents.
 #[derive(Debug)]
 pub struct Repository {
-    /// `None` if it is gone with the process.
+    /// File; `None` for a repository in memory only.
     file: Option<WholeFile>,
     contents: RwLock<Arc<Contents>>,
-    /// Which file the contents are of. Whoever holds it is the only one to read or change.
+    /// State of the file that the contents come from. The holder of the lock is the only reader or writer of
+    /// the file.
     seen: Mutex<Option<FileState>>,
-    /// Says that the contents are others now.
+    /// Notifies about new contents.
     published: watch::Sender<()>,
 }
 
-/// When a repository may be another one.
+/// Notifications about possible changes of a repository.
 #[derive(Debug)]
 pub struct Changes {
     published: watch::Receiver<()>,
-    /// Where it is kept; `None` if it is gone with the process.
+    /// Path of the file; `None` for a repository in memory only.
     path: Option<PathBuf>,
     file: Option<FileChanges>,
 }
 
 impl Repository {
-    /// Reads the file; one that does not exist yet is empty, but its directory must exist.
+    /// Opens the file. A missing file is an empty repository, but its directory must exist.
     ///
     /// # Errors
-    /// [`Error`] names the file, the line and what is wrong.
+    /// [`Error`] with the file, the line and the problem.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let file = WholeFile::at(path, cim::mof::MAX_TEXT)?;
         let state = file.state()?;
@@ -55,8 +56,8 @@ impl Repository {
         })
     }
 
-    /// Reads the file as [`Repository::open`] does. One that cannot be read lets nobody into any namespace, because who
-    /// may enter is not known, until it can be read again: what is wrong with it stops nothing else.
+    /// Opens the file as [`Repository::open`] does. If it cannot be read, access to all namespaces is denied
+    /// until it can, because their security descriptors are unknown; nothing else is affected.
     #[must_use]
     pub fn open_or_closed(path: &Path) -> (Self, Option<Error>) {
         let error = match Self::open(path) {
@@ -78,7 +79,7 @@ impl Repository {
         (repository, Some(error))
     }
 
-    /// A repository that is gone with the process.
+    /// Returns a repository in memory only.
     #[must_use]
     pub fn in_memory() -> Self {
         Self {
@@ -89,55 +90,55 @@ impl Repository {
         }
     }
 
-    /// What is in it, as it was read or written last.
+    /// Returns the contents as last read or written.
     #[must_use]
     pub fn contents(&self) -> Arc<Contents> {
         Arc::clone(&self.contents.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The text of everything that was added, or of one namespace only.
+    /// Returns the MOF text of all added items, or of those of one namespace.
     #[must_use]
     pub fn export(&self, only: Option<&Namespace>) -> String {
         text::write(&self.contents(), only)
     }
 
-    /// Reads the file again if it is another one by now, and says whether it was.
+    /// Reads the file again if it has changed. Returns whether it had.
     ///
     /// # Errors
-    /// [`Error`] says what is wrong with it; the contents then stay as they were.
+    /// [`Error`] with the problem; the contents are then unchanged.
     pub fn refresh(&self) -> Result<bool, Error> {
         let Some(file) = &self.file else { return Ok(false) };
         let mut seen = self.lock();
-        // Before the text: what is written in between is then read next time.
+        // The state is read before the text, so that a change in between is noticed next time.
         let state = file.state()?;
         if *seen == Some(state) {
             return Ok(false);
         }
-        // A file that is wrong is told of once, not with every question.
+        // An invalid file is reported once, not with every request.
         *seen = Some(state);
         let contents = text::read(file.path(), &file.read()?)?;
         self.publish(contents);
         Ok(true)
     }
 
-    /// Says from now on when it may be another one: when this process has changed it, or anybody its file.
+    /// Returns notifications about changes by this process, or of the file by others.
     #[must_use]
     pub fn changes(&self) -> Changes {
         let path = self.file.as_ref().map(|file| file.path().to_owned());
         Changes { published: self.published.subscribe(), path, file: None }
     }
 
-    /// Told whenever the contents are others.
+    /// Returns a receiver that is notified about new contents.
     pub(crate) fn published(&self) -> watch::Receiver<()> {
         self.published.subscribe()
     }
 
-    /// Changes what is in it: in the file first, then in memory, both or neither.
+    /// Changes the contents: first the file, then the copy in memory, both or neither.
     ///
-    /// What somebody else has written meanwhile is kept. Waits for the disk.
+    /// Changes that others made to the file meanwhile are kept. Waits for the disk.
     ///
     /// # Errors
-    /// Those of the change, and [`Error::File`] if the file cannot be read or written.
+    /// Errors of the change, and [`Error::File`] if the file cannot be read or written.
     pub fn update<T>(&self, change: impl FnOnce(&mut Contents) -> Result<T, Error>) -> Result<T, Error> {
         let mut seen = self.lock();
         let Some(file) = &self.file else {
@@ -150,11 +151,12 @@ impl Repository {
             let mut contents = text::read(file.path(), before)?;
             let result = change(&mut contents)?;
             let after = text::write(&contents, None);
-            // What would not be read again is not written.
+            // A text that could not be read again is not written.
             text::read(file.path(), &after)?;
             Ok::<_, Error>((Some(after), (contents, result)))
         })?;
-        // The lock is gone, so this may be the file of somebody else already; then it is read next time.
+        // The file lock is released, so another process may already have changed the file; it is read next
+        // time.
         *seen = None;
         self.publish(contents);
         Ok(result)
@@ -171,8 +173,8 @@ impl Repository {
 }
 
 impl Changes {
-    /// Waits until the repository may be another one. What is in the file is then still to be read
-    /// ([`Repository::refresh`]). Nothing is lost if the future is dropped.
+    /// Waits until the repository may have changed. The file must then still be read with
+    /// [`Repository::refresh`]. Cancel-safe.
     pub async fn next(&mut self) {
         let Self { published, path, file } = self;
         let of_file = async {
@@ -180,7 +182,7 @@ impl Changes {
             loop {
                 let watched = match file {
                     Some(watched) => watched,
-                    // Whatever has happened before it was watched is a change.
+                    // Changes before the watch was installed count as a change.
                     None => match FileChanges::of([&*path]) {
                         Ok(new) => {
                             *file = Some(new);
@@ -200,7 +202,7 @@ impl Changes {
         };
         tokio::select! {
             () = of_file => {}
-            // It is told as long as there is a repository.
+            // The sender exists as long as the repository.
             told = published.changed() => if told.is_err() {
                 std::future::pending::<()>().await;
             },
@@ -208,7 +210,7 @@ impl Changes {
     }
 }
 
-/// How often the file is looked at where the kernel does not tell of it.
+/// Polling interval if the kernel does not report changes.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
 impl Descriptors for Repository {

@@ -1,10 +1,11 @@
-//! The repository of WMI: namespaces, classes and instances that were added to those of the system, and who may do
-//! what in a namespace.
+//! WMI repository: namespaces, classes and instances added to the built-in ones, and the security descriptors
+//! of namespaces.
 //!
-//! A [`Repository`] is one file, and the file is a text of MOF: it can be read, compared and copied, is written whole
-//! or not at all, and read again once it has changed. Without a file it is gone with the process.
-//! A [`Compiler`] reads texts of MOF as `mofcomp` does; what they say is done to [`Contents`], all of it or nothing.
-//! A [`LivingEngine`] is an engine of WMI that knows what is in the repository now.
+//! A [`Repository`] is one file of MOF text: it can be read, compared and copied, is replaced atomically, and
+//! is read again when it has changed. Without a file it exists only in memory.
+//! A [`Compiler`] reads MOF texts as `mofcomp` does and applies them to [`Contents`], completely or not at
+//! all.
+//! A [`LivingEngine`] is a WMI engine that follows the changes of the repository.
 //!
 //! ```
 //! use telarch_repository::{Compiler, Repository};
@@ -17,8 +18,8 @@
 //! # Ok::<(), telarch_repository::Error>(())
 //! ```
 //!
-//! Left out on purpose: classes that come with the system, which are never in the repository; and who may change it,
-//! which is a matter of the namespace for callers of the engine, and of the file for everybody else.
+//! Not part of this crate: built-in classes, which are never in the repository; and access control, which
+//! depends on the namespace for callers of the engine and on the file permissions otherwise.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! An engine that knows what is in the repository now.
+//! WMI engine that follows the changes of the repository.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
@@ -9,7 +9,7 @@ use wmi::{Engine, EngineBuilder, Provider, Watchman};
 use crate::provider::{Children, Instances};
 use crate::{Contents, Repository};
 
-/// Makes engines of what never changes and of the repository, which does. Cheap to clone.
+/// Builds an engine from constant parts and the current repository. Cheap to clone.
 #[derive(Clone)]
 pub struct LivingEngine(Arc<Living>);
 
@@ -21,10 +21,10 @@ struct Living {
 }
 
 impl LivingEngine {
-    /// An engine that begins with what `begin` gives, and has the repository beside it.
+    /// Creates an engine from the builder that `begin` returns and the repository.
     ///
     /// # Errors
-    /// As [`EngineBuilder::build`].
+    /// Errors of [`EngineBuilder::build`].
     pub fn new(
         repository: Arc<Repository>,
         begin: impl Fn() -> EngineBuilder + Send + Sync + 'static,
@@ -36,21 +36,22 @@ impl LivingEngine {
         let engine = build(&repository, &contents, builder)?;
         let current = Mutex::new((contents, engine));
         let new = Arc::new(Living { repository, begin: Box::new(begin), current, watchman });
-        // It is set once.
+        // Set only once, so this cannot fail.
         let _ = living.set(Arc::downgrade(&new));
         Ok(Self(new))
     }
 
-    /// The engine of this moment. Looks whether the file of the repository is another one, which is one system call.
+    /// Returns the current engine, after checking with one system call whether the repository file has
+    /// changed.
     ///
-    /// What cannot be read leaves the engine as it was, and is told in the log. Subscriptions of the engine that was
-    /// before go on with the new one.
+    /// A repository that cannot be read leaves the engine unchanged and is logged. Subscriptions of the
+    /// previous engine continue with the new one.
     #[must_use]
     pub fn engine(&self) -> Engine {
         self.0.engine()
     }
 
-    /// The repository.
+    /// Returns the repository.
     #[must_use]
     pub fn repository(&self) -> &Arc<Repository> {
         &self.0.repository
@@ -65,13 +66,14 @@ impl Living {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let contents = self.repository.contents();
         if !Arc::ptr_eq(&current.0, &contents) {
-            // Instances are looked up where they are; only classes and namespaces make another engine.
+            // Only new classes and namespaces require a new engine; instances are read directly from the
+            // repository.
             let is_same = is_same_schema(&current.0, &contents);
             let begin = || (self.begin)().watchman(Arc::clone(&self.watchman)).succeeding(&current.1);
             match (!is_same).then(|| build(&self.repository, &contents, begin())) {
                 None => {
                     current.0 = contents;
-                    // Descriptors may be others.
+                    // Security descriptors may have changed.
                     current.1.judge_again();
                 }
                 Some(Ok(engine)) => {
@@ -86,7 +88,7 @@ impl Living {
     }
 }
 
-/// Makes another engine as soon as the repository is another.
+/// Returns the task that builds a new engine as soon as the repository changes.
 fn watchman(repository: &Arc<Repository>, living: &Arc<OnceLock<Weak<Living>>>) -> Watchman {
     let (repository, living) = (Arc::clone(repository), Arc::clone(living));
     Arc::new(move || {
@@ -94,7 +96,7 @@ fn watchman(repository: &Arc<Repository>, living: &Arc<OnceLock<Weak<Living>>>) 
         Box::pin(async move {
             loop {
                 if let Some(living) = living.get().and_then(Weak::upgrade) {
-                    // It may wait for the disk.
+                    // Reading may block on the disk.
                     let made = tokio::task::spawn_blocking(move || living.engine()).await;
                     if made.is_err() {
                         return;

@@ -1,5 +1,4 @@
-//! What must hold for any text that is compiled: the fuzz target runs this, and the tests run it over the stored
-//! corpus.
+//! Properties that hold for any compiled text; the fuzz target and the corpus test check them.
 
 use std::path::Path;
 
@@ -7,16 +6,16 @@ use cim::Namespace;
 
 use crate::{Compiler, Contents, text};
 
-/// Holds for any octets, read as a text of MOF that includes no others.
+/// Checks any bytes, read as a MOF text without includes.
 ///
-/// What a text makes of a repository is kept: the file that is written reads back, is written the same again, and
-/// compiles to nothing new.
+/// The resulting contents survive writing and reading; writing them again gives the same text, and compiling
+/// the text changes nothing.
 ///
 /// # Panics
-/// If one of this does not hold.
+/// If one of these properties does not hold.
 pub fn mofcomp(octets: &[u8]) {
     let path = Path::new("site.mof");
-    // Reading files is not what is looked at here.
+    // Includes would read files, which is not part of this check.
     if octets.windows(7).any(|word| word.eq_ignore_ascii_case(b"include")) {
         return;
     }
@@ -31,7 +30,7 @@ pub fn mofcomp(octets: &[u8]) {
     let mut compiler = Compiler::new(Namespace::cimv2());
     let read = compiler.text(path, &written);
     read.unwrap_or_else(|error| panic!("{error}\n{written}"));
-    // Compilers of others make no namespaces of their own accord, so they are there already.
+    // Compiling does not create namespaces implicitly, so they must already exist.
     let mut same = contents.clone();
     let report = compiler.apply(&mut same).unwrap_or_else(|error| panic!("{error}\n{written}"));
     assert_eq!((report.classes, report.instances), (0, 0), "it was not the same\n{written}");

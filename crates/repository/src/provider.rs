@@ -1,4 +1,4 @@
-//! The instances of the repository, for the engine.
+//! Providers for the engine that serve the repository.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use wmi::{
 
 use crate::{Existing, Problem, Repository};
 
-/// Serves the classes of one namespace whose instances are kept.
+/// Provider of the stored instances of one namespace.
 pub(crate) struct Instances {
     pub(crate) repository: Arc<Repository>,
     pub(crate) namespace: Namespace,
-    /// When it was made; those that come later are another engine's.
+    /// Classes when the engine was built; later changes are served by a new engine.
     pub(crate) classes: Vec<Name>,
 }
 
@@ -70,7 +70,7 @@ impl Provider for Instances {
 impl Instances {
     fn keep(&self, instance: &Instance, existing: Existing) -> Result<(), ProviderError> {
         self.repository.update(|contents| {
-            // The class may be another one by now.
+            // The class may have changed meanwhile.
             let schema = contents.namespace(&self.namespace)?.schema();
             let declaration = cim::mof::InstanceDeclaration::of(instance);
             let instance = declaration.resolve(schema, &|_| None).map_err(Problem::from)?;
@@ -81,7 +81,7 @@ impl Instances {
     }
 }
 
-/// An instance as one of the class that the engine knows, which has the same name.
+/// Returns an instance converted to the class of the same name that the engine uses.
 fn under(instance: &Instance, class: &Arc<cim::Class>) -> Result<Instance, ProviderError> {
     if Arc::ptr_eq(instance.class(), class) {
         return Ok(instance.clone());
@@ -103,11 +103,11 @@ fn path_of(lookup: &Lookup<'_>) -> Result<ObjectPath, ProviderError> {
     Ok(named.path()?)
 }
 
-/// Serves `__Namespace` in one namespace.
+/// Provider of `__Namespace` in one namespace.
 pub(crate) struct Children {
     pub(crate) repository: Arc<Repository>,
     pub(crate) parent: Namespace,
-    /// Namespaces that are there without the repository.
+    /// Namespaces that exist independently of the repository.
     pub(crate) others: Vec<Namespace>,
 }
 
@@ -178,7 +178,8 @@ impl Provider for Children {
     }
 }
 
-/// Says when to look at what is kept. Whoever changes the file is noticed by the engine's watchman, who reads it.
+/// Event source that reports changes of the repository in memory. Changes of the file by others are noticed
+/// by the engine's background task, which reads it.
 struct Published(watch::Receiver<()>);
 
 impl EventSource for Published {

@@ -1,4 +1,4 @@
-//! The contents as the text that is kept.
+//! Contents as MOF text, the stored form.
 
 use std::path::Path;
 
@@ -9,17 +9,17 @@ use cim::wql::equal;
 use crate::compiler::namespace_of;
 use crate::{Contents, Error, Existing, Place, Problem};
 
-/// What the file begins with.
+/// Header of the file.
 const HEAD: &str = "\
 // The repository of WMI on this machine: what was added to the classes of the system.
 // telarch mofcomp changes it, and keeps no comments. It may be read, compared and copied.
 
 ";
 
-/// Sets the descriptor of the namespace; other compilers pass over what they do not know.
+/// Pragma that sets the security descriptor of the namespace; other compilers ignore unknown pragmas.
 const SECURITY: &str = "security";
 
-/// Reads what [`write`] has written.
+/// Parses text produced by [`write`].
 pub(crate) fn read(path: &Path, text: &str) -> Result<Contents, Error> {
     let mut contents = Contents::default();
     let mut namespace: Option<Namespace> = None;
@@ -68,7 +68,7 @@ fn put(contents: &mut Contents, namespace: &mut Option<Namespace>, item: &Item) 
     Ok(())
 }
 
-/// The text of everything that was added, in an order that does not depend on how it came.
+/// Returns the text of all added items, in an order independent of how they were added.
 pub(crate) fn write(contents: &Contents, only: Option<&Namespace>) -> String {
     let mut items = Vec::new();
     for (namespace, stored) in contents.namespaces() {

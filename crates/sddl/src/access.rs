@@ -2,35 +2,35 @@ use std::fmt;
 
 use crate::{AccessKind, AccessMask, Ace, Dacl, Principal, SecurityDescriptor, Token, well_known};
 
-/// The answer of an access check, with what decided it.
+/// Result of an access check, with the rule that decided it.
 ///
 /// `ace` is the index of an entry of the DACL, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
-    /// Every right asked for is given; this entry gave the last of them.
+    /// All requested rights are granted; this entry granted the last of them.
     GrantedByAce {
-        /// Its index.
+        /// Index of the entry.
         ace: usize,
     },
-    /// Every right asked for is one that owners have by themselves.
+    /// All requested rights are among those that an owner has implicitly.
     GrantedToOwner,
-    /// This entry refuses a right that no earlier entry had given.
+    /// This entry denies a requested right that no earlier entry granted.
     DeniedByAce {
-        /// Its index.
+        /// Index of the entry.
         ace: usize,
-        /// The refused rights among those asked for.
+        /// Denied rights among those requested.
         rights: AccessMask,
     },
-    /// No entry says anything about some of the rights asked for.
+    /// No entry grants or denies some of the requested rights.
     DeniedByDefault {
-        /// Those rights; empty if no right was asked for.
+        /// Requested rights that no entry grants or denies; empty if no right was requested.
         missing: AccessMask,
     },
 }
 
 impl Verdict {
-    /// Whether access is granted.
+    /// Returns whether access is granted.
     #[must_use]
     pub fn is_granted(self) -> bool {
         match self {
@@ -39,7 +39,7 @@ impl Verdict {
         }
     }
 
-    /// The index of the entry of the DACL that decided, if one did.
+    /// Returns the index of the DACL entry that decided, if one did.
     #[must_use]
     pub fn ace(self) -> Option<usize> {
         match self {
@@ -50,19 +50,19 @@ impl Verdict {
 }
 
 impl SecurityDescriptor {
-    /// Whether the user may do all that `desired` says (MS-DTYP 2.5.3.2).
+    /// Checks whether the user has all rights in `desired` (MS-DTYP 2.5.3.2).
     ///
-    /// The entries are looked at in their order, without those that are only there to be inherited.
-    /// An entry that gives rights settles them; one that refuses a right not yet settled ends the check;
-    /// what nobody gave is denied.
-    /// `GA` means what [`AccessMask::mapped`] says, on both sides.
+    /// Entries are evaluated in order, without inherit-only entries.
+    /// An entry that allows rights grants them. An entry that denies a right not granted so far ends the
+    /// check. Rights that no entry grants are denied.
+    /// `GA` is expanded as by [`AccessMask::mapped`], both in entries and in `desired`.
     ///
-    /// The owner has `RC` and `WD` by itself, and nothing else.
-    /// An entry for `OW` matches the owner and takes the place of these two.
-    /// No user passes without an entry: root passes where administrators do.
+    /// The owner implicitly has `RC` and `WD`, and nothing else.
+    /// An entry for `OW` applies to the owner and replaces these two rights.
+    /// No user bypasses the check: root is granted access only through the entries for administrators.
     ///
-    /// Where Windows would let everyone pass, this does not: a descriptor without DACL gives nothing
-    /// to anyone but its owner, and asking for no right at all is denied.
+    /// The check is stricter than that of Windows in two cases: a descriptor without DACL grants nothing
+    /// except to its owner, and a request for no rights is denied.
     pub fn access_check(&self, token: &Token, desired: AccessMask) -> Verdict {
         let mut missing = desired.mapped();
         if missing.is_empty() {
@@ -111,7 +111,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Who asks, seen from one object.
+/// The user whose access is checked, relative to one object.
 pub(crate) struct Caller<'a> {
     token: &'a Token,
     owns: bool,
@@ -133,5 +133,5 @@ fn limits_owner(dacl: &Dacl) -> bool {
 
 const OWNER_RIGHTS: Principal = Principal::Sid(well_known::OWNER_RIGHTS);
 
-/// What an owner may do without an entry: read the descriptor and change the DACL.
+/// Implicit rights of an owner: read the descriptor and change the DACL.
 const OWNERS_OWN: AccessMask = AccessMask::READ_CONTROL.union(AccessMask::WRITE_DAC);

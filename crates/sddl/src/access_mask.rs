@@ -9,8 +9,8 @@ use crate::{
 bit_set! {
     /// A set of rights (MS-DTYP 2.4.3).
     ///
-    /// Prints as SDDL does: two-letter words in ascending order of their bits (`GXGW`), a word for a set of rights of
-    /// files that is just that (`FA`), or hexadecimal digits if a bit has no word here.
+    /// Prints as SDDL: two-letter words in ascending order of their bits (`GXGW`); the word of a set of file
+    /// or registry key rights if the mask equals that set (`FA`); or hexadecimal digits if a bit has no word.
     AccessMask(u32) {
         /// `CC`: create child; in WMI "enable account".
         CREATE_CHILD = 0x0000_0001 "CC",
@@ -48,7 +48,7 @@ bit_set! {
 }
 
 impl AccessMask {
-    /// What `GA` stands for: `GR`, `GW`, `GX` and the four standard rights.
+    /// Expansion of `GA`: `GR`, `GW`, `GX` and the four standard rights.
     const FULL: Self = Self::GENERIC_READ
         .union(Self::GENERIC_WRITE)
         .union(Self::GENERIC_EXECUTE)
@@ -57,7 +57,7 @@ impl AccessMask {
         .union(Self::WRITE_DAC)
         .union(Self::WRITE_OWNER);
 
-    /// What stands for several rights of files and of keys of the registry (MS-DTYP 2.5.1.1).
+    /// Words for sets of rights on files and registry keys (MS-DTYP 2.5.1.1).
     const SETS: &'static [(&'static str, Self)] = &[
         ("FA", Self(0x001f_01ff)),
         ("FR", Self(0x0012_0089)),
@@ -69,10 +69,11 @@ impl AccessMask {
         ("KX", Self(0x0002_0019)),
     ];
 
-    /// Parses two-letter words in any order (`GWGX` equals `GXGW`; `FA`, `FR`, `FW` and `FX` are those of files, and
-    /// the same with `K` those of keys), or `0x` and 1 to 8 hexadecimal digits.
+    /// Parses two-letter words in any order (`GWGX` equals `GXGW`), or `0x` and 1 to 8 hexadecimal digits.
+    /// `FA`, `FR`, `FW` and `FX` are sets of file rights; the same words with `K` are sets of registry key
+    /// rights.
     ///
-    /// Nothing at all is the empty mask.
+    /// Empty text is the empty mask.
     ///
     /// # Errors
     /// [`SddlError::UnknownRight`], [`SddlError::Expected`] or [`SddlError::NumberTooLarge`].
@@ -84,13 +85,14 @@ impl AccessMask {
         parse_all(text, mask)
     }
 
-    /// The mask of these bits; each combination is one.
+    /// Returns the mask with these bits; every combination is valid.
     #[must_use]
     pub const fn from_bits(bits: u32) -> Self {
         Self(bits)
     }
 
-    /// The rights an access check compares: `GA` replaced by `GR`, `GW`, `GX` and the standard rights.
+    /// Returns the mask that an access check compares: `GA` replaced by `GR`, `GW`, `GX` and the standard
+    /// rights.
     ///
     /// The specific bits `CC` to `LO` are not part of `GA` here.
     #[must_use]
@@ -102,13 +104,14 @@ impl AccessMask {
         }
     }
 
-    /// The opposite of [`AccessMask::mapped`]: `GA` instead of all that it stands for.
+    /// Returns the mask with `GA` in place of all rights that it expands to; the inverse of
+    /// [`AccessMask::mapped`].
     #[must_use]
     pub const fn collapsed(self) -> Self {
         if self.contains(Self::FULL) { self.without(Self::FULL).union(Self::GENERIC_ALL) } else { self }
     }
 
-    /// Reads the rights field of an ACE, up to and including its semicolon.
+    /// Parses the rights field of an ACE, up to and including its semicolon.
     pub(crate) fn read_field(cursor: &mut Cursor<'_>) -> Result<Self, SddlError> {
         let mask = Self::read(cursor)?;
         if cursor.eat(";") { Ok(mask) } else { Err(Self::unknown(cursor)) }
@@ -138,7 +141,7 @@ impl AccessMask {
     }
 
     fn unknown(cursor: &Cursor<'_>) -> SddlError {
-        // A field that simply ends holds no unknown word; what is missing is its delimiter.
+        // If the field ends here, it has no unknown word; its delimiter is missing.
         if cursor.rest().is_empty() || cursor.starts_with(")") {
             return cursor.expected("a semicolon after the rights");
         }

@@ -2,31 +2,31 @@ use std::fmt;
 
 use crate::{AccessMask, Principal, SddlError, bits::bit_set, cursor::Cursor};
 
-/// One entry of an access control list (MS-DTYP 2.4.4).
+/// An entry of an access control list (MS-DTYP 2.4.4).
 ///
 /// `Kind` is [`AccessKind`] in a DACL and [`AuditKind`] in a SACL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ace<Kind> {
-    /// What the entry does.
+    /// Type of the entry: allow or deny in a DACL, audit or alarm in a SACL.
     pub kind: Kind,
-    /// How it is inherited, and what it audits.
+    /// How the entry is inherited, and which outcomes it audits.
     pub flags: AceFlags,
-    /// The rights it is about.
+    /// The rights that the entry grants, denies or audits.
     pub rights: AccessMask,
-    /// Whom it is about.
+    /// The user or group that the entry applies to.
     pub principal: Principal,
 }
 
-/// What an entry of a DACL does.
+/// Type of a DACL entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AccessKind {
-    /// `A`: gives the rights.
+    /// `A`: grants the rights.
     Allowed,
-    /// `D`: refuses the rights.
+    /// `D`: denies the rights.
     Denied,
 }
 
-/// What an entry of a SACL does. Both kinds ask for a record.
+/// Type of a SACL entry. Both types request an audit record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AuditKind {
     /// `AU`: audit.
@@ -44,9 +44,9 @@ bit_set! {
         CONTAINER_INHERIT = 0x02 "CI",
         /// `NP`: not inherited further.
         NO_PROPAGATE = 0x04 "NP",
-        /// `IO`: only there to be inherited; says nothing about this object.
+        /// `IO`: inherit-only; does not apply to this object itself.
         INHERIT_ONLY = 0x08 "IO",
-        /// `ID`: was inherited.
+        /// `ID`: inherited from a parent.
         INHERITED = 0x10 "ID",
         /// `SA`: audits access that was granted.
         SUCCESSFUL_ACCESS = 0x40 "SA",
@@ -56,12 +56,12 @@ bit_set! {
 }
 
 impl<Kind> Ace<Kind> {
-    /// Whether it says something about this object, and is not only there to be inherited.
+    /// Returns whether the entry applies to this object, that is, it is not inherit-only.
     pub(crate) fn is_effective(&self) -> bool {
         !self.flags.contains(AceFlags::INHERIT_ONLY)
     }
 
-    /// Reads `(type;flags;rights;;;sid)`, with the type read by `kind`.
+    /// Parses `(type;flags;rights;;;sid)`; `kind` parses the type.
     pub(crate) fn read(
         cursor: &mut Cursor<'_>,
         kind: impl FnOnce(&mut Cursor<'_>) -> Result<Kind, SddlError>,
@@ -113,7 +113,7 @@ impl AuditKind {
 }
 
 impl AceFlags {
-    /// The flags of these bits; `None` if one has no meaning.
+    /// Returns the flags with these bits; `None` if a bit is not defined.
     #[must_use]
     pub fn from_bits(bits: u8) -> Option<Self> {
         let known = Self::WORDS.iter().fold(Self::NONE, |all, (_, flag)| all | *flag);
@@ -127,7 +127,7 @@ impl AceFlags {
                 cursor.eat(";");
                 Ok(flags)
             }
-            // A field that simply ends holds no unknown word; what is missing is its delimiter.
+            // If the field ends here, it has no unknown word; its delimiter is missing.
             None | Some(')') => Err(cursor.expected("a semicolon after the ACE flags")),
             Some(_) => Err(SddlError::UnknownAceFlag { at: cursor.at(), found: cursor.excerpt() }),
         }
@@ -158,7 +158,7 @@ impl fmt::Display for AceFlags {
     }
 }
 
-/// A supported ACE type and where it was read.
+/// A supported ACE type and its byte offset in the text.
 enum AnyKind {
     Access(AccessKind, usize),
     Audit(AuditKind, usize),

@@ -2,39 +2,39 @@ use std::fmt;
 
 use crate::{AccessKind, Ace, AuditKind, SddlError, bits::bit_set, cursor::Cursor};
 
-/// A list of entries in the order in which they are looked at (MS-DTYP 2.4.5).
+/// Access control list: entries in the order of evaluation (MS-DTYP 2.4.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acl<Kind> {
-    /// How the list takes part in inheritance.
+    /// Inheritance flags of the list.
     pub flags: AclFlags,
-    /// The entries; the order decides.
+    /// Entries; their order is significant.
     pub aces: Vec<Ace<Kind>>,
 }
 
-/// The list that decides about access. Without an entry nobody enters.
+/// The list that decides about access. An empty list denies everyone.
 pub type Dacl = Acl<AccessKind>;
 
-/// The list that decides what is recorded.
+/// The list that decides which accesses are recorded.
 pub type Sacl = Acl<AuditKind>;
 
 bit_set! {
-    /// How an ACL takes part in inheritance (MS-DTYP 2.5.1.1, `acl-flag`).
+    /// Inheritance flags of an ACL (MS-DTYP 2.5.1.1, `acl-flag`).
     ///
-    /// Kept and printed; nothing here inherits.
+    /// They are stored and printed; this crate does not implement inheritance.
     AclFlags(u8) {
-        /// `P`: inherits nothing.
+        /// `P`: protected; inherits nothing.
         PROTECTED = 0x01 "P",
-        /// `AR`: inheritance was asked for.
+        /// `AR`: automatic inheritance was requested.
         AUTO_INHERIT_REQUESTED = 0x02 "AR",
-        /// `AI`: inheritance took place.
+        /// `AI`: automatic inheritance took place.
         AUTO_INHERITED = 0x04 "AI",
     }
 }
 
 impl<Kind> Acl<Kind> {
-    /// Reads what follows `D:` or `S:`, with the type of each ACE read by `kind`.
+    /// Parses the text after `D:` or `S:`; `kind` parses the type of each ACE.
     ///
-    /// `room` is the number of ACEs the descriptor may still have.
+    /// `room` is the maximum number of ACEs.
     pub(crate) fn read(
         cursor: &mut Cursor<'_>,
         kind: impl Fn(&mut Cursor<'_>) -> Result<Kind, SddlError>,

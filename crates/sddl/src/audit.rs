@@ -1,11 +1,11 @@
 use crate::{AccessMask, AceFlags, SecurityDescriptor, Token, Verdict, access::Caller};
 
-/// How an access ended, for the record.
+/// Outcome of an access, for auditing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was granted: `SA` entries ask for a record.
+    /// Access was granted: entries with `SA` apply.
     Granted,
-    /// It was denied: `FA` entries ask for a record.
+    /// Access was denied: entries with `FA` apply.
     Denied,
 }
 
@@ -16,9 +16,10 @@ impl From<Verdict> for Outcome {
 }
 
 impl SecurityDescriptor {
-    /// Whether the SACL asks for a record of this access (MS-DTYP 2.4.4.10).
+    /// Returns whether the SACL requests an audit record of this access (MS-DTYP 2.4.4.10).
     ///
-    /// It does if one entry names the user or a group of the user, any of the rights, and the outcome.
+    /// It does if an entry names the user or one of the user's groups, at least one of the requested rights,
+    /// and the outcome.
     #[must_use]
     pub fn audit(&self, token: &Token, desired: AccessMask, outcome: Outcome) -> bool {
         let flag = match outcome {

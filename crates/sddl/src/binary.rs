@@ -1,4 +1,4 @@
-//! The self-relative binary form of a descriptor (MS-DTYP 2.4.6), which scripts of Windows read and write.
+//! The self-relative binary form of a descriptor (MS-DTYP 2.4.6), used by Windows scripts.
 
 use crate::{
     AccessKind, AccessMask, Ace, AceFlags, Acl, AclFlags, AuditKind, Dacl, MAX_ACES, MAX_TEXT, Principal,
@@ -9,9 +9,10 @@ impl SecurityDescriptor {
     /// Decodes the self-relative binary form (MS-DTYP 2.4.6).
     ///
     /// # Errors
-    /// [`SddlError::Binary`] says what is wrong and where; [`SddlError::NoAccessControl`] for a DACL that is there
-    /// but empty of memory, which to Windows lets everyone in; [`SddlError::TooManyAces`] and those of
-    /// [`Sid::decode`]. What is not understood is an error here as in SDDL.
+    /// [`SddlError::Binary`] with the reason and the offset; [`SddlError::NoAccessControl`] for a DACL that
+    /// is marked present but has no list, which on Windows grants access to everyone;
+    /// [`SddlError::TooManyAces`] and the errors of [`Sid::decode`]. As in SDDL, unsupported content is an
+    /// error and is never ignored.
     pub fn decode(bytes: &[u8]) -> Result<Self, SddlError> {
         if bytes.len() > MAX_TEXT {
             return Err(SddlError::TooLong { length: bytes.len() });
@@ -45,8 +46,8 @@ impl SecurityDescriptor {
         Self::new(principal(owner)?, principal(group)?, dacl, sacl)
     }
 
-    /// What the binary form says of itself: that it is self-relative, and which lists are there and inherit
-    /// (MS-DTYP 2.4.6, `Control`).
+    /// Returns the control bits of the binary form: self-relative, which lists are present, and their
+    /// inheritance flags (MS-DTYP 2.4.6, `Control`).
     #[must_use]
     pub fn control(&self) -> u16 {
         let dacl = self.dacl().map(|list| DACL_PRESENT | control_of(list.flags, DACL_FLAGS));
@@ -54,11 +55,12 @@ impl SecurityDescriptor {
         SELF_RELATIVE | dacl.unwrap_or_default() | sacl.unwrap_or_default()
     }
 
-    /// Encodes the self-relative binary form; aliases such as `LA` mean what they do to `token`.
+    /// Encodes the self-relative binary form; aliases such as `LA` are resolved for the machine and domain of
+    /// `token`.
     ///
     /// # Errors
-    /// [`SddlError::RelativeAlias`] for an alias of a domain where there is none or no token;
-    /// [`SddlError::TooManyAces`] for a list that is larger than 64 KiB.
+    /// [`SddlError::RelativeAlias`] for an alias that needs a domain or a machine if the token is missing or
+    /// has no domain; [`SddlError::TooManyAces`] for a list larger than 64 KiB.
     pub fn encode(&self, token: Option<&Token>) -> Result<Vec<u8>, SddlError> {
         let sid = |principal: Principal| match principal {
             Principal::Sid(sid) => Ok(sid),
@@ -94,13 +96,13 @@ impl SecurityDescriptor {
 }
 
 impl AclFlags {
-    /// The flags of a DACL in the control bits of a descriptor (MS-DTYP 2.4.6).
+    /// Returns the DACL flags in the control bits of a descriptor (MS-DTYP 2.4.6).
     #[must_use]
     pub fn of_dacl(control: u16) -> Self {
         Self::of_control(control, DACL_FLAGS)
     }
 
-    /// The flags of a SACL in the control bits of a descriptor (MS-DTYP 2.4.6).
+    /// Returns the SACL flags in the control bits of a descriptor (MS-DTYP 2.4.6).
     #[must_use]
     pub fn of_sacl(control: u16) -> Self {
         Self::of_control(control, SACL_FLAGS)
@@ -145,7 +147,7 @@ fn ace_of<Kind>(bytes: &[u8], at: usize, kind: impl Fn(u8) -> Option<Kind>) -> R
     let kind = kind(code).ok_or_else(|| binary(at, "an entry has a type that is not supported"))?;
     let flags = AceFlags::from_bits(flags).ok_or_else(|| binary(at + 1, "an entry has unknown flags"))?;
     let rights = AccessMask::from_bits(u32::from_le_bytes([a, b, c, d]));
-    // An entry may be longer than its SID; what follows has no meaning in entries of these types.
+    // An entry may be longer than its SID; the bytes after it have no meaning in entries of these types.
     Ok(Ace { kind, flags, rights, principal: Principal::Sid(sid_at(sid, 0)?) })
 }
 

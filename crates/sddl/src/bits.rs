@@ -1,6 +1,6 @@
-/// Makes a set of bits, each with the word that SDDL writes for it.
+/// Defines a set of bits, each with its SDDL word.
 ///
-/// The words must stand in the order in which they are printed, and none may begin with another.
+/// List the words in the order in which they are printed. No word may be a prefix of another.
 macro_rules! bit_set {
     (
         $(#[$set_doc:meta])*
@@ -11,49 +11,49 @@ macro_rules! bit_set {
         pub struct $set($repr);
 
         impl $set {
-            /// None of them.
+            /// The empty set.
             pub const NONE: Self = Self(0);
             $( $(#[$bit_doc])* pub const $name: Self = Self($bit); )*
 
             pub(crate) const WORDS: &'static [(&'static str, Self)] = &[$( ($word, Self::$name), )*];
 
-            /// The value as it stands in the binary form.
+            /// Returns the bits as in the binary form.
             #[must_use]
             pub const fn bits(self) -> $repr {
                 self.0
             }
 
-            /// Whether nothing is set.
+            /// Returns whether the set is empty.
             #[must_use]
             pub const fn is_empty(self) -> bool {
                 self.0 == 0
             }
 
-            /// Whether all of `other` is set here; true for an empty `other`.
+            /// Returns whether all bits of `other` are set; `true` for an empty `other`.
             #[must_use]
             pub const fn contains(self, other: Self) -> bool {
                 self.0 & other.0 == other.0
             }
 
-            /// What is set here or in `other`.
+            /// Returns the bits that are set in either.
             #[must_use]
             pub const fn union(self, other: Self) -> Self {
                 Self(self.0 | other.0)
             }
 
-            /// What is set both here and in `other`.
+            /// Returns the bits that are set in both.
             #[must_use]
             pub const fn intersection(self, other: Self) -> Self {
                 Self(self.0 & other.0)
             }
 
-            /// What is set here but not in `other`.
+            /// Returns the bits that are set here but not in `other`.
             #[must_use]
             pub const fn without(self, other: Self) -> Self {
                 Self(self.0 & !other.0)
             }
 
-            /// The words of all that is set, in the order in which SDDL prints them.
+            /// Returns the words of all set bits, in the order in which SDDL prints them.
             fn words(self) -> impl Iterator<Item = &'static str> {
                 Self::WORDS.iter().filter(move |(_, bit)| self.contains(*bit)).map(|(word, _)| *word)
             }

@@ -2,14 +2,14 @@ use std::ops::BitOr;
 
 use crate::SddlError;
 
-/// A place in a text that is being parsed, which never stands inside a character.
+/// Position in a text that is being parsed; always on a character boundary.
 pub(crate) struct Cursor<'a> {
     text: &'a str,
     /// INVARIANT: a character boundary of `text`, at most its length.
     at: usize,
 }
 
-/// Reads all of `text` with `read`; what is left over is an error.
+/// Parses all of `text` with `read`; remaining text is an error.
 pub(crate) fn parse_all<'a, T>(
     text: &'a str,
     read: impl FnOnce(&mut Cursor<'a>) -> Result<T, SddlError>,
@@ -20,12 +20,12 @@ pub(crate) fn parse_all<'a, T>(
 }
 
 impl<'a> Cursor<'a> {
-    /// The byte offset from the start of the text.
+    /// Returns the byte offset from the start of the text.
     pub(crate) fn at(&self) -> usize {
         self.at
     }
 
-    /// What has not been read yet.
+    /// Returns the text that has not been read yet.
     pub(crate) fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
@@ -34,7 +34,7 @@ impl<'a> Cursor<'a> {
         self.rest().starts_with(word)
     }
 
-    /// Steps over `word` if it stands here.
+    /// Skips `word` if the rest starts with it, and returns whether it did.
     pub(crate) fn eat(&mut self, word: &str) -> bool {
         let found = self.starts_with(word);
         if found {
@@ -43,12 +43,12 @@ impl<'a> Cursor<'a> {
         found
     }
 
-    /// Steps over `word`, which must stand here and is called `expected` in the error.
+    /// Skips `word`, or returns an error that asks for `expected`.
     pub(crate) fn require(&mut self, word: &str, expected: &'static str) -> Result<(), SddlError> {
         if self.eat(word) { Ok(()) } else { Err(self.expected(expected)) }
     }
 
-    /// Reads the longest run of characters that belong.
+    /// Reads the longest prefix whose characters all satisfy `belongs`.
     pub(crate) fn take_while(&mut self, belongs: impl Fn(char) -> bool) -> &'a str {
         let rest = self.rest();
         let length = rest.find(|character| !belongs(character)).unwrap_or(rest.len());
@@ -56,7 +56,7 @@ impl<'a> Cursor<'a> {
         rest.get(..length).unwrap_or_default()
     }
 
-    /// Reads as many words of the table as follow each other.
+    /// Reads consecutive words of the table and returns their union.
     pub(crate) fn words<T: Copy + BitOr<Output = T>>(&mut self, none: T, table: &[(&str, T)]) -> T {
         let mut set = none;
         while let Some((word, bit)) = table.iter().find(|(word, _)| self.starts_with(word)) {
@@ -70,9 +70,10 @@ impl<'a> Cursor<'a> {
         SddlError::Expected { at: self.at, expected, found: self.excerpt() }
     }
 
-    /// The first characters of the rest of the field, or the delimiter that stands here.
+    /// Returns the first characters of the rest of the field, or the delimiter at this position.
     ///
-    /// Short, because it ends in an error text, and the text may come from anyone.
+    /// It is kept short, because it becomes part of an error message and the text may come from an untrusted
+    /// source.
     pub(crate) fn excerpt(&self) -> String {
         let delimiter = |character| matches!(character, ';' | '(' | ')' | ':');
         let mut characters = self.rest().chars();

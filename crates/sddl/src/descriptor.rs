@@ -5,18 +5,19 @@ use crate::{
     cursor::{Cursor, parse_all},
 };
 
-/// The longest text that is looked at, in bytes: 1 MiB.
+/// Maximum length of a text that is parsed, in bytes: 1 MiB.
 pub const MAX_TEXT: usize = 1 << 20;
 
-/// The most entries a descriptor may have, DACL and SACL together.
+/// Maximum number of entries of a descriptor, DACL and SACL together.
 pub const MAX_ACES: usize = 1_000;
 
-/// Who owns an object, who may do what with it, and what is recorded (MS-DTYP 2.4.6, 2.5.1).
+/// Security descriptor: owner, group, access rights and auditing of an object (MS-DTYP 2.4.6, 2.5.1).
 ///
-/// Prints canonically: flags and rights in ascending order of their bits, SIDs as aliases where there is one.
-/// What is printed parses to the same value.
+/// Prints in canonical form: flags and rights in ascending order of their bits, SIDs as aliases if there is
+/// one.
+/// The printed text parses to the same value.
 ///
-/// A descriptor read here may lack a DACL. To guard a resource, make it a [`Guard`](crate::Guard).
+/// The DACL may be absent. To protect a resource, convert the descriptor to a [`Guard`](crate::Guard).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecurityDescriptor {
     owner: Option<Principal>,
@@ -27,7 +28,7 @@ pub struct SecurityDescriptor {
 }
 
 impl SecurityDescriptor {
-    /// A descriptor of these parts.
+    /// Creates a descriptor from its parts.
     ///
     /// # Errors
     /// [`SddlError::TooManyAces`] if the lists together have more than [`MAX_ACES`] entries.
@@ -48,8 +49,8 @@ impl SecurityDescriptor {
     /// Parses SDDL: `O:`, `G:`, `D:` and `S:`, each optional, in this order and without spaces.
     ///
     /// # Errors
-    /// What is wrong, where, and what was expected. `NO_ACCESS_CONTROL` and ACE types that are not
-    /// supported are errors, because leaving them out would change who may enter.
+    /// [`SddlError`] with the reason, the offset and the expected syntax. `NO_ACCESS_CONTROL` and unsupported
+    /// ACE types are errors, because ignoring them would change who has access.
     pub fn parse(text: &str) -> Result<Self, SddlError> {
         if text.len() > MAX_TEXT {
             return Err(SddlError::TooLong { length: text.len() });
@@ -57,31 +58,32 @@ impl SecurityDescriptor {
         parse_all(text, Self::read)
     }
 
-    /// Who owns the object.
+    /// Returns the owner of the object.
     #[must_use]
     pub fn owner(&self) -> Option<Principal> {
         self.owner
     }
 
-    /// The primary group; without meaning for access.
+    /// Returns the primary group; it has no effect on access checks.
     #[must_use]
     pub fn group(&self) -> Option<Principal> {
         self.group
     }
 
-    /// Who may do what. None is not the same as an empty list; see [`Guard`](crate::Guard).
+    /// Returns the access control list. An absent list differs from an empty one; see
+    /// [`Guard`](crate::Guard).
     #[must_use]
     pub fn dacl(&self) -> Option<&Dacl> {
         self.dacl.as_ref()
     }
 
-    /// What is recorded.
+    /// Returns the audit list.
     #[must_use]
     pub fn sacl(&self) -> Option<&Sacl> {
         self.sacl.as_ref()
     }
 
-    /// A descriptor of nothing but a list, which must have no more than [`MAX_ACES`] entries.
+    /// Returns a descriptor with only a DACL, which must have at most [`MAX_ACES`] entries.
     pub(crate) const fn of_dacl(dacl: Dacl) -> Self {
         Self { owner: None, group: None, dacl: Some(dacl), sacl: None }
     }

@@ -2,26 +2,27 @@ use std::{collections::BTreeMap, fmt};
 
 use crate::{AccessKind, AccessMask, Principal, SecurityDescriptor};
 
-/// What a descriptor says about one principal, for people to read.
+/// Rights that a descriptor grants and denies one principal, for display.
 ///
-/// `GA` stands in place of all that it means.
+/// Complete sets of rights are shown as `GA`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// Whom the entries name. [`Principal::describe`] is its text.
+    /// Principal named by the entries. [`Principal::describe`] returns its text.
     pub principal: Principal,
-    /// The rights given to it.
+    /// Rights granted to it.
     pub allowed: AccessMask,
-    /// The rights refused to it.
+    /// Rights denied to it.
     pub denied: AccessMask,
 }
 
 impl SecurityDescriptor {
-    /// What the DACL says about each principal, in the order in which it first names them.
+    /// Returns the rights that the DACL grants and denies each principal, in the order in which they first
+    /// appear.
     ///
-    /// Of two entries for the same principal the first decides about a right, as in an access check.
-    /// A user who is in several groups gets what the order of the entries of all of them says:
-    /// ask [`SecurityDescriptor::access_check`] about a user.
-    /// Entries that are only there to be inherited are left out.
+    /// If two entries for a principal cover the same right, the first decides, as in an access check.
+    /// The rights of a user who is in several groups depend on the order of the entries of all of them: use
+    /// [`SecurityDescriptor::access_check`] for a user.
+    /// Inherit-only entries are omitted.
     pub fn explain(&self) -> impl Iterator<Item = Explanation> + use<> {
         let mut explanations: Vec<Explanation> = Vec::new();
         let mut places: BTreeMap<Principal, usize> = BTreeMap::new();

@@ -2,29 +2,31 @@ use std::{fmt, ops::Deref};
 
 use crate::{AclFlags, Dacl, SddlError, SecurityDescriptor};
 
-/// The default of the setting `RootSDDL`: administrators may do all, interactive users may read.
+/// Default of the setting `RootSDDL`: administrators have full access, interactive users may read.
 ///
-/// Records every failure, and every success of writing and executing.
+/// All failures are audited, and all successful write and execute accesses.
 pub const ROOT_SDDL: &str = "O:NSG:BAD:P(A;;GA;;;BA)(A;;GR;;;IU)S:P(AU;FA;GA;;;WD)(AU;SA;GXGW;;;WD)";
 
-/// The default for the shell and PowerShell plug-ins: administrators and Remote Management Users may do all.
+/// Default for the shell and PowerShell plug-ins: administrators and Remote Management Users have full
+/// access.
 ///
-/// Records the same as [`ROOT_SDDL`].
+/// Audits the same as [`ROOT_SDDL`].
 pub const SHELL_SDDL: &str = "O:NSG:BAD:P(A;;GA;;;BA)(A;;GA;;;RM)S:P(AU;FA;GA;;;WD)(AU;SA;GXGW;;;WD)";
 
-/// A descriptor that may guard a resource: it has a DACL.
+/// A security descriptor that has a DACL and can therefore protect a resource.
 ///
-/// To Windows a missing DACL means everyone and a DACL without an entry means nobody.
-/// A resource that nobody thought about must not be open to everyone, so the first cannot be a guard.
+/// On Windows, an absent DACL grants access to everyone, and an empty DACL denies everyone.
+/// A resource whose access was never configured must not be open to everyone, so a descriptor without DACL
+/// cannot be a guard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {
-    /// INVARIANT: `descriptor.dacl()` is some.
+    /// INVARIANT: `descriptor.dacl()` is `Some`.
     descriptor: SecurityDescriptor,
 }
 
 impl Guard {
     /// # Errors
-    /// [`SddlError::NoDacl`] if it has none.
+    /// [`SddlError::NoDacl`] if the descriptor has no DACL.
     pub fn new(descriptor: SecurityDescriptor) -> Result<Self, SddlError> {
         if descriptor.dacl().is_none() {
             return Err(SddlError::NoDacl);
@@ -35,19 +37,19 @@ impl Guard {
     /// Parses SDDL that has a DACL.
     ///
     /// # Errors
-    /// Those of [`SecurityDescriptor::parse`], and [`SddlError::NoDacl`].
+    /// Errors of [`SecurityDescriptor::parse`], and [`SddlError::NoDacl`].
     pub fn parse(text: &str) -> Result<Self, SddlError> {
         Self::new(SecurityDescriptor::parse(text)?)
     }
 
-    /// A descriptor that gives nothing to anybody.
+    /// Returns a descriptor with an empty DACL, which denies everyone.
     #[must_use]
     pub const fn nobody() -> Self {
         let dacl = Dacl { flags: AclFlags::PROTECTED, aces: Vec::new() };
         Self { descriptor: SecurityDescriptor::of_dacl(dacl) }
     }
 
-    /// The descriptor itself.
+    /// Returns the descriptor.
     #[must_use]
     pub fn into_descriptor(self) -> SecurityDescriptor {
         self.descriptor

@@ -1,6 +1,6 @@
-//! Who may do what: SIDs, security descriptors in SDDL, access checks.
+//! Access control: SIDs, security descriptors in SDDL, access checks.
 //!
-//! For whoever guards a resource of the service, or shows and edits what guards it.
+//! For code that protects resources of the service, or displays and edits their security descriptors.
 //!
 //! ```
 //! use telarch_sddl::{AccessMask, DomainSid, Guard, ROOT_SDDL, Token, linux, well_known};
@@ -17,11 +17,12 @@
 //! # }
 //! ```
 //!
-//! The language is the part of SDDL that the service needs (MS-DTYP 2.5.1): ACE types `A`, `D`, `AU` and `AL`.
-//! An object, conditional, callback or label ACE is refused, never ignored: a rule that is not understood
-//! must not be mistaken for one that does not exist.
+//! Supported is the part of SDDL that the service needs (MS-DTYP 2.5.1): ACE types `A`, `D`, `AU` and `AL`.
+//! Object, conditional, callback and label ACEs are rejected, never ignored: an unsupported rule must not be
+//! treated as if it did not exist.
 //!
-//! Left out on purpose: inheritance (what has children, such as the namespaces of WMI, knows how), names of accounts (looking them up is I/O), and any user for whom the check is skipped.
+//! Deliberately not supported: inheritance (resources with children, such as WMI namespaces, implement it
+//! themselves), account names (looking them up is I/O), and users who bypass the check.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::as_conversions, clippy::expect_used, clippy::panic)]

@@ -1,14 +1,14 @@
 //! SIDs and tokens for the users and groups of a Linux machine.
 //!
-//! Two different users or groups never share a SID, and a SID depends on nothing but the number and the
-//! machine, so that rights given to a user stay with this user.
+//! Two different users or groups never share a SID. A SID depends only on the uid or gid and on the machine
+//! SID, so rights granted to a user stay with that user.
 
 use crate::{DomainSid, Sid, Token, well_known};
 
-/// The SID of a user of this machine.
+/// Returns the SID of a user of this machine.
 ///
-/// Root is user 500, the built-in administrator. Others follow Samba's algorithmic rule, 1000 + 2·uid;
-/// above 2³⁰, where that rule ends, they are `S-1-22-1-uid`.
+/// Root has RID 500, the built-in administrator. Other users follow Samba's algorithmic mapping, RID 1000 +
+/// 2·uid. Uids above 2³⁰, where that mapping ends, are `S-1-22-1-uid`.
 #[must_use]
 pub const fn user_sid(uid: u32, machine: DomainSid) -> Sid {
     match uid {
@@ -18,7 +18,7 @@ pub const fn user_sid(uid: u32, machine: DomainSid) -> Sid {
     }
 }
 
-/// The SID of a group of this machine: 1001 + 2·gid, and above 2³⁰ `S-1-22-2-gid`.
+/// Returns the SID of a group of this machine: RID 1001 + 2·gid, or `S-1-22-2-gid` above 2³⁰.
 #[must_use]
 pub const fn group_sid(gid: u32, machine: DomainSid) -> Sid {
     match gid {
@@ -27,8 +27,8 @@ pub const fn group_sid(gid: u32, machine: DomainSid) -> Sid {
     }
 }
 
-/// The SID that Samba has for a user or a group of this machine whatever its own machine SID is: `S-1-22-1-uid` or
-/// `S-1-22-2-gid`; others stay as they are.
+/// Converts the SID of a user or group of this machine to Samba's form, which is independent of the machine
+/// SID: `S-1-22-1-uid` or `S-1-22-2-gid`. Other SIDs are returned unchanged.
 #[must_use]
 pub fn to_unix(sid: Sid, machine: DomainSid) -> Sid {
     let Some((rid, domain)) = sid.sub_authorities().split_last() else { return sid };
@@ -43,7 +43,7 @@ pub fn to_unix(sid: Sid, machine: DomainSid) -> Sid {
     }
 }
 
-/// The other way round: the SID that a user or a group has here, of that which Samba has for it.
+/// Converts Samba's form of a user or group SID to the SID on this machine; the inverse of [`to_unix`].
 #[must_use]
 pub fn from_unix(sid: Sid, machine: DomainSid) -> Sid {
     match (sid.authority(), sid.sub_authorities()) {
@@ -53,28 +53,28 @@ pub fn from_unix(sid: Sid, machine: DomainSid) -> Sid {
     }
 }
 
-/// A user of this machine who has proven who it is.
+/// A user of this machine who has been authenticated.
 ///
-/// A user of an Active Directory domain has a SID and groups of its own: make its [`Token`] from those.
+/// Users of an Active Directory domain have their own SID and groups: build their [`Token`] from those.
 #[derive(Clone, Copy, Debug)]
 pub struct Logon<'a> {
-    /// The user.
+    /// User id.
     pub uid: u32,
-    /// All groups of the user, the primary one included.
+    /// Group ids of the user, including the primary group.
     pub gids: &'a [u32],
-    /// Groups whose members also belong to a group of Windows, such as
+    /// Mapping from a group id to a Windows group that its members also belong to, such as
     /// [`ADMINISTRATORS`](well_known::ADMINISTRATORS) or
     /// [`REMOTE_MANAGEMENT_USERS`](well_known::REMOTE_MANAGEMENT_USERS).
     pub roles: &'a [(u32, Sid)],
-    /// How the user has proven it.
+    /// How the user was authenticated.
     pub proof: Proof,
 }
 
-/// How a user has proven who it is, as far as a token tells.
+/// Authentication method, as far as it affects the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Proof {
-    /// A password, shown to this machine.
+    /// A password, verified by this machine.
     Password,
     /// Kerberos.
     Kerberos,
@@ -82,14 +82,15 @@ pub enum Proof {
     Ntlm,
     /// A client certificate.
     Certificate,
-    /// The kernel vouches for the other end of a Unix socket: the only proof that makes a user interactive.
+    /// Peer credentials of a Unix socket, verified by the kernel: the only method that makes a user
+    /// interactive.
     UnixSocket,
 }
 
 impl Logon<'_> {
-    /// The token of the user.
+    /// Returns the token of the user.
     ///
-    /// Root is an administrator; everyone else only as a member of a group that `roles` names.
+    /// Root is an administrator; other users only if `roles` maps one of their groups to the administrators.
     #[must_use]
     pub fn token(&self, machine: DomainSid) -> Token {
         let by_role = self.roles.iter().filter(|(gid, _)| self.gids.contains(gid)).map(|(_, sid)| *sid);
@@ -102,9 +103,9 @@ impl Logon<'_> {
     }
 }
 
-/// The token of an account of this machine with these groups, which need not be a user of it.
+/// Returns the token of an account of this machine with these groups. The account need not be a Linux user.
 ///
-/// What everybody is a member of who signs in is added.
+/// The groups to which every authenticated user belongs are added.
 #[must_use]
 pub fn account_token(user: Sid, mut groups: Vec<Sid>, proof: Proof, machine: DomainSid) -> Token {
     if groups.contains(&well_known::ADMINISTRATORS) {
@@ -132,14 +133,14 @@ impl Proof {
     }
 }
 
-/// The RID of `WinRMRemoteWMIUsers__`, whose members may use WMI remotely: no user has it, since users have
-/// 1000 + 2·uid and root has 500.
+/// RID of `WinRMRemoteWMIUsers__`, whose members may use WMI remotely. No user has this RID, because users
+/// have 1000 + 2·uid with uid > 0, and root has 500.
 pub const REMOTE_WMI_USERS: u32 = 1_000;
 
-/// The largest number whose RID fits into 32 bits with room for a group beside each user.
+/// Largest uid or gid whose RID fits into 32 bits, with one group RID beside each user RID.
 const LARGEST_MAPPED: u32 = 1 << 30;
 
-/// The identifier authority Samba uses for users and groups of Unix.
+/// Identifier authority that Samba uses for Unix users and groups.
 const UNIX: u64 = 22;
 
 #[cfg(test)]

@@ -1,24 +1,24 @@
-//! What must hold for any input: the fuzz target runs this, and the tests run it over the stored corpus.
+//! Properties that hold for any input; the fuzz target and the corpus test check them.
 
 use crate::{
     AccessMask, Dacl, DomainSid, Guard, MAX_ACES, Outcome, Principal, SddlError, SecurityDescriptor, Sid,
     Token,
 };
 
-/// Holds for any bytes, read as SDDL, as a binary SID and as a binary descriptor.
+/// Checks any bytes, parsed as SDDL, as a binary SID and as a binary descriptor.
 ///
-/// What is printed parses to the same value and prints the same again; an error points into the text;
-/// what is granted together is granted right by right.
+/// Printed text parses to the same value and prints the same again. The offset of an error lies within the
+/// text. Rights granted together are also granted one by one.
 ///
 /// # Panics
-/// If one of this does not hold.
+/// If one of these properties does not hold.
 pub fn sddl(data: &[u8]) {
     if let Ok(sid) = Sid::decode(data) {
         assert_eq!(sid.encode(), data, "a binary SID changed");
         assert_eq!(Sid::parse(&sid.to_string()), Ok(sid), "a SID changed when it was printed");
     }
     if let Ok(descriptor) = SecurityDescriptor::decode(data) {
-        // Lists of entries with padding get shorter, so that only the value must be the same.
+        // Re-encoding drops the padding of entries, so only the values are compared.
         let bytes = descriptor.encode(None);
         let again = bytes.as_deref().map(SecurityDescriptor::decode);
         assert_eq!(again, Ok(Ok(descriptor.clone())), "a binary descriptor changed");
@@ -60,7 +60,7 @@ fn checks_hold(descriptor: &SecurityDescriptor, token: &Token) {
     assert!(!granted(AccessMask::NONE), "{descriptor}: nothing was asked for and granted");
 }
 
-/// A few tokens that the descriptor has something to say about.
+/// Returns a few tokens for principals that the descriptor names.
 fn tokens(descriptor: &SecurityDescriptor) -> impl Iterator<Item = Token> {
     let machine = DomainSid::new([1, 2, 3]);
     let sid = move |principal| match principal {
@@ -90,7 +90,7 @@ fn error_points_into(text: &str, error: &SddlError) {
     assert!(error.to_string().len() < 256, "an error quotes too much of its text");
 }
 
-/// How many of the principals that a descriptor names get a token.
+/// Maximum number of principals of a descriptor for which a token is made.
 const TOKENS: usize = 6;
 
 const READ_AND_WRITE: AccessMask = AccessMask::GENERIC_READ.union(AccessMask::GENERIC_WRITE);

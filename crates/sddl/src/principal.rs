@@ -6,12 +6,12 @@ use crate::{
     well_known,
 };
 
-/// Whom an ACE or an ownership names: a SID, or an alias that needs the machine or its domain to become one.
+/// A user or group named by an ACE or as owner: a SID, or an alias that depends on the machine or its domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Principal {
-    /// The same on every machine.
+    /// A SID that does not depend on the machine.
     Sid(Sid),
-    /// Kept as it was written, so that it prints as it was written.
+    /// A relative alias, kept unresolved so that it prints as it was written.
     Relative(RelativeSid),
 }
 
@@ -19,14 +19,14 @@ impl Principal {
     /// Parses `S-1-...` or a two-letter alias (MS-DTYP 2.5.1.1).
     ///
     /// # Errors
-    /// What is wrong, and where: [`SddlError::UnknownAlias`], [`SddlError::Expected`],
-    /// [`SddlError::NumberTooLarge`] or [`SddlError::SubAuthorityCount`].
+    /// [`SddlError::UnknownAlias`], [`SddlError::Expected`], [`SddlError::NumberTooLarge`] or
+    /// [`SddlError::SubAuthorityCount`], with the offset.
     pub fn parse(text: &str) -> Result<Self, SddlError> {
         parse_all(text, Self::read)
     }
 
-    /// The principal that [`Principal::describe`] calls so, with or without what stands before the last backslash;
-    /// the case of letters does not count.
+    /// Returns the principal whose name, as in [`Principal::describe`], equals `name`, with or without the
+    /// part before the last backslash; case-insensitive. `None` if the name is unknown.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         let is_it = |own: &str| {
@@ -37,7 +37,7 @@ impl Principal {
         known.or_else(|| RelativeSid::ALL.into_iter().find(|own| is_it(own.name())).map(Self::Relative))
     }
 
-    /// The text for people: name and alias (`BUILTIN\Administrators (BA)`), or the numbers of the SID.
+    /// Returns a text for display: name and alias (`BUILTIN\Administrators (BA)`), or the numeric SID.
     #[must_use]
     pub fn describe(&self) -> String {
         let name = match self {
@@ -50,7 +50,7 @@ impl Principal {
         }
     }
 
-    /// Reads a SID: `S-1-...`, or exactly two letters, so that `O:NSG:BAD:` needs no delimiter.
+    /// Parses a SID: `S-1-...`, or exactly two letters, so that `O:NSG:BAD:` needs no delimiter.
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, SddlError> {
         if cursor.starts_with("S-") {
             return Sid::read_numeric(cursor).map(Self::Sid);
@@ -98,7 +98,7 @@ impl fmt::Display for Principal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum RelativeSid {
-    /// `LA`: user 500 of the machine; root, on Linux.
+    /// `LA`: user 500 of the machine; on Linux, root.
     LocalAdministrator,
     /// `LG`: user 501 of the machine.
     LocalGuest,
@@ -125,7 +125,7 @@ impl RelativeSid {
         Self::EnterpriseAdmins,
     ];
 
-    /// The two letters.
+    /// Returns the two letters of the alias.
     #[must_use]
     pub fn alias(self) -> &'static str {
         match self {
@@ -139,7 +139,7 @@ impl RelativeSid {
         }
     }
 
-    /// The SID it stands for; none if it needs a domain and there is none.
+    /// Returns the SID of the alias; `None` if it needs a domain and the machine has not joined one.
     #[must_use]
     pub fn resolve(self, machine: DomainSid, domain: Option<Domain>) -> Option<Sid> {
         let in_domain = |rid| domain.map(|domain| domain.sid.account(rid));

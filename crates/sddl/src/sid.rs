@@ -6,20 +6,20 @@ use std::fmt;
 pub use self::domain::DomainSid;
 use crate::{Principal, SddlError, cursor::Cursor};
 
-/// The most sub-authorities a SID may have (MS-DTYP 2.4.2.2).
+/// Maximum number of sub-authorities of a SID (MS-DTYP 2.4.2.2).
 pub const MAX_SUB_AUTHORITIES: usize = 15;
 
-/// A security identifier: who a user or a group is (MS-DTYP 2.4.2).
+/// Security identifier of a user or group (MS-DTYP 2.4.2).
 ///
-/// Prints as SDDL does: its two-letter alias if it has one (`BA`), the numbers otherwise.
-/// [`Sid::numeric`] always prints the numbers.
+/// Prints as SDDL: its two-letter alias if it has one (`BA`), otherwise the numeric form.
+/// [`Sid::numeric`] always prints the numeric form.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sid {
     /// INVARIANT: less than 2⁴⁸.
     authority: u64,
     /// INVARIANT: 1 to 15.
     count: u8,
-    /// INVARIANT: zero from `count` on, so that equal SIDs compare equal.
+    /// INVARIANT: elements from `count` on are zero, so that equal SIDs compare equal.
     sub_authorities: [u32; MAX_SUB_AUTHORITIES],
 }
 
@@ -45,8 +45,8 @@ impl Sid {
     /// Parses `S-1-5-32-544` or a two-letter alias (MS-DTYP 2.4.2.1, 2.5.1).
     ///
     /// # Errors
-    /// [`SddlError::RelativeAlias`] for an alias that depends on the machine or its domain, such as `LA`:
-    /// [`Principal::parse`] reads those. Otherwise what is wrong, and where.
+    /// [`SddlError::RelativeAlias`] for an alias that depends on the machine or its domain, such as `LA`;
+    /// [`Principal::parse`] accepts those. Otherwise the reason and the offset.
     pub fn parse(text: &str) -> Result<Self, SddlError> {
         match Principal::parse(text)? {
             Principal::Sid(sid) => Ok(sid),
@@ -86,31 +86,31 @@ impl Sid {
         bytes
     }
 
-    /// The identifier authority, such as 5 for NT.
+    /// Returns the identifier authority, such as 5 for NT.
     #[must_use]
     pub fn authority(&self) -> u64 {
         self.authority
     }
 
-    /// The numbers after the authority: 1 to 15.
+    /// Returns the sub-authorities: 1 to 15 numbers.
     #[must_use]
     pub fn sub_authorities(&self) -> &[u32] {
         self.sub_authorities.get(..self.count.into()).unwrap_or_default()
     }
 
-    /// The two letters SDDL writes for it, if any.
+    /// Returns the two-letter SDDL alias, if there is one.
     #[must_use]
     pub fn alias(&self) -> Option<&'static str> {
         well_known::ALIASES.iter().find(|known| known.sid == *self).map(|known| known.alias)
     }
 
-    /// The name that Windows shows for it, if it is the same on all machines.
+    /// Returns the name that Windows shows, if it is the same on all machines.
     #[must_use]
     pub fn name(&self) -> Option<&'static str> {
         well_known::ALIASES.iter().find(|known| known.sid == *self).map(|known| known.name)
     }
 
-    /// Prints as `S-1-...`, also if there is an alias.
+    /// Returns a value that prints as `S-1-...`, even if there is an alias.
     #[must_use]
     pub fn numeric(&self) -> impl fmt::Display + use<> {
         Numeric(*self)
@@ -126,7 +126,7 @@ impl Sid {
         Self { authority, count: 2, sub_authorities }
     }
 
-    /// Reads `S-1-...`. The text decides where it ends: at the first character that cannot belong to it.
+    /// Parses `S-1-...`, up to the first character that cannot belong to it.
     pub(crate) fn read_numeric(cursor: &mut Cursor<'_>) -> Result<Self, SddlError> {
         cursor.require("S-1-", "S-1-")?;
         let authority = read_authority(cursor)?;
@@ -168,7 +168,7 @@ impl fmt::Display for Numeric {
     }
 }
 
-/// Up to 10 decimal digits below 2³², or `0x` and exactly 12 hexadecimal digits (MS-DTYP 2.4.2.1).
+/// Parses up to 10 decimal digits below 2³², or `0x` and exactly 12 hexadecimal digits (MS-DTYP 2.4.2.1).
 fn read_authority(cursor: &mut Cursor<'_>) -> Result<u64, SddlError> {
     if !cursor.eat("0x") {
         return read_decimal(cursor).map(u64::from);
@@ -197,7 +197,7 @@ fn read_decimal(cursor: &mut Cursor<'_>) -> Result<u32, SddlError> {
 
 const REVISION: u8 = 1;
 
-/// The identifier authority of Windows itself.
+/// Identifier authority of Windows (NT).
 const NT: u64 = 5;
 
 #[cfg(test)]

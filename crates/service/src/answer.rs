@@ -12,7 +12,7 @@ use xml::{Bounds, Encoding, EncodingError};
 
 use crate::access::{self, Caller};
 use crate::authentication::judged_again;
-use crate::enumeration::Enumeration;
+use crate::enumeration::{Enumeration, Target};
 use crate::identify;
 use crate::plugin::{Answer, BoxFuture, Call, Content, Delivered};
 use crate::random::fresh_uuid;
@@ -110,16 +110,15 @@ impl Service {
         }
         let uri = request.require_resource()?;
         let (plugin, resource) = self.catalog.find(uri)?;
-        access::is_on(&state.plugins, uri)?;
-        access::check(&caller, &state.access, resource.kind, uri.as_str(), &head.action)?;
-        tracing::debug!(
-            account = %caller.identity().account(), action = %head.action.uri(), resource = resource.uri,
-            "Request"
-        );
+        let named = Target { resource: uri.clone(), kind: resource.kind };
+        match head.action {
+            // The enumeration is an operation already: a user at the limit must be able to continue and end it.
+            Action::Pull => return self.pull(&caller, &request, &named, &limits, state).await,
+            Action::Release => return self.release(&caller, &request, &named, &limits, state),
+            _ => allow(&caller, &named, &head.action, state)?,
+        }
+        log_request(&caller, &head.action, &named);
         let enumerate = match head.action {
-            // The enumeration counts already: whoever has no room for another operation must be able to end it.
-            Action::Pull => return self.pull(&caller, &request, &limits, state).await,
-            Action::Release => return self.release(&caller, &request, &limits),
             Action::Enumerate => Some(Enumerate::parse(request.require_body("Enumerate")?)?),
             _ => None,
         };
@@ -130,7 +129,6 @@ impl Service {
         if let Some(subscribe) = &subscribe {
             subscription::require_supported(subscribe)?;
         }
-        let (resource, kind) = (uri.clone(), resource.kind);
         let most = config.service.max_concurrent_operations_per_user.get();
         let operation = self.operations.begin(caller.sid(), most).or_else(|_| {
             self.contexts.forget_expired();
@@ -144,35 +142,44 @@ impl Service {
         let answer = plugin.call(call).await?;
         match (answer.content, asked) {
             (Content::Items(items), (None, Some(expires))) => {
-                let opening = Opening { owner: sid, resource, kind, items, operation, expires };
+                let opening = Opening { owner: sid, target: named, items, operation, expires };
                 self.subscriptions.open(opening, &head, &limits)
             }
             (Content::Items(items), (Some(asked), _)) => {
-                let enumeration = Enumeration::new(sid, items, asked.mode, operation);
+                let enumeration = Enumeration::new(sid, named, items, asked.mode, operation);
                 self.contexts.enumerate(enumeration, &asked, &head, &limits).await
             }
             (content, _) => Ok(Answer { content, delivered: answer.delivered }),
         }
     }
 
-    /// The next page of an enumeration, or the next events of a subscription.
+    /// Returns the next page of an enumeration, or the next events of a subscription.
+    ///
+    /// The access check is about the resource that is enumerated: `named` is what this message says, which could be
+    /// another one. It decides only where there is no such enumeration.
     async fn pull(
         &self,
         caller: &Arc<Caller>,
         request: &Request,
+        named: &Target,
         limits: &Limits,
         state: &State,
     ) -> Result<Answer, Fault> {
-        let pull = Pull::parse(request.require_body("Pull")?)?;
+        let pull = request.require_body("Pull").and_then(Pull::parse);
+        let pull = pull.map_err(|fault| denied_first(fault, caller, named, &Action::Pull, state))?;
         let Some(subscription) = self.subscriptions.of_context(&pull.context, caller.sid()) else {
+            let target = self.contexts.target(caller.sid(), &pull.context);
+            allow(caller, target.as_ref().unwrap_or(named), &Action::Pull, state)?;
+            log_request(caller, &Action::Pull, target.as_ref().unwrap_or(named));
             return self.contexts.pull(caller.sid(), &pull, request.head(), limits).await;
         };
-        allow(caller, &subscription, &Action::Pull, state)?;
+        allow(caller, subscription.target(), &Action::Pull, state)?;
+        log_request(caller, &Action::Pull, subscription.target());
         let judged_again = |subscription: &Arc<Subscription>| {
             let subscription = Arc::clone(subscription);
             let judged = async move {
                 let caller = judged_again(caller, self).await.ok_or_else(lets_in_no_more)?;
-                allow(&caller, &subscription, &Action::Pull, &self.state())?;
+                allow(&caller, subscription.target(), &Action::Pull, &self.state())?;
                 Ok(caller)
             };
             Box::pin(judged) as BoxFuture<'_, _>
@@ -182,12 +189,26 @@ impl Service {
         subscription.pull(&self.subscriptions, puller, &pull, request.head(), limits).await
     }
 
-    /// Ends an enumeration, or a subscription.
-    fn release(&self, caller: &Caller, request: &Request, limits: &Limits) -> Result<Answer, Fault> {
-        let context = parse_release(request.require_body("Release")?)?;
+    /// Ends an enumeration, or a subscription. The access check is that of [`pull`](Self::pull).
+    fn release(
+        &self,
+        caller: &Caller,
+        request: &Request,
+        named: &Target,
+        limits: &Limits,
+        state: &State,
+    ) -> Result<Answer, Fault> {
+        let context = request.require_body("Release").and_then(parse_release);
+        let context = context.map_err(|fault| denied_first(fault, caller, named, &Action::Release, state))?;
         match self.subscriptions.of_context(&context, caller.sid()) {
+            // As with Unsubscribe, a user without rights can still end its own subscription.
             Some(subscription) => self.subscriptions.close(&subscription),
-            None => self.contexts.release(caller.sid(), &context)?,
+            None => {
+                let target = self.contexts.target(caller.sid(), &context);
+                allow(caller, target.as_ref().unwrap_or(named), &Action::Release, state)?;
+                log_request(caller, &Action::Release, target.as_ref().unwrap_or(named));
+                self.contexts.release(caller.sid(), &context)?;
+            }
         }
         Reply::to(request.head(), fresh_uuid()).finish(limits.reply).map(Answer::new)
     }
@@ -202,11 +223,11 @@ impl Service {
     ) -> Result<Answer, Fault> {
         let subscription = self.subscriptions.named(request.head(), caller.sid())?;
         if request.head().action == Action::Unsubscribe {
-            // Whoever may do nothing else any more may still end what is its own.
+            // A user without rights can still end its own subscription.
             self.subscriptions.close(&subscription);
             return Reply::to(request.head(), fresh_uuid()).finish(limits.reply).map(Answer::new);
         }
-        allow(caller, &subscription, &request.head().action, state)?;
+        allow(caller, subscription.target(), &request.head().action, state)?;
         subscription.status(request, limits)
     }
 
@@ -230,11 +251,24 @@ impl Service {
     }
 }
 
-/// Decides about a subscription as about its resource, which may have become forbidden since.
-fn allow(caller: &Caller, subscription: &Subscription, action: &Action, state: &State) -> Result<(), Fault> {
-    let (uri, kind) = subscription.resource();
-    access::is_on(&state.plugins, uri)?;
-    access::check(caller, &state.access, kind, uri.as_str(), action)
+/// Decides with the settings of now whether a caller may do something to a resource.
+fn allow(caller: &Caller, target: &Target, action: &Action, state: &State) -> Result<(), Fault> {
+    access::is_on(&state.plugins, &target.resource)?;
+    access::check(caller, &state.access, target.kind, target.resource.as_str(), action)
+}
+
+/// Returns the fault of the access check, or that of a message that cannot be read if access is granted.
+fn denied_first(fault: Fault, caller: &Caller, named: &Target, action: &Action, state: &State) -> Fault {
+    allow(caller, named, action, state).err().unwrap_or(fault)
+}
+
+fn log_request(caller: &Caller, action: &Action, target: &Target) {
+    tracing::debug!(
+        account = caller.identity().account().name.as_str(),
+        action = &*action.uri(),
+        resource = target.resource.as_str(),
+        "Request"
+    );
 }
 
 /// The largest message read from someone who has not signed in, in octets.

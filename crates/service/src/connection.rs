@@ -23,6 +23,8 @@ use std::time::Duration;
 
 use auth::{CertificateProof, ChannelBinding};
 use http::{BodyFraming, Method, RequestHead};
+use limits::Busy;
+use sddl::Sid;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -35,7 +37,7 @@ use self::link::receive;
 use crate::access::Caller;
 use crate::answer::{ANONYMOUS_REQUEST, Message, MessageKind};
 use crate::authentication::Authentication;
-use crate::crowd::Place;
+use crate::connection_table::ConnectionSlot;
 use crate::listener::{Door, Transport};
 use crate::service::Service;
 
@@ -55,12 +57,12 @@ pub(crate) struct Peer {
 pub(crate) fn serve<'s, I: Link>(
     io: I,
     mut peer: Peer,
-    place: &'s Place,
+    slot: &'s ConnectionSlot,
     service: &'s Arc<Service>,
 ) -> impl Future<Output = ()> + Send {
     let (channel, certificate) = (peer.channel.clone(), peer.certificate.take());
     let nobody = Authentication::new(peer.address.ip(), peer.transport, channel, certificate);
-    serve_as(io, peer, nobody, place, service)
+    serve_as(io, peer, nobody, slot, service)
 }
 
 /// Serves a connection of which something is known already.
@@ -71,7 +73,7 @@ pub(crate) fn serve_as<'s, I: Link>(
     io: I,
     peer: Peer,
     authentication: Authentication,
-    place: &'s Place,
+    slot: &'s ConnectionSlot,
     service: &'s Arc<Service>,
 ) -> impl Future<Output = ()> + Send {
     let mut connection = Connection {
@@ -80,9 +82,9 @@ pub(crate) fn serve_as<'s, I: Link>(
         undecided: None,
         authentication,
         peer,
-        place,
+        slot,
         service,
-        is_trusted: false,
+        account: None,
     };
     async move {
         let ended = loop {
@@ -107,10 +109,10 @@ struct Connection<'s, I> {
     undecided: Option<Undecided>,
     authentication: Authentication,
     peer: Peer,
-    place: &'s Place,
+    slot: &'s ConnectionSlot,
     service: &'s Arc<Service>,
-    /// Somebody has signed in on this connection, so it may be idle for longer.
-    is_trusted: bool,
+    /// Account that has signed in last; afterwards the connection may be idle for longer.
+    account: Option<Sid>,
 }
 
 /// What follows an exchange.
@@ -151,13 +153,9 @@ impl<I: Link> Connection<'_, I> {
             Ok(caller) => caller,
             Err(Refusal(status)) => return self.send_status_after_body(&head, exchange, status).await,
         };
-        if caller.is_some() {
-            self.trust();
+        if let Some(caller) = &caller {
+            self.signed_in(caller);
         }
-        let service = Arc::clone(self.service);
-        let Some(_seat) = service.crowd.seat(service.config().service.max_connections.get()) else {
-            return self.send_status_after_body(&head, exchange, 503).await;
-        };
         // Apart, because an idle connection has to have no memory for it.
         Box::pin(self.answer(&head, exchange, caller)).await
     }
@@ -188,7 +186,7 @@ impl<I: Link> Connection<'_, I> {
                 return self.send_status_after_body(head, exchange, 415).await;
             }
         }
-        let mut body = match self.body(head, limit).await? {
+        let mut body = match self.body(head, limit, caller.as_deref()).await? {
             Ok(body) => body,
             Err(Refusal(status)) => return self.refuse(status).await,
         };
@@ -252,6 +250,11 @@ impl<I: Link> Connection<'_, I> {
                 return self.send(exchange, 400, None).await;
             }
         };
+        let slot = self.slot;
+        let _request = match slot.begin_request(&caller, &self.service.config()) {
+            Ok(request) => request,
+            Err(busy) => return self.send_busy(exchange, &busy).await,
+        };
         let host = exchange::host(head).to_owned();
         let (service, hurry) = (Arc::clone(self.service), Notify::new());
         let answering = Box::pin(service.answer(caller, text, &host, encoding, &hurry));
@@ -272,15 +275,16 @@ impl<I: Link> Connection<'_, I> {
         // What cannot be read asks for nothing; whoever may ask for everything is told what is wrong with it.
         let resource = text.and_then(|text| self.service.resource_of(text)).unwrap_or_default();
         let caller = self.authentication.by_certificate(&resource, self.service).await?;
-        self.trust();
+        self.signed_in(&caller);
         Some(caller)
     }
 
-    /// Somebody has signed in.
-    fn trust(&mut self) {
-        if !self.is_trusted {
-            self.is_trusted = true;
-            self.place.is_known();
+    /// Counts the connection for the account that has signed in on it.
+    fn signed_in(&mut self, caller: &Caller) {
+        let account = Some(caller.sid());
+        if self.account != account {
+            self.account = account;
+            self.slot.sign_in(caller);
         }
     }
 
@@ -288,7 +292,7 @@ impl<I: Link> Connection<'_, I> {
         let Ok(encoding) = exchange::encoding(head.header("Content-Type")) else {
             return self.send_status_after_body(head, exchange, 415).await;
         };
-        let body = match self.body(head, ANONYMOUS_REQUEST).await? {
+        let body = match self.body(head, ANONYMOUS_REQUEST, None).await? {
             Ok(body) => body,
             Err(Refusal(status)) => return self.refuse(status).await,
         };
@@ -362,9 +366,27 @@ impl<I: Link> Connection<'_, I> {
         self.send(exchange, status, None).await
     }
 
-    /// Answers what is no request, and closes.
+    /// Rejects what is not a request, or cannot be received, and closes the connection.
     async fn refuse(&mut self, status: u16) -> Result<Next, Ended> {
+        if status == 503 {
+            return self.send_text(Exchange::last(), status, TOO_MANY_BODIES.to_owned()).await;
+        }
         self.send(Exchange::last(), status, None).await
+    }
+
+    /// Rejects a request because too many are in work. The connection stays usable.
+    async fn send_busy(&mut self, exchange: Exchange, busy: &Busy) -> Result<Next, Ended> {
+        if *busy == Busy::Displaced {
+            return Err(Ended("closed in favour of a new connection"));
+        }
+        let text = format!("The service is busy: {busy} (Service/MaxConnections). Try again in a moment.\n");
+        self.send_text(exchange, 503, text).await
+    }
+
+    /// Answers with a sentence for the user of the client.
+    async fn send_text(&mut self, mut exchange: Exchange, status: u16, text: String) -> Result<Next, Ended> {
+        exchange.content_type = Some("text/plain;charset=UTF-8");
+        self.send(exchange, status, Some(text.into_bytes())).await
     }
 
     async fn deliver(&mut self, mut exchange: Exchange, message: Message) -> Result<Next, Ended> {
@@ -466,6 +488,9 @@ impl Target {
     }
 }
 
+/// Text of the answer to a request whose body is not received.
+const TOO_MANY_BODIES: &str = "The service is receiving too many requests at the same time, of this client or of all. \
+     Try again in a moment.\n";
 /// How long the client may take to read one answer.
 const WRITING: Duration = Duration::from_secs(120);
 /// How long a client waits for an answer once it has said its last word.

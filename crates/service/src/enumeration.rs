@@ -9,11 +9,11 @@ use sddl::Sid;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use wsman::enumeration::{Enumerate, EnumerationMode, Pull};
-use wsman::{Detail, Fault, Head, Reply, Subcode, code};
+use wsman::{Detail, Fault, Head, Reply, ResourceUri, Subcode, code};
 use xml::{Fragment, Writer};
 
 use crate::answer::Limits;
-use crate::plugin::{Answer, Item, Items};
+use crate::plugin::{Answer, Item, Items, ResourceKind};
 use crate::quota::Operation;
 use crate::random::fresh_uuid;
 
@@ -25,24 +25,30 @@ pub(crate) struct Contexts {
 
 #[derive(Default)]
 struct Open {
-    enumerations: HashMap<String, Place>,
+    enumerations: HashMap<String, State>,
     /// A task forgets those that expire.
     is_watched: bool,
 }
 
-/// Where an enumeration is.
-enum Place {
-    Rests(Enumeration),
-    /// A page of it is being made. Forgetting this place tells whoever makes it.
-    IsPulled {
-        owner: Sid,
-        _is_open: oneshot::Sender<Infallible>,
-    },
+/// State of an open enumeration.
+enum State {
+    /// Waits for the next Pull.
+    Resting(Enumeration),
+    /// A Pull makes a page of it. Dropping this value cancels that Pull.
+    Pulled { owner: Sid, target: Target, _is_open: oneshot::Sender<Infallible> },
+}
+
+/// Resource that an enumeration lists. It decides who may pull, whatever resource the Pull itself names.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) resource: ResourceUri,
+    pub(crate) kind: ResourceKind,
 }
 
 /// One enumeration on its way.
 pub(crate) struct Enumeration {
     owner: Sid,
+    target: Target,
     items: Box<dyn Items>,
     mode: EnumerationMode,
     /// Taken from `items`, written and not yet given.
@@ -58,12 +64,13 @@ pub(crate) struct Enumeration {
 impl Enumeration {
     pub(crate) fn new(
         owner: Sid,
+        target: Target,
         items: Box<dyn Items>,
         mode: EnumerationMode,
         operation: Operation,
     ) -> Self {
         let expires = Instant::now();
-        Self { owner, items, mode, next: None, has_failed: false, expires, _operation: operation }
+        Self { owner, target, items, mode, next: None, has_failed: false, expires, _operation: operation }
     }
 
     /// Takes as many items as are asked for and fit, or are there before something goes wrong; `end` is known only if the one after was looked for.
@@ -177,8 +184,14 @@ impl Contexts {
 
     /// Forgets an enumeration, also one of which a page is being made: that pull ends with a fault.
     pub(crate) fn release(&self, caller: Sid, context: &str) -> Result<(), Fault> {
-        let place = locked(&self.open).remove(context, caller);
-        place.map(drop).ok_or_else(invalid_context)
+        let removed = locked(&self.open).remove(context, caller);
+        removed.map(drop).ok_or_else(invalid_context)
+    }
+
+    /// Returns the resource of an enumeration of the caller.
+    pub(crate) fn target(&self, caller: Sid, context: &str) -> Option<Target> {
+        let open = locked(&self.open);
+        open.find(context, caller).map(|state| state.target().clone())
     }
 
     /// Forgets what has rested for too long, and with it that it counted as an operation.
@@ -196,7 +209,7 @@ impl Contexts {
     fn insert(&self, context: String, enumeration: Enumeration) {
         let until = enumeration.expires;
         let mut open = locked(&self.open);
-        open.enumerations.insert(context, Place::Rests(enumeration));
+        open.enumerations.insert(context, State::Resting(enumeration));
         if !std::mem::replace(&mut open.is_watched, true) {
             tokio::spawn(watch(Arc::clone(&self.open), until));
         }
@@ -206,10 +219,11 @@ impl Contexts {
     fn take(&self, context: &str, caller: Sid) -> Result<(Taken<'_>, oneshot::Receiver<Infallible>), Fault> {
         let mut open = locked(&self.open);
         match open.remove(context, caller) {
-            Some(Place::Rests(enumeration)) => {
+            Some(State::Resting(enumeration)) => {
                 let (is_open, released) = oneshot::channel();
-                let place = Place::IsPulled { owner: caller, _is_open: is_open };
-                open.enumerations.insert(context.to_owned(), place);
+                let target = enumeration.target.clone();
+                let pulled = State::Pulled { owner: caller, target, _is_open: is_open };
+                open.enumerations.insert(context.to_owned(), pulled);
                 let context = context.to_owned();
                 Ok((Taken { contexts: self, context, enumeration: Some(enumeration) }, released))
             }
@@ -224,28 +238,39 @@ impl Contexts {
 }
 
 impl Open {
-    /// Takes out the place of an enumeration; another user's does not exist for the caller.
-    fn remove(&mut self, context: &str, caller: Sid) -> Option<Place> {
+    /// Returns an enumeration of the caller; another user's does not exist for it.
+    fn find(&self, context: &str, caller: Sid) -> Option<&State> {
         let now = Instant::now();
-        let is_it = self.enumerations.get(context).is_some_and(|place| match place {
-            Place::Rests(enumeration) => enumeration.owner == caller && enumeration.expires > now,
-            Place::IsPulled { owner, .. } => *owner == caller,
-        });
-        if is_it { self.enumerations.remove(context) } else { None }
+        self.enumerations.get(context).filter(|state| match state {
+            State::Resting(enumeration) => enumeration.owner == caller && enumeration.expires > now,
+            State::Pulled { owner, .. } => *owner == caller,
+        })
+    }
+
+    /// Removes an enumeration of the caller.
+    fn remove(&mut self, context: &str, caller: Sid) -> Option<State> {
+        self.find(context, caller)?;
+        self.enumerations.remove(context)
     }
 
     fn forget_expired(&mut self) {
         let now = Instant::now();
-        self.enumerations.retain(|_, place| place.expires().is_none_or(|expires| expires > now));
+        self.enumerations.retain(|_, state| state.expires().is_none_or(|expires| expires > now));
     }
 }
 
-impl Place {
+impl State {
     /// When it is forgotten; never while a page is being made.
     fn expires(&self) -> Option<Instant> {
         match self {
-            Self::Rests(enumeration) => Some(enumeration.expires),
-            Self::IsPulled { .. } => None,
+            Self::Resting(enumeration) => Some(enumeration.expires),
+            Self::Pulled { .. } => None,
+        }
+    }
+
+    fn target(&self) -> &Target {
+        match self {
+            Self::Resting(Enumeration { target, .. }) | Self::Pulled { target, .. } => target,
         }
     }
 }
@@ -257,7 +282,7 @@ async fn watch(open: Arc<Mutex<Open>>, mut until: Instant) {
         sleep_until(until).await;
         let mut open = locked(&open);
         open.forget_expired();
-        let next = open.enumerations.values().filter_map(Place::expires).min();
+        let next = open.enumerations.values().filter_map(State::expires).min();
         let Some(next) = next else {
             open.is_watched = false;
             return;
@@ -285,8 +310,8 @@ impl Taken<'_> {
 
     /// The enumeration after its page was made, unless it was released meanwhile.
     fn finish(mut self) -> Result<Enumeration, Fault> {
-        let place = locked(&self.contexts.open).enumerations.remove(&self.context);
-        self.enumeration.take().filter(|_| place.is_some()).ok_or_else(invalid_context)
+        let pulled = locked(&self.contexts.open).enumerations.remove(&self.context);
+        self.enumeration.take().filter(|_| pulled.is_some()).ok_or_else(invalid_context)
     }
 }
 

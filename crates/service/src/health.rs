@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::connection::{self, Peer};
+use crate::connection_table::Source;
 use crate::listener::{Door, Transport};
 use crate::service::Service;
 
@@ -26,9 +27,11 @@ impl Service {
             certificate: None,
         };
         let service = Arc::clone(self);
-        // Everybody who is connected has signed in: busy, but answering.
-        let Some(place) = service.crowd.admit() else { return true };
-        let serving = tokio::spawn(async move { connection::serve(server, peer, &place, &service).await });
+        // Every connection has a request in work: the service is busy, but not stuck.
+        let Ok(slot) = service.connections.admit([Source::HealthCheck; 3], &service.config()) else {
+            return true;
+        };
+        let serving = tokio::spawn(async move { connection::serve(server, peer, &slot, &service).await });
         let asking = async {
             let head = format!(
                 "POST /wsman-anon/identify HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\

@@ -15,7 +15,7 @@ mod catalog;
 mod certificate;
 mod client_certificate;
 mod connection;
-mod crowd;
+mod connection_table;
 mod enumeration;
 mod health;
 mod identify;

@@ -1,19 +1,20 @@
 //! The way in for programs of this machine: HTTP over a Unix socket, whose other end the kernel names.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use auth::{Identity, LocalUsers};
+use limits::{Capacity, KeyedLimit, Permit, Reports};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::access::Caller;
 use crate::authentication::Authentication;
 use crate::connection::{self, Peer};
+use crate::connection_table::{REPORTS, Source, due};
 use crate::listener::{Door, Transport};
 use crate::service::Service;
 
@@ -107,14 +108,14 @@ impl LocalSocket {
 
     /// Takes connections until the service ends, then removes the socket.
     pub async fn run(self, service: Arc<Service>, users: Arc<dyn LocalUsers>) {
-        let callers = Arc::default();
+        let limit = Arc::new(UserLimit::new());
         loop {
             let accepted = tokio::select! {
                 () = service.shutdown.begun() => return,
                 accepted = self.socket.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => take(stream, &service, &users, &callers),
+                Ok((stream, _)) => take(stream, &service, &users, &limit),
                 Err(error) => {
                     tracing::error!(%error, "Cannot accept local connections");
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
@@ -137,14 +138,14 @@ impl Drop for LocalSocket {
 /// Serves local connections that another process has accepted, and asked the kernel whose they are.
 pub struct HandedOver {
     service: Arc<Service>,
-    callers: Arc<Callers>,
+    limit: Arc<UserLimit>,
 }
 
 impl HandedOver {
     /// For a service.
     #[must_use]
     pub fn to(service: &Arc<Service>) -> Self {
-        Self { service: Arc::clone(service), callers: Arc::default() }
+        Self { service: Arc::clone(service), limit: Arc::new(UserLimit::new()) }
     }
 
     /// Serves one of them; `uid` is what the kernel said to that process, and `users` what it says of it. `held` is
@@ -161,12 +162,12 @@ impl HandedOver {
     ) -> io::Result<()> {
         socket.set_nonblocking(true)?;
         let stream = UnixStream::from_std(socket)?;
-        take_of(stream, uid, &self.service, &users, &self.callers, held);
+        take_of(stream, uid, &self.service, &users, &self.limit, held);
         Ok(())
     }
 }
 
-fn take(stream: UnixStream, service: &Arc<Service>, users: &Arc<dyn LocalUsers>, callers: &Arc<Callers>) {
+fn take(stream: UnixStream, service: &Arc<Service>, users: &Arc<dyn LocalUsers>, limit: &UserLimit) {
     let uid = match stream.peer_cred() {
         Ok(credentials) => credentials.uid(),
         Err(error) => {
@@ -174,7 +175,7 @@ fn take(stream: UnixStream, service: &Arc<Service>, users: &Arc<dyn LocalUsers>,
             return;
         }
     };
-    take_of(stream, uid, service, users, callers, ());
+    take_of(stream, uid, service, users, limit, ());
 }
 
 fn take_of(
@@ -182,17 +183,11 @@ fn take_of(
     uid: u32,
     service: &Arc<Service>,
     users: &Arc<dyn LocalUsers>,
-    callers: &Arc<Callers>,
+    limit: &UserLimit,
     held: impl Send + 'static,
 ) {
-    let Some(share) = Callers::admit(callers, uid) else {
-        tracing::warn!(uid, most = Callers::MOST, "Local connection refused: this user has too many");
-        return;
-    };
-    let Some(place) = service.crowd.admit() else {
-        tracing::warn!(uid, "Local connection refused: too many are open, and all of them have signed in");
-        return;
-    };
+    let Some(permit) = limit.admit(uid) else { return };
+    let Ok(slot) = service.connections.admit(Source::of_local_user(uid), &service.config()) else { return };
     let (service, users) = (Arc::clone(service), Arc::clone(users));
     tokio::spawn(async move {
         let serving = async {
@@ -205,14 +200,14 @@ fn take_of(
                 channel: None,
                 certificate: None,
             };
-            connection::serve_as(stream, peer, Authentication::local(caller, &service), &place, &service)
+            connection::serve_as(stream, peer, Authentication::local(caller, &service), &slot, &service)
                 .await;
         };
         tokio::select! {
             () = serving => {}
-            () = place.asked_to_leave() => tracing::debug!(uid, "Local connection gave way to a newer one"),
+            () = slot.displaced() => tracing::debug!(uid, "Local connection closed in favour of a new one"),
         }
-        drop(share);
+        drop(permit);
         drop(held);
     });
 }
@@ -235,41 +230,28 @@ async fn identify(uid: u32, service: &Arc<Service>, users: Arc<dyn LocalUsers>) 
     caller.inspect_err(|error| tracing::warn!(uid, error, "Local connection refused")).ok()
 }
 
-/// How many connections each user has, so that none keeps the others out.
-#[derive(Debug, Default)]
-struct Callers(Mutex<BTreeMap<u32, usize>>);
-
-/// One connection of a user, until it is dropped.
-struct Share(Arc<Callers>, u32);
-
-impl Callers {
-    /// More than programs that ask one thing after the other need.
-    const MOST: usize = 64;
-
-    fn admit(callers: &Arc<Self>, uid: u32) -> Option<Share> {
-        let mut counts = callers.counts();
-        let count = counts.entry(uid).or_default();
-        if *count >= Self::MOST {
-            return None;
-        }
-        *count += 1;
-        Some(Share(Arc::clone(callers), uid))
-    }
-
-    fn counts(&self) -> MutexGuard<'_, BTreeMap<u32, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Limit of connections to the local socket for each user.
+struct UserLimit {
+    connections: KeyedLimit<u32>,
+    refusals: Mutex<Reports>,
 }
 
-impl Drop for Share {
-    fn drop(&mut self) {
-        let mut counts = self.0.counts();
-        if let Some(count) = counts.get_mut(&self.1) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.1);
+impl UserLimit {
+    /// Programs that send one request after the other need fewer. The total is bounded by `Connections/MaxOpen`.
+    const CAPACITY: Capacity = Capacity { total: usize::MAX, per_key: 64 };
+
+    fn new() -> Self {
+        Self { connections: KeyedLimit::new(), refusals: Mutex::new(Reports::every(REPORTS)) }
+    }
+
+    fn admit(&self, uid: u32) -> Option<Permit<u32>> {
+        let permit = self.connections.acquire(uid, Self::CAPACITY);
+        let refused = |refusal: &limits::Refusal| {
+            if let Some(count) = due(&self.refusals) {
+                tracing::warn!(count, uid, reason = %refusal, "Local connections refused");
             }
-        }
+        };
+        permit.inspect_err(refused).ok()
     }
 }
 
@@ -333,12 +315,12 @@ mod tests {
 
     #[test]
     fn a_user_has_a_share_of_the_connections_and_gets_it_back() {
-        let callers = Arc::default();
-        let shares: Vec<_> = (0..Callers::MOST).map(|_| Callers::admit(&callers, 7).unwrap()).collect();
-        assert!(Callers::admit(&callers, 7).is_none());
-        assert!(Callers::admit(&callers, 8).is_some());
-        drop(shares);
-        assert!(Callers::admit(&callers, 7).is_some());
-        assert!(callers.counts().is_empty());
+        let limit = UserLimit::new();
+        let permits: Vec<_> = std::iter::from_fn(|| limit.admit(7)).collect();
+        assert_eq!(permits.len(), 64);
+        assert!(limit.admit(8).is_some());
+        drop(permits);
+        assert!(limit.admit(7).is_some());
+        assert_eq!(limit.connections.total(), 0);
     }
 }

@@ -1,53 +1,34 @@
-//! How much one user may have open at the same time.
+//! Limit of operations that one user has open at the same time.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
+use limits::{Capacity, KeyedLimit, Permit};
 use sddl::Sid;
 use wsman::{Fault, Subcode, code};
 
-/// Counts the operations of every user: requests being answered, and enumerations not yet at their end.
+/// Counts the operations of each user: requests in work, open enumerations and subscriptions.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Operations(Arc<Mutex<HashMap<Sid, u32>>>);
+pub(crate) struct Operations(KeyedLimit<Sid>);
 
 /// One operation, counted until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Operation {
-    user: Sid,
-    all: Operations,
-}
+pub(crate) type Operation = Permit<Sid>;
 
 impl Operations {
-    /// Counts one more.
+    /// Counts one more operation of a user.
     ///
     /// # Errors
     /// `w:QuotaLimit` if the user has as many as `limit` (`MaxConcurrentOperationsPerUser`).
     pub(crate) fn begin(&self, user: Sid, limit: u32) -> Result<Operation, Fault> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(user).or_default();
-        if *count >= limit {
-            return Err(Fault::new(
+        let per_key = usize::try_from(limit).unwrap_or(usize::MAX);
+        // Windows has no limit for all users together: MaxConcurrentOperations has no effect.
+        self.0.acquire(user, Capacity { total: usize::MAX, per_key }).map_err(|_| {
+            Fault::new(
                 Subcode::QuotaLimit,
                 code::MAX_OPERATIONS_PER_USER,
                 format!(
-                    "this user has {count} operations open, as many as Service/MaxConcurrentOperationsPerUser allows: end some, or raise it"
+                    "this user has {} operations open, as many as Service/MaxConcurrentOperationsPerUser allows: end some, or raise it",
+                    self.0.held(&user)
                 ),
-            ));
-        }
-        *count += 1;
-        Ok(Operation { user, all: self.clone() })
-    }
-}
-
-impl Drop for Operation {
-    fn drop(&mut self) {
-        let mut counts = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.user) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                counts.remove(&self.user);
-            }
-        }
+            )
+        })
     }
 }
 

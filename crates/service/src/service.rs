@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::access::Principals;
 use crate::catalog::Catalog;
-use crate::crowd::Crowd;
+use crate::connection_table::ConnectionTable;
 use crate::enumeration::Contexts;
 use crate::plugin::Plugin as _;
 use crate::quota::Operations;
@@ -46,7 +46,7 @@ pub struct Service {
     pub(crate) principals: Arc<dyn Principals>,
     pub(crate) catalog: Catalog,
     pub(crate) product: Product,
-    pub(crate) crowd: Arc<Crowd>,
+    pub(crate) connections: Arc<ConnectionTable>,
     pub(crate) shutdown: Shutdown,
     pub(crate) operations: Operations,
     pub(crate) contexts: Contexts,
@@ -70,7 +70,7 @@ impl Service {
             principals,
             catalog,
             product,
-            crowd: Arc::default(),
+            connections: ConnectionTable::new(),
             shutdown: Shutdown::new(),
             operations: Operations::default(),
             contexts: Contexts::default(),
@@ -101,7 +101,7 @@ impl Service {
 
     /// Waits until every connection is closed, then lets the plug-ins go.
     pub async fn drained(&self) {
-        self.crowd.gone().await;
+        self.connections.closed().await;
     }
 
     /// Lets every plug-in end what it runs.

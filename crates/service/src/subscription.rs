@@ -10,12 +10,13 @@ use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use wsman::enumeration::Pull;
 use wsman::eventing::{self, DeliveryMode, Subscribe, Subscribed};
-use wsman::{Action, Detail, Fault, Head, Reply, Request, ResourceUri, Subcode, code};
+use wsman::{Action, Detail, Fault, Head, Reply, Request, Subcode, code};
 use xml::Writer;
 
 use crate::access::Caller;
 use crate::answer::Limits;
-use crate::plugin::{Answer, BoxFuture, Item, Items, ResourceKind};
+use crate::enumeration::Target;
+use crate::plugin::{Answer, BoxFuture, Item, Items};
 use crate::quota::Operation;
 use crate::random::fresh_uuid;
 
@@ -27,8 +28,7 @@ pub(crate) struct Subscriptions(Arc<Mutex<HashMap<String, Arc<Subscription>>>>);
 pub(crate) struct Subscription {
     identifier: String,
     owner: Sid,
-    resource: ResourceUri,
-    kind: ResourceKind,
+    target: Target,
     lease: Mutex<Lease>,
     /// Held by an answer until it is known whether that has arrived.
     source: Arc<tokio::sync::Mutex<Source>>,
@@ -132,8 +132,7 @@ pub(crate) type JudgedAgain<'p> =
 /// What a subscription is made of.
 pub(crate) struct Opening {
     pub(crate) owner: Sid,
-    pub(crate) resource: ResourceUri,
-    pub(crate) kind: ResourceKind,
+    pub(crate) target: Target,
     pub(crate) items: Box<dyn Items>,
     pub(crate) operation: Operation,
     /// How long it is wanted.
@@ -143,7 +142,7 @@ pub(crate) struct Opening {
 impl Subscriptions {
     /// Answers Subscribe.
     pub(crate) fn open(&self, opening: Opening, head: &Head, limits: &Limits) -> Result<Answer, Fault> {
-        let Opening { owner, resource, kind, items, operation, expires } = opening;
+        let Opening { owner, target, items, operation, expires } = opening;
         let identifier = fresh_uuid().to_string();
         let subscribed = Subscribed {
             identifier: identifier.clone(),
@@ -151,14 +150,13 @@ impl Subscriptions {
             context: Some(format!("uuid:{identifier}")),
         };
         let mut reply = Reply::to(head, fresh_uuid());
-        subscribed.write(reply.body(), head.to.as_deref(), &resource);
+        subscribed.write(reply.body(), head.to.as_deref(), &target.resource);
         let answer = reply.finish(limits.reply).map(Answer::new)?;
         let source = Source { items, waiting: VecDeque::new(), end: None };
         let subscription = Arc::new(Subscription {
             identifier: identifier.clone(),
             owner,
-            resource,
-            kind,
+            target,
             lease: Mutex::new(Lease::new(expires)),
             source: Arc::new(tokio::sync::Mutex::new(source)),
             is_pulled: AtomicBool::new(false),
@@ -212,9 +210,9 @@ impl Subscriptions {
 }
 
 impl Subscription {
-    /// Of what it is.
-    pub(crate) fn resource(&self) -> (&ResourceUri, ResourceKind) {
-        (&self.resource, self.kind)
+    /// Returns the resource whose events are subscribed to, which decides who may pull.
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
     }
 
     /// Answers Renew and GetStatus: how long it lasts now.

@@ -1,4 +1,4 @@
-//! From an instance through associations to others (MS-WMI, WQL).
+//! Association queries: ASSOCIATORS OF and REFERENCES OF (MS-WMI, WQL).
 
 use std::sync::Arc;
 
@@ -12,17 +12,17 @@ use crate::rows::Finder;
 use crate::table::Served;
 use crate::{Context, Engine, Error, ProviderError};
 
-/// A way through one association: in by one of its references, out by another.
+/// A path through an association class: in through one reference, out through another.
 struct Way {
     step: Step,
-    /// The column that leads out; `None` for the association itself.
+    /// Reference that leads to the other instance; `None` for the association itself.
     out: Option<Column>,
 }
 
 impl Engine {
-    /// The instances at the other ends of the associations of an instance, once for each way that leads there.
+    /// Returns the instances associated with an instance, once for each association that leads to them.
     ///
-    /// Of classes, those that the associations declare for their ends.
+    /// A query for classes returns the classes that the associations declare for their ends.
     pub(crate) fn associators(
         &self,
         context: &Context,
@@ -87,7 +87,7 @@ impl Engine {
         Ok(Outcome::Rows(rows, None))
     }
 
-    /// The associations of an instance.
+    /// Returns the associations that refer to an instance.
     pub(crate) fn references(
         &self,
         context: &Context,
@@ -121,7 +121,7 @@ impl Engine {
         Ok(Outcome::Rows(rows, None))
     }
 
-    /// Asks for the instances of an association that lead away from the source.
+    /// Plans the query for the instances of an association class that refer to the source.
     fn step(
         &self,
         context: &Context,
@@ -132,7 +132,7 @@ impl Engine {
         source: &ObjectPath,
     ) -> Result<Option<Step>, Error> {
         let class = self.schema(namespace)?.require(source.class.as_str())?;
-        // The keys get their names and types, however the query spelled them.
+        // Use the declared names and types of the keys, independent of their spelling in the query.
         let keys = class.keys().iter().filter_map(|key| class.property(*key)).map(|key| key.name.clone());
         let values = source.key_values(&class)?;
         let keys = keys.zip(values.iter().map(Into::into)).collect();
@@ -149,7 +149,7 @@ impl Engine {
         Step::plan(context, served.clone(), &select, &self.origin(namespace))
     }
 
-    /// The instance at the end of a way; `None` if it is gone. Blocks.
+    /// Returns the instance at the end of a path; `None` if it no longer exists. Blocks.
     fn end(
         &self,
         context: &Context,
@@ -185,7 +185,7 @@ impl Engine {
     }
 }
 
-/// Goes all ways, one after the other, and sends on what `end_of` makes of their ends.
+/// Follows all paths one after the other, and sends the result of `end_of` for each end.
 fn follow(
     ways: &[Way],
     rows: &Finder,
@@ -197,7 +197,7 @@ fn follow(
         let before: Vec<&Step> = before.filter(|earlier| earlier.class() == step.class()).collect();
         let mut take = |association: Instance| {
             let end = match (out, out.map(|out| association.at(out))) {
-                // What refers to the source twice is one association.
+                // An association that refers to the source twice is returned once.
                 (None, _) => {
                     Ok(Some(association).filter(|row| !before.iter().any(|earlier| earlier.wants(row))))
                 }
@@ -223,7 +223,7 @@ fn follow(
     Ok(())
 }
 
-/// The references of an association that an instance of a class can stand in.
+/// Returns the references of an association that may refer to an instance of the source class.
 fn entrances<'c>(
     class: &'c Class,
     schema: &Schema,
@@ -233,7 +233,7 @@ fn entrances<'c>(
     let accepts = |property: &&Property| {
         let declared = declared_class(property);
         let is_role = role.is_none_or(|role| property.name == *role);
-        // Providers may also name a superclass of what they mean.
+        // Providers may declare a superclass or a subclass of the actual class.
         let fits = declared.is_none_or(|declared| {
             let declared_class = schema.class(declared.as_str());
             source.is_a(declared.as_str())
@@ -252,7 +252,7 @@ fn declared_class(property: &Property) -> Option<&Name> {
     if let CimType::Reference(class) = &property.kind.element { class.as_ref() } else { None }
 }
 
-/// Whether an instance that a reference to a class names can be of the class that is wanted.
+/// Returns whether a reference declared for a class may refer to an instance of the wanted class.
 fn can_be(schema: &Schema, declared: &Arc<Class>, wanted: Option<&Name>) -> bool {
     let Some(wanted) = wanted else { return true };
     let wanted_class = schema.class(wanted.as_str());

@@ -1,4 +1,4 @@
-//! Methods, and instances that change, come and go.
+//! Calling methods, and changing, creating and deleting instances.
 
 use cim::wql::{Condition, Constant, Operator, PropertyPath, Select, Span};
 use cim::{ColumnSet, Instance, Name, Namespace, ObjectPath, Value};
@@ -9,13 +9,14 @@ use crate::table::Served;
 use crate::{Context, Engine, Error, Lookup, MethodCall, ProviderError, Rights, Storage, Target};
 
 impl Engine {
-    /// Calls a method on a class or an instance and gives what comes out.
+    /// Calls a method on a class or an instance and returns its output.
     ///
-    /// `input` makes the parameters of the method's [`Operation::input`](cim::Operation::input).
+    /// `input` creates the instance of the method's [`Operation::input`](cim::Operation::input).
     ///
     /// # Errors
     /// [`Error::AccessDenied`], [`Error::NoMethod`], [`Error::NoParameter`], [`Error::StaticMethod`] and
-    /// [`Error::InstanceMethod`] for a call that does not fit, and those of providers. A method that ran and failed is no error.
+    /// [`Error::InstanceMethod`] for a call that does not fit, and the errors of providers. A method that was
+    /// executed and failed is not an error.
     pub async fn invoke(
         &self,
         context: &Context,
@@ -31,7 +32,7 @@ impl Engine {
         let operation = class.method(method).cloned().ok_or_else(unknown)?;
         let name = &operation.method.name;
         self.admit(context, namespace, Rights::to_call(class.name(), name))?;
-        // A singleton is named by its class alone.
+        // The path of a singleton is its class name alone.
         let names_class = path.identity == cim::Identity::Class;
         let keys = match (operation.method.is_static(), names_class) {
             (true, true) => None,
@@ -40,7 +41,7 @@ impl Engine {
             (false, _) => Some(path.key_values(&class)?),
         };
         let input = input(&operation).map_err(|error| match error {
-            // Its parameters are properties of a class that nobody else knows.
+            // Parameters are properties of an internal class, whose name means nothing to the caller.
             cim::Error::NoProperty { name: given, .. } => {
                 Error::NoParameter { class: class.name().clone(), method: name.clone(), name: given }
             }
@@ -60,13 +61,13 @@ impl Engine {
         .await
     }
 
-    /// Changes an instance and gives it as it is then.
+    /// Changes an instance and returns its new state.
     ///
-    /// `given` are the columns that the client gave; of those the ones that differ are changed.
+    /// `given` are the columns that the client sent; those with a different value are changed.
     ///
     /// # Errors
-    /// [`Error::AccessDenied`], [`Error::NotFound`] if there is none, [`Error::ReadOnly`] for a property that cannot be written, and those of
-    /// providers.
+    /// [`Error::AccessDenied`], [`Error::NotFound`] if the instance does not exist, [`Error::ReadOnly`] for a
+    /// property that cannot be written, and the errors of providers.
     pub async fn put(
         &self,
         context: &Context,
@@ -80,11 +81,11 @@ impl Engine {
         let (mut after, mut changed) = (before.clone(), ColumnSet::new());
         for column in given.iter().filter(|column| before.at(*column) != instance.at(*column)) {
             let Some(property) = instance.class().property(column) else { continue };
-            // A key that differs does so in the case of its letters only, or it would be another instance.
+            // A key can differ only in case here; otherwise it would be another instance.
             if property.is_key() {
                 continue;
             }
-            // What is kept in the repository belongs to whoever may write there.
+            // In the repository, write access covers all properties.
             if provider.storage() == Storage::Provider && !property.is_writable() {
                 let (class, property) = (instance.class().name().clone(), property.name.clone());
                 return Err(Error::ReadOnly { class, property });
@@ -103,10 +104,10 @@ impl Engine {
         self.get(context, namespace, &path).await
     }
 
-    /// Makes an instance and says what it is called.
+    /// Creates an instance and returns its path.
     ///
     /// # Errors
-    /// [`Error::AccessDenied`], and those of providers.
+    /// [`Error::AccessDenied`], and the errors of providers.
     pub async fn create(
         &self,
         context: &Context,
@@ -120,10 +121,11 @@ impl Engine {
         self.call(class.name(), move || provider.create(&context, &instance)).await
     }
 
-    /// Removes an instance.
+    /// Deletes an instance.
     ///
     /// # Errors
-    /// [`Error::AccessDenied`], [`Error::NotFound`] if there is none, and those of providers.
+    /// [`Error::AccessDenied`], [`Error::NotFound`] if the instance does not exist, and the errors of
+    /// providers.
     pub async fn delete(
         &self,
         context: &Context,
@@ -141,7 +143,7 @@ impl Engine {
         if is_gone { Ok(()) } else { Err(Error::NotFound(Box::new(path.to_relative()))) }
     }
 
-    /// The same as [`Engine::server_of`], for a caller who may write instances of the class.
+    /// Returns the provider of a path's class, if the caller may write instances of the class.
     fn server_for_writing(
         &self,
         context: &Context,
@@ -155,14 +157,14 @@ impl Engine {
         Ok(served)
     }
 
-    /// The class of a path itself, with its provider.
+    /// Returns the class of a path itself, with its provider.
     fn server_of(&self, namespace: &Namespace, path: &ObjectPath) -> Result<Served, Error> {
         let table = self.table(namespace)?;
         let class = table.schema.require(path.class.as_str())?;
         table.served(&class).ok_or_else(|| Error::NoProvider(class.name().clone()))
     }
 
-    /// The selection of the instance of a path.
+    /// Returns the selection of the instance with this path.
     pub(crate) fn select_of(&self, namespace: &Namespace, path: &ObjectPath) -> Result<Select, Error> {
         let class = self.schema(namespace)?.require(path.class.as_str())?;
         let values = path.key_values(&class)?;
@@ -172,7 +174,7 @@ impl Engine {
     }
 }
 
-/// A property with a value.
+/// Returns the condition that a property has a value.
 pub(crate) fn equals(property: &Name, value: &Value) -> Condition {
     let constant = match value {
         Value::Boolean(value) => Constant::Boolean(*value),
@@ -193,7 +195,7 @@ pub(crate) fn equals(property: &Name, value: &Value) -> Condition {
     }
 }
 
-/// For providers that fail in words.
+/// Converts the error for providers, whose errors are a status and a text.
 impl From<Error> for ProviderError {
     fn from(error: Error) -> Self {
         Self::failed(error.status(), error.to_string())

@@ -1,4 +1,5 @@
-//! Descriptors as objects: instances of `__SecurityDescriptor`, `__ACE` and `__Trustee`, or of their Win32 classes.
+//! Security descriptors as CIM objects: `__SecurityDescriptor`, `__ACE` and `__Trustee`, or the corresponding
+//! Win32 classes.
 
 use cim::{Instance, Schema, Status, Value};
 use sddl::{
@@ -8,34 +9,34 @@ use sddl::{
 
 use crate::ProviderError;
 
-/// Of which classes the objects are.
+/// Classes of the objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// `__SecurityDescriptor`, `__ACE` and `__Trustee`, whose owner is an entry.
+    /// `__SecurityDescriptor`, `__ACE` and `__Trustee`; the owner is an ACE.
     System,
-    /// `Win32_SecurityDescriptor`, `Win32_ACE` and `Win32_Trustee`, whose owner is a trustee.
+    /// `Win32_SecurityDescriptor`, `Win32_ACE` and `Win32_Trustee`; the owner is a trustee.
     Win32,
 }
 
-/// Who knows accounts by their SIDs, and SIDs by their accounts.
+/// Mapping between SIDs and account names.
 pub trait Accounts {
-    /// What an alias of the machine or its domain stands for.
+    /// Returns the SID of an alias of the machine or its domain.
     fn resolve(&self, alias: RelativeSid) -> Option<Sid>;
 
-    /// Domain and name of an account.
+    /// Returns domain and name of an account, or `None` if it is unknown.
     fn account(&self, sid: Sid) -> Option<(Option<String>, String)> {
         let name = sid.name()?;
         let parts = name.split_once('\\').map(|(domain, name)| (Some(domain.to_owned()), name.to_owned()));
         Some(parts.unwrap_or_else(|| (None, name.to_owned())))
     }
 
-    /// The account of a name, in a domain or wherever there is one.
+    /// Returns the account with this name, in the given domain or in any.
     fn named(&self, _domain: Option<&str>, name: &str) -> Option<Principal> {
         Principal::named(name)
     }
 }
 
-/// Knows the accounts that every machine has, and those that its own are called by.
+/// Resolves well-known accounts, and the aliases of the token's machine.
 impl Accounts for Option<&Token> {
     fn resolve(&self, alias: RelativeSid) -> Option<Sid> {
         self.and_then(|token| token.resolve(alias))
@@ -51,7 +52,7 @@ impl Form {
     }
 }
 
-/// The descriptor as an object, with the names of whom it names.
+/// Returns the descriptor as an object, with account names.
 ///
 /// # Errors
 /// If the schema lacks one of the classes.
@@ -90,7 +91,7 @@ pub fn write(
     };
     let owner = |principal: Option<Principal>| match (principal, form) {
         (None, _) => Ok(Value::Null),
-        // An owner stands in an entry here, whose trustee says who it is.
+        // In this form the owner is an ACE whose trustee is the account.
         (Some(principal), Form::System) => entry(0, AceFlags::NONE, AccessMask::NONE, principal),
         (Some(principal), Form::Win32) => trustee(principal),
     };
@@ -113,12 +114,12 @@ pub fn write(
     Ok(Value::Object(object.into()))
 }
 
-/// The descriptor that an object of either form says; without a DACL if it has none.
+/// Reads the descriptor from an object of either form; without a DACL if the property is NULL.
 ///
-/// `ControlFlags` tells whether lists inherit; that they are there is told by their entries.
+/// `ControlFlags` determines inheritance flags only; the presence of lists follows from their entries.
 ///
 /// # Errors
-/// What is wrong with it; [`Status::NotFound`] for an account that nobody knows.
+/// The first problem found; [`Status::NotFound`] for an unknown account.
 pub fn read(object: &Instance, accounts: &dyn Accounts) -> Result<SecurityDescriptor, ProviderError> {
     let control = number(object, "ControlFlags").unwrap_or_default();
     let control = u16::try_from(control).map_err(|_| wrong("ControlFlags has more than 16 bits"))?;
@@ -145,12 +146,12 @@ pub fn read(object: &Instance, accounts: &dyn Accounts) -> Result<SecurityDescri
         },
         _ => Ok(None),
     };
-    // An empty list audits nothing, like none.
+    // An empty SACL audits nothing and is the same as none.
     let sacl = sacl.filter(|sacl| !sacl.aces.is_empty());
     SecurityDescriptor::new(owner("Owner")?, owner("Group")?, dacl, sacl).map_err(|error| refused(&error))
 }
 
-/// One of the lists; `None` if the property is NULL.
+/// Reads one of the lists; `None` if the property is NULL.
 fn list<Kind>(
     object: &Instance,
     name: &str,
@@ -181,7 +182,7 @@ fn ace<Kind>(
     Ok(Ace { kind, flags, rights: AccessMask::from_bits(rights), principal: principal(trustee, accounts)? })
 }
 
-/// Who it is: by its SID, as numbers or octets, or by a name.
+/// Reads a trustee from its SID, in text or binary form, or from its name.
 fn principal(trustee: &Instance, accounts: &dyn Accounts) -> Result<Principal, ProviderError> {
     let text = |name| trustee.value(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     if let Some(sid) = text("SIDString") {
@@ -196,7 +197,7 @@ fn principal(trustee: &Instance, accounts: &dyn Accounts) -> Result<Principal, P
     accounts.named(text("Domain"), name).ok_or_else(unknown)
 }
 
-/// An array of octets.
+/// Returns an array of bytes; `None` if the value is not one.
 #[must_use]
 pub fn octets(value: Option<&Value>) -> Option<Vec<u8>> {
     let Some(Value::Array(values)) = value else { return None };
@@ -223,7 +224,7 @@ fn audit_code(kind: AuditKind) -> u32 {
 
 const DACL_PRESENT: u32 = 0x0004;
 
-/// A descriptor that cannot be taken or given as it is.
+/// Converts an error of a security descriptor.
 pub(crate) fn refused(error: &sddl::SddlError) -> ProviderError {
     wrong(&error.to_string())
 }

@@ -1,4 +1,4 @@
-//! The way of a question.
+//! The engine: dispatches queries to providers.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -17,23 +17,23 @@ use crate::security::SystemSecurity;
 use crate::table::Table;
 use crate::{Context, Descriptors, Error, InMemory, Provider, ProviderError, Rights, Rows};
 
-/// How much is done at once.
+/// Limits of concurrent work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Rows of one query that wait to be taken.
+    /// Maximum number of rows of a query that wait for the consumer.
     pub rows_ahead: usize,
-    /// Calls of providers at the same time; each holds a thread, also while nobody takes its rows: what a provider has
-    /// open between two of them cannot be left and found again.
+    /// Maximum number of concurrent provider calls. Each occupies a thread, even while its consumer does not
+    /// read: a provider cannot be suspended between two rows.
     pub calls: usize,
-    /// How long a provider may be silent.
+    /// Maximum time that a provider may go without producing a row.
     pub patience: Duration,
-    /// Subscriptions at the same time.
+    /// Maximum number of concurrent subscriptions.
     pub subscriptions: usize,
-    /// Events of one subscription that wait to be taken.
+    /// Maximum number of events of a subscription that wait for the consumer.
     pub events_ahead: usize,
-    /// Octets of memory that they may take, about.
+    /// Approximate maximum memory in bytes for these events.
     pub event_octets_ahead: usize,
-    /// Instances of one class that one subscription may watch for changes.
+    /// Maximum number of instances of a class that a subscription compares for changes.
     pub watched_rows: usize,
 }
 
@@ -51,7 +51,7 @@ impl Default for Limits {
     }
 }
 
-/// Answers questions with what its providers have. Cheap to clone; asked within a runtime of tokio.
+/// WMI engine. It answers queries with the data of its providers. Cheap to clone; requires a tokio runtime.
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) inner: Arc<Inner>,
@@ -67,7 +67,7 @@ pub(crate) struct Inner {
     pub(crate) lineage: Arc<Lineage>,
 }
 
-/// An engine that is still being put together.
+/// Builder of an engine.
 pub struct EngineBuilder {
     server: String,
     offset: i16,
@@ -79,23 +79,23 @@ pub struct EngineBuilder {
     lineage: Option<Arc<Lineage>>,
 }
 
-/// What a query gives.
+/// Result of a query.
 #[derive(Debug)]
 pub enum Outcome {
-    /// Instances, of a selection with what it selects.
+    /// Instances, with the selected properties if it is a selection.
     Rows(Rows, Option<Vec<Name>>),
     /// Classes.
     Classes(Vec<Arc<Class>>),
 }
 
 impl EngineBuilder {
-    /// The engine with some other limits.
+    /// Sets the limits.
     #[must_use]
     pub fn limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
 
-    /// The engine with a namespace; those above it come with it.
+    /// Adds a namespace and its parents.
     #[must_use]
     pub fn namespace(mut self, schema: Schema) -> Self {
         let mut above = schema.namespace().parent();
@@ -107,10 +107,10 @@ impl EngineBuilder {
         self
     }
 
-    /// The engine with classes that are added to a namespace, which it gets if it has none of this name.
+    /// Adds classes to a namespace, which is created if it does not exist.
     ///
     /// # Errors
-    /// As [`Schema::add`].
+    /// Errors of [`Schema::add`].
     pub fn declare(mut self, namespace: &Namespace, classes: &[ClassDeclaration]) -> Result<Self, Error> {
         if !self.schemas.contains_key(namespace) {
             self = self.namespace(Schema::of(namespace.clone()));
@@ -123,28 +123,28 @@ impl EngineBuilder {
         Ok(self)
     }
 
-    /// The namespaces it has so far, in no order.
+    /// Returns the namespaces added so far, in no particular order.
     pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
         self.schemas.keys()
     }
 
-    /// Whether a provider it has serves a class.
+    /// Returns whether an added provider serves a class.
     #[must_use]
     pub fn serves(&self, namespace: &Namespace, class: &Name) -> bool {
         let is_it = |(other, name): &(Namespace, Name)| other == namespace && name == class;
         self.providers.iter().any(|provider| provider.classes().iter().any(is_it))
     }
 
-    /// The engine with a provider of classes in namespaces it has.
+    /// Adds a provider for classes of existing namespaces.
     ///
-    /// One that serves `__Namespace` takes the place of the engine's own, which knows nothing but what there is.
+    /// A provider of `__Namespace` replaces the built-in one, which only lists the namespaces of the engine.
     #[must_use]
     pub fn provider(mut self, provider: Arc<dyn Provider>) -> Self {
         self.providers.push(provider);
         self
     }
 
-    /// The engine with providers, and with the namespaces of their classes.
+    /// Adds providers, and the namespaces of their classes.
     #[must_use]
     pub fn providers(mut self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) -> Self {
         for provider in providers {
@@ -158,30 +158,31 @@ impl EngineBuilder {
         self
     }
 
-    /// The engine with descriptors of its namespaces that are kept somewhere; without, they are gone with it.
+    /// Sets the storage of namespace descriptors. By default they are kept in memory only.
     #[must_use]
     pub fn descriptors(self, descriptors: Arc<dyn Descriptors>) -> Self {
         Self { descriptors, ..self }
     }
 
-    /// The engine that takes the place of another, as soon as it is put together: subscriptions go on with it, and
-    /// timers and what is counted go over to it.
+    /// Makes the engine the successor of another, as soon as it is built: subscriptions continue with it, and
+    /// timers and counters are taken over.
     #[must_use]
     pub fn succeeding(self, before: &Engine) -> Self {
         Self { lineage: Some(Arc::clone(&before.inner.lineage)), ..self }
     }
 
-    /// The engine with somebody who looks for what makes another one necessary, while there are subscriptions.
+    /// Sets the background task that replaces the engine when necessary; it runs while there are
+    /// subscriptions.
     #[must_use]
     pub fn watchman(self, watchman: Watchman) -> Self {
         Self { watchman: Some(watchman), ..self }
     }
 
-    /// Puts it together.
+    /// Builds the engine.
     ///
     /// # Errors
-    /// [`Error::NoNamespace`] and [`cim::Error::NoClass`] for what a provider serves and there is not;
-    /// [`Error::Provider`] for a class that two serve.
+    /// [`Error::NoNamespace`] and [`cim::Error::NoClass`] if a provider serves a namespace or class that does
+    /// not exist; [`Error::Provider`] for a class that two providers serve.
     pub fn build(self) -> Result<Engine, Error> {
         let namespaces: BTreeSet<Namespace> = self.schemas.keys().cloned().collect();
         let mut tables: HashMap<_, _> = self
@@ -207,7 +208,7 @@ impl EngineBuilder {
         for provider in own.chain(security).chain(timers).chain(self.providers) {
             for (namespace, name) in provider.classes() {
                 let table = tables.get_mut(&namespace).ok_or(Error::NoNamespace(namespace))?;
-                // A class is read when somebody asks for it, not here, where all of them would be.
+                // Only the name is checked here; reading all classes would be slow.
                 if !table.schema.has(&name) {
                     return Err(cim::Error::NoClass { name: name.to_string() }.into());
                 }
@@ -228,10 +229,10 @@ impl EngineBuilder {
 }
 
 impl Engine {
-    /// Lets all providers let go of what they hold elsewhere: for the end.
+    /// Closes all providers, so that they release external resources. Call it at the end.
     pub async fn close(&self) {
         let engine = self.clone();
-        // Each may wait, and one that serves many classes is told once.
+        // Closing may block, and a provider of many classes is closed only once.
         let told = tokio::task::spawn_blocking(move || {
             let mut told: Vec<*const ()> = Vec::new();
             for provider in engine.inner.tables.values().flat_map(|table| table.providers.values()) {
@@ -247,7 +248,8 @@ impl Engine {
         }
     }
 
-    /// Begins an engine of a machine whose clocks are so many minutes east of Greenwich.
+    /// Returns a builder for a machine with this name; `offset` is the offset of local time from UTC in
+    /// minutes.
     #[must_use]
     pub fn builder(server: impl Into<String>, offset: i16) -> EngineBuilder {
         EngineBuilder {
@@ -262,15 +264,15 @@ impl Engine {
         }
     }
 
-    /// The classes of a namespace, for whoever may know them: see [`Engine::admit`].
+    /// Returns the classes of a namespace. The caller must have checked access with [`Engine::admit`].
     ///
     /// # Errors
-    /// [`Error::NoNamespace`] if there is none.
+    /// [`Error::NoNamespace`] if the namespace does not exist.
     pub fn schema(&self, namespace: &Namespace) -> Result<&Schema, Error> {
         Ok(&self.table(namespace)?.schema)
     }
 
-    /// The namespaces there are, in the order of their names.
+    /// Returns all namespaces, sorted by name.
     #[must_use]
     pub fn namespaces(&self) -> Vec<&Namespace> {
         let mut all: Vec<&Namespace> = self.inner.tables.keys().collect();
@@ -278,24 +280,24 @@ impl Engine {
         all
     }
 
-    /// Whether somebody has instances of a class itself.
+    /// Returns whether a provider serves the class itself.
     ///
     /// # Errors
-    /// [`Error::NoNamespace`] if there is no such namespace.
+    /// [`Error::NoNamespace`] if the namespace does not exist.
     pub fn serves(&self, namespace: &Namespace, class: &Name) -> Result<bool, Error> {
         Ok(self.table(namespace)?.providers.contains_key(class))
     }
 
-    /// What instances of a namespace are told to come from.
+    /// Returns the origin of a namespace's instances: server, namespace and time zone.
     #[must_use]
     pub fn origin(&self, namespace: &Namespace) -> Origin {
         Origin { server: self.inner.server.clone(), namespace: namespace.clone(), offset: self.inner.offset }
     }
 
-    /// The rows of a query.
+    /// Returns the rows of a query.
     ///
     /// # Errors
-    /// As [`Engine::run`]; [`Error::NotRows`] for a query of classes.
+    /// As for [`Engine::run`]; [`Error::NotRows`] for a query for classes.
     pub fn query(&self, context: &Context, namespace: &Namespace, text: &str) -> Result<Rows, Error> {
         match self.run(context, namespace, text)? {
             Outcome::Rows(rows, _) => Ok(rows),
@@ -306,16 +308,16 @@ impl Engine {
     /// Runs a query of any kind.
     ///
     /// # Errors
-    /// [`Error::AccessDenied`], [`Error::Model`] for a wrong query, [`Error::NoProvider`] if nobody has such instances, [`Error::TooBusy`].
-    /// What goes wrong later comes with the rows.
+    /// [`Error::AccessDenied`], [`Error::Model`] for an invalid query, [`Error::NoProvider`] if no provider
+    /// serves the class, [`Error::TooBusy`]. Later errors are returned with the rows.
     pub fn run(&self, context: &Context, namespace: &Namespace, text: &str) -> Result<Outcome, Error> {
         self.ask(context, namespace, &wql::parse(text)?)
     }
 
-    /// Runs a query that has been read.
+    /// Runs a parsed query.
     ///
     /// # Errors
-    /// As [`Engine::run`].
+    /// As for [`Engine::run`].
     pub fn ask(&self, context: &Context, namespace: &Namespace, query: &Query) -> Result<Outcome, Error> {
         debug!(namespace = %namespace, "Query");
         self.admit(context, namespace, Rights::ENABLE)?;
@@ -330,24 +332,24 @@ impl Engine {
         }
     }
 
-    /// All instances of a class and its subclasses.
+    /// Returns all instances of a class and its subclasses.
     ///
     /// # Errors
-    /// As [`Engine::run`].
+    /// As for [`Engine::run`].
     pub fn enumerate(&self, context: &Context, namespace: &Namespace, class: &Name) -> Result<Rows, Error> {
         self.select(context, namespace, &everything(class))
     }
 
-    /// The rows of a selection.
+    /// Returns the rows of a selection.
     ///
     /// # Errors
-    /// As [`Engine::run`].
+    /// As for [`Engine::run`].
     pub fn select(&self, context: &Context, namespace: &Namespace, select: &Select) -> Result<Rows, Error> {
         self.admit(context, namespace, Rights::ENABLE)?;
         let table = self.table(namespace)?;
         let class = table.schema.require(select.from.as_str())?;
         let origin = self.origin(namespace);
-        // What is wrong with the query is told of the class it names, whoever serves it.
+        // The query is validated against the class it names, whichever subclass serves the rows.
         wql::Predicate::bind(select, &class, &origin)?;
         select.selected(&class)?;
         if select.within.is_some() || select.group.is_some() {
@@ -368,10 +370,11 @@ impl Engine {
         })
     }
 
-    /// The instance of a path.
+    /// Returns the instance with this path.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is none, [`Error::Model`] for a path that names none, and those of providers.
+    /// [`Error::NotFound`] if the instance does not exist, [`Error::Model`] for a path that does not fit its
+    /// class, and the errors of providers.
     pub async fn get(
         &self,
         context: &Context,
@@ -405,7 +408,7 @@ impl Engine {
         self.inner.tables.get(namespace).ok_or_else(|| Error::NoNamespace(namespace.clone()))
     }
 
-    /// Runs something that gives rows on a thread of its own.
+    /// Runs a function that produces rows on a separate thread.
     pub(crate) fn spawn(
         &self,
         class: Name,
@@ -417,7 +420,7 @@ impl Engine {
         let search = move |finder: &Finder| {
             let _permit = permit;
             if let Err(error) = work(finder) {
-                // Whoever does not listen any more does not want to know.
+                // If the consumer is gone, the error is dropped.
                 finder.send(Err(error));
             }
         };
@@ -428,7 +431,7 @@ impl Engine {
         &self.inner.limits
     }
 
-    /// Counts one more subscription, until the permit is dropped.
+    /// Counts a subscription, until the permit is dropped.
     pub(crate) fn subscription(&self) -> Result<OwnedSemaphorePermit, Error> {
         let most = self.inner.limits.subscriptions;
         self.inner
@@ -439,13 +442,13 @@ impl Engine {
             .map_err(|_| Error::TooManySubscriptions(most))
     }
 
-    /// Has somebody look for what makes another engine necessary, until this is dropped.
+    /// Runs the background task that replaces the engine, until the returned value is dropped.
     pub(crate) fn look_out(&self) -> Option<Arc<Lookout>> {
         let watchman = self.inner.watchman.as_ref()?;
         Some(self.inner.lineage.look_out(watchman))
     }
 
-    /// Runs a single call of a provider for which nobody waits: it takes its turn where others would be too many.
+    /// Runs a provider call in the background; it waits if the maximum number of calls is reached.
     pub(crate) async fn call_in_turn<T: Send + 'static>(
         &self,
         class: &Name,
@@ -455,7 +458,7 @@ impl Engine {
         self.call_with(class, turn.map_err(|_| Error::TooBusy(self.inner.limits.calls))?, work).await
     }
 
-    /// Runs a single call of a provider on a thread of its own.
+    /// Runs a provider call on a separate thread.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
         class: &Name,
@@ -488,7 +491,7 @@ impl Engine {
     }
 }
 
-/// `SELECT * FROM class`
+/// Returns the query `SELECT * FROM class`.
 pub(crate) fn everything(class: &Name) -> Select {
     Select {
         columns: Columns::All,

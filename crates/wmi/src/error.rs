@@ -1,63 +1,63 @@
-//! What can go wrong between a question and its rows.
+//! Errors of queries and providers.
 
 use cim::{Name, Namespace, ObjectPath, Status};
 
 use crate::Rights;
 
-/// What went wrong; [`Error::status`] is what WMI calls it.
+/// Error of a request; [`Error::status`] is its WMI status.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A query, path, class or value is wrong.
+    /// A query, path, class or value is not valid.
     #[error(transparent)]
     Model(#[from] cim::Error),
-    /// There is no such namespace.
+    /// The namespace does not exist.
     #[error("there is no namespace {0}\n  those below root are told by: telarch wmi -n root __Namespace")]
     NoNamespace(Namespace),
-    /// The descriptor of the namespace does not let the caller.
+    /// The security descriptor of the namespace denies access.
     #[error(
         "{caller} has no {missing} in {namespace}\n  \
          an administrator can give it: telarch wmi security {namespace}"
     )]
     AccessDenied {
-        /// Where.
+        /// The namespace.
         namespace: Namespace,
-        /// The rights that nobody gives.
+        /// Rights that are not granted.
         missing: Rights,
-        /// Who asked.
+        /// Name of the caller.
         caller: String,
     },
-    /// There is no such instance.
+    /// The instance does not exist.
     #[error("there is no {0}")]
     NotFound(Box<ObjectPath>),
-    /// Nobody serves the class.
+    /// No provider serves the class.
     #[error("nobody serves {0}\n  it is a class without instances here")]
     NoProvider(Name),
-    /// A class has no such method.
+    /// The class does not have the method.
     #[error("{class} has no method {name}")]
     NoMethod {
         /// The class.
         class: Name,
-        /// What was asked for.
+        /// Requested name.
         name: String,
     },
-    /// A method has no such parameter.
+    /// The method does not have the parameter.
     #[error("{method} of {class} has no parameter {name:?}")]
     NoParameter {
         /// The class.
         class: Name,
         /// The method.
         method: Name,
-        /// What was given.
+        /// Name of the parameter in the request.
         name: String,
     },
-    /// A method of the class was called on an instance.
+    /// A static method was called on an instance.
     #[error("{0} is a static method: call it on the class, without selectors")]
     StaticMethod(Name),
-    /// A method of instances was called on the class.
+    /// An instance method was called on the class.
     #[error("{0} is a method of instances: say of which, with a selector for each key")]
     InstanceMethod(Name),
-    /// A property that cannot be written has another value than before.
+    /// The request changes a read-only property.
     #[error("{property} of {class} cannot be written")]
     ReadOnly {
         /// The class.
@@ -65,40 +65,40 @@ pub enum Error {
         /// The property.
         property: Name,
     },
-    /// A query that is not one of rows.
+    /// The query does not return rows.
     #[error("{0}")]
     NotRows(&'static str),
-    /// A query of events that selects from something else.
+    /// An event query selects from a class that is not an event class.
     #[error(
         "{0} is no class of events\n  run the query, or select from a class of events, such as __InstanceModificationEvent, WHERE TargetInstance ISA '{0}'"
     )]
     NotEventClass(Name),
-    /// A query that is not one of events.
+    /// The query is not an event query.
     #[error("this cannot be subscribed to: {0}")]
     NotEvents(&'static str),
     /// A provider failed.
     #[error("{class}: {message}")]
     Provider {
-        /// The class it serves.
+        /// Class served by the provider.
         class: Name,
-        /// What WMI calls it.
+        /// WMI status.
         status: Status,
-        /// What happened.
+        /// Description of the failure.
         message: String,
     },
-    /// A provider said nothing for too long.
+    /// A provider did not respond in time.
     #[error("the provider of {0} did not answer in time")]
     TimedOut(Name),
-    /// More is asked at once than is served.
+    /// The maximum number of concurrent queries is reached.
     #[error("more than {0} queries at once\n  ask again when others have ended")]
     TooBusy(usize),
-    /// More is watched at once than may be.
+    /// The maximum number of subscriptions is reached.
     #[error("more than {0} subscriptions at once\n  end some of those there are")]
     TooManySubscriptions(usize),
 }
 
 impl Error {
-    /// What WMI calls it.
+    /// Returns the WMI status.
     #[must_use]
     pub fn status(&self) -> Status {
         match self {
@@ -120,49 +120,49 @@ impl Error {
         }
     }
 
-    /// Whether a provider said it, and not the engine.
+    /// Returns whether the error comes from a provider rather than from the engine.
     #[must_use]
     pub fn is_of_provider(&self) -> bool {
         matches!(self, Self::Provider { .. } | Self::TimedOut(_))
     }
 }
 
-/// Why a provider could not do what it was asked.
+/// Error of a provider.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProviderError {
-    /// Nobody wants more rows; pass it on.
+    /// The consumer stopped reading; return this error from the provider.
     #[error("nobody wants more rows")]
     Stopped,
-    /// It does not do such things at all.
+    /// The provider does not support the operation.
     #[error("this cannot be done")]
     NotCapable,
     /// A value does not fit its class.
     #[error(transparent)]
     Model(#[from] cim::Error),
-    /// It failed.
+    /// The operation failed.
     #[error("{message}")]
     Failed {
-        /// What WMI calls it.
+        /// WMI status.
         status: Status,
-        /// What happened, for whoever asked.
+        /// Description of the failure for the caller.
         message: String,
     },
 }
 
 impl ProviderError {
-    /// A failure in words.
+    /// Creates a failure from status and text.
     #[must_use]
     pub fn failed(status: Status, message: impl Into<String>) -> Self {
         Self::Failed { status, message: message.into() }
     }
 
-    /// The failure of the provider of a class.
+    /// Converts the error for a caller, with the class of the provider.
     pub(crate) fn of(self, class: &Name) -> Error {
         let status = match &self {
             Self::NotCapable => Status::ProviderNotCapable,
             Self::Stopped => Status::CallCancelled,
-            // A value that does not fit is the provider's mistake, not the client's.
+            // A value that does not fit is an error of the provider, not of the client.
             Self::Model(_) => Status::ProviderFailure,
             Self::Failed { status, .. } => *status,
         };

@@ -1,9 +1,10 @@
-//! Events: what happens to instances, what providers tell, and timers (MS-WMI 2.2.6; WQL for events).
+//! Event subscriptions: changes of instances, events of providers, and timers (MS-WMI 2.2.6; WQL event
+//! queries).
 //!
-//! Changes of instances are found by looking again, every `WITHIN`; where a provider has a
-//! [source](EventSource) that says when to look, nobody looks before. What cannot be had by looking, such as the
-//! start of a process, comes from sources alone. Classes change only with the engine: a subscription goes on with the
-//! engine that takes the place of its own, and tells how the two differ if that is what was asked.
+//! Changes of instances are found by polling at the `WITHIN` interval, unless a provider has an [event
+//! source](EventSource) that reports when to look. Events that polling cannot find, such as process starts,
+//! come only from sources. Classes change only when the engine is replaced: a subscription then continues
+//! with the new engine and, if requested, reports the differences.
 
 mod aggregate;
 mod changes;
@@ -33,11 +34,11 @@ use outlet::Outlet;
 use question::{Kind, Question};
 use queue::Queue;
 
-/// Events, as they come. Dropping it ends the watch for more.
+/// Events of a subscription. Dropping it ends the subscription.
 pub struct Events {
     queue: Arc<Queue>,
     names: Option<Vec<Name>>,
-    /// What watches; aborted with this.
+    /// Tasks that watch for events; aborted on drop.
     watching: JoinSet<()>,
     class: Name,
     standing: Standing,
@@ -45,82 +46,82 @@ pub struct Events {
     _permit: OwnedSemaphorePermit,
 }
 
-/// What comes next of a subscription.
+/// Next item of a subscription.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Occurrence {
     /// An event.
     Event(Instance),
-    /// So many events were given up here, because nobody took those before.
+    /// Number of events dropped at this point, because the queue was full.
     Dropped(u64),
 }
 
-/// Where a provider hears of events itself.
+/// Source of events from a provider.
 pub trait EventSource: Send {
-    /// Waits for the next one. Cancelled by dropping the future: no event may be lost by that.
+    /// Waits for the next event. Must be cancel-safe: no event may be lost if the future is dropped.
     ///
     /// # Errors
-    /// The source is of no use any more. Changes of instances are found by looking then; other events end.
+    /// The source has ended. Changes of instances are then found by polling; other events end.
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>>;
 
-    /// What it has to tell of the instances of a class; of a class of events nobody asks.
+    /// Returns how the source reports changes of instances. Not called for event classes.
     fn telling(&self) -> Telling {
         Telling::WhenToLook
     }
 }
 
-/// How much a source knows of the instances that are watched.
+/// Way in which a source reports changes of instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Telling {
-    /// That something has changed; the engine looks what.
+    /// The source reports that instances have changed; the engine compares them to find out which.
     WhenToLook,
-    /// Every instance that comes ([`Happening::Came`]), and nothing else happens that is watched for: nobody looks, not
-    /// even once, so there may be any number of instances. When it ends, the subscription does.
+    /// The source reports every new instance ([`Happening::Came`]), and no other change is requested. The instances
+    /// are never enumerated, so there may be any number of them. The subscription ends with the source.
     Instances,
 }
 
-/// What a source has to tell next; one that panics has ended, and only for those who heard it.
+/// Returns the next event of a source. A panic ends only this source.
 async fn next_of(source: &mut dyn EventSource) -> Result<Happening, ProviderError> {
     let mut next = source.next();
     let panicked = || ProviderError::failed(Status::ProviderFailure, "the provider panicked");
     poll_fn(|context| {
-        // It is not asked again, so nobody sees what it has left half done.
+        // The source is not used again after a panic, so its state does not matter.
         let polled = catch_unwind(AssertUnwindSafe(|| next.as_mut().poll(context)));
         polled.unwrap_or_else(|_| Poll::Ready(Err(panicked())))
     })
     .await
 }
 
-/// A future that a trait object can return.
+/// Boxed future, as returned by trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What a source has heard.
+/// Report of a source.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Happening {
-    /// An instance of the class of events that is watched; the engine says when it was, if it does not itself.
+    /// An event of the watched event class. The engine sets its time if the source does not.
     Event(Instance),
-    /// Instances of the class that is watched may have come, changed or gone: it is time to look.
+    /// Instances of the watched class may have been created, changed or deleted.
     Changed,
-    /// This instance of the class that is watched has come ([`Telling::Instances`]).
+    /// An instance of the watched class was created ([`Telling::Instances`]).
     Came(Instance),
 }
 
-/// What is to be watched.
+/// Request to watch a class.
 #[derive(Clone, Copy, Debug)]
 pub struct Watch<'a> {
-    /// For whom.
+    /// Caller.
     pub context: &'a Context,
-    /// A class of events, or the class whose instances are watched.
+    /// Event class, or class whose instances are watched.
     pub class: &'a Arc<Class>,
-    /// Which changes of instances; none for a class of events.
+    /// Requested changes of instances; empty for an event class.
     pub changes: Changes,
-    /// What the query wants of events of the class; `None` for changes of instances.
+    /// Condition of the query on events of the class; `None` for changes of instances.
     pub predicate: Option<&'a Predicate>,
 }
 
 impl Watch<'_> {
-    /// The values that the properties of these names must have in an event, if the query leaves none of them open.
+    /// Returns the values that these properties must have in an event, if the query restricts all of them.
     ///
-    /// As [`Predicate::pinned`]; `None` also if the class has no such property.
+    /// See [`Predicate::pinned`]; also `None` if the class does not have one of the properties.
     #[must_use]
     pub fn pinned(&self, names: &[&str]) -> Option<Vec<Vec<Value>>> {
         let columns = names.iter().map(|name| self.class.column(name)).collect::<Option<Vec<_>>>()?;
@@ -129,27 +130,28 @@ impl Watch<'_> {
 }
 
 bitflags::bitflags! {
-    /// What can happen to instances.
+    /// Changes of instances.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Changes: u8 {
-        /// They come.
+        /// An instance is created.
         const CREATION = 1;
-        /// One of their properties gets another value.
+        /// A property value changes.
         const MODIFICATION = 2;
-        /// They go.
+        /// An instance is deleted.
         const DELETION = 4;
     }
 }
 
 impl Engine {
-    /// Watches for the events of a query, beginning now.
+    /// Subscribes to the events of a query, starting now.
     ///
-    /// What is changed when this is answered is no event any more, and whatever changes afterwards is one.
-    /// At most [`Limits::events_ahead`](crate::Limits::events_ahead) wait to be taken.
+    /// Every change after this returns is reported, and none before.
+    /// At most [`Limits::events_ahead`](crate::Limits::events_ahead) events are queued.
     ///
     /// # Errors
-    /// [`Error::AccessDenied`], [`Error::Model`] for a wrong query, [`Error::NotEvents`] for one of instances,
-    /// [`Error::NoProvider`] if nobody tells of such events, [`Error::TooManySubscriptions`], and those of providers.
+    /// [`Error::AccessDenied`], [`Error::Model`] for an invalid query, [`Error::NotEvents`] for a query for
+    /// instances, [`Error::NoProvider`] if no provider reports such events, [`Error::TooManySubscriptions`],
+    /// and the errors of providers.
     pub async fn subscribe(
         &self,
         context: &Context,
@@ -157,14 +159,14 @@ impl Engine {
         text: &str,
     ) -> Result<Events, Error> {
         self.admit(context, namespace, Rights::SUBSCRIBE)?;
-        // One too many costs next to nothing.
+        // Checked first, so that a rejected subscription costs little.
         let permit = self.subscription()?;
         let Query::Select(select) = wql::parse(text)? else {
             return Err(Error::NotEvents("associations are no events: select from a class of events"));
         };
         let (class, origin) = (select.from.clone(), self.origin(namespace));
         let names = if select.group.is_some() { None } else { select.names() };
-        // Before anything is looked at, so that nothing that changes meanwhile is missed.
+        // Registered before the first look, so that no change in between is missed.
         let (successors, lookout) = (Successors::of(self), self.look_out());
         let question = Question::read(self.schema(namespace)?, select.clone(), origin)?;
         let queue = Arc::new(Queue::new(self.limits().events_ahead, self.limits().event_octets_ahead));
@@ -182,15 +184,15 @@ impl Engine {
     }
 }
 
-/// Whether a query could be subscribed to.
+/// Checks whether a query is a valid event query.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The first problem found.
 pub(crate) fn is_question(engine: &Engine, namespace: &Namespace, select: Select) -> Result<(), Error> {
     Question::read(engine.schema(namespace)?, select, engine.origin(namespace)).map(drop)
 }
 
-/// Who wants to know what, and of which engine.
+/// A subscription: caller, query and current engine.
 struct Subscriber {
     engine: Engine,
     context: Context,
@@ -201,7 +203,7 @@ struct Subscriber {
 }
 
 impl Subscriber {
-    /// Asks another engine the same, for somebody who may still ask it.
+    /// Repeats the query with another engine, if the caller still has access.
     fn ask(&mut self, engine: Engine) -> Result<Kind, Error> {
         self.engine = engine;
         self.engine.admit(&self.context, &self.namespace, Rights::SUBSCRIBE)?;
@@ -212,14 +214,14 @@ impl Subscriber {
     }
 }
 
-/// Whether whoever is subscribed may still be told.
+/// Access check of the subscriber, repeated when descriptors change.
 struct Standing {
     descriptors: Arc<dyn Descriptors>,
     context: Context,
     namespace: Namespace,
-    /// Heard when descriptors may be others.
+    /// Notified when descriptors may have changed.
     rights: watch::Receiver<()>,
-    /// It may no more, and has been told so.
+    /// Whether access was denied and the error has been returned.
     has_ended: bool,
 }
 
@@ -242,7 +244,7 @@ impl Standing {
         security::admit(self.descriptors.as_ref(), context, &self.namespace, Rights::SUBSCRIBE)
     }
 
-    /// Waits until it has to be judged again.
+    /// Waits until access has to be checked again.
     async fn may_have_changed(&mut self) {
         if self.rights.changed().await.is_err() {
             std::future::pending::<()>().await;
@@ -251,12 +253,14 @@ impl Standing {
 }
 
 impl Events {
-    /// The next one; `None` when no more can come. After an error nothing follows.
+    /// Returns the next item; `None` if the subscription has ended. After an error there are no further
+    /// items.
     ///
-    /// Each is given only to somebody who may still receive it: [`Error::AccessDenied`] comes in its place, or as soon
-    /// as the engine is [told](Engine::judge_again) that descriptors have changed.
+    /// An event is returned only if the caller still has access; otherwise [`Error::AccessDenied`] is
+    /// returned instead. The error is also returned when the engine is [notified](Engine::judge_again) of
+    /// changed descriptors and access is denied.
     ///
-    /// May be dropped and called again: nothing is lost by that.
+    /// Cancel-safe: no event is lost if the future is dropped.
     pub async fn next(&mut self) -> Option<Result<Occurrence, Error>> {
         if self.standing.has_ended {
             return None;
@@ -277,7 +281,7 @@ impl Events {
                     };
                 }
                 ended = self.watching.join_next() => match ended {
-                    // What it had found is still to be taken.
+                    // Events found before the failure are still delivered.
                     Some(Ok(())) => {}
                     Some(Err(error)) => self.queue.end(Some(self.broken(&error))),
                     None => self.queue.end(None),
@@ -286,13 +290,13 @@ impl Events {
         }
     }
 
-    /// The names of the properties that are wanted of each event; `None` for all.
+    /// Returns the names of the selected properties; `None` for all.
     #[must_use]
     pub fn names(&self) -> Option<&[Name]> {
         self.names.as_deref()
     }
 
-    /// Watches for nobody any more.
+    /// Ends the subscription.
     fn withdraw(&mut self, error: Error) -> Error {
         tracing::debug!(class = %self.class, %error, "A subscription has ended");
         self.standing.has_ended = true;
@@ -300,7 +304,7 @@ impl Events {
         error
     }
 
-    /// Whether somebody, who may have other rights than whoever subscribed, may receive these events now.
+    /// Checks whether a caller, who may have other rights than the subscriber, may receive these events now.
     ///
     /// # Errors
     /// [`Error::AccessDenied`].

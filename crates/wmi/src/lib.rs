@@ -1,8 +1,9 @@
-//! The engine of WMI: who asks for instances gets them here, who has them serves them here.
+//! WMI engine: connects clients that query instances with providers that serve them.
 //!
-//! A [`Provider`] serves instances of some classes; the [`Engine`] finds the providers of a query, tells each what
-//! is wanted of its rows, looks rows up by key where the query pins them, and passes the rest on as they come:
-//! at most [`Limits::rows_ahead`] rows are in memory, and a provider waits until somebody wants more.
+//! A [`Provider`] serves instances of some classes. The [`Engine`] finds the providers of a query, passes
+//! each the required columns and conditions, looks rows up by key if the query determines the keys, and
+//! streams all other rows: at most [`Limits::rows_ahead`] rows are in memory, and a provider blocks until the
+//! consumer reads more.
 //!
 //! ```no_run
 //! # async fn example(engine: telarch_wmi::Engine) -> Result<(), telarch_wmi::Error> {
@@ -16,13 +17,13 @@
 //! # }
 //! ```
 //!
-//! [`Engine::subscribe`] tells of what happens: changes of instances are found by looking again, unless a provider
-//! has a source of its own ([`Provider::watch`]).
+//! [`Engine::subscribe`] delivers events: changes of instances are found by polling, unless a provider has an
+//! event source ([`Provider::watch`]).
 //!
-//! Who may do what in a namespace is decided here ([`Rights`], [`Engine::admit`]); who may reach a namespace at all
-//! is the service's matter, and what a provider can do for somebody the kernel's.
+//! Access to namespaces is checked here ([`Rights`], [`Engine::admit`]). The service decides who can reach
+//! WMI at all, and the kernel what a provider can do for a caller.
 //!
-//! Left out on purpose: messages and their XML, which are the plug-in's.
+//! Not part of this crate: messages and their XML, which belong to the plug-in.
 
 mod association;
 mod change;

@@ -1,4 +1,4 @@
-//! Engines that follow one another, as classes are added: what outlives each of them.
+//! Successive engines, which are replaced when classes change, and the state that they share.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,24 +12,24 @@ use crate::engine::Inner;
 use crate::event::Timers;
 use crate::{BoxFuture, Engine, Limits};
 
-/// What an engine hands on to its successor.
+/// State that an engine passes on to its successor.
 pub(crate) struct Lineage {
-    /// The newest; whoever makes engines keeps it.
+    /// Current engine; the owner of the engine keeps it alive.
     newest: watch::Sender<Weak<Inner>>,
-    /// Told when descriptors may be others.
+    /// Notified when descriptors may have changed.
     rights: watch::Sender<()>,
     timers: Mutex<HashMap<Namespace, Arc<Timers>>>,
     pub(crate) calls: Arc<Semaphore>,
     pub(crate) subscriptions: Arc<Semaphore>,
-    /// What looks for reasons to make another engine, as long as somebody is subscribed.
+    /// Background task that replaces the engine; it runs while there are subscriptions.
     lookout: Mutex<Weak<Lookout>>,
 }
 
-/// Watches for what makes another engine necessary, and makes it; begun for the first who subscribes, and dropped with
-/// the last.
+/// Background task that builds a new engine when necessary. It is started for the first subscription and
+/// dropped with the last.
 pub type Watchman = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// A watchman at work.
+/// A running background task.
 pub(crate) struct Lookout(#[allow(dead_code, reason = "it ends when it is dropped")] JoinSet<()>);
 
 impl Lineage {
@@ -44,29 +44,29 @@ impl Lineage {
         })
     }
 
-    /// The timers of a namespace, those that an engine before this had.
+    /// Returns the timers of a namespace, which continue from earlier engines.
     pub(crate) fn timers(&self, namespace: &Namespace) -> Arc<Timers> {
         let mut timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(Timers::new(namespace.clone()));
         Arc::clone(timers.entry(namespace.clone()).or_insert_with(new))
     }
 
-    /// From now on this engine is the newest.
+    /// Makes this engine the current one.
     pub(crate) fn succeed(&self, engine: &Arc<Inner>) {
         self.newest.send_replace(Arc::downgrade(engine));
     }
 
-    /// Has everybody judged again who is subscribed.
+    /// Requests that access of all subscribers is checked again.
     pub(crate) fn judge_again(&self) {
         self.rights.send_replace(());
     }
 
-    /// Hears when descriptors may be others than at this moment.
+    /// Returns a receiver that is notified when descriptors may have changed.
     pub(crate) fn rights(&self) -> watch::Receiver<()> {
         self.rights.subscribe()
     }
 
-    /// Has the watchman work as long as what this gives is held.
+    /// Runs the background task as long as the returned value is held.
     pub(crate) fn look_out(&self, watchman: &Watchman) -> Arc<Lookout> {
         let mut lookout = self.lookout.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(working) = lookout.upgrade() {
@@ -86,7 +86,7 @@ impl fmt::Debug for Lineage {
     }
 }
 
-/// The engines that follow one.
+/// Notifications about engines that replace an engine.
 pub(crate) struct Successors {
     newest: watch::Receiver<Weak<Inner>>,
 }
@@ -101,13 +101,13 @@ impl Successors {
         Self { newest }
     }
 
-    /// Waits for the next one; those in between are left out. Nothing is lost if the future is dropped.
+    /// Waits for the current engine to be replaced; intermediate ones are skipped. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Engine {
         loop {
             if self.newest.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
-            // One that is gone already has been followed by another, or by none.
+            // An engine that is already gone has been replaced again, or there is none.
             let newest = self.newest.borrow_and_update().upgrade();
             if let Some(inner) = newest {
                 return Engine { inner };

@@ -1,14 +1,14 @@
-//! The namespaces as instances of `__Namespace`, each in its parent.
+//! Namespaces as instances of `__Namespace`, each in its parent.
 
 use cim::{Instance, Name, Namespace};
 
 use crate::{Lookup, Provider, ProviderError, Scan, Sink};
 
-/// Serves `__Namespace` in one namespace.
+/// Provider of `__Namespace` in one namespace.
 pub(crate) struct Namespaces {
-    /// Where.
+    /// The namespace.
     pub(crate) parent: Namespace,
-    /// The names of those directly below.
+    /// Names of its direct children.
     pub(crate) children: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What must hold for any octets at all; fuzz targets and the corpus test call these.
+//! Properties that hold for any input; fuzz targets and the corpus test check them.
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::cell::LazyCell;
@@ -9,11 +9,11 @@ use cim::{Instance, Name, Namespace, ObjectPath, Value, mof};
 
 use crate::{Context, Engine, Lookup, Outcome, Provider, ProviderError, Scan, Sink};
 
-/// A query gives the same rows whether a provider finds them by what the query pins, or goes through all it has; none
-/// comes twice, unless several associations lead to it, and nothing panics.
+/// Checks that a query returns the same rows whether a provider looks them up by key or enumerates all rows,
+/// that no row is returned twice unless several associations lead to it, and that nothing panics.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 pub fn query(octets: &[u8]) {
     thread_local! {
         static MACHINES: LazyCell<(tokio::runtime::Runtime, [Engine; 2])> = LazyCell::new(|| {
@@ -22,7 +22,7 @@ pub fn query(octets: &[u8]) {
         });
     }
     let Ok(text) = std::str::from_utf8(octets) else { return };
-    // Most of what the fuzzer makes is none, and is soon told.
+    // Most generated inputs are not valid queries and are rejected early.
     let Ok(query) = wql::parse(text) else { return };
     let [by_keys, by_looking] = MACHINES.with(|machines| {
         let (runtime, engines) = &**machines;
@@ -40,7 +40,7 @@ pub fn query(octets: &[u8]) {
     }
 }
 
-/// What comes of a query, sorted.
+/// Returns the sorted result of a query.
 async fn answer(engine: &Engine, text: &str) -> Result<Vec<String>, String> {
     let context = Context::of_this_process("alice");
     let mut all = match engine.run(&context, &namespace(), text).map_err(|error| error.to_string())? {
@@ -60,7 +60,7 @@ async fn answer(engine: &Engine, text: &str) -> Result<Vec<String>, String> {
     Ok(all)
 }
 
-/// What is asked of a row, with the keys.
+/// Formats the selected properties of a row, with its path.
 fn shown(row: &Instance, names: Option<&[Name]>) -> String {
     let class = row.class();
     let is_asked = |name: &Name| names.is_none_or(|names| names.contains(name));
@@ -75,7 +75,7 @@ fn namespace() -> Namespace {
     Namespace::parse("root/site").expect("it is one")
 }
 
-/// Things, parts that are things, and links between them.
+/// Returns an engine with things, parts (which are things), and links between them.
 fn engine(finding: Finding) -> Engine {
     let text = "class Site_Thing { [Key] string Name; [Key] uint32 Id; boolean Flag; string Text; datetime When; \
         sint32 Many[]; };\nclass Site_Part : Site_Thing { real64 Size; };\n\
@@ -90,7 +90,7 @@ fn engine(finding: Finding) -> Engine {
     builder.provider(Arc::new(Kept { finding })).build().expect("they are there")
 }
 
-/// How a provider finds rows.
+/// Lookup strategy of the provider.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Finding {
     ByKeys,
@@ -165,7 +165,7 @@ impl Provider for Kept {
     }
 }
 
-/// Texts are meant without regard to case.
+/// Compares values; texts case-insensitively.
 fn same(left: &Value, right: &Value) -> bool {
     match (left.as_str(), right.as_str()) {
         (Some(left), Some(right)) => wql::equal(left, right),

@@ -1,4 +1,4 @@
-//! From a question to the calls that answer it.
+//! Query plan: the provider calls that answer a query.
 
 use cim::wql::{Predicate, Select};
 use cim::{ColumnSet, Instance, Origin, Value};
@@ -8,19 +8,19 @@ use crate::rows::Finder;
 use crate::table::Served;
 use crate::{Context, Error, Lookup, ProviderError, Scan, Sink};
 
-/// What is asked of the provider of one class.
+/// Provider calls for one class.
 pub(crate) struct Step {
     served: Served,
     scan: Scan,
-    /// The keys of the only rows that can be wanted.
+    /// Keys of the only rows that may match; `None` if all rows have to be enumerated.
     keys: Option<Vec<Vec<Value>>>,
 }
 
 impl Step {
-    /// The calls for the rows of one class; `None` if none can be wanted.
+    /// Plans the calls for the rows of a class; `None` if no row can match.
     ///
     /// # Errors
-    /// [`cim::Error::Query`] for what the class does not allow.
+    /// [`cim::Error::Query`] if the query does not fit the class.
     pub(crate) fn plan(
         context: &Context,
         served: Served,
@@ -35,19 +35,19 @@ impl Step {
         }
         columns.extend(predicate.columns());
         columns.extend(&class.keys().iter().copied().collect::<ColumnSet>());
-        // A class without keys has none to be looked up by.
+        // A class without keys has no rows to look up.
         let keys = if class.keys().is_empty() { None } else { predicate.pinned(class.keys()) };
         let (context, asked) = (context.clone(), select.from.clone());
         let scan = Scan { context, class: class.clone(), asked, columns, predicate };
         Ok(Some(Self { served, scan, keys }))
     }
 
-    /// Makes the calls and sends the rows on. Blocks, also while too many rows are not yet taken.
+    /// Makes the calls and sends the rows. Blocks, also while the queue of rows is full.
     pub(crate) fn send(&self, rows: &Finder) -> Result<(), ProviderError> {
         self.run(&mut |row| rows.send(Ok(row)), &|| !rows.is_closed())
     }
 
-    /// Makes the calls and gives the rows away until `take` wants no more. Blocks.
+    /// Makes the calls and passes the rows to `take` until it returns `false`. Blocks.
     pub(crate) fn run(
         &self,
         take: &mut dyn FnMut(Instance) -> bool,
@@ -69,17 +69,18 @@ impl Step {
         Ok(())
     }
 
-    /// What becomes of a query whose provider gave up: nothing if nobody listens any more.
+    /// Returns the result of a query whose provider returned an error; success if the consumer stopped
+    /// reading.
     pub(crate) fn end(&self, error: ProviderError, rows: &Finder) -> Result<(), Error> {
         match error {
             ProviderError::Stopped if rows.is_closed() => Ok(()),
-            // Rows that are missing for want of time must not look like all of them.
+            // An incomplete result because of a timeout must not look complete.
             ProviderError::Stopped => Err(Error::TimedOut(self.class().clone())),
             error => Err(error.of(self.class())),
         }
     }
 
-    /// Whether a row of the class, whose deciding columns are filled, is one of those that are asked for.
+    /// Returns whether a row matches the query; the columns of the condition must be set.
     pub(crate) fn wants(&self, row: &Instance) -> bool {
         self.scan.wants(row)
     }

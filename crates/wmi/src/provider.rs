@@ -1,4 +1,4 @@
-//! The one who has instances.
+//! The provider interface.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,52 +9,53 @@ use sddl::Token;
 use crate::event::{EventSource, Watch};
 use crate::{ProviderError, Scan, Sink};
 
-/// Serves the instances of some classes.
+/// Provider of the instances of some classes.
 ///
-/// Every call comes on a thread of its own that may wait for files, devices and other processes.
-/// What a provider cannot do it leaves at its default, which says so.
+/// Each call runs on a separate thread and may block on files, devices and other processes.
+/// Operations that a provider does not support keep their default, which returns
+/// [`ProviderError::NotCapable`].
 pub trait Provider: Send + Sync {
-    /// The classes it serves, each in its namespace. Subclasses are others.
+    /// Returns the classes it serves, each with its namespace. Subclasses are listed separately.
     fn classes(&self) -> Vec<(Namespace, Name)>;
 
-    /// Where its instances are kept, which decides about the right that writing takes.
+    /// Returns where its instances are stored, which determines the right needed for writing.
     fn storage(&self) -> Storage {
         Storage::Provider
     }
 
-    /// Gives the rows of a class, as they come, until they end or [`Sink::push`] says that nobody wants more.
+    /// Passes the rows of a class to `rows` until there are no more or [`Sink::push`] returns an error.
     ///
-    /// At least the columns of [`Scan::columns`] are filled.
-    /// Rows that are not wanted may come; they are left out.
+    /// At least the columns of [`Scan::columns`] must be set.
+    /// Rows that do not match may be passed; they are dropped.
     ///
     /// # Errors
-    /// Whatever made it impossible; the rows given before still count.
+    /// The reason why not all rows could be read. Rows passed before remain valid.
     fn enumerate(&self, scan: &Scan, rows: &mut Sink<'_>) -> Result<(), ProviderError>;
 
-    /// The instance with some keys; `None` if there is none.
+    /// Returns the instance with these keys; `None` if it does not exist.
     ///
-    /// Texts are meant without regard to case.
+    /// Compare texts case-insensitively.
     ///
     /// # Errors
-    /// [`ProviderError::NotCapable`] by default, upon which all rows are looked through.
+    /// [`ProviderError::NotCapable`] by default; all rows are then enumerated instead.
     fn get(&self, _lookup: &Lookup<'_>) -> Result<Option<Instance>, ProviderError> {
         Err(ProviderError::NotCapable)
     }
 
-    /// Calls a method and gives what comes out, an instance of [`Operation::output`] with `ReturnValue`.
+    /// Calls a method and returns its output, an instance of [`Operation::output`] with `ReturnValue`.
     ///
-    /// A method that ran and failed is no error: its `ReturnValue` tells.
+    /// A method that was executed and failed is not an error; its `ReturnValue` holds the result.
     ///
     /// # Errors
-    /// What kept it from running.
+    /// The reason why it could not be executed.
     fn invoke(&self, _call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         Err(ProviderError::NotCapable)
     }
 
-    /// Gives an instance new values in the columns that have changed.
+    /// Changes the columns `changed` of an instance.
     ///
     /// # Errors
-    /// What kept it from changing.
+    /// The reason why it could not be changed.
     fn put(
         &self,
         _context: &Context,
@@ -64,50 +65,52 @@ pub trait Provider: Send + Sync {
         Err(ProviderError::NotCapable)
     }
 
-    /// Makes an instance and says what it is called.
+    /// Creates an instance and returns its path.
     ///
     /// # Errors
-    /// What kept it from being made.
+    /// The reason why it could not be created.
     fn create(&self, _context: &Context, _instance: &Instance) -> Result<ObjectPath, ProviderError> {
         Err(ProviderError::NotCapable)
     }
 
-    /// Lets go of what it holds elsewhere, such as sessions with other machines; whoever asks afterwards may make it
-    /// take that again. Nothing by default.
+    /// Releases external resources, such as sessions with other machines. Later calls may acquire them again.
+    /// Does nothing by default.
     fn close(&self) {}
 
-    /// Removes the instance with some keys; `false` if there is none.
+    /// Deletes the instance with these keys. Returns `false` if it does not exist.
     ///
     /// # Errors
-    /// What kept it from going.
+    /// The reason why it could not be deleted.
     fn delete(&self, _lookup: &Lookup<'_>) -> Result<bool, ProviderError> {
         Err(ProviderError::NotCapable)
     }
 
-    /// Begins to listen for events of a class of events, or for changes of the instances of another class.
+    /// Starts to watch for events of an event class, or for changes of instances of another class.
     ///
-    /// Unlike the others, this is called within the runtime, and must not wait. It listens from then on.
-    /// `None`, the default, is for changes that are found only by looking, and for events nobody can tell of.
+    /// Unlike the other methods, it is called within the runtime and must not block. Watching begins before
+    /// it returns.
+    /// `None`, the default, means that changes are found by polling, and that the provider reports no such
+    /// events.
     ///
     /// # Errors
-    /// What kept it from listening, where that makes looking useless as well.
+    /// The reason why it cannot watch, if polling would not work either.
     fn watch(&self, _watch: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
         Ok(None)
     }
 }
 
-/// Where instances are kept.
+/// Storage of instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
-    /// With what they are instances of: processes, services, devices.
+    /// The provider: instances exist with the objects they represent, such as processes, services and devices.
     Provider,
-    /// In the repository.
+    /// The repository.
     Repository,
 }
 
-/// For whom something is done, and until when.
+/// Caller and deadline of a request.
 ///
-/// There is none that does not say whose rights count.
+/// There is no context without a caller whose rights apply.
 #[derive(Clone, Debug)]
 pub struct Context {
     caller: Arc<str>,
@@ -115,50 +118,50 @@ pub struct Context {
     deadline: Option<Instant>,
 }
 
-/// Whose rights count.
+/// Rights that apply to a request.
 #[derive(Clone, Debug)]
 enum Standing {
-    /// Those that the kernel gives this process.
+    /// Rights of this process.
     Process,
-    /// Those that descriptors give a caller, here or elsewhere.
+    /// Rights that descriptors grant a caller, who may be on another machine.
     Caller { token: Arc<Token>, is_remote: bool },
 }
 
 impl Context {
-    /// Something that this process does for the user it runs as: no descriptor of a namespace is asked, because
-    /// whoever runs the process could as well change it.
+    /// Returns the context of this process itself. Namespace descriptors are not checked, because the user
+    /// who runs the process could change them anyway.
     #[must_use]
     pub fn of_this_process(caller: impl Into<Arc<str>>) -> Self {
         Self { caller: caller.into(), standing: Standing::Process, deadline: None }
     }
 
-    /// Something done for somebody on this machine who has proven to be that.
+    /// Returns the context of an authenticated caller on this machine.
     #[must_use]
     pub fn local(caller: impl Into<Arc<str>>, token: impl Into<Arc<Token>>) -> Self {
         let standing = Standing::Caller { token: token.into(), is_remote: false };
         Self { caller: caller.into(), standing, deadline: None }
     }
 
-    /// Something done for somebody who came over the network.
+    /// Returns the context of an authenticated caller on another machine.
     #[must_use]
     pub fn remote(caller: impl Into<Arc<str>>, token: impl Into<Arc<Token>>) -> Self {
         let standing = Standing::Caller { token: token.into(), is_remote: true };
         Self { caller: caller.into(), standing, deadline: None }
     }
 
-    /// The same with a limit.
+    /// Returns the context with a time limit.
     #[must_use]
     pub fn within(self, limit: Duration) -> Self {
         Self { deadline: Instant::now().checked_add(limit), ..self }
     }
 
-    /// The name of whoever asks.
+    /// Returns the name of the caller.
     #[must_use]
     pub fn caller(&self) -> &str {
         &self.caller
     }
 
-    /// Who asks, as descriptors know it; `None` for this process itself.
+    /// Returns the token of the caller; `None` for this process itself.
     #[must_use]
     pub fn token(&self) -> Option<&Token> {
         match &self.standing {
@@ -167,51 +170,51 @@ impl Context {
         }
     }
 
-    /// Whether it was asked from another machine.
+    /// Returns whether the request comes from another machine.
     #[must_use]
     pub fn is_remote(&self) -> bool {
         matches!(self.standing, Standing::Caller { is_remote: true, .. })
     }
 
-    /// When an answer is of no use any more.
+    /// Returns the time after which a response is useless.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 }
 
-/// Which instance is meant.
+/// Request for one instance.
 #[derive(Clone, Copy, Debug)]
 pub struct Lookup<'a> {
-    /// For whom.
+    /// Caller.
     pub context: &'a Context,
-    /// Its class.
+    /// Class of the instance.
     pub class: &'a Arc<Class>,
-    /// The values of [`Class::keys`], of their types.
+    /// Values of [`Class::keys`], with their declared types.
     pub keys: &'a [Value],
-    /// What is wanted of it; the rest may stay NULL.
+    /// Requested columns; others may stay NULL.
     pub columns: &'a ColumnSet,
 }
 
-/// A method that is called.
+/// Method call.
 #[derive(Clone, Copy, Debug)]
 pub struct MethodCall<'a> {
-    /// For whom.
+    /// Caller.
     pub context: &'a Context,
-    /// The class it is called on.
+    /// Class it is called on.
     pub class: &'a Arc<Class>,
     /// The method.
     pub operation: &'a Operation,
-    /// On what.
+    /// Class or instance it is called on.
     pub target: Target<'a>,
-    /// What goes in, an instance of [`Operation::input`].
+    /// Input parameters, an instance of [`Operation::input`].
     pub input: &'a Instance,
 }
 
-/// What a method is called on.
+/// Target of a method call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Target<'a> {
-    /// The class, by a static method.
+    /// The class, for a static method.
     Class,
     /// The instance with these keys.
     Instance(&'a [Value]),

@@ -1,6 +1,6 @@
-//! What is registered to be told of events for good: filters, consumers, and what binds them. Anybody who could
-//! register something in the name of somebody else would have it done with the rights of that one, so who has made
-//! it is written here and nowhere else, and what a filter asks for its creator must be allowed to ask.
+//! Permanent event registrations: filters, consumers and their bindings. Consumers run with the rights of the
+//! creator, so a caller must not be able to register on behalf of another. Therefore the creator is set only
+//! here, and the query of a filter must be permitted for its creator.
 
 use cim::wql::{self, Query};
 use cim::{Class, Column, Instance, Namespace, Value};
@@ -8,22 +8,22 @@ use cim::{Class, Column, Instance, Namespace, Value};
 use crate::event::is_question;
 use crate::{Context, Engine, Error, Rights};
 
-/// Whether instances of a class are registered for events.
+/// Returns whether instances of a class are event registrations.
 pub(crate) fn is_registered(class: &Class) -> bool {
     ["__EventFilter", "__EventConsumer", "__FilterToConsumerBinding"].iter().any(|own| class.is_a(own))
 }
 
-/// The rights that registering takes, beside those of writing.
+/// Returns the rights needed to register, in addition to those for writing.
 pub(crate) fn rights(class: &Class) -> Rights {
     if is_registered(class) { Rights::FULL_WRITE_REP | Rights::SUBSCRIBE } else { Rights::empty() }
 }
 
 impl Engine {
-    /// Writes who registers something, whatever it says of that itself, and refuses a filter with a query that is
-    /// wrong or not for its creator. Gives the column that was written.
+    /// Sets the creator of a registration, whatever the instance contains, and rejects a filter whose query
+    /// is invalid or not permitted for its creator. Returns the column that was set.
     ///
     /// # Errors
-    /// [`Error::AccessDenied`], and those of the query.
+    /// [`Error::AccessDenied`], and errors of the query.
     pub(crate) fn register(
         &self,
         context: &Context,
@@ -34,7 +34,7 @@ impl Engine {
             return Ok(None);
         }
         self.admit(context, namespace, rights(instance.class()))?;
-        // This process itself is whoever may write the file.
+        // This process itself acts for the user who owns the file.
         let creator = context.token().map_or(Value::Null, |token| {
             Value::Array(token.user().encode().into_iter().map(Value::Uint8).collect())
         });

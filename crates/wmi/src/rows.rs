@@ -1,4 +1,4 @@
-//! Rows on their way from the thread that finds them to whoever has asked for them.
+//! Row queue between the thread that produces rows and the consumer.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,17 +10,17 @@ use tokio::time::timeout;
 
 use crate::{Error, ProviderError};
 
-/// Rows, as they come. Dropping it ends the search for more.
+/// Rows of a query. Dropping it stops the search.
 #[derive(Debug)]
 pub struct Rows {
     queue: Arc<Queue>,
     patience: Duration,
-    /// The class that was asked for, for errors.
+    /// Queried class, for errors.
     class: Name,
 }
 
 impl Rows {
-    /// The rows that `search` finds on a thread of its own, of which no more than `ahead` wait to be taken.
+    /// Runs `search` on a separate thread and returns its rows, of which at most `ahead` are queued.
     pub(crate) fn found_by(
         search: impl FnOnce(&Finder) + Send + 'static,
         ahead: usize,
@@ -29,7 +29,7 @@ impl Rows {
     ) -> Self {
         let queue = Arc::new(Queue { most: ahead.max(1), ..Queue::default() });
         let finder = Finder(Arc::clone(&queue));
-        // The queue tells how it ends, together with the last row, so nobody is woken a second time for that.
+        // The queue signals the end together with the last row, so the consumer is not woken twice.
         drop(tokio::task::spawn_blocking(move || {
             search(&finder);
             finder.end(End::Complete);
@@ -37,9 +37,9 @@ impl Rows {
         Self { queue, patience, class }
     }
 
-    /// The next row, or `None` at the end. After an error nothing follows.
+    /// Returns the next row, or `None` at the end. After an error there are no further rows.
     ///
-    /// May be dropped and called again: no row is lost by that.
+    /// Cancel-safe: no row is lost if the future is dropped.
     pub async fn next(&mut self) -> Option<Result<Instance, Error>> {
         let next = match self.queue.take(self.queue.most.div_ceil(2)) {
             Some(next) => next,
@@ -51,14 +51,14 @@ impl Rows {
         let row = match next {
             Next::Row(row) => row,
             Next::End(End::Complete) => return None,
-            // An end without error that is none.
+            // The search ended without signalling that it was complete.
             Next::End(End::Panicked) => {
                 let panicked = ProviderError::failed(Status::ProviderFailure, "the provider panicked");
                 Err(panicked.of(&self.class))
             }
         };
         if row.is_err() {
-            // What was found before that is of no use behind an error.
+            // Rows found before the error are dropped.
             self.queue.close();
         }
         Some(row)
@@ -71,18 +71,18 @@ impl Drop for Rows {
     }
 }
 
-/// The end of a search at which rows are found. If it is dropped before it was told that these are all, the search
-/// has panicked.
+/// Sender of rows for a search. Dropping it before the search has signalled its end means that the search
+/// panicked.
 #[derive(Debug)]
 pub(crate) struct Finder(Arc<Queue>);
 
 impl Finder {
-    /// Passes a row on; waits while too many are not yet taken. Says whether more are wanted.
+    /// Sends a row; blocks while the queue is full. Returns `false` once the consumer has stopped reading.
     pub(crate) fn send(&self, row: Result<Instance, Error>) -> bool {
         self.0.put(row)
     }
 
-    /// Whether nobody wants more.
+    /// Returns whether the consumer has stopped reading.
     pub(crate) fn is_closed(&self) -> bool {
         self.0.state().is_closed
     }
@@ -103,43 +103,43 @@ impl Drop for Finder {
     }
 }
 
-/// What waits between the two.
+/// Queue of rows.
 ///
-/// Waking a thread takes longer than finding a row, so neither side wakes the other for a single one: whoever takes
-/// rows is woken when half of what may wait is there, or looks by itself after [`A_MOMENT`]; whoever finds rows and
-/// has no room for more is woken when half of them were taken.
+/// Waking a thread takes longer than finding a row, so neither side wakes the other for a single row. The
+/// consumer is woken when the queue is half full, or checks by itself after [`A_MOMENT`]. The producer, when
+/// blocked on a full queue, is woken when the queue is half empty.
 #[derive(Debug, Default)]
 struct Queue {
-    /// How many rows may wait.
+    /// Maximum number of queued rows.
     most: usize,
     state: Mutex<State>,
-    /// So many rows are there as somebody waits for, or all there will be.
+    /// Signalled when as many rows are queued as the consumer waits for, or the search has ended.
     found: Notify,
-    /// There is room again.
+    /// Signalled when there is space again.
     room: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
     rows: VecDeque<Result<Instance, Error>>,
-    /// How many rows somebody waits for.
+    /// Number of rows that the consumer waits for.
     awaited: Option<usize>,
-    /// The search waits for room.
+    /// Whether the producer waits for space.
     is_full: bool,
-    /// There will be no more.
+    /// End of the search; `None` while it runs.
     end: Option<End>,
-    /// Nobody takes any more.
+    /// Whether the consumer has stopped reading.
     is_closed: bool,
 }
 
-/// How a search ended.
+/// Result of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Complete,
     Panicked,
 }
 
-/// What comes next.
+/// Next item for the consumer.
 #[derive(Debug)]
 enum Next {
     Row(Result<Instance, Error>),
@@ -165,7 +165,8 @@ impl Queue {
         true
     }
 
-    /// What comes next; if that is not known yet, whoever puts rows in is told to notify when there are `enough`.
+    /// Returns the next item if there is one. Otherwise it requests a notification once `enough` rows are
+    /// queued.
     fn take(&self, enough: usize) -> Option<Next> {
         let mut state = self.state();
         let row = state.rows.pop_front();
@@ -179,9 +180,9 @@ impl Queue {
         next
     }
 
-    /// What comes next, after [`Queue::take`] did not know.
+    /// Waits for the next item, after [`Queue::take`] returned `None`.
     async fn wait(&self) -> Next {
-        // Whether it was notified or not, what is there by then is taken.
+        // After the timeout or notification, all queued rows are taken.
         let _ = timeout(A_MOMENT, self.found.notified()).await;
         loop {
             if let Some(next) = self.take(1) {
@@ -191,7 +192,7 @@ impl Queue {
         }
     }
 
-    /// Lets go of what was not taken, and of whoever waits for room.
+    /// Drops queued rows, and unblocks the producer.
     fn close(&self) {
         let mut state = self.state();
         state.is_closed = true;
@@ -202,12 +203,13 @@ impl Queue {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // It is whole at any moment.
+        // The state is consistent whenever the lock is released, so poisoning is ignored.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// How long rows may be there before they are looked for: little to a person, and enough to find many.
+/// Time after which the consumer checks for rows by itself: short for people, and long enough to find many
+/// rows.
 const A_MOMENT: Duration = Duration::from_millis(2);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What a provider is told when rows are asked for, and where it puts them.
+//! Parameters of an enumeration, and the sink for its rows.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use cim::{Class, ColumnSet, Instance, Name, Value};
 
 use crate::{Context, ProviderError};
 
-/// A question for the rows of one class.
+/// Request for the rows of one class.
 #[derive(Clone, Debug)]
 pub struct Scan {
     pub(crate) context: Context,
@@ -19,87 +19,88 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// For whom.
+    /// Returns the caller.
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.context
     }
 
-    /// The class.
+    /// Returns the class.
     #[must_use]
     pub fn class(&self) -> &Arc<Class> {
         &self.class
     }
 
-    /// The class that the question names: this one, or one above it.
+    /// Returns the class that the query names: this class or a superclass.
     ///
-    /// A class whose rows are too many to go through refuses who asks for all of them, but not who asks for all of
-    /// many classes.
+    /// A class with too many rows may reject an enumeration of itself, but must not reject the enumeration of
+    /// a superclass.
     #[must_use]
     pub fn asked(&self) -> &Name {
         &self.asked
     }
 
-    /// The columns that are looked at: those that are wanted, those that decide, and the keys.
+    /// Returns the required columns: selected ones, those of the condition, and the keys.
     #[must_use]
     pub fn columns(&self) -> &ColumnSet {
         &self.columns
     }
 
-    /// Those of them that decide whether a row is wanted.
+    /// Returns the columns of the condition.
     #[must_use]
     pub fn deciding(&self) -> &ColumnSet {
         self.predicate.columns()
     }
 
-    /// The values that the properties of these names must have, if the question leaves none of them open: for
-    /// providers who find rows by other properties than keys.
+    /// Returns the values that these properties must have, if the query restricts all of them: for providers
+    /// that look rows up by properties other than keys.
     ///
-    /// As [`Predicate::pinned`]; `None` also if the class has no such property.
+    /// See [`Predicate::pinned`]; also `None` if the class does not have one of the properties.
     #[must_use]
     pub fn pinned(&self, names: &[&str]) -> Option<Vec<Vec<Value>>> {
         let columns = names.iter().map(|name| self.class.column(name)).collect::<Option<Vec<_>>>()?;
         self.predicate.pinned(&columns)
     }
 
-    /// The earliest moment that the property of a name can have in a row that is wanted, in microseconds since 1970.
+    /// Returns the earliest time, in microseconds since 1970, that this property can have in a matching row.
     ///
-    /// As [`Predicate::not_before`]; `None` also if the class has no such property.
+    /// See [`Predicate::not_before`]; also `None` if the class does not have the property.
     #[must_use]
     pub fn not_before(&self, name: &str) -> Option<i64> {
         self.predicate.not_before(self.class.column(name)?)
     }
 
-    /// Whether a row is wanted; its deciding columns must be filled. Rows are asked about again afterwards.
+    /// Returns whether a row matches; the columns of the condition must be set. The engine checks every row
+    /// again.
     #[must_use]
     pub fn wants(&self, row: &Instance) -> bool {
         self.predicate.evaluate(row)
     }
 }
 
-/// Where a provider puts its rows.
+/// Sink for the rows of a provider.
 pub struct Sink<'a> {
-    /// Takes a row and says whether more are wanted.
+    /// Sends a row; returns `false` once the consumer has stopped reading.
     pub(crate) take: &'a mut dyn FnMut(Instance) -> bool,
-    /// Whether anybody still waits.
+    /// Returns whether the consumer is still reading.
     pub(crate) is_awaited: &'a dyn Fn() -> bool,
     pub(crate) scan: &'a Scan,
 }
 
 impl Sink<'_> {
-    /// Passes a row on if it is wanted; waits while too many are not yet taken.
+    /// Sends a row if it matches; blocks while the queue is full.
     ///
     /// # Errors
-    /// [`ProviderError::Stopped`] when nobody wants more.
+    /// [`ProviderError::Stopped`] once the consumer has stopped reading or the deadline has passed.
     pub fn push(&mut self, row: Instance) -> Result<(), ProviderError> {
         self.go_on()?;
         if !self.scan.wants(&row) || (self.take)(row) { Ok(()) } else { Err(ProviderError::Stopped) }
     }
 
-    /// Whether rows are still wanted; for providers who do much between rows.
+    /// Checks whether rows are still wanted; for providers with much work between rows.
     ///
     /// # Errors
-    /// [`ProviderError::Stopped`] when they are not.
+    /// [`ProviderError::Stopped`] once the consumer has stopped reading or the deadline has passed.
     pub fn go_on(&self) -> Result<(), ProviderError> {
         let is_late = self.scan.context.deadline().is_some_and(|deadline| Instant::now() >= deadline);
         if is_late || !(self.is_awaited)() { Err(ProviderError::Stopped) } else { Ok(()) }

@@ -1,7 +1,7 @@
-//! Who may do what in a namespace: the second gate of WMI, behind that of the resource (MS-WMI 5.2).
+//! Namespace security: the second access check of WMI, after that of the resource (MS-WMI 5.2).
 //!
-//! Every namespace has a descriptor, its own or what it inherits; what is asked for is compared with it before a
-//! provider hears of it. Behind this gate the kernel decides what providers can do for somebody.
+//! Every namespace has a descriptor, its own or an inherited one, which is checked before any provider is
+//! called. What a provider can then do for the caller is decided by the kernel.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,20 +17,20 @@ mod system_security;
 pub(crate) use system_security::SystemSecurity;
 
 bitflags::bitflags! {
-    /// What somebody may do in a namespace (MS-WMI 5.2, Win32 access rights of WMI).
+    /// Rights in a namespace (MS-WMI 5.2, access rights of WMI).
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct Rights: u32 {
         /// Read: SDDL `CC`.
         const ENABLE = 0x1;
         /// Call methods: `DC`.
         const METHOD_EXECUTE = 0x2;
-        /// Write classes and instances of the repository, those of the system too: `LC`.
+        /// Write classes and instances of the repository, including system classes: `LC`.
         const FULL_WRITE_REP = 0x4;
         /// Write instances of the repository: `SW`.
         const PARTIAL_WRITE_REP = 0x8;
-        /// Write instances that providers have: `RP`.
+        /// Write instances served by providers: `RP`.
         const WRITE_PROVIDER = 0x10;
-        /// All this from another machine: `WP`.
+        /// Access from another machine: `WP`.
         const REMOTE_ENABLE = 0x20;
         /// Receive events: `DT`.
         const SUBSCRIBE = 0x40;
@@ -43,27 +43,27 @@ bitflags::bitflags! {
     }
 }
 
-/// The descriptor of `root` where nobody has set another, from which all namespaces inherit.
+/// Descriptor of `root` unless another is set; all namespaces inherit from it.
 ///
-/// Administrators may do everything; who has proven a name, and services, may read, call methods and write what
-/// providers let them, but only on the machine itself. Windows gives administrators neither `SUBSCRIBE` nor
-/// `PUBLISH` by name, but lets them.
+/// Administrators have full access. Authenticated users and services may read, call methods and write
+/// instances of providers, but only from the machine itself. On Windows the descriptor does not list
+/// `SUBSCRIBE` and `PUBLISH` for administrators, but they are permitted nevertheless.
 pub const ROOT_NAMESPACE_SDDL: &str =
     "O:BAG:BAD:(A;CI;CCDCLCSWRPWPDTLORCWD;;;BA)(A;CI;CCDCRP;;;NS)(A;CI;CCDCRP;;;LS)(A;CI;CCDCRP;;;AU)";
 
-/// Where the descriptors of namespaces are kept.
+/// Storage of namespace descriptors.
 pub trait Descriptors: Send + Sync {
-    /// What was set for a namespace itself; `None` if it only inherits.
+    /// Returns the descriptor set for a namespace itself; `None` if it only inherits.
     fn descriptor(&self, namespace: &Namespace) -> Option<Guard>;
 
-    /// Sets it. May wait for files.
+    /// Sets the descriptor. May block on files.
     ///
     /// # Errors
-    /// What kept it from being set.
+    /// The reason why it could not be set.
     fn replace(&self, namespace: &Namespace, descriptor: Guard) -> Result<(), ProviderError>;
 }
 
-/// Descriptors that are gone with the process.
+/// Descriptors stored in memory only.
 #[derive(Debug, Default)]
 pub struct InMemory {
     set: RwLock<HashMap<Namespace, Guard>>,
@@ -82,31 +82,32 @@ impl Descriptors for InMemory {
 }
 
 impl Engine {
-    /// Whether somebody may do something in a namespace. Reading belongs to everything, and from another machine
-    /// [`Rights::REMOTE_ENABLE`] too.
+    /// Checks whether the caller has rights in a namespace. The right to read is always required, and for
+    /// remote callers also [`Rights::REMOTE_ENABLE`].
     ///
-    /// Whatever the engine does asks this itself; it is here for those who tell of classes or events.
+    /// All operations of the engine call it themselves; it is public for code that exposes classes or events.
     ///
     /// # Errors
+    /// [`Error::AccessDenied`] with the missing rights, or [`Error::NoNamespace`].
     /// [`Error::AccessDenied`] with what is missing, [`Error::NoNamespace`].
     pub fn admit(&self, context: &Context, namespace: &Namespace, rights: Rights) -> Result<(), Error> {
         self.table(namespace)?;
         admit(self.descriptors().as_ref(), context, namespace, rights)
     }
 
-    /// Says that descriptors of namespaces may be others now: whoever is subscribed is judged again, and hears no more
-    /// if it may not. Whoever keeps descriptors that others can change tells the engine so.
+    /// Reports that namespace descriptors may have changed: access of all subscribers is checked again, and
+    /// subscriptions without access end. Call it if descriptors are stored where others can change them.
     pub fn judge_again(&self) {
         self.inner.lineage.judge_again();
     }
 
-    /// The descriptor that decides in a namespace: its own entries before those it inherits.
+    /// Returns the effective descriptor of a namespace: its own entries before inherited ones.
     #[must_use]
     pub fn descriptor(&self, namespace: &Namespace) -> Guard {
         effective(self.descriptors().as_ref(), namespace)
     }
 
-    /// The rights that it takes to write instances of a class.
+    /// Checks the rights needed to write instances of a class.
     pub(crate) fn admit_writing(
         &self,
         context: &Context,
@@ -119,7 +120,7 @@ impl Engine {
             Storage::Repository if class.as_str().starts_with("__") => {
                 self.admit(context, namespace, Rights::FULL_WRITE_REP)
             }
-            // Whoever may write everything may also write something.
+            // The right to write everything includes partial writes.
             Storage::Repository => self
                 .admit(context, namespace, Rights::FULL_WRITE_REP)
                 .or_else(|_| self.admit(context, namespace, Rights::PARTIAL_WRITE_REP)),
@@ -132,7 +133,8 @@ impl Rights {
         AccessMask::from_bits(self.bits())
     }
 
-    /// What a method takes to be called; those of `__SystemSecurity` are about the descriptor itself.
+    /// Returns the rights needed to call a method; those of `__SystemSecurity` depend on their effect on the
+    /// descriptor.
     pub(crate) fn to_call(class: &cim::Name, method: &cim::Name) -> Self {
         if *class != *"__SystemSecurity" {
             return Self::METHOD_EXECUTE;
@@ -154,7 +156,7 @@ impl fmt::Display for Rights {
     }
 }
 
-/// Whether somebody may do something in a namespace that there is.
+/// Checks whether the caller has rights in an existing namespace.
 pub(crate) fn admit(
     descriptors: &dyn Descriptors,
     context: &Context,
@@ -173,7 +175,7 @@ pub(crate) fn admit(
     Err(Error::AccessDenied { namespace: namespace.clone(), missing: missing.collect(), caller })
 }
 
-/// What decides in a namespace: from `root` downwards, what was set for each with what it inherits.
+/// Returns the effective descriptor of a namespace, computed from `root` downwards.
 pub(crate) fn effective(descriptors: &dyn Descriptors, namespace: &Namespace) -> Guard {
     let above = std::iter::successors(Some(namespace.clone()), Namespace::parent);
     let mut way: Vec<Namespace> = above.collect();
@@ -186,12 +188,12 @@ pub(crate) fn effective(descriptors: &dyn Descriptors, namespace: &Namespace) ->
             (None, None) => Guard::parse(ROOT_NAMESPACE_SDDL).ok(),
         };
     }
-    // Nobody enters where nothing is known to decide.
+    // Without any descriptor, access is denied.
     let decided = decided.unwrap_or_else(Guard::nobody);
     rebuilt(&decided, |dacl| dacl.aces.iter_mut().for_each(|ace| ace.rights = specific(ace.rights)))
 }
 
-/// A descriptor as it is kept: without what comes by inheritance again.
+/// Returns a descriptor as stored: without inherited entries.
 pub(crate) fn own_part(descriptor: Guard) -> Guard {
     rebuilt(&descriptor, |dacl| {
         if !dacl.flags.contains(AclFlags::PROTECTED) {
@@ -200,8 +202,8 @@ pub(crate) fn own_part(descriptor: Guard) -> Guard {
     })
 }
 
-/// The descriptor of a namespace in another: its own entries, then those of the one above that go on to containers
-/// (MS-DTYP 2.5.3.4).
+/// Returns the descriptor of a namespace in its parent: its own entries, then those of the parent that
+/// containers inherit (MS-DTYP 2.5.3.4).
 fn inherit(above: &Guard, own: Option<&Guard>) -> Guard {
     let closed = own.and_then(|own| own.dacl()).is_some_and(|dacl| dacl.flags.contains(AclFlags::PROTECTED));
     let base = own.unwrap_or(above);
@@ -226,7 +228,7 @@ fn inherit(above: &Guard, own: Option<&Guard>) -> Guard {
     })
 }
 
-/// The descriptor with another list; nobody enters if it would be too long.
+/// Returns the descriptor with another list. If the list would be too long, access is denied to everyone.
 fn rebuilt(descriptor: &Guard, change: impl FnOnce(&mut Dacl)) -> Guard {
     let mut dacl = descriptor.dacl().cloned().unwrap_or(Dacl { flags: AclFlags::NONE, aces: Vec::new() });
     change(&mut dacl);
@@ -239,7 +241,7 @@ fn rebuilt(descriptor: &Guard, change: impl FnOnce(&mut Dacl)) -> Guard {
     parts.and_then(Guard::new).unwrap_or_else(|_| Guard::nobody())
 }
 
-/// What the generic rights mean for a namespace.
+/// Maps generic rights to the rights of a namespace.
 fn specific(rights: AccessMask) -> AccessMask {
     let generic = [
         (AccessMask::GENERIC_ALL, Rights::all()),

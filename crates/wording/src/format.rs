@@ -8,8 +8,10 @@ mod yaml;
 
 use xml::{Element, Writer};
 
-pub use text::harmless;
 pub use tree::Tree;
+
+pub use crate::terminal::harmless;
+use crate::terminal::harmless_markup;
 
 /// The form of what is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub enum Format {
     Text,
     /// XML, one element a line, indented.
     Pretty,
-    /// The XML as it arrived.
+    /// The XML as it arrived, with references for characters that steer a terminal.
     Xml,
     /// One JSON document; an enumeration is an array.
     Json,
@@ -50,8 +52,8 @@ impl Format {
         let mut out = match self {
             Self::Text => return text::print(element),
             Self::Yaml => return yaml::print(&Tree::of(element)),
-            Self::Pretty => pretty::print(element, 0),
-            Self::Xml => alone(element),
+            Self::Pretty => harmless_markup(&pretty::print(element, 0)),
+            Self::Xml => harmless_markup(&alone(element)),
             Self::Json => json::print(&Tree::of(element), json::Layout::Indented),
             Self::Ndjson => Tree::of(element).json_line(),
         };
@@ -93,7 +95,7 @@ impl Results {
     pub fn item(&mut self, element: Element<'_>) -> String {
         self.items += 1;
         match self.format {
-            Format::Pretty => pretty::print(element, 1) + "\n",
+            Format::Pretty => harmless_markup(&pretty::print(element, 1)) + "\n",
             Format::Json => {
                 let comma = if self.items == 1 { "\n" } else { ",\n" };
                 format!("{comma}{}", Tree::of(element).json_line())

@@ -31,6 +31,7 @@ pub mod format;
 pub mod locator;
 pub mod markup;
 pub mod oracle;
+pub mod terminal;
 
 pub use failure::Failure;
 pub use format::Format;

@@ -8,6 +8,7 @@ use std::str::Chars;
 use xml::{Bounds, Document};
 
 use crate::format::{Format, Tree};
+use crate::terminal::steers;
 
 /// What a service answers is printed so that it cannot steer a terminal, and JSON and XML read back as the same.
 ///
@@ -21,7 +22,6 @@ pub fn printed(octets: &[u8]) {
     names_come_once(&tree);
     for format in [Format::Text, Format::Json, Format::Ndjson, Format::Yaml] {
         let printed = format.print(document.root());
-        let steers = |letter: char| letter.is_control() && !matches!(letter, '\t' | '\n');
         assert!(!printed.contains(steers), "{format:?}: {printed:?}");
     }
     let line = Format::Ndjson.print(document.root());
@@ -35,6 +35,7 @@ pub fn printed(octets: &[u8]) {
     let roomy = Bounds { octets: 1 << 24, attributes: 1_000, namespaces: 1_000, ..Bounds::default() };
     for format in [Format::Xml, Format::Pretty] {
         let printed = format.print(document.root());
+        assert!(!printed.contains(steers), "{format:?}: {printed:?}");
         let again =
             Document::parse(printed.as_str(), &roomy).unwrap_or_else(|error| panic!("{error}\n{printed}"));
         assert_eq!(Tree::of(again.root()), tree, "{printed}");

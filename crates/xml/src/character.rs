@@ -1,11 +1,12 @@
-//! Which characters XML 1.0 allows where (Extensible Markup Language 1.0, 2.2 and 2.3).
+//! Character classes of XML 1.0 (Extensible Markup Language 1.0, sections 2.2 and 2.3).
 
-/// A character that may stand in a document at all (production `Char`).
+/// Returns whether a document may contain the character (production `Char`).
 pub(crate) fn is_legal(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
-/// The first character of an unqualified name (production `NameStartChar` without the colon).
+/// Returns whether an unqualified name may begin with the character (production `NameStartChar` without the
+/// colon).
 pub(crate) fn starts_name(c: char) -> bool {
     matches!(c,
         'A'..='Z' | 'a'..='z' | '_'
@@ -15,19 +16,20 @@ pub(crate) fn starts_name(c: char) -> bool {
         | '\u{FDF0}'..='\u{FFFD}' | '\u{10000}'..='\u{EFFFF}')
 }
 
-/// A further character of an unqualified name (production `NameChar` without the colon).
+/// Returns whether an unqualified name may continue with the character (production `NameChar` without the
+/// colon).
 pub(crate) fn continues_name(c: char) -> bool {
     starts_name(c)
         || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')
 }
 
-/// The length in octets of the unqualified name that a text begins with; zero if it begins with none.
+/// Returns the length in bytes of the unqualified name at the start of the text; zero if it starts otherwise.
 pub(crate) fn name_length(text: &str) -> usize {
     let octets = text.as_bytes();
     let continues = |octet: &&u8| octet.is_ascii_alphanumeric() || matches!(**octet, b'_' | b'-' | b'.');
     let length = octets.iter().take_while(continues).count();
     match octets.get(length) {
-        // Nearly every name is one of ASCII.
+        // Fast path: nearly every name is ASCII.
         None | Some(..0x80) => match octets.first() {
             Some(first) if first.is_ascii_alphabetic() || *first == b'_' => length,
             _ => 0,
@@ -43,15 +45,15 @@ pub(crate) fn name_length(text: &str) -> usize {
     }
 }
 
-/// White space between the parts of markup (production `S`).
+/// Returns whether the byte is white space between the parts of markup (production `S`).
 pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// Finds the first character that [`is_legal`] refuses; fast on text without one.
+/// Finds the first character that [`is_legal`] rejects; fast on text without one.
 pub(crate) fn first_illegal(text: &str) -> Option<usize> {
-    // Every illegal character is an ASCII control or begins with the octet 0xEF (U+FFFE and U+FFFF), so
-    // one pass without branches settles nearly every text.
+    // Every illegal character is an ASCII control character or begins with the byte 0xEF (U+FFFE and U+FFFF),
+    // so one pass without branches accepts nearly every text.
     let mut suspect = false;
     for &byte in text.as_bytes() {
         suspect |= (byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) || byte == 0xEF;

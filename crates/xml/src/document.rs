@@ -1,4 +1,4 @@
-//! The tree that was read, and how to walk it.
+//! The parsed tree of a document and its navigation.
 
 use std::borrow::Cow;
 
@@ -6,9 +6,9 @@ use crate::error::ReadError;
 use crate::reader::{self, Bounds};
 use crate::reference;
 
-/// A whole XML document: its text and a flat tree of positions in it.
+/// A whole XML document: its text and a flat tree of positions in that text.
 ///
-/// It owns its text, so it can travel between tasks; elements borrow from it.
+/// The document owns its text, so it can be moved between tasks. Elements borrow from it.
 pub struct Document {
     pub(crate) text: Box<str>,
     /// INVARIANT: never empty; the first node is the root element.
@@ -18,19 +18,19 @@ pub struct Document {
     pub(crate) namespaces: Vec<Uri>,
 }
 
-/// A piece of the document's text, from octet `0` up to octet `1`.
+/// A range of the document's text, from byte `0` up to but not including byte `1`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span(pub(crate) u32, pub(crate) u32);
 
-/// "No such node".
+/// Index that means "no such node".
 pub(crate) const NONE: u32 = u32::MAX;
-/// The namespace of names without one.
+/// Index of the empty namespace, used for names without one.
 pub(crate) const NO_NAMESPACE: u32 = 0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Element,
-    /// Character data that stands in the source as it is meant.
+    /// Character data that needs no decoding.
     Text,
     /// Character data with references or line ends to resolve.
     CodedText,
@@ -44,9 +44,9 @@ pub(crate) struct Node {
     pub(crate) prefix: Span,
     pub(crate) local: Span,
     pub(crate) namespace: u32,
-    /// From, and how many.
+    /// Index of the first attribute in `Document::attributes`, and their number.
     pub(crate) attributes: (u32, u32),
-    /// From, and how many.
+    /// Index of the first declaration in `Document::declarations`, and their number.
     pub(crate) declarations: (u32, u32),
     pub(crate) parent: u32,
     pub(crate) first_child: u32,
@@ -59,7 +59,7 @@ pub(crate) struct RawAttribute {
     pub(crate) local: Span,
     pub(crate) namespace: u32,
     pub(crate) value: Span,
-    /// The value has references or white space to resolve.
+    /// Whether the value has references or white space to resolve.
     pub(crate) coded: bool,
 }
 
@@ -76,22 +76,23 @@ pub(crate) enum Uri {
 }
 
 impl Document {
-    /// Reads a document; nothing in it is looked at beyond the bounds.
+    /// Parses a document. Parsing stops at the first bound that is exceeded.
     ///
     /// # Errors
-    /// [`ReadError`] says what is wrong and where. A `<!DOCTYPE` and processing instructions are always
-    /// refused (SOAP 1.2 part 1, section 5).
+    /// [`ReadError`] holds the reason and the byte offset. A `<!DOCTYPE` and processing instructions are
+    /// always rejected (SOAP 1.2 part 1, section 5).
     pub fn parse(text: impl Into<String>, bounds: &Bounds) -> Result<Self, ReadError> {
         reader::read(text.into(), bounds)
     }
 
-    /// The outermost element.
+    /// Returns the root element.
     #[must_use]
     pub fn root(&self) -> Element<'_> {
         Element { document: self, index: 0 }
     }
 
-    /// The element at a place remembered with [`Element::place`] on this document.
+    /// Returns the element at a position that [`Element::place`] returned for this document, or `None` if
+    /// there is no element.
     #[must_use]
     pub fn at(&self, place: Place) -> Option<Element<'_>> {
         match self.node(place.0) {
@@ -100,7 +101,7 @@ impl Document {
         }
     }
 
-    /// The text that was read.
+    /// Returns the text of the whole document.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.text
@@ -128,11 +129,11 @@ pub(crate) fn slice(text: &str, span: Span) -> &str {
     text.get(start..end).unwrap_or_default()
 }
 
-/// Which element of a document, without borrowing it.
+/// Position of an element in its document; does not borrow the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place(u32);
 
-/// One element of a [`Document`].
+/// An element of a [`Document`].
 #[derive(Clone, Copy)]
 pub struct Element<'a> {
     document: &'a Document,
@@ -140,38 +141,38 @@ pub struct Element<'a> {
 }
 
 impl<'a> Element<'a> {
-    /// The name without its prefix.
+    /// Returns the local name, without the prefix.
     #[must_use]
     pub fn name(&self) -> &'a str {
         self.node().map_or("", |node| self.document.slice(node.local))
     }
 
-    /// The URI of the namespace, empty if there is none.
+    /// Returns the namespace URI, empty if the element has none.
     #[must_use]
     pub fn namespace(&self) -> &'a str {
         self.node().map_or("", |node| self.document.uri(node.namespace))
     }
 
-    /// The prefix as it was written, empty if there was none.
+    /// Returns the prefix as written; empty for a name without a prefix.
     #[must_use]
     pub fn prefix(&self) -> &'a str {
         self.node().map_or("", |node| self.document.slice(node.prefix))
     }
 
-    /// Whether the element has this expanded name.
+    /// Returns whether the element has this namespace and local name.
     #[must_use]
     pub fn is(&self, namespace: &str, name: &str) -> bool {
         self.name() == name && self.namespace() == namespace
     }
 
-    /// The element this one stands in.
+    /// Returns the enclosing element, or `None` for the root.
     #[must_use]
     pub fn parent(&self) -> Option<Element<'a>> {
         let parent = self.node()?.parent;
         self.document.node(parent).map(|_| Element { document: self.document, index: parent })
     }
 
-    /// The elements directly inside, in order.
+    /// Returns the child elements in document order.
     pub fn children(&self) -> impl Iterator<Item = Element<'a>> + use<'a> {
         let document = self.document;
         self.nodes()
@@ -179,13 +180,13 @@ impl<'a> Element<'a> {
             .map(move |(index, _)| Element { document, index })
     }
 
-    /// The first element directly inside with this expanded name.
+    /// Returns the first child element with this namespace and local name.
     #[must_use]
     pub fn child(&self, namespace: &str, name: &str) -> Option<Element<'a>> {
         self.children().find(|child| child.is(namespace, name))
     }
 
-    /// The characters directly inside, with references resolved; those of inner elements do not count.
+    /// Returns the element's own text with references resolved, without the text of child elements.
     #[must_use]
     pub fn text(&self) -> Cow<'a, str> {
         let mut parts = self.nodes().filter(|(_, node)| node.kind != Kind::Element);
@@ -200,7 +201,8 @@ impl<'a> Element<'a> {
         Cow::Owned(text)
     }
 
-    /// The value of the attribute with this expanded name; the namespace is empty for most.
+    /// Returns the value of the attribute with this namespace and local name. Most attributes have no
+    /// namespace (`""`).
     #[must_use]
     pub fn attribute(&self, namespace: &str, name: &str) -> Option<Cow<'a, str>> {
         self.attributes()
@@ -208,14 +210,14 @@ impl<'a> Element<'a> {
             .map(|attribute| attribute.value())
     }
 
-    /// The attributes in order, without namespace declarations.
+    /// Returns the attributes in document order, without namespace declarations.
     pub fn attributes(&self) -> impl Iterator<Item = Attribute<'a>> + use<'a> {
         let document = self.document;
         let (from, count) = self.node().map_or((0, 0), |node| node.attributes);
         stretch(&document.attributes, from, count).iter().map(move |raw| Attribute { document, raw })
     }
 
-    /// Prefix and URI of the namespaces this element's own tag declares.
+    /// Returns prefix and URI of each namespace declared on this element itself.
     pub fn declarations(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         let document = self.document;
         let (from, count) = self.node().map_or((0, 0), |node| node.declarations);
@@ -224,7 +226,8 @@ impl<'a> Element<'a> {
             .map(move |declaration| (document.slice(declaration.prefix), document.uri(declaration.namespace)))
     }
 
-    /// The URI a prefix stands for here, as names inside text need it (`s:Sender`).
+    /// Returns the namespace URI bound to a prefix in the scope of this element, or `None`. Qualified names
+    /// in values, such as `s:Sender`, need it.
     #[must_use]
     pub fn resolve(&self, prefix: &str) -> Option<&'a str> {
         let mut here = Some(*self);
@@ -237,13 +240,13 @@ impl<'a> Element<'a> {
         None
     }
 
-    /// The markup of the element as it stands in the document.
+    /// Returns the markup of the element exactly as it is in the document.
     #[must_use]
     pub fn source(&self) -> &'a str {
         self.node().map_or("", |node| self.document.slice(node.source))
     }
 
-    /// Where the element stands, for [`Document::at`].
+    /// Returns the position of the element, for [`Document::at`].
     #[must_use]
     pub fn place(&self) -> Place {
         Place(self.index)
@@ -273,7 +276,7 @@ impl<'a> Element<'a> {
     }
 }
 
-/// One attribute of an [`Element`].
+/// An attribute of an [`Element`].
 #[derive(Clone, Copy)]
 pub struct Attribute<'a> {
     document: &'a Document,
@@ -281,25 +284,25 @@ pub struct Attribute<'a> {
 }
 
 impl<'a> Attribute<'a> {
-    /// The name without its prefix.
+    /// Returns the local name, without the prefix.
     #[must_use]
     pub fn name(&self) -> &'a str {
         self.document.slice(self.raw.local)
     }
 
-    /// The URI of the namespace, empty for a name without prefix.
+    /// Returns the namespace URI, empty for a name without prefix.
     #[must_use]
     pub fn namespace(&self) -> &'a str {
         self.document.uri(self.raw.namespace)
     }
 
-    /// The prefix as it was written, empty if there was none.
+    /// Returns the prefix as written; empty for a name without a prefix.
     #[must_use]
     pub fn prefix(&self) -> &'a str {
         self.document.slice(self.raw.prefix)
     }
 
-    /// The value with references resolved.
+    /// Returns the value with references resolved.
     #[must_use]
     pub fn value(&self) -> Cow<'a, str> {
         let raw = self.document.slice(self.raw.value);
@@ -314,7 +317,7 @@ fn stretch<T>(all: &[T], from: u32, count: u32) -> &[T] {
 
 impl std::fmt::Debug for Document {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Bodies may hold secrets, so only the shape is shown.
+        // Message bodies may contain secrets, so only the root name and the length are shown.
         f.debug_struct("Document")
             .field("root", &self.root().name())
             .field("octets", &self.text.len())

@@ -1,34 +1,34 @@
-//! From the octets of a message to text and back (WS-Management 13.1 makes UTF-8 and UTF-16 mandatory).
+//! Conversion between the bytes of a message and text (WS-Management 13.1 makes UTF-8 and UTF-16 mandatory).
 
-/// How the octets of a message stand for characters.
+/// Character encoding of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
     /// UTF-8, with or without a byte order mark.
     #[default]
     Utf8,
-    /// UTF-16; without a byte order mark the least significant octet comes first.
+    /// UTF-16; little-endian if there is no byte order mark.
     Utf16,
 }
 
-/// Why octets are not text.
+/// Why bytes cannot be decoded as text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodingError {
-    /// The name is not one that WS-Management services must know.
+    /// The character set is neither UTF-8 nor UTF-16, the two that WS-Management requires.
     #[error("character set {0:?} is not supported: use UTF-8 or UTF-16")]
     Unsupported(String),
-    /// The octets do not follow the rules of the encoding.
+    /// The bytes are not valid in the encoding.
     #[error("not valid {encoding} at octet {offset}")]
     Malformed {
         /// `UTF-8` or `UTF-16`.
         encoding: &'static str,
-        /// Where the first wrong octet stands, counted from zero.
+        /// Offset in bytes of the first invalid byte, counted from zero.
         offset: usize,
     },
 }
 
 impl Encoding {
-    /// The encoding a `charset` parameter names, in any case of letters.
+    /// Returns the encoding for the value of a `charset` parameter, case-insensitive.
     ///
     /// # Errors
     /// [`EncodingError::Unsupported`] for any other name.
@@ -43,7 +43,7 @@ impl Encoding {
         }
     }
 
-    /// The name in a `charset` parameter.
+    /// Returns the value for a `charset` parameter.
     #[must_use]
     pub fn charset(self) -> &'static str {
         match self {
@@ -52,10 +52,10 @@ impl Encoding {
         }
     }
 
-    /// Turns octets into text; a byte order mark is dropped, and for UTF-16 obeyed.
+    /// Decodes bytes to text and removes a byte order mark. In UTF-16 the mark selects the byte order.
     ///
     /// # Errors
-    /// [`EncodingError::Malformed`] with the place of the first wrong octet.
+    /// [`EncodingError::Malformed`] with the offset of the first invalid byte.
     pub fn decode(self, octets: Vec<u8>) -> Result<String, EncodingError> {
         match self {
             Self::Utf8 => decode_utf8(octets),
@@ -63,7 +63,7 @@ impl Encoding {
         }
     }
 
-    /// Turns text into octets; UTF-16 is written with a byte order mark, least significant octet first.
+    /// Encodes text. UTF-16 is little-endian and starts with a byte order mark.
     #[must_use]
     pub fn encode(self, text: String) -> Vec<u8> {
         match self {

@@ -1,48 +1,48 @@
-//! What can be wrong with a document.
+//! Errors of the parser.
 
 use std::fmt;
 
-/// What is wrong with a document, and where.
+/// Why a document was rejected, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} at octet {offset}")]
 pub struct ReadError {
-    /// Octets before the place, counted from zero.
+    /// Offset in bytes of the error, counted from zero.
     pub offset: usize,
-    /// What is wrong there.
+    /// Reason for the rejection.
     pub reason: Reason,
 }
 
-/// The exact reason of a [`ReadError`].
+/// Exact reason of a [`ReadError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
     /// The text ends inside the document.
     UnexpectedEnd,
-    /// There is no root element, or something other than white space beside it.
+    /// There is no root element, or there is content other than white space and comments outside it.
     NotOneRoot,
-    /// A `<!DOCTYPE`.
+    /// A `<!DOCTYPE` declaration, which is always rejected.
     DoctypeRefused,
-    /// A processing instruction.
+    /// A processing instruction, which is always rejected.
     InstructionRefused,
-    /// A character that XML does not allow.
+    /// A character that XML 1.0 does not allow.
     IllegalCharacter,
-    /// Something that should be a name is none.
+    /// A name is missing or malformed.
     BadName,
-    /// A tag that is not `<name attribute="value">`.
+    /// A tag is not of the form `<name attribute="value">`.
     BadTag,
-    /// An end tag that does not close the element that is open.
+    /// An end tag does not match the innermost open element.
     MismatchedEnd,
-    /// A reference other than the five of XML and those to characters.
+    /// A reference other than the five predefined entities and character references.
     UnknownReference,
-    /// The same attribute twice.
+    /// An attribute appears twice on one element.
     DuplicateAttribute,
-    /// A prefix that is not declared, or a declaration that is not allowed.
+    /// A prefix is not declared, or a namespace declaration is not allowed.
     BadNamespace,
-    /// `]]>` in text, or a comment with `--` in it.
+    /// `]]>` in text, or `--` in a comment.
     BadCharacterData,
-    /// One of the [`Bounds`](crate::Bounds) is passed.
+    /// The document exceeds one of the [`Bounds`](crate::Bounds).
     TooLarge(
-        /// Which one.
+        /// Name of the bound.
         &'static str,
     ),
 }

@@ -1,9 +1,9 @@
 //! XML as WS-Management uses it: namespaces, no DTD, no processing instructions, everything bounded.
 //!
-//! [`Document::parse`] reads a whole message into one flat tree that owns its text; values are slices of
-//! that text wherever no reference had to be resolved.
-//! [`Writer`] writes elements into one buffer and escapes what must be escaped, so that text from outside
-//! cannot become markup.
+//! [`Document::parse`] parses a whole message into one flat tree that owns its text; values borrow from that
+//! text unless a reference has to be resolved.
+//! [`Writer`] writes elements into one buffer and escapes text, so that text from outside cannot become
+//! markup.
 //!
 //! ```
 //! use telarch_xml::{Bounds, Document, Writer};
@@ -16,8 +16,8 @@
 //! # Ok::<(), telarch_xml::ReadError>(())
 //! ```
 //!
-//! Left out on purpose: DTDs and the entities they define, external references of any kind, validation
-//! against schemas, and mixed content beyond plain text.
+//! Deliberately not supported: DTDs and the entities they define, external references of any kind, schema
+//! validation, and mixed content beyond plain text.
 
 mod character;
 mod document;

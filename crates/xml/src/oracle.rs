@@ -1,11 +1,12 @@
-//! What must hold for any octets at all; fuzz targets and the corpus test call these.
+//! Properties that hold for any input; fuzz targets and the corpus test check them.
 
 use crate::{Bounds, Document, Element, Encoding, Writer};
 
-/// What is read, walked, copied and read again is the same, and reading never panics.
+/// Checks that a document survives parsing, copying, writing and parsing again unchanged, and that parsing
+/// never panics.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 pub fn document(octets: &[u8]) {
     let encoding = match octets {
         [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] => Encoding::Utf16,
@@ -16,7 +17,7 @@ pub fn document(octets: &[u8]) {
     let Ok(first) = Document::parse(text, &bounds) else { return };
     let mut writer = Writer::new();
     rewrite(&mut writer, first.root(), None);
-    // Written anew, every name of a namespace brings its own declaration.
+    // The rewritten document declares a namespace on every name, so it needs larger bounds.
     let roomy = Bounds { octets: 64 << 20, attributes: 100, namespaces: 2_000, ..Bounds::default() };
     let second = Document::parse(writer.finish(), &roomy).expect("what was written can be read");
     assert_same(first.root(), second.root());
@@ -26,9 +27,9 @@ pub fn document(octets: &[u8]) {
     assert_same(first.root(), third.root());
 }
 
-/// Writes an element anew, each with its own namespace declared as needed.
+/// Writes a copy of an element, declaring each namespace where it is used.
 fn rewrite(writer: &mut Writer, element: Element<'_>, outer: Option<&str>) {
-    // The namespace of `xml` cannot be the default one.
+    // The `xml` namespace must not be the default namespace.
     let is_xml = element.namespace() == XML;
     let outer = if is_xml {
         writer.start(&format!("xml:{}", element.name()));
@@ -76,5 +77,5 @@ fn assert_same(left: Element<'_>, right: Element<'_>) {
     }
 }
 
-/// The namespace of the prefix `xml`, which no other prefix may stand for.
+/// Namespace of the prefix `xml`, which must not be bound to any other prefix.
 const XML: &str = "http://www.w3.org/XML/1998/namespace";

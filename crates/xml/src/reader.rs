@@ -7,29 +7,29 @@ use crate::document::{
 use crate::error::{ReadError, Reason};
 use crate::reference::{reference_at, resolve_attribute};
 
-/// How large a document may be; reading stops at the first bound that is passed.
+/// Size limits of a document; parsing stops at the first one that is exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Octets of the whole text; at most 4 GiB whatever is asked.
+    /// Length of the whole text in bytes; values above 4 GiB are capped there.
     pub octets: usize,
-    /// Elements inside each other, the root counting one.
+    /// Nesting depth of elements; the root has depth one.
     pub depth: usize,
-    /// Elements and pieces of text together.
+    /// Number of elements and text nodes together.
     pub nodes: usize,
-    /// Attributes and namespace declarations of one element.
+    /// Number of attributes and namespace declarations of one element.
     pub attributes: usize,
-    /// Namespace declarations in force at one place.
+    /// Number of namespace declarations in scope at one point.
     pub namespaces: usize,
 }
 
 impl Default for Bounds {
-    /// Room for the largest envelope a service accepts by default, and for every capture seen.
+    /// Enough for the largest envelope a service accepts by default, and for every capture seen.
     fn default() -> Self {
         Self { octets: 16 << 20, depth: 100, nodes: 200_000, attributes: 64, namespaces: 256 }
     }
 }
 
-/// The namespace of `xml:lang`, bound without a declaration (Namespaces in XML 1.0, section 3).
+/// Namespace of `xml:lang`, bound without a declaration (Namespaces in XML 1.0, section 3).
 const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
 const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
 
@@ -62,7 +62,7 @@ struct Reader<'t> {
     attributes: Vec<RawAttribute>,
     declarations: Vec<Declaration>,
     namespaces: Vec<Uri>,
-    /// Every declaration in force, the innermost last.
+    /// Declarations in scope, innermost last.
     scope: Vec<Declaration>,
     open: Vec<Open>,
     /// Attributes of the tag being read, before their prefixes are resolved.
@@ -72,7 +72,7 @@ struct Reader<'t> {
 struct Open {
     node: u32,
     last_child: u32,
-    /// Length of `scope` outside this element.
+    /// Length of `scope` before this element's own declarations.
     scope: usize,
 }
 
@@ -111,7 +111,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Records the text between `start` and here.
+    /// Adds a text node for the text from `start` to the current position.
     fn character_data(&mut self, start: usize) -> Result<(), ReadError> {
         let raw = self.text.get(start..self.at).unwrap_or_default();
         self.legal(raw, start)?;
@@ -140,8 +140,8 @@ impl<'t> Reader<'t> {
         let mut from = start;
         let raw = self.text.get(start..start + length).unwrap_or_default();
         self.legal(raw, start)?;
-        // A reference is not resolved here, but a line end is; pieces between carriage returns stand as
-        // they are, and each carriage return becomes a line feed of its own or vanishes before one.
+        // References are not resolved in CDATA, but line ends are. Text between carriage returns becomes a
+        // node as it is; a carriage return becomes a line feed of its own, or is dropped before a line feed.
         for at in memchr::memchr_iter(b'\r', raw.as_bytes()) {
             self.push_text(Kind::Text, from, start + at)?;
             from = start + at + 1;
@@ -226,7 +226,8 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// Reads one `name="value"`: a declaration goes into force, another attribute waits in `raw`.
+    /// Parses one `name="value"`: a namespace declaration enters scope, any other attribute is added to
+    /// `raw`.
     fn attribute(&mut self, first_declaration: usize) -> Result<(), ReadError> {
         let start = self.at;
         let (prefix, local) = self.qualified_name()?;
@@ -273,7 +274,8 @@ impl<'t> Reader<'t> {
         let raw = slice(self.text, value);
         let resolved = coded.then(|| resolve_attribute(raw));
         let uri = resolved.as_deref().unwrap_or(raw);
-        // Namespaces in XML 1.0, section 3: these four may not be declared otherwise.
+        // Namespaces in XML 1.0, section 3: the names `xml` and `xmlns` and their URIs cannot be redefined,
+        // and a prefix cannot be undeclared.
         let wrong = name == "xmlns"
             || uri == XMLNS_NAMESPACE
             || (name == "xml") != (uri == XML_NAMESPACE)
@@ -291,7 +293,7 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// The index of a URI, known already or new; equal URIs have equal indices.
+    /// Returns the index of a namespace URI, adding it if it is new. Equal URIs in scope have equal indices.
     fn intern(&mut self, value: Span, resolved: Option<String>) -> u32 {
         let text = self.text;
         let wanted = resolved.as_deref().unwrap_or(slice(text, value));
@@ -330,7 +332,8 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Resolves the prefixes of the waiting attributes and refuses two of one expanded name.
+    /// Resolves the prefixes of the attributes in `raw` and rejects two attributes with the same expanded
+    /// name.
     fn keep_attributes(&mut self, first: usize) -> Result<(), ReadError> {
         let raw = std::mem::take(&mut self.raw);
         for attribute in &raw {
@@ -419,7 +422,7 @@ impl<'t> Reader<'t> {
         Ok(name)
     }
 
-    /// The value between quotes, and whether something in it must be resolved.
+    /// Parses a quoted value; the second value is whether it has references or white space to resolve.
     fn quoted_value(&mut self) -> Result<(Span, bool), ReadError> {
         let quote = match self.peek() {
             Some(quote @ (b'"' | b'\'')) => quote,
@@ -447,7 +450,7 @@ impl<'t> Reader<'t> {
         Ok((span(start, start + length), coded))
     }
 
-    /// An XML declaration is passed over: the encoding was settled before there was text.
+    /// Skips an XML declaration: the encoding was determined before the bytes became text.
     fn skip_declaration(&mut self) -> Result<(), ReadError> {
         let declared = self
             .rest()
@@ -465,7 +468,7 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    /// Passes over white space and comments outside the root element.
+    /// Skips white space and comments outside the root element.
     fn skip_between(&mut self) -> Result<(), ReadError> {
         loop {
             self.skip_space();
@@ -549,7 +552,7 @@ fn span(start: usize, end: usize) -> Span {
     Span(index(start), index(end))
 }
 
-/// Positions fit: `read` refuses longer texts, and there are fewer nodes than octets.
+/// Converts a position. It always fits: `read` rejects longer texts, and there are fewer nodes than bytes.
 fn index(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(NONE)
 }

@@ -1,13 +1,13 @@
-//! References such as `&lt;` and `&#65;`, and the white space that reading changes.
+//! References such as `&lt;` and `&#65;`, and normalisation of white space.
 
 use crate::character::is_legal;
 
-/// The text with references and line ends resolved (XML 1.0, 2.11 and 4.6).
+/// Returns the text with references and line ends resolved (XML 1.0, 2.11 and 4.6).
 pub(crate) fn resolve_text(raw: &str) -> String {
     resolve(raw, |c| c)
 }
 
-/// The value with references resolved and white space folded to spaces (XML 1.0, 3.3.3).
+/// Returns the attribute value with references resolved and white space replaced by spaces (XML 1.0, 3.3.3).
 pub(crate) fn resolve_attribute(raw: &str) -> String {
     resolve(raw, |c| if matches!(c, '\t' | '\n') { ' ' } else { c })
 }
@@ -38,9 +38,10 @@ fn resolve(raw: &str, fold: fn(char) -> char) -> String {
     text
 }
 
-/// The character a reference stands for, and the length of the reference.
+/// Returns the character that the reference at the start of the text represents, and the length of the
+/// reference in bytes.
 pub(crate) fn reference_at(text: &str) -> Option<(char, usize)> {
-    // The longest useful one is `&#x10FFFF;`; leading zeros are given some room.
+    // The longest useful reference is `&#x10FFFF;`; the bound leaves room for a few leading zeros.
     let end = text.bytes().take(16).position(|byte| byte == b';')?;
     let name = text.get(1..end)?;
     let c = match name {

@@ -1,67 +1,67 @@
-//! Writes elements into one buffer.
+//! Writes XML into one buffer.
 
 use crate::character::{continues_name, is_legal, starts_name};
 use crate::document::Element;
 
-/// Writes XML: names are the caller's, everything else is escaped.
+/// XML writer. Names must come from the program or from [`Name`]; all other text is escaped.
 ///
-/// Methods return the writer, so that an element reads as one line.
-/// A character that XML cannot carry is written as `?`, as Windows does (MS-WSMV 2.2.4).
+/// Methods return the writer, so that calls for one element can be chained.
+/// A character that XML cannot represent is written as `?`, as Windows does (MS-WSMV 2.2.4).
 #[derive(Debug, Default)]
 pub struct Writer {
     out: String,
-    /// Where in `out` the names of open elements stand.
+    /// Ranges in `out` of the names of the open elements.
     open: Vec<(usize, usize)>,
-    /// The start tag of the innermost element still takes attributes.
+    /// Whether the start tag of the innermost element is still open for attributes.
     in_tag: bool,
 }
 
-/// XML that a [`Writer`] wrote: whole elements, to be put into another document unchanged.
+/// XML written by a [`Writer`]: whole elements that can be inserted into another document unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fragment(String);
 
 impl Fragment {
-    /// What a [`Writer`] of another process of ours wrote. It is not looked at: whoever gets it must be the one whom
-    /// that process works for.
+    /// Wraps markup that a [`Writer`] produced in another process of this service. The markup is not checked,
+    /// so send it only to the user on whose behalf that process runs.
     #[must_use]
     pub fn written_elsewhere(markup: String) -> Self {
         Self(markup)
     }
 
-    /// The markup.
+    /// Returns the markup.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A name from outside that was found fit to be an element's or attribute's.
+/// An XML name from outside that has been checked and can be used for an element or attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
-/// A text that is not an XML name.
+/// Error: the text is not an XML name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not an XML name: use letters, digits, '_', '-' and '.', beginning with a letter or '_'")]
 pub struct NameError(String);
 
 impl Name {
-    /// Checks an unqualified name (XML 1.0, production `Name` without colons).
+    /// Parses an unqualified name (XML 1.0, production `Name` without colons).
     ///
     /// # Errors
-    /// [`NameError`] for anything else.
+    /// [`NameError`] if the text is not such a name.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let mut characters = text.chars();
         let fits = characters.next().is_some_and(starts_name) && characters.all(continues_name);
         if fits { Ok(Self(text.to_owned())) } else { Err(NameError(text.chars().take(80).collect())) }
     }
 
-    /// The name with a prefix before it, ready for [`Writer::start`].
+    /// Returns the name with a prefix, ready for [`Writer::start`].
     #[must_use]
     pub fn with_prefix(&self, prefix: &str) -> String {
         format!("{prefix}:{}", self.0)
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -69,19 +69,19 @@ impl Name {
 }
 
 impl Writer {
-    /// An empty writer.
+    /// Returns an empty writer.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An empty writer with room for a number of octets.
+    /// Returns an empty writer with capacity for this number of bytes.
     #[must_use]
     pub fn with_capacity(octets: usize) -> Self {
         Self { out: String::with_capacity(octets), ..Self::default() }
     }
 
-    /// Opens an element; the name (with its prefix) comes from the program or from [`Name`].
+    /// Opens an element. The name, with its prefix, must come from the program or from [`Name`].
     pub fn start(&mut self, name: &str) -> &mut Self {
         self.close_tag();
         self.out.push('<');
@@ -92,7 +92,7 @@ impl Writer {
         self
     }
 
-    /// Adds an attribute to the element just opened.
+    /// Adds an attribute to the start tag just opened.
     pub fn attribute(&mut self, name: &str, value: &str) -> &mut Self {
         debug_assert!(self.in_tag, "attribute {name} outside a start tag");
         self.out.push(' ');
@@ -103,7 +103,7 @@ impl Writer {
         self
     }
 
-    /// Declares a namespace on the element just opened; an empty prefix declares the default one.
+    /// Declares a namespace on the start tag just opened; an empty prefix declares the default namespace.
     pub fn namespace(&mut self, prefix: &str, uri: &str) -> &mut Self {
         debug_assert!(self.in_tag, "declaration of {prefix} outside a start tag");
         self.out.push_str(" xmlns");
@@ -117,14 +117,14 @@ impl Writer {
         self
     }
 
-    /// Adds characters to the innermost element.
+    /// Adds escaped text to the innermost element.
     pub fn text(&mut self, text: &str) -> &mut Self {
         self.close_tag();
         escape(&mut self.out, text, Place::Text);
         self
     }
 
-    /// Adds characters as [`Writer::text`] does, but writes quotes as references, too.
+    /// Adds escaped text as [`Writer::text`] does, and also writes quotes as references.
     ///
     /// Windows does so in the properties of instances (recorded from Server 2012), and nowhere else.
     pub fn property_text(&mut self, text: &str) -> &mut Self {
@@ -133,7 +133,7 @@ impl Writer {
         self
     }
 
-    /// Lets `append` add characters that need no escaping, such as Base64, straight to the buffer.
+    /// Calls `append` to add text that needs no escaping, such as Base64, directly to the buffer.
     pub fn plain(&mut self, append: impl FnOnce(&mut String)) -> &mut Self {
         self.close_tag();
         let from = self.out.len();
@@ -145,14 +145,14 @@ impl Writer {
         self
     }
 
-    /// Adds whole elements written before.
+    /// Adds elements written before.
     pub fn fragment(&mut self, fragment: &Fragment) -> &mut Self {
         self.close_tag();
         self.out.push_str(&fragment.0);
         self
     }
 
-    /// Closes the innermost element with an end tag, also when it is empty.
+    /// Closes the innermost element with an end tag, even if it is empty.
     pub fn end(&mut self) -> &mut Self {
         self.close_tag();
         if let Some((from, to)) = self.open.pop() {
@@ -174,14 +174,15 @@ impl Writer {
         self
     }
 
-    /// An element with text only.
+    /// Writes an element that contains only text.
     pub fn element(&mut self, name: &str, text: &str) -> &mut Self {
         self.start(name).text(text).end()
     }
 
-    /// Copies an element that was read, with the namespaces it uses declared on it.
+    /// Copies an element of another document and declares the namespaces it uses.
     ///
-    /// A prefix counts as used where the markup mentions it, also in a value such as `xsi:type="p:Name"`.
+    /// A prefix counts as used if it appears anywhere in the markup, including values such as
+    /// `xsi:type="p:Name"`.
     pub fn copy(&mut self, element: Element<'_>) -> &mut Self {
         let mut declared: Vec<(&str, &str)> = Vec::new();
         let mut here = Some(element);
@@ -196,7 +197,7 @@ impl Writer {
         declared.retain(|(prefix, uri)| !(prefix.is_empty() && uri.is_empty()));
         self.close_tag();
         self.out.push('<');
-        // The source's own tag follows the declarations that its surroundings gave it.
+        // The element's own tag follows, after the declarations inherited from its ancestors.
         let source = element.source();
         let name_end = source.find([' ', '\t', '\n', '\r', '/', '>']).unwrap_or(0);
         self.out.push_str(source.get(1..name_end).unwrap_or_default());
@@ -212,19 +213,19 @@ impl Writer {
         self
     }
 
-    /// Octets written so far.
+    /// Returns the number of bytes written so far.
     #[must_use]
     pub fn len(&self) -> usize {
         self.out.len()
     }
 
-    /// Whether nothing has been written.
+    /// Returns whether nothing has been written.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.out.is_empty()
     }
 
-    /// Closes whatever is open and returns the text.
+    /// Closes all open elements and returns the text.
     #[must_use]
     pub fn finish(mut self) -> String {
         while !self.open.is_empty() {
@@ -233,7 +234,7 @@ impl Writer {
         self.out
     }
 
-    /// The same as a piece for another document.
+    /// Closes all open elements and returns them as a fragment for another document.
     #[must_use]
     pub fn into_fragment(self) -> Fragment {
         Fragment(self.finish())
@@ -247,7 +248,7 @@ impl Writer {
     }
 }
 
-/// Whether `prefix:` stands anywhere as a word of its own.
+/// Returns whether `prefix:` appears in the markup as a word of its own.
 fn mentions(markup: &str, prefix: &str) -> bool {
     markup.match_indices(prefix).any(|(at, _)| {
         let before = markup.get(..at).and_then(|before| before.chars().next_back());
@@ -269,7 +270,7 @@ fn escape(out: &mut String, text: &str, place: Place) {
         Place::Property => matches!(byte, b'\t' | b'\n'),
         Place::Attribute => byte == b'\'',
     };
-    // Judged to the end without a branch, because that is faster than to stop at the first one.
+    // Checks the whole text without branches, which is faster than stopping at the first special byte.
     let special =
         |byte| (byte < 0x20 || matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\'' | 0xEF)) & !is_kept(byte);
     if !text.bytes().fold(false, |found, byte| found | special(byte)) {
@@ -283,7 +284,7 @@ fn escape(out: &mut String, text: &str, place: Place) {
             '&' => out.push_str("&amp;"),
             '"' if place != Place::Text => out.push_str("&quot;"),
             '\'' if place == Place::Property => out.push_str("&apos;"),
-            // Written plainly, readers would turn these into other white space.
+            // As plain characters, readers would normalise these to other white space.
             '\r' => out.push_str("&#xD;"),
             '\n' if place == Place::Attribute => out.push_str("&#xA;"),
             '\t' if place == Place::Attribute => out.push_str("&#x9;"),

@@ -12,6 +12,7 @@ mod failure;
 mod format;
 mod ipmi;
 mod mofcomp;
+mod output;
 mod pages;
 mod pattern;
 mod place;
@@ -51,13 +52,13 @@ const SUBCOMMANDS: &[Subcommand] = &[
 
 fn main() -> ExitCode {
     let printed = run(Parser::from_env())
-        .and_then(|text| std::io::stdout().write_all(text.as_bytes()).map_err(Failure::from));
+        .and_then(|text| output::out().write_all(text.as_bytes()).map_err(Failure::from));
     match printed {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure @ Failure::Unread) => failure.exit_code(),
         Err(failure) => {
             // Where errors cannot be written either, the exit status says it alone.
-            let _ = writeln!(std::io::stderr(), "telarch: {failure}");
+            let _ = writeln!(output::errors(), "telarch: {failure}");
             failure.exit_code()
         }
     }

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use kerberos::{Acceptors, Accounts, AuthToLocal, Library, Principal, PrincipalRules};
 use rustix::fs::OFlags;
 
+use crate::ntlm_setup;
+
 /// Ready to sign clients in; `None`, with a word to the log, where there is no Kerberos or no key.
 ///
 /// `table` is a file with a principal and its account in each line, which may be missing.
@@ -38,7 +40,7 @@ fn try_acceptors(
             rules = rules.list(principal, &account);
         }
     }
-    let acceptors = Acceptors::new(library, Arc::new(rules));
+    let acceptors = Acceptors::new(library, Arc::new(rules)).host_names(ntlm_setup::names());
     acceptors.check()?;
     Ok(acceptors)
 }

@@ -46,14 +46,14 @@ impl OpenFiles {
         }
     }
 
-    /// Tells the log if there cannot be as many requests at a time as the settings allow.
+    /// Logs a warning if the limit is too low for the connections and requests that the settings allow.
     pub(crate) fn warn_if_too_few(self, config: &Config) {
-        let needed = needed(config.service.max_connections.get());
+        let needed = needed(config.connections.max_open.get(), config.service.max_connections.get());
         if let Some(limit) = self.now.filter(|limit| *limit < needed) {
             tracing::warn!(
                 limit,
                 needed,
-                "Service/MaxConnections allows more requests than files may be open for: raise LimitNOFILE of the unit (ulimit -Hn), or lower the setting"
+                "Connections/MaxOpen and Service/MaxConnections need more open files than the limit allows: raise LimitNOFILE of the unit (ulimit -Hn), or lower these settings"
             );
         }
     }
@@ -70,9 +70,9 @@ impl OpenFiles {
 /// The soft limit before this process raised it.
 static FOUND: OnceLock<Option<u64>> = OnceLock::new();
 
-/// How many files it takes to answer so many requests at a time: each has a connection, and a command with three pipes.
-fn needed(requests: u32) -> u64 {
-    /// Listeners, files, what the runtime needs, and connections that are idle.
+/// Returns the number of open files for so many connections and requests: each request may be a command with three pipes.
+fn needed(connections: u32, requests: u32) -> u64 {
+    /// Listeners, files and the runtime.
     const OTHERS: u64 = 100;
-    u64::from(requests) * 4 + OTHERS
+    u64::from(connections) + u64::from(requests) * 3 + OTHERS
 }

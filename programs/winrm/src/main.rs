@@ -9,7 +9,7 @@ use cli::failure::{ExitCodes, Failure, Kind, Program};
 use cli::help;
 use cli::program::{Stop, arguments};
 use cli::winrm::{Command, Done, Invocation, Streams, exit_codes, parse_with, run_on};
-use cli::{ClientSettings, Format, SavedHosts, Screen};
+use cli::{ClientSettings, Format, HarmlessWriter, SavedHosts, Screen};
 
 fn main() -> ExitCode {
     let (mut format, mut codes) = (Format::Text, ExitCodes::Plain);
@@ -47,7 +47,8 @@ fn start(format: &mut Format, codes: &mut ExitCodes) -> Result<Done, Stop> {
 }
 
 fn carry_out(command: Command) -> Result<Done, Stop> {
-    let (mut out, mut errors) = (io::stdout().lock(), io::stderr());
+    let mut out = HarmlessWriter::new(io::stdout().lock());
+    let mut errors = HarmlessWriter::new(io::stderr());
     warn(&command.notices, &command.connection, &mut errors);
     let runtime = runtime()?;
     // Not locked: the password may come from its first line.
@@ -65,7 +66,8 @@ fn carry_out(command: Command) -> Result<Done, Stop> {
 
 /// Looks for what is wrong; what was found stands on standard output.
 fn examine(examination: Examination) -> Result<Done, Stop> {
-    let (mut out, mut errors) = (io::stdout().lock(), io::stderr());
+    let mut out = HarmlessWriter::new(io::stdout().lock());
+    let mut errors = HarmlessWriter::new(io::stderr());
     warn(&examination.notices, &examination.connection, &mut errors);
     let runtime = runtime()?;
     let settings = ClientSettings::of_this_process();
@@ -82,12 +84,12 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 /// Tells what was said and changes nothing, and someone at a terminal that others can see the password.
-fn warn(notices: &[String], connection: &Connection, errors: &mut io::Stderr) {
+fn warn(notices: &[String], connection: &Connection, errors: &mut impl Write) {
     for notice in notices {
         let _ = writeln!(errors, "winrm: {notice}");
     }
     let Login::Password { password, .. } = &connection.login else { return };
-    if let Some(warning) = password.warning().filter(|_| io::IsTerminal::is_terminal(errors)) {
+    if let Some(warning) = password.warning().filter(|_| io::IsTerminal::is_terminal(&io::stderr())) {
         // Where nothing can be told, the work goes on.
         let _ = writeln!(errors, "winrm: {warning}");
     }

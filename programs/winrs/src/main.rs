@@ -9,7 +9,7 @@ use cli::help;
 use cli::program::{Stop, arguments};
 use cli::winrm::exit_codes;
 use cli::winrs::{ExitCodeShown, Invocation, RemoteCommand, exit_status, parse_with, run_on, usage_failure};
-use cli::{ClientSettings, Format, SavedHosts, Screen};
+use cli::{ClientSettings, Format, HarmlessWriter, SavedHosts, Screen};
 
 fn main() -> ExitCode {
     let mut codes = ExitCodes::Plain;
@@ -43,7 +43,8 @@ fn start(codes: &mut ExitCodes) -> Result<u8, Stop> {
 
 fn carry_out(command: RemoteCommand) -> Result<u8, Stop> {
     let (mut out, mut errors) = (io::stdout().lock(), io::stderr());
-    warn(&command, &mut errors);
+    // Output of the remote command is the user's own byte stream and passes as it is; messages are not.
+    warn(&command, &mut HarmlessWriter::new(io::stderr()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::here(Kind::Connect, format!("cannot start: {error}")))?;
     let shown = command.exit_code;
@@ -61,12 +62,12 @@ fn carry_out(command: RemoteCommand) -> Result<u8, Stop> {
 }
 
 /// Tells what was said and changes nothing, and someone at a terminal that others can see the password.
-fn warn(command: &RemoteCommand, errors: &mut io::Stderr) {
+fn warn(command: &RemoteCommand, errors: &mut impl Write) {
     for notice in &command.notices {
         let _ = writeln!(errors, "winrs: {notice}");
     }
     let Login::Password { password, .. } = &command.connection.login else { return };
-    if let Some(warning) = password.warning().filter(|_| io::IsTerminal::is_terminal(errors)) {
+    if let Some(warning) = password.warning().filter(|_| io::IsTerminal::is_terminal(&io::stderr())) {
         // Where nothing can be told, the work goes on.
         let _ = writeln!(errors, "winrs: {warning}");
     }

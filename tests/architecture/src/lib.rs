@@ -1,5 +1,7 @@
 //! The workspace as data, so that promises about its structure can be tests.
 
+pub mod promises;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;

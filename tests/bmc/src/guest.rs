@@ -40,7 +40,7 @@ impl Guest {
                 .then(|| (folder.join("boot").join(format!("vmlinuz-{version}")), modules))
         };
         let Some((kernel, modules)) = found() else {
-            eprintln!("SKIPPED: no kernel with modules for IPMI in {}", folder.display());
+            skips::skip!("no kernel with modules for IPMI in {}", folder.display());
             return None;
         };
         let needed = [(QEMU, "qemu-system-x86"), ("busybox", "busybox-static")];

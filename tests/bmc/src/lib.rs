@@ -219,7 +219,7 @@ pub fn is_installed(program: &str, package: &str) -> bool {
     let places = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
     let found = { places }.any(|folder| folder.join(program).is_file());
     if !found {
-        eprintln!("SKIPPED: {program} is missing (Debian: apt-get install {package})");
+        skips::skip!("{program} is missing (Debian: apt-get install {package})");
     }
     found
 }

@@ -43,8 +43,8 @@ impl Apache {
         let modules = Path::new(MODULES);
         let Some(program) = installed("apache2").filter(|_| modules.join("mod_auth_digest.so").exists())
         else {
-            eprintln!(
-                "SKIPPED: there is no apache2 here (./test --install, or Debian: apt-get install apache2-bin)"
+            skips::skip!(
+                "there is no apache2 here (./test --install, or Debian: apt-get install apache2-bin)"
             );
             return None;
         };

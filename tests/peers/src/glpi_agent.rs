@@ -27,8 +27,8 @@ impl GlpiAgent {
     #[must_use]
     pub fn against(service: &Telarchd) -> Option<Self> {
         if installed("glpi-agent").is_none() {
-            eprintln!(
-                "SKIPPED: glpi-agent is missing\n  take it from the releases of glpi-project/glpi-agent and put it \
+            skips::skip!(
+                "glpi-agent is missing\n  take it from the releases of glpi-project/glpi-agent and put it \
                  into PATH"
             );
             return None;

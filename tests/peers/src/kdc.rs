@@ -74,8 +74,8 @@ impl Kdc {
     pub fn start(keys: Keys) -> Option<Self> {
         let missing = PROGRAMS.iter().find(|name| installed(name).is_none());
         if let Some(name) = missing {
-            eprintln!(
-                "SKIPPED: there is no {name} here (./test --install, or Debian: apt-get install krb5-kdc krb5-admin-server krb5-user)"
+            skips::skip!(
+                "there is no {name} here (./test --install, or Debian: apt-get install krb5-kdc krb5-admin-server krb5-user)"
             );
             return None;
         }

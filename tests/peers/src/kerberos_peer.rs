@@ -47,8 +47,8 @@ impl KerberosPeer {
     pub fn is_installed() -> bool {
         let missing = missing_modules("gssapi, krb5, kerberos");
         if let Some(complaint) = &missing {
-            eprintln!(
-                "SKIPPED: the peers cannot sign in to Kerberos: {complaint} (libkrb5-dev, gcc, then ./test --install)"
+            skips::skip!(
+                "the peers cannot sign in to Kerberos: {complaint} (libkrb5-dev, gcc, then ./test --install)"
             );
         }
         missing.is_none()

@@ -56,7 +56,7 @@ impl Machine {
     #[must_use]
     pub fn start(proof: Proof<'_>) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
-            eprintln!("SKIPPED: it takes root to serve a machine");
+            skips::skip!("it takes root to serve a machine");
             return None;
         }
         let person = Person::make();

@@ -19,15 +19,13 @@ pub fn in_network(name: &str, body: impl FnOnce()) {
         !found.is_ok_and(|found| found.status.success())
     });
     if let Some(program) = missing {
-        eprintln!(
-            "SKIPPED: there is no {program} here (Debian: apt-get install util-linux iproute2 nftables)"
-        );
+        skips::skip!("there is no {program} here (Debian: apt-get install util-linux iproute2 nftables)");
         return;
     }
     let mut trial = Command::new("unshare");
     let allowed = run(trial.args(["--net", "nft", "add", "table", "inet", "trial"]), b"", LIMIT);
     if allowed.code != 0 {
-        eprintln!("SKIPPED: no network of one's own may be made here: {}", tail(&allowed.stderr));
+        skips::skip!("no network of one's own may be made here: {}", tail(&allowed.stderr));
         return;
     }
     let program = std::env::current_exe().expect("a test program knows its own path");

@@ -21,8 +21,8 @@ impl Openwsman {
     #[must_use]
     pub fn against(service: &Telarchd) -> Option<Self> {
         if installed("wsman").is_none() {
-            eprintln!(
-                "SKIPPED: wsman is missing\n  it is in the package wsmancli; Debian has none, so build it from \
+            skips::skip!(
+                "wsman is missing\n  it is in the package wsmancli; Debian has none, so build it from \
                  openwsman and wsmancli and put it into PATH"
             );
             return None;

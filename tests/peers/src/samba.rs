@@ -22,8 +22,8 @@ impl Samba {
         if asked.status().is_ok_and(|status| status.success()) {
             return Some(Self(()));
         }
-        eprintln!(
-            "SKIPPED: Samba's reader of Registry.pol is missing (./test --install, or Debian: apt-get install python3-samba)"
+        skips::skip!(
+            "Samba's reader of Registry.pol is missing (./test --install, or Debian: apt-get install python3-samba)"
         );
         None
     }

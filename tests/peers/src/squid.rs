@@ -44,7 +44,7 @@ impl Squid {
     #[must_use]
     pub fn start(gatekeeper: Gatekeeper<'_>) -> Option<Self> {
         let Some(program) = installed("squid") else {
-            eprintln!("SKIPPED: there is no squid here (./test --install, or Debian: apt-get install squid)");
+            skips::skip!("there is no squid here (./test --install, or Debian: apt-get install squid)");
             return None;
         };
         let folder = tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder for Squid");

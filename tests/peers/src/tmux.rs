@@ -22,7 +22,7 @@ impl Tmux {
     #[must_use]
     pub fn start(columns: u16, settings: &str, variables: &[(&str, &str)]) -> Option<Self> {
         if Command::new("tmux").arg("-V").stdout(Stdio::null()).status().is_err() {
-            eprintln!("SKIPPED: there is no tmux here (./test --install, or Debian: apt-get install tmux)");
+            skips::skip!("there is no tmux here (./test --install, or Debian: apt-get install tmux)");
             return None;
         }
         let folder = tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder for tmux");

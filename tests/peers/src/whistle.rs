@@ -17,7 +17,7 @@ use crate::telarchd::{PASSWORD, Telarchd, USER};
 pub fn whistle(service: &Telarchd, program: &str, words: &[&str]) -> Option<Run> {
     let needed = [program, "xmllint", "uuidgen", "curl"];
     if let Some(missing) = needed.iter().find(|name| installed(name).is_none()) {
-        eprintln!("SKIPPED: {missing} is missing\n  install it with: ./test --install");
+        skips::skip!("{missing} is missing\n  install it with: ./test --install");
         return None;
     }
     let folder = tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder for its files");

@@ -55,7 +55,7 @@ fn again_apart(name: &str, namespaces: impl FnOnce(&Path) -> Result<Command, Str
     let test = std::env::current_exe().expect("a test program knows its own path");
     let mut again = match namespaces(&test) {
         Ok(command) => command,
-        Err(reason) => return eprintln!("SKIPPED: {reason}"),
+        Err(reason) => return skips::skip!("{reason}"),
     };
     again.args(["--exact", name, "--nocapture", "--test-threads=1"]);
     let ended = run(&mut again, b"", LONGEST_TEST);

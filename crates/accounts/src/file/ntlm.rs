@@ -8,6 +8,7 @@ use auth::{Account, AuthError, VerifierCost};
 
 use super::{FileAccounts, permit};
 use crate::HostKey;
+use crate::lockout::shortened;
 
 /// Judges responses of NTLM by the file of accounts, for those that have an NT hash.
 ///
@@ -55,7 +56,8 @@ impl NtlmVerifier for FileNtlm {
         let (Ok(base_key), Some(record)) = (base_key, record) else {
             // Said for every name alike, so that time tells nothing.
             let reason = hash.err().map_or("the password is another one", Lack::reason);
-            tracing::warn!(domain, user, reason, "NTLM has failed");
+            let (domain, user) = (shortened(domain), shortened(user));
+            tracing::warn!(domain, user, reason, "NTLM sign-in failed");
             return Err(AuthError::WrongPassword);
         };
         permit(record)?;

@@ -1,22 +1,66 @@
-//! The count of failures: a value that is told what happened and when.
+//! Counts of failures by account name and by source, with time as an argument.
+//!
+//! # Rules
+//!
+//! Failures count twice: for the account name, which is locked after too many, and for the source, whose budget of
+//! failures refills slowly. Both protect, and both can be abused to keep others out:
+//!
+//! - Thousands of users behind one proxy share a source. One of them who fails all the time exhausts its budget.
+//! - Somebody who knows an account name can fail on purpose until it is locked.
+//!
+//! So an account that has signed in from a source recently is counted as **a source of its own**, which is called a
+//! proven pair here ([`OutcomeHistory::has_succeeded`]):
+//!
+//! - It has a budget of its own. The budget of the source it shares with others does not matter, neither do attempts
+//!   from there that are still being judged.
+//! - The lock of a name does not apply to it, unless it has had as many failures itself as lock a name.
+//!
+//! # What an attacker gains by that
+//!
+//! - Who shares the source of a victim, and knows that the victim signs in from there, may guess as often as any
+//!   other source may guess at any name, and not more often: the budget of the pair is as large as that of a source,
+//!   and ten failures from there lock the name for the pair as well. These guesses do not use up the budget of the
+//!   source, so the sum over all names that sign in from there is larger. The victim's own sign-ins take failures
+//!   back, as they always did.
+//! - Who has one valid account gains nothing for other names: pairs with those are proven by their own passwords
+//!   only. Guesses at one's own account win nothing. Signing in from thousands of addresses displaces no proven pair
+//!   of others, because the account with the most pairs loses one first.
+//! - Who locks a name keeps its user out only where that user has not signed in within the last 15 minutes.
+//! - A failure does not end a proven pair. Otherwise one wrong password from a shared source would be enough to
+//!   lock its victim out again.
+//!
+//! What remains: somebody who fails all the time behind a proxy keeps users of that proxy out who have not signed in
+//! from there recently.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use auth::account_file::AccountName;
+use limits::{Claim, Origin, OutcomeHistory};
 
 use super::LockoutPolicy;
-use limits::Origin;
+use crate::verdict_queue::AccountKey;
 
-/// What is remembered of names and sources.
+/// Failures of names and sources, and recent outcomes.
 #[derive(Debug)]
 pub(super) struct Ledger {
     policy: LockoutPolicy,
     /// INVARIANT: beyond [`MAX_REMEMBERED`] only names with an attempt that is being judged.
-    names: HashMap<String, Name>,
+    names: HashMap<AccountKey, Name>,
     /// INVARIANT: as for `names`.
-    sources: HashMap<Origin, Source>,
+    budgets: HashMap<BudgetKey, Budget>,
+    history: OutcomeHistory<AccountKey>,
+}
+
+/// Owner of a budget of failures.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum BudgetKey {
+    /// All attempts from a source but those of proven pairs.
+    Source(Origin),
+    /// A proven pair: an account that has signed in from a source recently.
+    Pair(Origin, AccountKey),
 }
 
 /// Whether an attempt may be judged.
@@ -35,21 +79,26 @@ pub(super) enum Admission {
 /// An attempt that is being judged.
 #[derive(Debug)]
 pub(super) struct Ticket {
-    /// None if it is not about a name.
-    name: Option<String>,
+    /// `None` if no account name is known.
+    name: Option<AccountKey>,
     origin: Origin,
+    budget: BudgetKey,
     cost: u32,
 }
 
 /// How an attempt was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The password was right.
+    /// The account has signed in.
     Success,
-    /// It was wrong.
+    /// The password was right, but the account may not sign in, or the sign-in is not complete yet.
+    RightPassword,
+    /// The password was wrong.
     Failure,
-    /// Nobody could say.
+    /// There is no verdict on the password, or what follows it was wrong.
     Unknown,
+    /// The attempt was refused before it was judged.
+    NotJudged,
 }
 
 #[derive(Debug, Default)]
@@ -61,92 +110,129 @@ struct Name {
     open: usize,
 }
 
-/// A bucket of tokens, of which a failure takes some; told by the time at which it will be full again.
+/// A bucket of tokens of which a failure takes some, stored as the time at which it will be full again.
 #[derive(Debug, Default)]
-struct Source {
+struct Budget {
     full_at: Option<Instant>,
-    /// What the attempts that are being judged would cost.
+    /// Cost of the attempts that are being judged, if they fail.
     open: u32,
+}
+
+impl Ticket {
+    pub(super) fn origin(&self) -> Origin {
+        self.origin
+    }
 }
 
 impl Ledger {
     pub(super) fn new(policy: LockoutPolicy) -> Self {
-        let slowed = policy.slowed.iter().map(|name| key(name)).collect();
+        let slowed = policy.slowed.iter().map(|name| key(name).to_string()).collect();
         let (failures, burst) = (policy.failures.max(1), policy.burst.max(1));
+        let history = OutcomeHistory::new(policy.proven_for, MAX_PROVEN);
         let policy = LockoutPolicy { slowed, failures, burst, ..policy };
-        Self { policy, names: HashMap::new(), sources: HashMap::new() }
+        Self { policy, names: HashMap::new(), budgets: HashMap::new(), history }
+    }
+
+    /// Returns how an attempt is scheduled among others.
+    pub(super) fn claim(&self, user: Option<&str>, origin: Origin, now: Instant) -> Claim<AccountKey> {
+        let account = user.map(key);
+        let priority = self.history.priority(origin, account.as_ref(), now);
+        Claim { origin, account, priority }
     }
 
     pub(super) fn admit(&mut self, user: Option<&str>, origin: Origin, now: Instant) -> Admission {
         let policy = &self.policy;
         let key = user.map(key);
-        let is_slowed = key.as_ref().is_some_and(|key| policy.slowed.contains(key));
+        let is_slowed = key.as_ref().is_some_and(|key| policy.slowed.contains(&**key));
+        let pair = key.as_ref().filter(|key| self.history.has_succeeded(origin, key, now));
+        let budget = match pair {
+            Some(account) => BudgetKey::Pair(origin, Arc::clone(account)),
+            None => BudgetKey::Source(origin),
+        };
+        let (owed, pending) =
+            self.budgets.get(&budget).map_or((Duration::ZERO, 0), |budget| (budget.owed(now), budget.open));
         let (failures, open) = match key.as_ref().and_then(|key| self.names.get_mut(key)) {
             Some(name) => {
                 name.forget(policy, now);
-                if name.locked_until.is_some() {
+                let (failures, open) = match pair {
+                    Some(_) => (name.failures_from(origin), usize::try_from(pending).unwrap_or(usize::MAX)),
+                    None => (name.failures.len(), name.open),
+                };
+                if name.locked_until.is_some() && (pair.is_none() || failures >= policy.failures) {
                     return Admission::NameLocked;
                 }
-                (name.failures.len(), name.open)
+                (failures, open)
             }
             None => (0, 0),
         };
         let cost = if is_slowed && failures >= policy.failures { policy.slowdown.max(1) } else { 1 };
-        // A bucket must hold what one attempt costs, or it could never be made.
+        // A bucket must hold the cost of one attempt, or none could ever be made.
         let burst = policy.recovery.saturating_mul(policy.burst.max(cost));
-        let (owed, pending) =
-            self.sources.get(&origin).map_or((Duration::ZERO, 0), |source| (source.owed(now), source.open));
         let fits = |cost: u32| owed.saturating_add(policy.recovery.saturating_mul(cost)) <= burst;
         if !fits(cost) {
             return Admission::SourceExhausted;
         }
-        if !fits(pending.saturating_add(cost)) || (!is_slowed && failures + open >= policy.failures) {
+        let is_name_full = !is_slowed && failures.saturating_add(open) >= policy.failures;
+        if !fits(pending.saturating_add(cost)) || is_name_full {
             return Admission::Wait;
         }
         self.make_room(now);
         if let Some(key) = &key {
-            self.names.entry(key.clone()).or_default().open += 1;
+            self.names.entry(Arc::clone(key)).or_default().open += 1;
         }
-        self.sources.entry(origin).or_default().open += cost;
-        Admission::Admitted(Ticket { name: key, origin, cost })
+        self.budgets.entry(budget.clone()).or_default().open += cost;
+        Admission::Admitted(Ticket { name: key, origin, budget, cost })
     }
 
-    /// Counts the outcome of an attempt; returns the name if it is locked from now on.
-    pub(super) fn settle(&mut self, ticket: Ticket, outcome: Outcome, now: Instant) -> Option<String> {
-        let Ticket { name: key, origin, cost } = ticket;
-        let source = self.sources.entry(origin).or_default();
-        source.open = source.open.saturating_sub(cost);
-        if outcome != Outcome::Success {
-            let full_at = source.full_at.filter(|at| *at > now).unwrap_or(now);
-            source.full_at = full_at.checked_add(self.policy.recovery.saturating_mul(cost));
+    /// Counts the outcome of an attempt. Returns the name if it is locked from now on.
+    pub(super) fn settle(&mut self, ticket: Ticket, outcome: Outcome, now: Instant) -> Option<AccountKey> {
+        let Ticket { name: key, origin, budget: budget_key, cost } = ticket;
+        let budget = self.budgets.entry(budget_key.clone()).or_default();
+        budget.open = budget.open.saturating_sub(cost);
+        if matches!(outcome, Outcome::Failure | Outcome::Unknown) {
+            budget.charge(self.policy.recovery.saturating_mul(cost), now);
         }
-        if source.open == 0 && source.owed(now).is_zero() {
-            self.sources.remove(&origin);
+        if budget.is_blank(now) {
+            self.budgets.remove(&budget_key);
+        }
+        match outcome {
+            Outcome::Success => key.iter().for_each(|key| self.succeed(key, origin, now)),
+            Outcome::Failure => self.history.record_failure(origin, key.clone(), now),
+            Outcome::RightPassword | Outcome::Unknown | Outcome::NotJudged => {}
         }
 
         let key = key?;
-        let name = self.names.entry(key.clone()).or_default();
+        let name = self.names.entry(Arc::clone(&key)).or_default();
         name.open = name.open.saturating_sub(1);
-        let mut is_locked = false;
-        match outcome {
-            Outcome::Success => name.failures.retain(|(_, from)| *from != origin),
-            Outcome::Failure => {
-                name.forget(&self.policy, now);
-                if name.failures.len() >= self.policy.failures {
-                    name.failures.pop_front();
-                }
-                name.failures.push_back((now, origin));
-                is_locked = name.failures.len() >= self.policy.failures && !self.policy.slowed.contains(&key);
-                if is_locked {
-                    name.locked_until = now.checked_add(self.policy.lock);
-                }
-            }
-            Outcome::Unknown => {}
-        }
+        let is_slowed = self.policy.slowed.contains(&*key);
+        let is_locked = outcome == Outcome::Failure && name.fail(origin, &self.policy, is_slowed, now);
         if name.is_blank() {
             self.names.remove(&key);
         }
         is_locked.then_some(key)
+    }
+
+    /// Remembers that an account whose [password was right](Outcome::RightPassword) has signed in.
+    pub(super) fn complete(&mut self, user: &str, origin: Origin, now: Instant) {
+        let key = key(user);
+        self.succeed(&key, origin, now);
+        if self.names.get(&key).is_some_and(Name::is_blank) {
+            self.names.remove(&key);
+        }
+    }
+
+    /// Charges the source of an attempt that failed after its [password was right](Outcome::RightPassword).
+    pub(super) fn charge(&mut self, origin: Origin, now: Instant) {
+        self.make_room(now);
+        self.budgets.entry(BudgetKey::Source(origin)).or_default().charge(self.policy.recovery, now);
+    }
+
+    /// Takes back the failures that a source had for a name.
+    fn succeed(&mut self, key: &AccountKey, origin: Origin, now: Instant) {
+        self.history.record_success(origin, Arc::clone(key), now);
+        if let Some(name) = self.names.get_mut(key) {
+            name.failures.retain(|(_, from)| *from != origin);
+        }
     }
 
     /// Forgets what no longer counts, and if that is not enough a quarter of all: those who failed least.
@@ -162,9 +248,9 @@ impl Ledger {
                 (name.open > 0, (name.locked_until.is_some(), name.failures.len(), last))
             });
         }
-        if self.sources.len() >= MAX_REMEMBERED {
-            self.sources.retain(|_, source| source.open > 0 || !source.owed(now).is_zero());
-            keep_worst(&mut self.sources, |source| (source.open > 0, source.full_at));
+        if self.budgets.len() >= MAX_REMEMBERED {
+            self.budgets.retain(|_, budget| !budget.is_blank(now));
+            keep_worst(&mut self.budgets, |budget| (budget.open > 0, budget.full_at));
         }
     }
 }
@@ -199,185 +285,65 @@ impl Name {
         }
     }
 
+    fn failures_from(&self, origin: Origin) -> usize {
+        self.failures.iter().filter(|(_, from)| *from == origin).count()
+    }
+
+    /// Counts a failure. Returns whether it locks the name.
+    fn fail(&mut self, origin: Origin, policy: &LockoutPolicy, is_slowed: bool, now: Instant) -> bool {
+        self.forget(policy, now);
+        if self.failures.len() >= policy.failures {
+            self.failures.pop_front();
+        }
+        self.failures.push_back((now, origin));
+        // Failures of one proven pair lock a name that is locked already, because the pair was not locked out.
+        let counted =
+            if self.locked_until.is_some() { self.failures_from(origin) } else { self.failures.len() };
+        let is_locked = counted >= policy.failures && !is_slowed;
+        if is_locked {
+            self.locked_until = now.checked_add(policy.lock);
+        }
+        is_locked
+    }
+
     fn is_blank(&self) -> bool {
         self.open == 0 && self.failures.is_empty() && self.locked_until.is_none()
     }
 }
 
-impl Source {
+impl Budget {
     fn owed(&self, now: Instant) -> Duration {
         self.full_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
     }
+
+    fn charge(&mut self, time: Duration, now: Instant) {
+        let full_at = self.full_at.filter(|at| *at > now).unwrap_or(now);
+        self.full_at = full_at.checked_add(time);
+    }
+
+    fn is_blank(&self, now: Instant) -> bool {
+        self.open == 0 && self.owed(now).is_zero()
+    }
 }
 
-/// Names are counted as the file knows them, whatever their case, and no longer than a name can be.
-fn key(user: &str) -> String {
-    let beginning: String = user.chars().take(MAX_KEY_CHARACTERS).collect();
-    AccountName::key_of(&beginning)
+/// Returns a name as failures are counted by it: in any case of letters, and no longer than a name can be.
+fn key(user: &str) -> AccountKey {
+    AccountName::key_of(shortened(user)).into()
 }
 
-/// More names or sources than this are not remembered at the same time.
+/// Returns the beginning of a name, as long as an account name can be.
+pub(crate) fn shortened(user: &str) -> &str {
+    user.char_indices().nth(MAX_KEY_CHARACTERS).and_then(|(end, _)| user.get(..end)).unwrap_or(user)
+}
+
+/// Maximum number of names, and of budgets, that are remembered.
 const MAX_REMEMBERED: usize = 10_000;
+
+/// Maximum number of proven pairs that are remembered.
+const MAX_PROVEN: usize = 20_000;
 
 const MAX_KEY_CHARACTERS: usize = 128;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    /// Attempts at a time in seconds since the start.
-    struct Clock {
-        ledger: Ledger,
-        start: Instant,
-    }
-
-    impl Clock {
-        fn new(policy: LockoutPolicy) -> Self {
-            Self { ledger: Ledger::new(policy), start: Instant::now() }
-        }
-
-        /// One attempt from one of the networks 10.x.y.0/24; what is shown is how it was answered.
-        fn attempt(&mut self, second: u64, user: &str, source: u16, outcome: Outcome) -> &'static str {
-            let now = self.start + Duration::from_secs(second);
-            match self.ledger.admit(Some(user), origin(source), now) {
-                Admission::Admitted(ticket) => match self.ledger.settle(ticket, outcome, now) {
-                    Some(_) => "locks",
-                    None => "judged",
-                },
-                Admission::Wait => "waits",
-                Admission::NameLocked => "locked",
-                Admission::SourceExhausted => "exhausted",
-            }
-        }
-
-        fn fail(&mut self, second: u64, user: &str, source: u16) -> &'static str {
-            self.attempt(second, user, source, Outcome::Failure)
-        }
-    }
-
-    fn origin(source: u16) -> Origin {
-        let [high, low] = source.to_be_bytes();
-        Origin::of([10, high, low, 1].into())
-    }
-
-    #[test]
-    fn the_tenth_failure_in_a_quarter_of_an_hour_locks_for_a_quarter_of_an_hour() {
-        let mut clock = Clock::new(LockoutPolicy::default());
-        for attempt in 0..9 {
-            assert_eq!(clock.fail(attempt * 60, "alice", 1), "judged", "{attempt}");
-        }
-        // The first was at 0, so that at 900 it no longer counts.
-        assert_eq!(clock.fail(900, "Alice", 2), "judged");
-        assert_eq!(clock.fail(901, "ALICE", 3), "locks");
-        assert_eq!(clock.fail(902, "alice", 4), "locked");
-        assert_eq!(clock.attempt(1_800, "alice", 4, Outcome::Success), "locked");
-        assert_eq!(clock.attempt(1_800, "bob", 4, Outcome::Success), "judged");
-        // Attempts while it was locked have not prolonged it, and it begins anew.
-        assert_eq!(clock.fail(1_801, "alice", 4), "judged");
-        for _ in 0..8 {
-            assert_eq!(clock.fail(1_802, "alice", 4), "judged");
-        }
-        assert_eq!(clock.fail(1_803, "alice", 4), "locks");
-    }
-
-    #[test]
-    fn a_success_takes_back_only_the_failures_of_its_own_source() {
-        let mut clock = Clock::new(LockoutPolicy::default());
-        for _ in 0..4 {
-            clock.fail(0, "alice", 1);
-            clock.fail(0, "alice", 2);
-        }
-        assert_eq!(clock.attempt(1, "alice", 1, Outcome::Success), "judged");
-        for _ in 0..5 {
-            assert_eq!(clock.fail(2, "alice", 2), "judged");
-        }
-        assert_eq!(clock.fail(2, "alice", 2), "locks");
-    }
-
-    #[test]
-    fn what_nobody_could_judge_does_not_lock_but_exhausts_its_source() {
-        let mut clock = Clock::new(LockoutPolicy::default());
-        for _ in 0..30 {
-            assert_eq!(clock.attempt(0, "alice", 1, Outcome::Unknown), "judged");
-        }
-        assert_eq!(clock.attempt(0, "alice", 1, Outcome::Success), "exhausted");
-        assert_eq!(clock.attempt(0, "alice", 2, Outcome::Success), "judged");
-    }
-
-    #[test]
-    fn a_source_has_its_burst_and_then_what_it_recovers() {
-        let mut clock = Clock::new(LockoutPolicy::default());
-        for user in 0..30 {
-            assert_eq!(clock.fail(0, &format!("user{user}"), 1), "judged");
-        }
-        assert_eq!(clock.fail(5, "other", 1), "exhausted");
-        assert_eq!(clock.fail(5, "other", 2), "judged");
-        assert_eq!(clock.fail(6, "other", 1), "judged");
-        assert_eq!(clock.fail(6, "other", 1), "exhausted");
-        assert_eq!(clock.attempt(12, "other", 1, Outcome::Success), "judged");
-        assert_eq!(clock.attempt(12, "other", 1, Outcome::Success), "judged", "a success costs nothing");
-        for user in 0..30 {
-            assert_eq!(clock.fail(192, &format!("user{user}"), 1), "judged");
-        }
-        assert_eq!(clock.fail(192, "other", 1), "exhausted");
-    }
-
-    #[test]
-    fn root_is_slowed_down_and_never_locked() {
-        let mut clock = Clock::new(LockoutPolicy::default());
-        for _ in 0..10 {
-            assert_eq!(clock.fail(0, "Root", 1), "judged");
-        }
-        // 20 of 30 are left, and each costs 5 now.
-        for _ in 0..4 {
-            assert_eq!(clock.fail(0, "root", 1), "judged");
-        }
-        assert_eq!(clock.fail(0, "root", 1), "exhausted");
-        assert_eq!(clock.fail(29, "root", 1), "exhausted");
-        assert_eq!(clock.fail(30, "root", 1), "judged");
-        assert_eq!(clock.attempt(30, "root", 2, Outcome::Success), "judged", "others are not kept out");
-    }
-
-    #[test]
-    fn attempts_being_judged_count_as_if_they_failed_until_they_do_not() {
-        let mut clock = Clock::new(LockoutPolicy::default());
-        let now = clock.start;
-        let mut tickets: Vec<Ticket> = (0..10)
-            .map(|source| match clock.ledger.admit(Some("alice"), origin(source), now) {
-                Admission::Admitted(ticket) => ticket,
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        assert_eq!(clock.fail(0, "alice", 99), "waits");
-        clock.ledger.settle(tickets.pop().unwrap(), Outcome::Success, now);
-        assert_eq!(clock.attempt(0, "alice", 99, Outcome::Success), "judged");
-        for ticket in tickets {
-            clock.ledger.settle(ticket, Outcome::Failure, now);
-        }
-        assert_eq!(clock.fail(0, "alice", 99), "locks");
-    }
-
-    #[test]
-    fn memory_is_bounded_and_the_worst_are_remembered() {
-        let mut clock = Clock::new(LockoutPolicy::default());
-        for _ in 0..10 {
-            clock.fail(0, "victim", 0);
-        }
-        for _ in 0..9 {
-            clock.fail(0, "nearly", 0);
-        }
-        for attempt in 0..u16::MAX {
-            clock.fail(1, &format!("user{attempt}"), attempt / 4 + 1);
-        }
-        assert!(clock.ledger.names.len() <= MAX_REMEMBERED + 1, "{}", clock.ledger.names.len());
-        assert!(clock.ledger.sources.len() <= MAX_REMEMBERED + 1, "{}", clock.ledger.sources.len());
-        assert_eq!(clock.fail(2, "victim", 60_000), "locked");
-        assert_eq!(clock.fail(2, "nearly", 60_000), "locks");
-        for attempt in 0..u16::MAX / 4 {
-            clock.fail(4_000, &format!("user{attempt}"), attempt);
-        }
-        assert!(!clock.ledger.names.contains_key("victim"), "what no longer counts is kept");
-        assert!(key(&"x".repeat(5_000)).len() <= 512);
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use auth::account_file::{AccountName, Rid, Standing, UnixTime};
 use auth::ntlm::{HostNames, Initiator, InitiatorFresh, Login, NtHash, NtlmVerifier, Sealing};
+use auth::spnego::{self, NegTokenResp, Offer};
 use auth::{
     AuthError, Authenticator as _, Binding, Handshake, Identity, Initiator as _, Oid, Peer, Scheme, Step,
 };
@@ -184,6 +185,83 @@ fn guesses_are_counted_together_with_those_of_other_schemes() {
     }
     let verdict = ntlm(&sign_in, address(50), "NODE7", "alice", "s3cret").map(|_| ());
     assert!(verdict.is_err(), "ten guesses have not locked the account");
+}
+
+/// A client that knows Alice's password.
+fn alice() -> Initiator {
+    let hash = NtHash::of_password(&secret("s3cret"));
+    let login = Login { domain: String::new(), user: "alice".to_owned(), hash };
+    let session_key = random::<16>().unwrap().into();
+    let fresh = InitiatorFresh { challenge: random().unwrap(), session_key, now: SystemTime::now() };
+    Initiator::new(login, Sealing::Required, fresh)
+}
+
+/// A handshake in which something between client and service changes the client's last token.
+fn last_token_changed(
+    sign_in: &SignIn,
+    mut client: impl auth::Initiator,
+    change: impl FnOnce(Vec<u8>) -> Vec<u8>,
+) -> Result<(), AuthError> {
+    let peer = Peer { address: HERE, binding: Binding::default() };
+    let mut service = Handshake::begin(Scheme::Negotiate, sign_in, &peer)?;
+    let Ok(Step::Continue(mut token)) = client.step(None) else { panic!("no first token") };
+    loop {
+        let Step::Continue(answer) = service.step(&token)? else { panic!("it was let in too early") };
+        let (next, is_last) = match client.step(Some(&answer)) {
+            Ok(Step::Continue(next)) => (next, answer.windows(8).any(|part| part == b"NTLMSSP\0")),
+            Ok(Step::Done { token, .. }) => (token.unwrap(), true),
+            Err(error) => panic!("{error}"),
+        };
+        token = next;
+        if is_last {
+            return service.step(&change(token)).map(|step| assert!(matches!(step, Step::Done { .. })));
+        }
+    }
+}
+
+#[test]
+fn a_response_that_was_relayed_takes_no_failures_back() {
+    let spoiled = |mut token: Vec<u8>| {
+        // Inside the message integrity code (MS-NLMP 2.2.1.3).
+        token[80] ^= 1;
+        token
+    };
+    let untouched: fn(Vec<u8>) -> Vec<u8> = |token| token;
+    for (is_spoiled, locks) in [(false, false), (true, true)] {
+        let machine = Machine::new();
+        let sign_in = machine.sign_in();
+        for _ in 0..9 {
+            assert!(sign_in.password("alice", &secret("guess"), HERE).is_err());
+        }
+        let verdict = match is_spoiled {
+            true => last_token_changed(&sign_in, alice(), spoiled),
+            false => last_token_changed(&sign_in, alice(), untouched),
+        };
+        assert_eq!(verdict, if is_spoiled { Err(AuthError::Unproven) } else { Ok(()) });
+        assert!(sign_in.password("alice", &secret("guess"), HERE).is_err());
+        let elsewhere = IpAddr::from([192, 0, 2, 1]);
+        let verdict = ntlm(&sign_in, elsewhere, "", "alice", "s3cret").map(|_| ());
+        assert_eq!(verdict.is_err(), locks, "a relayed response took the failures back: {verdict:?}");
+    }
+}
+
+#[test]
+fn ntlm_without_the_signature_on_the_mechanisms_takes_no_failures_back() {
+    let machine = Machine::new();
+    let sign_in = machine.sign_in();
+    for _ in 0..9 {
+        assert!(sign_in.password("alice", &secret("guess"), HERE).is_err());
+    }
+    // Kerberos is not available here, so both ends must sign the list.
+    let offer = |oid| Offer { oids: vec![oid], initiator: Box::new(alice()) };
+    let client = spnego::Initiator::new(vec![offer(Oid::KERBEROS), offer(Oid::NTLM)]);
+    let verdict = last_token_changed(&sign_in, client, |token| {
+        NegTokenResp { mech_list_mic: None, ..NegTokenResp::decode(&token).unwrap() }.encode()
+    });
+    assert!(matches!(verdict, Err(AuthError::Downgraded(_))), "{verdict:?}");
+    assert!(sign_in.password("alice", &secret("guess"), HERE).is_err());
+    let verdict = ntlm(&sign_in, IpAddr::from([192, 0, 2, 1]), "", "alice", "s3cret").map(|_| ());
+    assert!(verdict.is_err(), "a sign-in that was not complete took the failures back");
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn service(lines: &str) -> Option<(Pam, TempDir)> {
     let lines = lines.replace("FOLDER", &folder.path().display().to_string());
     let missing = lines.split_whitespace().find(|word| word.ends_with(".so") && !has_module(word));
     if let Some(module) = missing {
-        eprintln!("SKIPPED: PAM has no {module} here (Debian: apt-get install libpam-modules)");
+        skips::skip!("PAM has no {module} here (Debian: apt-get install libpam-modules)");
         return None;
     }
     fs::write(folder.path().join("winrm"), lines).unwrap();
@@ -26,7 +26,7 @@ fn service(lines: &str) -> Option<(Pam, TempDir)> {
         Ok(pam) => Some((pam, folder)),
         Err(error) => {
             assert!(matches!(error, PamError::Missing { .. } | PamError::Symbol { .. }), "{error}");
-            eprintln!("SKIPPED: {error}");
+            skips::skip!("{error}");
             None
         }
     }
@@ -106,7 +106,7 @@ fn the_real_stack_refuses_a_user_that_cannot_exist() {
     let pam = match Pam::load("telarch-test-without-a-file") {
         Ok(pam) => pam,
         Err(error) => {
-            eprintln!("SKIPPED: {error}");
+            skips::skip!("{error}");
             return;
         }
     };

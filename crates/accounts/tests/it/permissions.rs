@@ -58,7 +58,7 @@ fn a_file_that_others_read_or_write_is_neither_read_nor_changed() {
 fn a_file_of_another_user_is_neither_read_nor_changed() {
     let (_folder, path) = with_account();
     if chown(&path, Some(12_345), None).is_err() {
-        eprintln!("SKIPPED: only root can give files away");
+        skips::skip!("only root can give files away");
         return;
     }
     let error = FileAccounts::open(&path).unwrap_err();

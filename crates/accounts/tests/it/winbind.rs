@@ -163,7 +163,7 @@ impl Samba {
         let may = Command::new("unshare").args(["-m", "test", "-d", "/run/samba"]).status();
         if programs.iter().any(|path| !Path::new(path).exists()) || !may.is_ok_and(|status| status.success())
         {
-            eprintln!("SKIPPED: it takes root and Samba (Debian: apt-get install winbind samba-common-bin)");
+            skips::skip!("it takes root and Samba (Debian: apt-get install winbind samba-common-bin)");
             return None;
         }
         let folder = tempfile::tempdir().unwrap();

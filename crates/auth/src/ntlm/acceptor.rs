@@ -169,19 +169,18 @@ impl Acceptor {
         }
     }
 
-    /// A client that takes this service for one of another protocol was led here by somebody who relays. Under which
-    /// name this service is known is nobody's business here, since there are aliases, unless nothing else could be
-    /// demanded: [`Hardening::Strict`] without TLS takes names of this machine only. One that names none is let in.
+    /// Rejects a client that means a service of another protocol: somebody relays its sign-in. Aliases of this host
+    /// are accepted, because clients may use any, except where nothing else could be demanded: [`Hardening::Strict`]
+    /// without TLS accepts names of this machine only. A client that names no service is accepted.
     fn judge_target_name(&self, pairs: &AvPairs) -> Result<(), AuthError> {
-        if self.binding.level == Hardening::None {
-            return Ok(());
-        }
         let Some(name) = pairs.target_name()? else { return Ok(()) };
-        let is_ours = match (name.split_once('/'), self.binding.level) {
-            (Some((class, _)), Hardening::Relaxed) => ServiceClass::of(class).is_some(),
-            (Some((class, host)), _) => ServiceClass::of(class).is_some() && self.names.is_called(host),
+        let is_strict = self.binding.level == Hardening::Strict;
+        let is_ours = match name.split_once('/') {
+            Some((class, host)) => {
+                ServiceClass::of(class).is_some() && (!is_strict || self.names.is_called(host))
+            }
             // It is no name of a service, so it says nothing of another one.
-            (None, level) => level == Hardening::Relaxed,
+            None => !is_strict,
         };
         if is_ours { Ok(()) } else { Err(AuthError::OtherService) }
     }

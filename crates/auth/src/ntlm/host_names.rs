@@ -51,9 +51,10 @@ impl HostNames {
         (domain == "." || self.is_own(domain)).then_some(user)
     }
 
-    /// Whether a client that was told to go to a host, with a port or without, has meant this machine: by one of its
-    /// names, or because it runs here.
-    pub(super) fn is_called(&self, host: &str) -> bool {
+    /// Returns whether a client that connects to this host, with a port or without, means this machine: by one of its
+    /// names, or because the client runs here.
+    #[must_use]
+    pub fn is_called(&self, host: &str) -> bool {
         let bare = host.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(bare, _)| bare);
         let host = match bare {
             Some(bare) => bare,

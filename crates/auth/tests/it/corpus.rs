@@ -37,6 +37,11 @@ fn signed_handshakes_of_the_corpus_and_their_mutations_keep_the_promises() {
 }
 
 #[test]
+fn tickets_of_the_corpus_and_their_mutations_keep_the_promises() {
+    mutate("auth_ticket_service", 15, b"\0\x01\x1b\x30\x60\x6e\xa0\xa2\xFF/", oracle::ticket_service);
+}
+
+#[test]
 fn accounts_of_samba_in_the_corpus_and_their_mutations_keep_the_promises() {
     mutate("auth_smbpasswd", 12, b":[]X UNDW#-0F\r\n\xC3", oracle::smbpasswd);
 }

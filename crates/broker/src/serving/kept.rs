@@ -13,7 +13,7 @@ pub(super) struct Kept {
     last: u64,
     handshakes: HashMap<u64, (Handshake, Instant)>,
     contexts: HashMap<u64, Box<dyn SecurityContext>>,
-    holders: HashMap<u64, SharedHolder>,
+    holders: HashMap<u64, (IpAddr, SharedHolder)>,
 }
 
 /// To judge one may take long, and the others must not wait for it.
@@ -69,12 +69,18 @@ impl Kept {
             return None;
         }
         let number = self.next();
-        self.holders.insert(number, Arc::new(Mutex::new(held)));
+        self.holders.insert(number, (held.from, Arc::new(Mutex::new(held))));
         Some(number)
     }
 
     pub(super) fn holder(&self, number: u64) -> Option<SharedHolder> {
-        self.holders.get(&number).cloned()
+        self.holders.get(&number).map(|(_, holder)| Arc::clone(holder))
+    }
+
+    /// Returns the source address of a sign-in that is under way, or of the holder of a certificate.
+    pub(super) fn address(&self, number: u64) -> Option<IpAddr> {
+        let handshake = self.handshakes.get(&number).map(|(handshake, _)| handshake.address());
+        handshake.or_else(|| self.holders.get(&number).map(|(from, _)| *from))
     }
 
     /// Whatever has the number: a sign-in, what seals messages, or a holder.

@@ -427,15 +427,16 @@ impl Parser<'_> {
     }
 }
 
-/// A text that a qualifier says to be an instance is one, and an instance always has that qualifier.
+/// Returns the type of an element with its qualifiers (DSP0004 5.6.3.16 and 5.6.3.17).
+///
+/// A string with `EmbeddedInstance` or `EmbeddedObject` holds an instance, and an element that holds an instance always
+/// has one of the two. `object` without a class is of the class that `EmbeddedInstance` names.
 fn embed(element: CimType, qualifiers: &mut Qualifiers) -> CimType {
+    let named = qualifiers.text("EmbeddedInstance").and_then(|class| Name::parse(class).ok());
     match element {
-        CimType::String => match qualifiers.text("EmbeddedInstance").map(Name::parse) {
-            Some(Ok(class)) => CimType::Object(Some(class)),
-            _ if qualifiers.says("EmbeddedObject") => CimType::Object(None),
-            _ => CimType::String,
-        },
+        CimType::String if named.is_some() || qualifiers.says("EmbeddedObject") => CimType::Object(named),
         CimType::Object(class) => {
+            let class = class.or(named);
             let (name, value) = match &class {
                 Some(class) => ("EmbeddedInstance", Value::text(class.as_str())),
                 None => ("EmbeddedObject", Value::Boolean(true)),

@@ -180,9 +180,6 @@ fn recordings() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    eprintln!(
-        "SKIPPED: there are no recordings in {}; TELARCH_FIXTURES names another folder",
-        folder.display()
-    );
+    skips::skip!("there are no recordings in {}; TELARCH_FIXTURES names another folder", folder.display());
     None
 }

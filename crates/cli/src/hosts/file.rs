@@ -1,10 +1,8 @@
 //! The file of saved hosts: a table for each, whose comments are kept.
 
-use std::fs;
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use files::{FileError, TrustedFile};
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use super::{Name, SavedHost, word};
@@ -14,16 +12,9 @@ use crate::endpoint::Address;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostsError {
-    /// The file cannot be read or written.
-    #[error("cannot {what} {}: {source}", path.display())]
-    Disk {
-        /// What failed.
-        what: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    /// The file cannot be read or written, or another user has a hand in it.
+    #[error("cannot use saved hosts: {}", .0.with_advice())]
+    File(#[from] FileError),
     /// The file is not what it should be.
     #[error("{}: {problem}", path.display())]
     Content {
@@ -51,23 +42,18 @@ pub(super) const USER: &str = "UserName";
 
 /// Every host of a file; a file that is not there has none.
 pub(super) fn read(path: &Path) -> Result<Vec<SavedHost>, HostsError> {
-    let document = document(path)?;
+    let document = document(path, TrustedFile::readable(path).read(LARGEST)?)?;
     let content = |problem: String| HostsError::Content { path: path.to_owned(), problem };
     document.iter().map(|(name, item)| host(name, item).map_err(content)).collect()
 }
 
-/// Replaces the file by another, whole or not at all.
+/// Replaces the file by another, whole or not at all, while no other process does.
 pub(super) fn change(path: &Path, change: impl FnOnce(&mut DocumentMut)) -> Result<(), HostsError> {
-    let mut document = document(path)?;
-    change(&mut document);
-    let failed = |source| HostsError::Disk { what: "write", path: path.to_owned(), source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
-    // A temporary file is for its owner alone, and so is what it becomes.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(document.to_string().as_bytes()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map(drop).map_err(|error| failed(error.error))
+    TrustedFile::readable(path).update(LARGEST, |content| {
+        let mut document = document(path, content)?;
+        change(&mut document);
+        Ok(document.to_string().into_bytes())
+    })
 }
 
 pub(super) fn put(document: &mut DocumentMut, host: &SavedHost) {
@@ -91,25 +77,11 @@ fn key(document: &DocumentMut, name: &Name) -> String {
     known.unwrap_or(&name.0).to_owned()
 }
 
-fn document(path: &Path) -> Result<DocumentMut, HostsError> {
-    let failed = |source| HostsError::Disk { what: "read", path: path.to_owned(), source };
-    let file = match fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(DocumentMut::new()),
-        Err(source) => return Err(failed(source)),
-    };
-    // Whoever can write it says where passwords go. The open file is looked at, not the name.
-    let found = file.metadata().map_err(failed)?;
-    if found.is_file() && found.permissions().mode() & 0o022 != 0 {
-        let problem = format!("others can write it: chmod 600 {}", path.display());
-        return Err(HostsError::Content { path: path.to_owned(), problem });
-    }
-    let mut text = String::new();
-    file.take(LARGEST).read_to_string(&mut text).map_err(failed)?;
-    text.parse().map_err(|error: toml_edit::TomlError| HostsError::Content {
-        path: path.to_owned(),
-        problem: error.to_string().trim_end().to_owned(),
-    })
+fn document(path: &Path, content: Option<Vec<u8>>) -> Result<DocumentMut, HostsError> {
+    let wrong = |problem: String| HostsError::Content { path: path.to_owned(), problem };
+    let text = String::from_utf8(content.unwrap_or_default())
+        .map_err(|error| wrong(error.utf8_error().to_string()))?;
+    text.parse().map_err(|error: toml_edit::TomlError| wrong(error.to_string().trim_end().to_owned()))
 }
 
 fn host(name: &str, item: &Item) -> Result<SavedHost, String> {
@@ -152,5 +124,5 @@ fn host(name: &str, item: &Item) -> Result<SavedHost, String> {
     Ok(SavedHost::new(name_of_host, address, (transport.transpose()?, port), (scheme.transpose()?, user)))
 }
 
-/// Nobody has that many hosts.
-const LARGEST: u64 = 4 * 1_024 * 1_024;
+/// In bytes; no list of hosts is that long.
+const LARGEST: usize = 4 * 1_024 * 1_024;

@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::Screen;
+use crate::format::harmless;
 use crate::program::Stop;
 
 /// How far something is; drawn on standard error, if that is a terminal.
@@ -118,7 +119,7 @@ impl Progress {
         let Some(width) = self.width else { return };
         let line = line(&self.what, self.done.get(), self.of.get(), elapsed, width);
         // Where nothing can be told, the work goes on.
-        let _ = write!(io::stderr(), "\r\x1b[K{line}").and_then(|()| io::stderr().flush());
+        let _ = write!(io::stderr(), "\r\x1b[K{}", harmless(&line)).and_then(|()| io::stderr().flush());
         self.is_shown.set(true);
     }
 

@@ -140,6 +140,8 @@ impl Conversation<'_> {
     }
 }
 
+/// Passes on output of the remote command as it is, as `ssh` does: it is the byte stream of a program that the user has
+/// chosen to run, and may steer the terminal. Everything else that `winrs` prints is harmless.
 fn pass_on(octets: &[u8], to: &mut dyn Write) -> Result<(), Stop> {
     to.write_all(octets)?;
     Ok(to.flush()?)

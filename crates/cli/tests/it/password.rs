@@ -30,7 +30,7 @@ fn a_file_that_only_its_owner_reads_is_read() {
 fn a_file_that_others_read_is_refused() {
     for mode in [0o640, 0o604, 0o666, 0o620] {
         let error = from_file("secret\n", mode).expect_err("exposed");
-        assert!(matches!(error, PasswordError::Exposed { .. }), "mode {mode:o}: {error}");
+        assert!(matches!(error, PasswordError::File(_)), "mode {mode:o}: {error}");
         assert!(error.to_string().contains(&format!("{mode:03o}")), "{error}");
         assert!(error.way_out().is_some_and(|line| line.starts_with("chmod 600 ")));
     }
@@ -42,7 +42,10 @@ fn a_file_without_a_password_is_named() {
     assert!(error.to_string().ends_with("holds no password"), "{error}");
     let missing = PasswordSource::File("/nonexistent/password".into()).resolve("me", "server7");
     let error = missing.expect_err("missing").to_string();
-    assert!(error.starts_with("cannot read the password file /nonexistent/password: "), "{error}");
+    assert!(
+        error.starts_with("cannot use the password file: cannot read /nonexistent/password: "),
+        "{error}"
+    );
 }
 
 #[test]

@@ -211,7 +211,7 @@ async fn a_request_says_what_a_service_needs_to_know() {
 #[tokio::test]
 async fn the_zone_of_an_address_leads_there_and_is_not_sent() {
     let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else {
-        eprintln!("SKIPPED: this machine has no IPv6");
+        skips::skip!("this machine has no IPv6");
         return;
     };
     let mut service = Service::listening(listener, Request::config);

@@ -185,7 +185,7 @@ fn a_vendor_is_a_text_that_can_be_told_or_the_true_one() {
     }
 }
 
-const ORDER: [&str; 49] = [
+const ORDER: [&str; 50] = [
     "MaxEnvelopeSizekb",
     "MaxTimeoutms",
     "MaxBatchItems",
@@ -235,4 +235,5 @@ const ORDER: [&str; 49] = [
     "WMI/PermanentSubscriptions",
     "WMI/CommandLineConsumers",
     "Identify/ProductVendor",
+    "Connections/MaxOpen",
 ];

@@ -1,4 +1,4 @@
-//! Failures as events of WMI.
+//! Failures as WMI events.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,7 +13,7 @@ use wmi::{BoxFuture, EventSource, Happening, Provider, ProviderError, Scan, Sink
 use super::FailureLog;
 use super::tail::Tail;
 
-/// Where subscriptions are registered, usually in the first.
+/// Namespaces with subscriptions; the first is the usual one.
 const NAMESPACES: [&str; 3] = ["root/subscription", "root/cimv2", "root/default"];
 
 const CLASSES: [&str; 3] = ["__ConsumerFailureEvent", "__EventQueueOverflowEvent", "__EventDroppedEvent"];
@@ -25,7 +25,7 @@ pub(super) fn providers(log: &FailureLog, repository: &Arc<Repository>) -> Vec<A
     NAMESPACES.iter().filter_map(|namespace| Namespace::parse(namespace).ok()).map(of).collect()
 }
 
-/// The failures of one namespace.
+/// Provider of the failure events of one namespace.
 struct Failures {
     log: FailureLog,
     repository: Arc<Repository>,
@@ -38,7 +38,7 @@ impl Provider for Failures {
     }
 
     fn enumerate(&self, _scan: &Scan, _rows: &mut Sink<'_>) -> Result<(), ProviderError> {
-        // What has been is in the file, for people.
+        // Past failures can be read in the file.
         Err(ProviderError::NotCapable)
     }
 
@@ -67,7 +67,7 @@ impl Failures {
     }
 }
 
-/// Failures as they are added.
+/// Event source of new failures.
 struct NewFailures {
     tail: Tail,
     class: Arc<Class>,
@@ -77,7 +77,7 @@ struct NewFailures {
 }
 
 impl NewFailures {
-    /// The event of a line, if it is one of these; what cannot be read is left out.
+    /// Returns the event of a line, if it belongs to this class and namespace; invalid lines are skipped.
     fn event(&self, line: &[u8]) -> Option<Instance> {
         let line: Value = serde_json::from_slice(line).ok()?;
         let text = |name: &str| line.get(name).and_then(Value::as_str);
@@ -94,7 +94,7 @@ impl NewFailures {
         let stored = contents.namespace(&events).ok().map(|stored| stored.schema().clone());
         let schema = stored.unwrap_or_else(|| Schema::of(events));
         let whole = declaration.resolve(&schema, &|_| None);
-        // Its class may have gone since.
+        // The class of the undelivered event may no longer exist; it is then omitted.
         whole.ok().or_else(|| {
             let mut rest = declaration.clone();
             rest.values.retain(|(name, _)| *name != *"Event");

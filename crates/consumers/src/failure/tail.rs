@@ -1,4 +1,4 @@
-//! The end of a file that grows, and is put aside when it is large.
+//! Reader of new lines of a file that grows and is rotated.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom};
@@ -9,20 +9,20 @@ use readiness::FileChanges;
 
 use super::MOST;
 
-/// Lines as they are added.
+/// New lines of a file.
 pub(super) struct Tail {
     path: PathBuf,
     changes: FileChanges,
     file: Option<File>,
-    /// What has come of a line.
+    /// Incomplete last line.
     rest: Vec<u8>,
 }
 
 impl Tail {
-    /// Begins at the end of what is there, which may be nothing.
+    /// Starts at the current end of the file, which need not exist.
     ///
     /// # Errors
-    /// The system's: who may not read the file is told at once.
+    /// Errors of the operating system, in particular if the file is not readable.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         let changes = FileChanges::of([path])?;
         let mut file = open(path)?;
@@ -32,10 +32,10 @@ impl Tail {
         Ok(Self { path: path.to_owned(), changes, file, rest: Vec::new() })
     }
 
-    /// Waits for more lines. Nothing is lost if the future is dropped.
+    /// Waits for new lines. Cancel-safe.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the operating system.
     pub(super) async fn next(&mut self) -> io::Result<Vec<Vec<u8>>> {
         loop {
             self.changes.next().await?;
@@ -48,7 +48,7 @@ impl Tail {
 
     fn read(&mut self) -> io::Result<Vec<Vec<u8>>> {
         let mut lines = Vec::new();
-        // What is under the name now is looked for before the rest of the old file is read.
+        // The current file is opened before the rest of the old one is read, so that no line is missed.
         let now = open(&self.path)?;
         self.read_on(&mut lines)?;
         let number =
@@ -63,7 +63,7 @@ impl Tail {
 
     fn read_on(&mut self, lines: &mut Vec<Vec<u8>>) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        // Nobody writes more into one file.
+        // A log file does not grow beyond this.
         file.take(2 * MOST).read_to_end(&mut self.rest)?;
         let mut parts: Vec<Vec<u8>> = self.rest.split(|octet| *octet == b'\n').map(<[u8]>::to_vec).collect();
         self.rest = parts.pop().unwrap_or_default();

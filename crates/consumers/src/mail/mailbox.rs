@@ -1,20 +1,21 @@
-//! Whom mail is from and to (RFC 5322 3.4), as far as it is in use: an address, with a name before it or without.
+//! Mailboxes of senders and recipients (RFC 5322 3.4), in their usual form: an address with or without a
+//! name.
 
 use super::message::encoded;
 
-/// Somebody's address; it holds nothing that could end a line or a command.
+/// A mailbox; cannot contain characters that end a line or a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mailbox {
     name: String,
-    /// INVARIANT: a dot-atom, `@` and a domain, all of ASCII.
+    /// INVARIANT: a dot-atom, `@` and a domain, all in ASCII.
     address: String,
 }
 
-/// The longest path that every server takes, without its brackets (RFC 5321 4.5.3.1.3).
+/// Maximum length of a path that every server accepts, without its brackets (RFC 5321 4.5.3.1.3).
 const LONGEST: usize = 254;
 
 impl Mailbox {
-    /// `alice@example.com`, or `Alice <alice@example.com>`; `None` for anything else.
+    /// Parses `alice@example.com` or `Alice <alice@example.com>`; `None` for anything else.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (name, address) = match text.strip_suffix('>') {
@@ -29,17 +30,17 @@ impl Mailbox {
             .then(|| Self { name: name.to_owned(), address: address.to_owned() })
     }
 
-    /// The address alone.
+    /// Returns the address without the name.
     pub(super) fn address(&self) -> &str {
         &self.address
     }
 
-    /// How it stands in a head.
+    /// Returns the mailbox as written in a header.
     pub(super) fn header(&self) -> String {
         if self.name.is_empty() {
             return self.address.clone();
         }
-        // A word that is encoded consists of nothing but what may stand in an atom.
+        // Encoded words contain only characters of atoms.
         let is_plain =
             self.name.len() <= 60 && self.name.split(' ').all(is_atom) && !self.name.contains("=?");
         let name = if is_plain { self.name.clone() } else { encoded(&self.name) };
@@ -47,7 +48,7 @@ impl Mailbox {
     }
 }
 
-/// A name of DNS, or an address in brackets (RFC 5321 4.1.2).
+/// Returns whether the text is a DNS name, or an address in brackets (RFC 5321 4.1.2).
 pub(super) fn is_domain(text: &str) -> bool {
     if let Some(literal) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         let version_6 = literal.strip_prefix("IPv6:");
@@ -69,7 +70,7 @@ fn is_dot_atom(text: &str) -> bool {
     text.split('.').all(is_atom)
 }
 
-/// RFC 5322 3.2.3.
+/// Returns whether the text is an atom (RFC 5322 3.2.3).
 fn is_atom(text: &str) -> bool {
     let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&octet);
     !text.is_empty() && text.bytes().all(is_letter)

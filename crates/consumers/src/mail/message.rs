@@ -1,4 +1,4 @@
-//! A mail as it is sent (RFC 5322), with what is not ASCII encoded (RFC 2045, RFC 2047).
+//! Format of a mail (RFC 5322); text that is not ASCII is encoded (RFC 2045, RFC 2047).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -15,36 +15,36 @@ pub(super) struct Message {
     pub(super) reply_to: Vec<Mailbox>,
     pub(super) to: Vec<Mailbox>,
     pub(super) cc: Vec<Mailbox>,
-    /// Who gets it, and is not named in it.
+    /// Recipients who do not appear in the header.
     pub(super) bcc: Vec<Mailbox>,
     pub(super) fields: Vec<Field>,
-    /// Any text; it becomes one line.
+    /// Subject; line breaks become spaces.
     pub(super) subject: String,
     pub(super) text: String,
-    /// What this machine is called.
+    /// Name of this machine.
     pub(super) host: String,
 }
 
-/// A line of the head that somebody wants to have in it.
+/// An additional header field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Field {
-    /// INVARIANT: printable ASCII without blanks and colons.
+    /// INVARIANT: printable ASCII without spaces and colons.
     name: String,
     /// INVARIANT: printable ASCII, short enough for one line.
     value: String,
 }
 
-/// The longest line without its end (RFC 5322 2.1.1), and the longest that it should be.
+/// Maximum length of a line without its end (RFC 5322 2.1.1), and the recommended maximum.
 const LONGEST_LINE: usize = 998;
 const LINE: usize = 76;
 
-/// What a head says once, and may be told otherwise.
+/// Header field that a consumer may override.
 const AUTO_SUBMITTED: &str = "Auto-Submitted";
 
-/// How many mails were written.
+/// Number of mails written by this process.
 static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
-/// What has properties of its own, or is said here.
+/// Header fields that consumers cannot set, because they are derived from other properties.
 const OWN: &[&str] = &[
     "bcc",
     "cc",
@@ -63,7 +63,7 @@ const OWN: &[&str] = &[
 ];
 
 impl Field {
-    /// `Name: value`; `None` for what is none.
+    /// Parses `Name: value`; `None` if it is not a valid field.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (name, value) = text.split_once(':')?;
         let value = value.trim_matches(' ');
@@ -76,19 +76,19 @@ impl Field {
 }
 
 impl Message {
-    /// All who get it.
+    /// Returns all recipients.
     pub(super) fn recipients(&self) -> impl Iterator<Item = &Mailbox> {
         self.to.iter().chain(&self.cc).chain(&self.bcc)
     }
 
-    /// The mail at a moment: lines that end as those of mail, none too long.
+    /// Returns the mail as text with the given date, with CRLF line ends and limited line length.
     pub(super) fn write(&self, now: SystemTime) -> String {
         let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let seconds =
             jiff::Timestamp::from_second(i64::try_from(since.as_secs()).unwrap_or(0)).unwrap_or_default();
         let date =
             jiff::fmt::rfc2822::to_string(&seconds.to_zoned(jiff::tz::TimeZone::UTC)).unwrap_or_default();
-        // Two may be written at the same moment.
+        // The counter distinguishes mails with the same time.
         let count = WRITTEN.fetch_add(1, Ordering::Relaxed);
         let id = format!("<{}.{}.{count}@{}>", since.as_nanos(), std::process::id(), self.host);
         let mut mail = String::new();
@@ -103,7 +103,7 @@ impl Message {
         }
         line("Subject", &unstructured(&self.subject, LINE - "Subject: ".len()));
         line("Message-ID", &id);
-        // Whoever answers mail by a program answers none that says this (RFC 3834 5).
+        // Automatic responders do not reply to mails with this field (RFC 3834 5).
         if !self.fields.iter().any(|field| field.name.eq_ignore_ascii_case(AUTO_SUBMITTED)) {
             line(AUTO_SUBMITTED, "auto-generated");
         }
@@ -127,7 +127,7 @@ impl Message {
     }
 }
 
-/// The lines of a text, however they end; of control characters nothing but tabs remains.
+/// Returns the lines of a text with any line ends; control characters other than tabs are removed.
 fn lines(text: &str) -> Vec<String> {
     let is_kept = |letter: &char| *letter == '\t' || !letter.is_control();
     text.replace("\r\n", "\n")
@@ -136,7 +136,7 @@ fn lines(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// A text in the head: one line of ASCII with so much room, or words that stand for it.
+/// Returns a header text: one line of ASCII if it fits into `room`, otherwise encoded words.
 fn unstructured(text: &str, room: usize) -> String {
     let text: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     let text = text.trim();
@@ -144,10 +144,10 @@ fn unstructured(text: &str, room: usize) -> String {
     if is_plain { text.to_owned() } else { encoded(text) }
 }
 
-/// A text as words of RFC 2047, each on a line of its own.
+/// Encodes a text as words of RFC 2047, each on a separate line.
 pub(super) fn encoded(text: &str) -> String {
-    /// Twelve octets are around a word, and a line with one has 76, also the first, which begins with the longest name
-    /// of those that have them, `Reply-To: ` (section 2).
+    /// A line with an encoded word has at most 76 characters (section 2): twelve around the word, and in the
+    /// first line also the longest field name, `Reply-To: `.
     const OCTETS: usize = 39;
     let mut words = vec![String::new()];
     for letter in text.chars() {

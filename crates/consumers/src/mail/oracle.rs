@@ -1,4 +1,4 @@
-//! Mail about any event, and any answer of a server.
+//! Properties of mails for any event, and of any response of a server.
 
 use std::time::SystemTime;
 
@@ -6,7 +6,7 @@ use super::mailbox::Mailbox;
 use super::message::{Field, Message};
 use super::smtp;
 
-/// Whatever a text is put into a mail for, the mail has the head that it is to have, and ends where it ends.
+/// Checks that a mail has the intended header and end, wherever a text is inserted.
 pub(crate) fn text(text: &str) {
     let field = Field::parse(text);
     if let Some(mailbox) = Mailbox::parse(text) {
@@ -37,13 +37,13 @@ pub(crate) fn text(text: &str) {
     assert!(mail.split("\r\n").all(|line| line.len() <= 998), "{mail:?}");
     let (head, _) = mail.split_once("\r\n\r\n").expect("a head and a body");
     let fields = head.split("\r\n").filter(|line| !line.starts_with(' ')).count();
-    // Date, From, To, Subject, Message-ID, Auto-Submitted, which may be that field, and three of MIME.
+    // Date, From, To, Subject, Message-ID, Auto-Submitted, which may be that field, and three MIME fields.
     let is_more = field.is_some() && !text.to_ascii_lowercase().starts_with("auto-submitted:");
     assert_eq!(fields, 9 + usize::from(is_more), "{head:?}");
     assert!(!smtp::stuffed(&mail).contains("\r\n.\r\n"), "{mail:?}");
 }
 
-/// An answer of a server is read within bounds.
+/// Checks that a response of a server is read within limits.
 pub(crate) fn answer(octets: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     if let Ok(answer) = runtime.block_on(smtp::answer(&mut &*octets)) {

@@ -1,4 +1,4 @@
-//! How a mail is handed to a server (RFC 5321).
+//! SMTP client (RFC 5321).
 
 use std::io;
 use std::net::IpAddr;
@@ -12,21 +12,21 @@ use tokio::io::{
 use super::harmless;
 use super::message::Message;
 
-/// The longest line of an answer that is read, and how many one may have.
+/// Maximum length of a response line in bytes, and maximum number of lines.
 const LONGEST_LINE: u64 = 2_000;
 const MOST_LINES: usize = 100;
 
-/// How long it may take to send a mail, from the connection to the word that it is taken.
+/// Time limit for sending a mail, from connecting to its acceptance.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// How long a server that has it may take to say goodbye.
+/// Time limit for the response to QUIT.
 const LONGEST_LEAVE: Duration = Duration::from_secs(2);
 
-/// Hands a mail over to the server at the other end of a connection, which is made from an address of one's own.
+/// Sends a mail over a connection; the connection future also returns the local address.
 ///
 /// # Errors
-/// What the server says if it does not take it, or what the network says; [`io::ErrorKind::TimedOut`] if it takes too
-/// long.
+/// The response of the server if it rejects the mail, or a network error; [`io::ErrorKind::TimedOut`] if it
+/// takes too long.
 pub(super) async fn send<S: AsyncRead + AsyncWrite + Unpin>(
     connected: impl Future<Output = io::Result<(S, IpAddr)>>,
     message: &Message,
@@ -39,19 +39,19 @@ pub(super) async fn send<S: AsyncRead + AsyncWrite + Unpin>(
     };
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "it takes too long");
     let mut server = tokio::time::timeout(LONGEST, sent).await.map_err(late).flatten()?;
-    // It has the mail: how it takes its leave, or whether, changes nothing.
+    // The server has accepted the mail, so errors of QUIT are ignored.
     let _ = tokio::time::timeout(LONGEST_LEAVE, server.say("QUIT")).await;
     Ok(())
 }
 
-/// The other end, which is believed nothing.
+/// The server; its responses are not trusted.
 struct Server<S>(BufStream<S>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
-    /// Has it take a mail; what it refuses, it refuses for all who should get it.
+    /// Sends a mail. If the server rejects one recipient, the mail is not sent to anyone.
     async fn take(&mut self, own: IpAddr, message: &Message) -> io::Result<()> {
         self.expect(220).await?;
-        // Who has no name that others know tells its address (4.1.4).
+        // A client without a public name sends its address (4.1.4).
         let own = match own {
             IpAddr::V4(own) => format!("[{own}]"),
             IpAddr::V6(own) => format!("[IPv6:{own}]"),
@@ -90,7 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
     }
 }
 
-/// What it answers.
+/// A response of the server.
 pub(super) struct Answer {
     pub(super) code: u16,
     pub(super) text: String,
@@ -102,13 +102,13 @@ impl Answer {
     }
 }
 
-/// With a dot before each that begins a line, so that none ends the mail (4.5.2).
+/// Doubles a dot at the start of a line, so that no line ends the mail (4.5.2).
 pub(super) fn stuffed(mail: &str) -> String {
     let begun = if mail.starts_with('.') { "." } else { "" };
     begun.to_owned() + &mail.replace("\r\n.", "\r\n..")
 }
 
-/// Reads an answer: lines with the same code, of which all but the last have a hyphen behind it (4.2.1).
+/// Reads a response: lines with the same code, all but the last with a hyphen after it (4.2.1).
 pub(super) async fn answer(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Answer> {
     let wrong = |what| io::Error::new(io::ErrorKind::InvalidData, what);
     let mut begun = None;

@@ -52,7 +52,7 @@ impl Server {
     fn start() -> Option<Self> {
         let python = || Command::new("/usr/bin/python3");
         if !python().args(["-c", "import aiosmtpd"]).output().is_ok_and(|tried| tried.status.success()) {
-            eprintln!("SKIPPED: there is no mail server (./test --install, or python3-aiosmtpd)");
+            skips::skip!("there is no mail server (./test --install, or python3-aiosmtpd)");
             return None;
         }
         let mut program = python().args(["-c", SERVER]).stdout(Stdio::piped()).spawn().unwrap();

@@ -1,36 +1,37 @@
-//! What the numbers of sensor types and states mean (IPMI 2.0, tables 42-2 and 42-3), from one table of text.
+//! Names of sensor types, entities and states (IPMI 2.0, tables 42-2, 42-3 and 43-13), from one table of
+//! text.
 
 mod reading;
 
 use std::borrow::Cow;
 
-/// How bad a state is; this is our judgement, the specification has none.
+/// Severity of a state. It is this project's own assessment; the specification defines none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// As it should be, or nothing to be judged.
+    /// Normal, or a state without severity.
     Ok,
-    /// Somebody should look at it.
+    /// Needs attention.
     Warning,
-    /// Something has failed.
+    /// A failure.
     Critical,
-    /// And cannot be recovered.
+    /// A failure that cannot be recovered from.
     Fatal,
 }
 
-/// The name of a type of sensors, such as `Fan`.
+/// Returns the name of a sensor type, such as `Fan`; `None` if the number is not assigned.
 #[must_use]
 pub fn sensor_type(kind: u8) -> Option<&'static str> {
     find((TYPE, kind, 0)).map(Row::text)
 }
 
-/// The name of what a sensor is of, such as `processor`.
+/// Returns the name of an entity, such as `processor`; `None` if the number is not assigned.
 #[must_use]
 pub fn entity(number: u8) -> Option<&'static str> {
     find((ENTITY, number, 0)).map(Row::text)
 }
 
-/// The name of a state, and how bad it is, of a sensor of this type and this kind of events.
-/// None of states that are a manufacturer's own, or reserved.
+/// Returns name and severity of a state for a sensor type and event type. `None` for states that are reserved
+/// or defined by the manufacturer.
 #[must_use]
 pub fn state(sensor_kind: u8, event_kind: u8, offset: u8) -> Option<(&'static str, Severity)> {
     let (table, code) = match event_kind {
@@ -40,7 +41,7 @@ pub fn state(sensor_kind: u8, event_kind: u8, offset: u8) -> Option<(&'static st
     find((table, code, offset.saturating_add(1))).map(|row| (row.text(), row.severity))
 }
 
-/// The names of the states that are set. A state without a name is told by its number.
+/// Returns the names of the states whose bits are set. A state without a name is listed by its number.
 #[must_use]
 pub fn states(sensor_kind: u8, event_kind: u8, set: u16) -> Vec<Cow<'static, str>> {
     let name = |offset| match state(sensor_kind, event_kind, offset) {
@@ -50,7 +51,7 @@ pub fn states(sensor_kind: u8, event_kind: u8, set: u16) -> Vec<Cow<'static, str
     offsets(set).map(name).collect()
 }
 
-/// How bad the worst of the states is that are set.
+/// Returns the highest severity among the states whose bits are set.
 #[must_use]
 pub fn worst(sensor_kind: u8, event_kind: u8, set: u16) -> Severity {
     let judged = offsets(set).filter_map(|offset| state(sensor_kind, event_kind, offset));
@@ -61,19 +62,19 @@ fn offsets(set: u16) -> impl Iterator<Item = u8> {
     (0..15).filter(move |offset| set >> offset & 1 == 1)
 }
 
-/// By their keys, which the compiler checks as it reads them.
+/// Rows sorted by key; the order is checked at compile time.
 static TABLE: [Row; reading::COUNT] = reading::ROWS;
 const TEXT: &str = include_str!("codes.tsv");
 
 #[derive(Clone, Copy, Debug)]
 struct Row {
     key: Key,
-    /// Where the text is within all of it.
+    /// Start and end of the name in [`TEXT`].
     text: (usize, usize),
     severity: Severity,
 }
 
-/// The table, the code, and the offset of a state, which is one more than it is: things without states have 0.
+/// Table, code, and state offset plus one; rows without a state have 0.
 type Key = (u8, u8, u8);
 
 const TYPE: u8 = 0;

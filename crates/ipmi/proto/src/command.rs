@@ -1,4 +1,4 @@
-//! What can be asked, and how the answers read. Each command is a file of its own.
+//! IPMI commands and their responses, one file per group of commands.
 
 pub mod boot;
 pub mod capabilities;
@@ -26,20 +26,21 @@ pub mod watchdog;
 
 use crate::{Privilege, ProtoError, Request};
 
-/// A command of IPMI with its answer.
+/// An IPMI command and the type of its response.
 pub trait Command {
-    /// What the answer says.
+    /// Decoded response.
     type Reply;
 
-    /// The level of privilege that it takes (IPMI 2.0, appendix G).
+    /// Minimum privilege level (IPMI 2.0, appendix G).
     const PRIVILEGE: Privilege;
 
-    /// What is sent.
+    /// Returns the request to send.
     fn request(&self) -> Request;
 
-    /// Reads what follows the completion code of an answer that says "done".
+    /// Decodes the data after the completion code of a successful response.
     ///
     /// # Errors
-    /// When it is too short, or means nothing. More than is known is no error: later versions add to the end.
+    /// If the data is too short or has an invalid value. Extra bytes at the end are ignored, because later
+    /// versions append fields.
     fn reply(&self, octets: &[u8]) -> Result<Self::Reply, ProtoError>;
 }

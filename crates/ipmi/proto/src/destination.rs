@@ -1,21 +1,22 @@
-//! Who is asked: the controller, one of its logical units, or another controller behind it.
+//! Destination of a request: the controller, one of its logical units, or another controller reached through
+//! it.
 
 use zeroize::Zeroizing;
 
 use crate::message::{CONSOLE, CONTROLLER, SequenceNumber, framed};
 use crate::{NetFn, ProtoError, Request};
 
-/// Which controller is asked, and which of its logical units (IPMI 2.0, 6.13 and 7.2).
+/// Controller and logical unit that a request is sent to (IPMI 2.0, 6.13 and 7.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Destination {
-    /// Who passes it on to the other one; none without that.
+    /// Intermediate controller that forwards the request to `bridge`; `None` if there is only one hop.
     transit: Option<Bridge>,
     bridge: Option<Bridge>,
     /// INVARIANT: below 4.
     unit: u8,
 }
 
-/// The way to another controller: a channel of the first one, and an address on its bus.
+/// A hop to another controller: a channel, and an address on the bus of that channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Bridge {
     /// INVARIANT: below 16.
@@ -25,13 +26,13 @@ struct Bridge {
 }
 
 impl Destination {
-    /// The controller that the session is with.
+    /// The controller with which the session is established.
     pub const CONTROLLER: Self = Self { transit: None, bridge: None, unit: 0 };
 
-    /// One of its logical units, 0 to 3.
+    /// Returns a logical unit, 0 to 3, of the controller.
     ///
     /// # Errors
-    /// When there is no such unit.
+    /// If the unit is above 3.
     pub fn unit(unit: u8) -> Result<Self, ProtoError> {
         if unit > 3 {
             return Err(ProtoError::Unexpected { what: "the logical unit", value: unit.into() });
@@ -39,21 +40,22 @@ impl Destination {
         Ok(Self { transit: None, bridge: None, unit })
     }
 
-    /// A logical unit of whoever has this address on a channel of the controller; 0 is the bus inside the box (IPMB).
+    /// Returns a logical unit of the controller at this bus address on a channel; channel 0 is the internal
+    /// bus (IPMB).
     ///
     /// # Errors
-    /// When there is no such channel or unit, or the address is odd, which is that of software.
+    /// If the channel or unit is out of range, or the address is odd; odd addresses belong to software.
     pub fn on_channel(channel: u8, address: u8, unit: u8) -> Result<Self, ProtoError> {
         let bridge = Bridge::new(channel, address)?;
         let bridge = (address != CONTROLLER).then_some(bridge);
         Ok(Self { bridge, ..Self::unit(unit)? })
     }
 
-    /// The same, seen from whoever has this address on a channel of the controller: the controller passes it on to
-    /// that one, and that one to the destination.
+    /// Returns the destination reached through the intermediate controller at this address and channel: the
+    /// controller of the session forwards to that one, and that one to the destination.
     ///
     /// # Errors
-    /// When there is no such channel or address, or nobody to pass anything on to.
+    /// If the channel or address is out of range, or the destination is the controller of the session itself.
     pub fn through(self, channel: u8, address: u8) -> Result<Self, ProtoError> {
         if self.bridge.is_none() {
             let value = address.into();
@@ -65,32 +67,34 @@ impl Destination {
         Ok(Self { transit: Some(Bridge::new(channel, address)?), ..self })
     }
 
-    /// The same logical unit of whoever is behind the controller; where another controller is named, that one.
+    /// Returns this destination as seen through `controller`: a destination on the controller itself becomes
+    /// the same logical unit of `controller`; one on another controller is unchanged.
     #[must_use]
     pub fn seen_from(self, controller: Self) -> Self {
         if self.bridge.is_some() { self } else { Self { unit: self.unit, ..controller } }
     }
 
-    /// The channel and the address there of who passes it on, if it is not the controller alone.
+    /// Returns channel and address of the intermediate controller, or `None`.
     #[must_use]
     pub fn transit(self) -> Option<(u8, u8)> {
         self.transit.map(|Bridge { channel, address }| (channel, address))
     }
 
-    /// Its logical unit.
+    /// Returns the logical unit.
     #[must_use]
     pub fn logical_unit(self) -> u8 {
         self.unit
     }
 
-    /// The channel and the address there, if it is not the controller itself.
+    /// Returns channel and address of the destination, or `None` if it is the controller of the session.
     #[must_use]
     pub fn bridged(self) -> Option<(u8, u8)> {
         self.bridge.map(|Bridge { channel, address }| (channel, address))
     }
 
-    /// Puts the message of a session behind what is there. What another controller is told is inside of one for the first, under the same
-    /// number, as some answer with the inner number and some with the outer one.
+    /// Appends the session message. A request for another controller is wrapped in Send Message requests. All
+    /// layers have the same sequence number, because some controllers respond with the inner number and some
+    /// with the outer one.
     pub(crate) fn encode(self, request: &Request, number: SequenceNumber, out: &mut Vec<u8>) {
         let number = number.on_the_wire();
         let function = request.net_fn.number() << 2 | self.unit;
@@ -122,7 +126,7 @@ impl Bridge {
         Ok(Self { channel, address })
     }
 
-    /// Tells somebody to pass a message on over this bridge.
+    /// Appends a Send Message request that asks a controller to forward a message over this bridge.
     fn passes_on(self, (who, from): (u8, u8), number: u8, message: &[u8], out: &mut Vec<u8>) {
         let data = Zeroizing::new([&[self.channel | TRACK_REQUEST], message].concat());
         framed([who, NetFn::APP.number() << 2], &[from, number, SEND_MESSAGE], &data, out);
@@ -131,7 +135,7 @@ impl Bridge {
 
 /// Send Message (IPMI 2.0, 22.7).
 pub(crate) const SEND_MESSAGE: u8 = 0x34;
-/// Asks the controller to remember whose request it was, so that the answer finds its way back.
+/// Asks the controller to track the request, so that the response can be routed back.
 pub(crate) const TRACK_REQUEST: u8 = 0x40;
 
 #[cfg(test)]

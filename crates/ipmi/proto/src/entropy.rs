@@ -1,16 +1,16 @@
-//! Numbers nobody can foresee, from a seed that is an argument.
+//! Deterministic random number generator; the caller supplies the seed.
 
 use aes::cipher::{BlockCipherEncrypt as _, KeyInit as _};
 use aes::{Aes256, Block};
 use zeroize::Zeroizing;
 
-/// A stream of octets from one seed: AES-256 over a counter, with the seed as its key.
+/// Random byte stream: AES-256 in counter mode, with the seed as key.
 pub(crate) struct Entropy {
     key: Aes256,
     drawn: u128,
-    /// The next ones: several cost hardly more than one.
+    /// Precomputed blocks: encrypting several costs hardly more than one.
     ahead: Zeroizing<[[u8; 16]; AHEAD]>,
-    /// How many of those were not drawn yet.
+    /// Number of precomputed blocks not used yet.
     left: usize,
 }
 
@@ -20,7 +20,7 @@ impl Entropy {
         Self { key: Aes256::new((&*seed).into()), drawn: 0, ahead: Zeroizing::default(), left: 0 }
     }
 
-    /// The next octets.
+    /// Returns the next 16 random bytes.
     pub(crate) fn draw(&mut self) -> [u8; 16] {
         if self.left == 0 {
             for block in self.ahead.iter_mut().rev() {
@@ -34,7 +34,7 @@ impl Entropy {
         self.ahead.get_mut(self.left).map(std::mem::take).unwrap_or_default()
     }
 
-    /// A number that is not zero.
+    /// Returns a random number that is not zero.
     pub(crate) fn number(&mut self) -> u32 {
         let [a, b, c, d, ..] = self.draw();
         u32::from_le_bytes([a, b, c, d]).max(1)

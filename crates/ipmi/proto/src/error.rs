@@ -1,141 +1,142 @@
-//! What can be wrong with what a controller sends, or with what is asked for.
+//! Errors of decoding, signing in and encoding.
 
 use crate::rakp::{Stage, Status};
 
-/// Why octets mean nothing, a login is refused, or a value cannot be sent.
+/// Error of a packet, a login or a value that cannot be encoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtoError {
-    /// It ends too early.
+    /// The data ends too early.
     #[error("{what} is cut off")]
     Truncated {
-        /// What was read.
+        /// Name of the item that was decoded.
         what: &'static str,
     },
     /// A checksum or padding is wrong.
     #[error("{what} is damaged: its checksum or padding is wrong")]
     Damaged {
-        /// What was read.
+        /// Name of the item that was decoded.
         what: &'static str,
     },
-    /// A field has a value that it cannot have.
+    /// A field has an invalid value.
     #[error("{what} has the value {value:#x}, which means nothing here")]
     Unexpected {
-        /// The field.
+        /// Name of the field.
         what: &'static str,
-        /// Its value.
+        /// Value of the field.
         value: u32,
     },
-    /// The code that proves who sent it is wrong.
+    /// The authentication code of a packet is wrong.
     #[error("a packet does not prove that it comes from the session's other end")]
     Unauthentic,
-    /// Its number was seen already, or is too far away from those that were.
+    /// The sequence number of a packet was already received or is outside the window.
     #[error("a packet was seen already, or is far out of order")]
     OutOfWindow,
-    /// It is longer than any controller may send.
+    /// An item is longer than its limit.
     #[error("{what} has {octets} octets, more than {limit}")]
     TooLong {
-        /// What it is.
+        /// Name of the item.
         what: &'static str,
-        /// How long it is.
+        /// Length in bytes.
         octets: usize,
-        /// How long it may be.
+        /// Maximum length in bytes.
         limit: usize,
     },
-    /// A password with a NUL, which means the end of one.
+    /// A text contains a NUL, which would end it early.
     #[error("{what} contains a NUL, which a controller cannot store")]
     Nul {
-        /// What it is.
+        /// Name of the item.
         what: &'static str,
     },
-    /// Something that there is not.
+    /// An item does not exist.
     #[error("{what} is not there")]
     Absent {
-        /// What it is.
+        /// Name of the item.
         what: &'static str,
     },
-    /// A word that is not one of those that are known.
+    /// A word is not one of the allowed words.
     #[error("{word:?} is not {what}\n  there are {known}")]
     Word {
-        /// What it should be.
+        /// Description of the expected value.
         what: &'static str,
-        /// What was given.
+        /// The word passed by the user.
         word: String,
-        /// Those that are known.
+        /// List of the allowed words.
         known: String,
     },
-    /// A cipher suite that there is not, or that is not offered.
+    /// The cipher suite does not exist or is not supported.
     #[error(
         "cipher suite {0} is not supported\n  those that are: 17, 3; and by name only 0, 1, 2, 6, 7, 8, 11, 12, 15, 16"
     )]
     Suite(u32),
-    /// Nothing answered, for as long as the limit allows.
+    /// The controller did not respond within the time limit.
     #[error("no answer\n  is the address right, IPMI over LAN switched on, and UDP port 623 open?")]
     NoAnswer,
-    /// Nothing answered a command that must not be done twice.
+    /// A command that must not be repeated got no response; it may or may not have been executed.
     #[error(
         "no answer: the command may have been done, or not\n  look at the state of the machine before you send it again"
     )]
     Undecided,
-    /// The controller refused one of the steps of an IPMI 1.5 login.
+    /// The controller rejected a step of an IPMI 1.5 login.
     #[error("the login was refused at {step}: {reason} (completion code {code:02x}h)")]
     Lan15Refused {
-        /// At which step.
+        /// Name of the step.
         step: &'static str,
-        /// Why.
+        /// Reason for the rejection.
         reason: &'static str,
-        /// Its completion code.
+        /// Completion code of the response.
         code: u8,
     },
-    /// The controller does not speak IPMI 2.0.
+    /// The controller supports IPMI 1.5 only.
     #[error(
         "the controller speaks IPMI 1.5 only, which protects little; it takes: {kinds}\n  allow one of them with --ipmi15, if you must"
     )]
     OnlyLan15 {
-        /// The types of authentication it takes.
+        /// Authentication types that it accepts.
         kinds: String,
     },
-    /// A password that IPMI 1.5 would cut.
+    /// The password is longer than IPMI 1.5 allows; it would be truncated.
     #[error("the password is longer than the 16 octets that IPMI 1.5 knows")]
     LongForLan15,
-    /// The controller refused one of the steps of the login.
+    /// The controller rejected a step of the login.
     #[error("the login was refused at {stage}: {status}{}", status.way_out())]
     Refused {
-        /// At which step.
+        /// The rejected step.
         stage: Stage,
-        /// Its reason.
+        /// Status code of the response.
         status: Status,
     },
-    /// Every suite that was allowed was refused.
+    /// The controller rejected all allowed cipher suites.
     #[error(
         "the controller takes none of the cipher suites {tried}\n  allow another one with --suite, if you must"
     )]
     NoSuite {
-        /// Their numbers.
+        /// Numbers of the suites.
         tried: String,
     },
-    /// The controller does not know the password, or it is not the controller.
+    /// The password is wrong, or the response was not sent by the controller.
     #[error(
         "wrong password, or the answer does not come from the controller\n  some say so of users that they do not have, too: is it the right one (-U)? If a K_g key is set, give it with --kg-file"
     )]
     WrongPassword,
-    /// The level of privilege was refused after the login.
+    /// The controller rejected the privilege level after the login.
     #[error(
         "the user may not have the level {level}: completion code {code:#04x}\n  ask for a lower one with --level"
     )]
     Level {
-        /// What was asked for.
+        /// Name of the requested level.
         level: &'static str,
-        /// The answer.
+        /// Completion code of the response.
         code: u8,
     },
-    /// The session is at its end.
+    /// The session has ended.
     #[error("the session has ended")]
     Ended,
 }
 
 impl ProtoError {
-    /// Whether the controller does not let this user in: many lock an account after a few attempts.
+    /// Returns whether the controller rejected the user. Do not retry in this case: many controllers lock an
+    /// account after a few attempts.
     #[must_use]
     pub fn is_about_the_user(&self) -> bool {
         match self {
@@ -145,7 +146,7 @@ impl ProtoError {
         }
     }
 
-    /// Whether octets that arrived mean nothing, rather than that nothing arrived.
+    /// Returns whether data was received but is invalid.
     #[must_use]
     pub fn is_about_octets(&self) -> bool {
         matches!(

@@ -1,54 +1,54 @@
-//! Several datagrams in one piece of memory, as they are made and sent.
+//! Several datagrams in one buffer.
 
 use std::fmt;
 
 use zeroize::Zeroize as _;
 
-/// Octets of datagrams, one behind the other. To be used again and again: it keeps its memory.
+/// Buffer of consecutive datagrams. Reuse it: clearing it keeps the allocation.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Frames {
     octets: Vec<u8>,
-    /// Where each of them ends.
+    /// Offset of the end of each datagram.
     ends: Vec<usize>,
 }
 
 impl Frames {
-    /// Without any.
+    /// Returns an empty buffer.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no datagrams.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// How many there are.
+    /// Returns the number of datagrams.
     #[must_use]
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Forgets them.
+    /// Removes all datagrams.
     pub fn clear(&mut self) {
         self.octets.clear();
         self.ends.clear();
     }
 
-    /// Forgets them, and leaves nothing of them in memory.
+    /// Removes all datagrams and overwrites their contents in memory.
     pub(crate) fn wipe(&mut self) {
         self.octets.zeroize();
         self.ends.clear();
     }
 
-    /// Adds one.
+    /// Appends a datagram.
     pub fn push(&mut self, frame: &[u8]) {
         self.add(|octets| octets.extend_from_slice(frame));
     }
 
-    /// Adds what is written behind the others.
+    /// Appends the datagram that `write` produces.
     pub(crate) fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         self.add_if(|octets| {
             write(octets);
@@ -56,7 +56,7 @@ impl Frames {
         });
     }
 
-    /// The same, if there is one to be written.
+    /// Appends the datagram that `write` produces, if `write` returns `true`; returns whether it did.
     pub(crate) fn add_if(&mut self, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
         let is_there = write(&mut self.octets);
         if is_there {
@@ -65,13 +65,14 @@ impl Frames {
         is_there
     }
 
-    /// Each of them.
+    /// Returns an iterator over the datagrams.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let begins = std::iter::once(&0).chain(&self.ends);
         begins.zip(&self.ends).map(|(begin, end)| self.octets.get(*begin..*end).unwrap_or_default())
     }
 
-    /// Those that follow each other and have the same length, in one piece, with that length; at most so many in each.
+    /// Returns runs of consecutive datagrams of equal length, at most `most` in each, with that length. Each
+    /// run is one slice.
     pub fn runs(&self, most: usize) -> impl Iterator<Item = (&[u8], usize)> {
         let mut lengths = self.iter().map(<[u8]>::len).peekable();
         let mut rest = self.octets.as_slice();
@@ -88,7 +89,7 @@ impl Frames {
     }
 }
 
-/// There may be a secret in them.
+/// Shows only the number of datagrams, because they may contain secrets.
 impl fmt::Debug for Frames {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Frames({})", self.len())

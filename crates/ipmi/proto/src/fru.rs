@@ -1,4 +1,5 @@
-//! Inventories: who made what, and its numbers (Platform Management FRU Information Storage Definition 1.0).
+//! FRU inventories: manufacturer, product and serial numbers (Platform Management FRU Information Storage
+//! Definition 1.0).
 
 mod edit;
 mod multirecord;
@@ -10,41 +11,41 @@ use crate::sdr::fru_text;
 
 pub use self::edit::Patch;
 
-/// What an inventory says, as far as it can be read.
+/// Decoded inventory, as far as it is readable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
-    /// The fields in their order, with the area they are in.
+    /// Fields in order of appearance.
     pub fields: Vec<Field>,
-    /// What was wrong with it, for people: many inventories in the field are a little damaged.
+    /// Damage found while decoding, for display. Inventories with small errors are common.
     pub warnings: Vec<String>,
 }
 
-/// One field of an inventory.
+/// A field of an inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// Its area.
+    /// Area that contains the field.
     pub area: Area,
-    /// What it is, such as `Serial Number`.
+    /// Name of the field, such as `Serial Number`.
     pub name: &'static str,
-    /// What it says; never empty.
+    /// Value of the field; never empty.
     pub text: String,
 }
 
-/// A part of an inventory.
+/// An area of an inventory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Area {
-    /// The box.
+    /// Chassis.
     Chassis,
-    /// The main board.
+    /// Main board.
     Board,
-    /// The whole machine.
+    /// Product as a whole.
     Product,
-    /// Everything else, in records of their own.
+    /// MultiRecord area.
     Records,
 }
 
 impl Area {
-    /// Its name.
+    /// Returns the name of the area.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -72,7 +73,7 @@ impl Area {
         }
     }
 
-    /// How many octets stand before the fields.
+    /// Returns the number of bytes before the first field.
     fn head_octets(self) -> usize {
         match self {
             Self::Chassis | Self::Product => 3,
@@ -81,7 +82,8 @@ impl Area {
         }
     }
 
-    /// By what stands before the fields; that of the box has no language of its own.
+    /// Returns whether texts are English, according to the language code before the fields. Areas without
+    /// language code are English.
     fn is_english(self, head: &[u8]) -> bool {
         match (self, head) {
             (Self::Board | Self::Product, [_, _, language, ..]) => ENGLISH.contains(language),
@@ -91,10 +93,10 @@ impl Area {
 }
 
 impl Inventory {
-    /// Reads an inventory. An area that is damaged is left out, with a warning.
+    /// Decodes an inventory. A damaged area is skipped, with a warning.
     ///
     /// # Errors
-    /// When there is not even a header.
+    /// If the header is missing or invalid.
     pub fn decode(octets: &[u8]) -> Result<Self, ProtoError> {
         let what = "the header of an inventory";
         let header: [u8; 8] = Octets::new(what, octets).array()?;
@@ -133,7 +135,7 @@ impl Inventory {
         if checksum(whole.clone().take(length)?) != 0 {
             self.warnings.push(format!("area {}: the checksum is wrong", area.name()));
         }
-        // Without the checksum.
+        // The checksum at the end is not part of the fields.
         let mut octets =
             Octets::new("an area of an inventory", whole.clone().take(length.saturating_sub(1))?);
         let head = octets.take(area.head_octets())?;
@@ -152,7 +154,8 @@ impl Inventory {
         let is_english = area.is_english(head);
         let names = area.field_names().iter().copied().chain(std::iter::repeat("Extra"));
         for name in names {
-            // No room for the mark of the end ends it as well.
+            // Some areas are so full that they have no end marker; the end of the area ends the fields as
+            // well.
             if octets.rest().is_empty() {
                 break;
             }
@@ -169,10 +172,10 @@ impl Inventory {
     }
 }
 
-/// The numbers of the language (FRU 1.0, 15).
+/// Language codes for English (FRU 1.0, section 15).
 const ENGLISH: [u8; 2] = [0, 25];
 
-/// The kinds of boxes (SMBIOS, System Enclosure or Chassis Types).
+/// Returns the name of a chassis type (SMBIOS, System Enclosure or Chassis Types).
 fn chassis_type(kind: u8) -> String {
     let all = [
         "unspecified",
@@ -216,17 +219,17 @@ fn chassis_type(kind: u8) -> String {
     all.get(usize::from(kind)).map_or_else(|| format!("type {kind}"), |name| (*name).to_owned())
 }
 
-/// Minutes since 1996, as a date and a time of UTC.
+/// Formats minutes since 1996 as date and time in UTC.
 fn manufactured(minutes: u32) -> String {
     let (days, minutes) = (minutes / 1_440, minutes % 1_440);
-    // The days from 1970 to 1996.
+    // 9,496 days from 1970 to 1996.
     let (year, month, day) = civil(days + 9_496);
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
 }
 
-/// The date of a day counted from 1970-01-01, in the Gregorian calendar.
+/// Returns the date for a day counted from 1970-01-01, in the Gregorian calendar.
 fn civil(days: u32) -> (u32, u32, u32) {
-    // Years begin in March, so that the day that leap years add is the last of theirs.
+    // Years begin in March here, so that the leap day is the last day of a year.
     let days = days + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;

@@ -1,4 +1,4 @@
-//! Names, passwords, and the keys of a session that are made of them (IPMI 2.0, 13.28 to 13.33).
+//! User names, passwords and session keys (IPMI 2.0, 13.28 to 13.33).
 
 use aes::Aes128;
 use aes::cipher::KeyInit as _;
@@ -9,22 +9,22 @@ use crate::ProtoError;
 use crate::mac::{Code, Hash, Mac, MacKey, md5};
 use crate::suite::{CipherSuite, Integrity};
 
-/// The name of a user of the controller, at most 16 octets; the empty one is the anonymous user.
+/// Name of a user of the controller, at most 16 bytes; the empty name is the anonymous user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserName(Vec<u8>);
 
 impl UserName {
-    /// Takes a name.
+    /// Creates a user name.
     ///
     /// # Errors
-    /// When it is too long or has a NUL in it.
+    /// If the name is longer than 16 bytes or contains a NUL.
     pub fn new(name: &str) -> Result<Self, ProtoError> {
         let what = "the name of the user";
         fits(what, name.as_bytes(), 16)?;
         Ok(Self(name.as_bytes().to_vec()))
     }
 
-    /// As the login has it, which may be any octets at all.
+    /// Creates a user name from the bytes of a login, which need not be UTF-8.
     pub(crate) fn from_octets(octets: &[u8]) -> Result<Self, ProtoError> {
         fits("the name of the user", octets, 16)?;
         Ok(Self(octets.to_vec()))
@@ -34,28 +34,29 @@ impl UserName {
         &self.0
     }
 
-    /// As people read it: what is no UTF-8, or would move a cursor, is replaced.
+    /// Returns the name for display: invalid UTF-8 and control characters are replaced.
     #[must_use]
     pub fn to_text(&self) -> String {
         String::from_utf8_lossy(&self.0).replace(|letter: char| letter.is_control(), "\u{fffd}")
     }
 }
 
-/// The password of a user, at most 20 octets (IPMI 2.0, 22.30).
+/// Password of a user, at most 20 bytes (IPMI 2.0, 22.30).
 #[derive(Clone)]
 pub struct Password(Zeroizing<[u8; 20]>);
 
 impl Password {
-    /// Takes a password. A longer one is refused rather than cut, which would make it another one.
+    /// Creates a password. A longer one is rejected rather than truncated, because that would be a different
+    /// password.
     ///
     /// # Errors
-    /// When it is too long or has a NUL in it.
+    /// If it is longer than 20 bytes or contains a NUL.
     pub fn new(password: &[u8]) -> Result<Self, ProtoError> {
         fits("the password", password, 20)?;
         Ok(Self(padded(password)))
     }
 
-    /// One that nobody has.
+    /// Returns a random password that no user has.
     pub(crate) fn from_random(octets: &[u8; 16]) -> Self {
         let mut password = Zeroizing::new([0; 20]);
         password.iter_mut().zip(octets).for_each(|(to, from)| *to = *from);
@@ -66,17 +67,17 @@ impl Password {
         self.0.iter().all(|octet| *octet == 0)
     }
 
-    /// What IPMI 1.5 knows of it.
+    /// Returns the first 16 bytes, all that IPMI 1.5 uses.
     pub(crate) fn first_16(&self) -> Zeroizing<[u8; 16]> {
         Zeroizing::new(self.0.first_chunk().copied().unwrap_or_default())
     }
 
-    /// Whether IPMI 1.5 knows all of it.
+    /// Returns whether the password fits into the 16 bytes of IPMI 1.5.
     pub(crate) fn fits_16(&self) -> bool {
         self.0.iter().skip(16).all(|octet| *octet == 0)
     }
 
-    /// With zeros behind it, as controllers keep it.
+    /// Returns the password padded with zeros to 20 bytes, as controllers store it.
     pub(crate) fn padded(&self) -> &[u8] {
         &*self.0
     }
@@ -88,37 +89,37 @@ impl std::fmt::Debug for Password {
     }
 }
 
-/// The key of the controller (`K_g`), which two-key logins need besides the password (IPMI 2.0, 13.33).
+/// Key of the controller (`K_g`), which two-key logins need in addition to the password (IPMI 2.0, 13.33).
 #[derive(Clone)]
 pub struct GroupKey(Zeroizing<[u8; 20]>);
 
 impl GroupKey {
-    /// Takes a key of up to 20 octets, whatever they are.
+    /// Creates a key of up to 20 arbitrary bytes.
     ///
     /// # Errors
-    /// When it is longer.
+    /// If it is longer than 20 bytes.
     pub fn new(key: &[u8]) -> Result<Self, ProtoError> {
         is_short("the key K_g", key, 20)?;
         Ok(Self(padded(key)))
     }
 
-    /// As a controller keeps it: with zeros behind it, and any octet in it.
+    /// Creates a key from its stored form: zero-padded, with any bytes.
     pub(crate) fn stored(octets: [u8; 20]) -> Self {
         Self(Zeroizing::new(octets))
     }
 
-    /// With zeros behind it, as controllers keep it.
+    /// Returns the key padded with zeros to 20 bytes, as controllers store it.
     pub(crate) fn octets(&self) -> &[u8] {
         &*self.0
     }
 
-    /// Whether it is the same as another one; how long that takes tells nothing.
+    /// Compares two keys in constant time.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         same(self.octets(), other.octets())
     }
 
-    /// Whether it is none: controllers use the password in its place then.
+    /// Returns whether the key is all zeros: controllers then use the password in its place.
     #[must_use]
     pub fn is_unset(&self) -> bool {
         self.octets().iter().all(|octet| *octet == 0)
@@ -131,26 +132,26 @@ impl std::fmt::Debug for GroupKey {
     }
 }
 
-/// What both ends have said until RAKP 2, over which all codes are made.
+/// Values exchanged up to RAKP 2, from which all codes and keys are computed.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
     pub(crate) suite: CipherSuite,
-    /// `SIDm`, the console's session id.
+    /// `SIDm`, the session id of the console.
     pub(crate) console_id: u32,
-    /// `SIDc`, the controller's.
+    /// `SIDc`, the session id of the controller.
     pub(crate) controller_id: u32,
-    /// `Rm`.
+    /// `Rm`, the random number of the console.
     pub(crate) console_random: [u8; 16],
-    /// `Rc`.
+    /// `Rc`, the random number of the controller.
     pub(crate) controller_random: [u8; 16],
     pub(crate) guid: [u8; 16],
-    /// The level that is asked for, as RAKP 1 has it.
+    /// Requested privilege level, as encoded in RAKP 1.
     pub(crate) role: u8,
     pub(crate) user: UserName,
 }
 
 impl Exchange {
-    /// The code of RAKP 2, with which the controller proves that it knows the password.
+    /// Returns the code of RAKP 2, with which the controller proves that it knows the password.
     pub(crate) fn rakp2(&self, password: &Password) -> Mac {
         self.mac(
             &self.key(&*password.0),
@@ -166,7 +167,7 @@ impl Exchange {
         )
     }
 
-    /// The code of RAKP 3, with which the console does.
+    /// Returns the code of RAKP 3, with which the console proves that it knows the password.
     pub(crate) fn rakp3(&self, password: &Password) -> Mac {
         self.mac(
             &self.key(&*password.0),
@@ -174,7 +175,7 @@ impl Exchange {
         )
     }
 
-    /// The keys of the session, which are worked out for all its packets, and so take some room.
+    /// Derives the session keys. They include expanded key schedules, which are large, hence the box.
     pub(crate) fn keys(&self, password: &Password, group: Option<&GroupKey>) -> Box<SessionKeys> {
         let group = group.filter(|group| !group.is_unset()).map_or(password.padded(), GroupKey::octets);
         let group = self.key(group);
@@ -192,18 +193,18 @@ impl Exchange {
         Box::new(SessionKeys { suite: self.suite, sik, proof, cipher })
     }
 
-    /// The code of RAKP 4, with which the controller proves that it has the same keys.
+    /// Returns the code of RAKP 4, with which the controller proves that it has the same keys.
     pub(crate) fn rakp4(&self, keys: &SessionKeys) -> Mac {
         let parts: [&[u8]; 3] = [&self.console_random, &self.controller_id.to_le_bytes(), &self.guid];
         self.mac(&keys.sik, &parts).truncated(self.suite.rakp4_octets())
     }
 
-    /// The role as it was sent, and the length of the name, which follows them.
+    /// Returns the role as sent, and the length of the user name.
     fn role(&self) -> [u8; 2] {
         [self.role, u8::try_from(self.user.octets().len()).unwrap_or(u8::MAX)]
     }
 
-    /// None in suite 0, which proves nothing.
+    /// Returns the HMAC key; `None` in suite 0, which has no authentication.
     fn key(&self, key: &[u8]) -> Option<MacKey> {
         self.suite.authentication().map(|hash: Hash| hash.key(key))
     }
@@ -213,27 +214,27 @@ impl Exchange {
     }
 }
 
-/// What a session is sealed with.
+/// Keys that authenticate and encrypt the packets of a session.
 pub(crate) struct SessionKeys {
     pub(crate) suite: CipherSuite,
-    /// `SIK`; none in suite 0.
+    /// Session integrity key (`SIK`); `None` in suite 0.
     sik: Option<MacKey>,
-    /// None in suites without integrity.
+    /// Integrity key; `None` in suites without integrity.
     proof: Option<Proof>,
-    /// AES with its key; none in suites that do not encrypt.
+    /// AES cipher with its key; `None` in suites without encryption.
     pub(crate) cipher: Option<Aes128>,
 }
 
-/// What the code of a packet is made with.
+/// Key material for the authentication code of a packet.
 enum Proof {
-    /// `K1`.
+    /// HMAC key `K1`.
     Keyed(MacKey),
-    /// MD5 over the packet between the password twice, which is all that MD5-128 is.
+    /// Password for MD5-128: MD5 over the password, the packet and the password again.
     Password(Password),
 }
 
 impl SessionKeys {
-    /// The code that ends a packet, of which the suite says how much is sent; none in suites without integrity.
+    /// Returns the untruncated authentication code of a packet; `None` in suites without integrity.
     pub(crate) fn code(&self, covered: &[u8]) -> Option<Code> {
         Some(match self.proof.as_ref()? {
             Proof::Keyed(key) => key.code(covered),
@@ -253,9 +254,9 @@ impl std::fmt::Debug for SessionKeys {
     }
 }
 
-/// Whether two codes are the same, in a time that does not tell where they differ.
+/// Compares two codes in constant time.
 pub(crate) fn same(ours: &[u8], theirs: &[u8]) -> bool {
-    // Sixteen octets at once, which is all there is of most codes.
+    // Compares 16 bytes at a time; most codes are not longer.
     let ((ours, our_rest), (theirs, their_rest)) = (ours.as_chunks::<16>(), theirs.as_chunks::<16>());
     let wide = |chunk: &[u8; 16]| u128::from_ne_bytes(*chunk);
     let are_same = |are_same: Choice, (ours, theirs)| are_same & wide(ours).ct_eq(&wide(theirs));
@@ -263,7 +264,7 @@ pub(crate) fn same(ours: &[u8], theirs: &[u8]) -> bool {
     ours.iter().zip(theirs).fold(is_long & our_rest.ct_eq(their_rest), are_same).into()
 }
 
-/// Whether it is short enough, and has no NUL, which ends a text.
+/// Checks that a value is not longer than `limit` and contains no NUL, which would end a text.
 pub(crate) fn fits(what: &'static str, octets: &[u8], limit: usize) -> Result<(), ProtoError> {
     is_short(what, octets, limit)?;
     if octets.contains(&0) { Err(ProtoError::Nul { what }) } else { Ok(()) }

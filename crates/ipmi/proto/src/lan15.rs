@@ -1,4 +1,4 @@
-//! Packets of IPMI 1.5, which what comes before a session uses as well (IPMI 2.0, 13.6 and 22.17.1).
+//! IPMI 1.5 packets, also used for messages before a session is established (IPMI 2.0, 13.6 and 22.17.1).
 
 use std::str::FromStr;
 
@@ -11,21 +11,21 @@ use crate::md2::md2;
 use crate::octets::Octets;
 use crate::rmcp::IPMI_HEADER;
 
-/// How packets of an IPMI 1.5 session prove who sent them. None of them hides anything.
+/// Authentication of the packets of an IPMI 1.5 session. None of the types encrypts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthenticationType {
-    /// They do not.
+    /// No authentication.
     None,
-    /// By MD2 over the password and the packet, which is broken: only for controllers that have nothing else.
+    /// MD2 over password and packet. MD2 is broken: only for controllers that support nothing else.
     Md2,
-    /// By a hash over the password and the packet. MD5 is weak, but the password itself is not sent.
+    /// MD5 over password and packet. MD5 is weak, but the password itself is not sent.
     Md5,
-    /// By the password, for everybody to read.
+    /// The password itself, in clear text.
     Password,
 }
 
 impl AuthenticationType {
-    /// Its number (IPMI 2.0, table 13-8).
+    /// Returns the number of the type (IPMI 2.0, table 13-8).
     #[must_use]
     pub fn number(self) -> u8 {
         match self {
@@ -36,7 +36,7 @@ impl AuthenticationType {
         }
     }
 
-    /// Its name on the command line.
+    /// Returns the name of the type on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl AuthenticationType {
         }
     }
 
-    /// The one of this number; those of manufacturers are left out.
+    /// Returns the type with this number; types defined by manufacturers are rejected.
     pub(crate) fn parse(number: u8) -> Result<Self, ProtoError> {
         match number {
             0 => Ok(Self::None),
@@ -69,16 +69,16 @@ impl FromStr for AuthenticationType {
     }
 }
 
-/// What proves packets of a session, and what its password is.
+/// Authentication type and password of a session.
 #[derive(Clone, Debug)]
 pub(crate) struct Lan15Sealing {
     pub(crate) kind: AuthenticationType,
     pub(crate) password: Password,
-    /// Whether packets after the first ones have no proof, because the controller says so.
+    /// Whether only the first packets are authenticated, as the controller requested.
     pub(crate) is_first_only: bool,
 }
 
-/// A packet whose frame was read, but whose proof was not looked at.
+/// A packet whose frame is decoded but whose authentication code is not verified yet.
 #[derive(Debug)]
 pub(crate) struct Lan15Packet<'o> {
     pub(crate) kind: AuthenticationType,
@@ -89,19 +89,19 @@ pub(crate) struct Lan15Packet<'o> {
 }
 
 impl<'o> Lan15Packet<'o> {
-    /// Reads what follows the header of RMCP.
+    /// Decodes the bytes after the RMCP header.
     pub(crate) fn decode(body: &'o [u8]) -> Result<Self, ProtoError> {
         let mut octets = Octets::new("an IPMI 1.5 packet", body);
         let kind = AuthenticationType::parse(octets.u8()?)?;
         let (number, session_id) = (octets.u32()?, octets.u32()?);
         let code = if kind == AuthenticationType::None { [0; 16] } else { octets.array()? };
         let length = octets.u8()?;
-        // An octet may follow, for the sake of old network chips.
+        // A legacy pad byte may follow, a workaround for old network chips.
         let message = octets.take(length.into())?;
         Ok(Self { kind, number, session_id, code, message })
     }
 
-    /// Its message, if it proves that it comes from somebody who knows the password.
+    /// Returns the message if the packet's authentication code is valid.
     pub(crate) fn open(&self, sealing: &Lan15Sealing) -> Result<&'o [u8], ProtoError> {
         if self.kind == AuthenticationType::None
             && (sealing.is_first_only || sealing.kind == AuthenticationType::None)
@@ -116,21 +116,21 @@ impl<'o> Lan15Packet<'o> {
         }
     }
 
-    /// The message of a packet outside of any session.
+    /// Returns the message of a packet outside a session.
     pub(crate) fn in_clear(&self) -> Result<&'o [u8], ProtoError> {
         let is_outside = self.session_id == 0 && self.kind == AuthenticationType::None;
         if is_outside { Ok(self.message) } else { Err(ProtoError::Unauthentic) }
     }
 }
 
-/// A packet outside of any session.
+/// Returns a packet outside a session.
 pub(crate) fn in_clear(message: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     packet(AuthenticationType::None, (0, 0), None, message, &mut out);
     out
 }
 
-/// Puts a packet of a session, with its proof, behind what is there.
+/// Appends an authenticated packet of a session.
 pub(crate) fn seal(
     sealing: &Lan15Sealing,
     (session_id, number): (u32, u32),

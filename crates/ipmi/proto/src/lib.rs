@@ -1,9 +1,9 @@
-//! IPMI 2.0 without sockets, clock or randomness.
+//! IPMI 2.0 protocol without sockets, clock or random number generator.
 //!
-//! For whoever talks to the management controller (BMC) of a machine.
-//! [`Session`] is the console's end of an RMCP+ session, told what arrived and what time it is; [`Command`] is what
-//! can be asked in one, and how the answer reads.
-//! What moves the octets is the crate `telarch-ipmi`.
+//! For programs that communicate with the management controller (BMC) of a machine.
+//! [`Session`] is the console's side of an RMCP+ session; the caller passes received datagrams and the
+//! current time. [`Command`] describes a command and its response.
+//! The crate `telarch-ipmi` sends and receives the datagrams.
 //!
 //! ```
 //! use std::time::Instant;
@@ -17,7 +17,7 @@
 //! # Ok::<(), telarch_ipmi_proto::ProtoError>(())
 //! ```
 //!
-//! Left out on purpose: RC4 (suites 4, 5, 9, 10, 13, 14), which is broken.
+//! Deliberately not supported: RC4 (suites 4, 5, 9, 10, 13, 14), which is broken.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 

@@ -1,8 +1,8 @@
-//! From raw readings to quantities, in integers as long as the sensor is linear (IPMI 2.0, 36.3).
+//! Conversion of raw readings to quantities, in integers as long as the sensor is linear (IPMI 2.0, 36.3).
 
 use std::fmt;
 
-/// How raw values of a sensor are to be read: `y = L[(M x + B 10^Kb) 10^Kr]`.
+/// Conversion factors of a sensor: `y = L[(M x + B 10^Kb) 10^Kr]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Factors {
     /// `M`, −512 to 511.
@@ -13,54 +13,55 @@ pub struct Factors {
     pub b_exponent: i8,
     /// `Kr`, −8 to 7.
     pub result_exponent: i8,
-    /// What is done with the result.
+    /// `L`, the function applied to the linear result.
     pub linearization: Linearization,
-    /// How the raw octet is to be read.
+    /// Format of the raw byte.
     pub format: AnalogFormat,
 }
 
-/// How the raw octet is to be read (IPMI 2.0, table 43-1, Sensor Units 1).
+/// Format of the raw byte of a reading (IPMI 2.0, table 43-1, Sensor Units 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnalogFormat {
     /// 0 to 255.
     Unsigned,
-    /// −127 to 127, with two zeros.
+    /// Ones' complement: −127 to 127, with two zeros.
     OnesComplement,
-    /// −128 to 127.
+    /// Two's complement: −128 to 127.
     TwosComplement,
 }
 
-/// What is done with the linear result (IPMI 2.0, table 43-1, Linearization).
+/// Function applied to the linear result (IPMI 2.0, table 43-1, Linearization).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Linearization {
-    /// Nothing.
+    /// No function.
     Linear,
     /// Natural logarithm.
     Ln,
-    /// Logarithm of 10.
+    /// Base-10 logarithm.
     Log10,
-    /// Logarithm of 2.
+    /// Base-2 logarithm.
     Log2,
-    /// e to the power of it.
+    /// `e^x`.
     Exp,
-    /// 10 to the power of it.
+    /// `10^x`.
     Exp10,
-    /// 2 to the power of it.
+    /// `2^x`.
     Exp2,
-    /// 1 divided by it.
+    /// `1/x`.
     Reciprocal,
-    /// Its square.
+    /// `x²`.
     Square,
-    /// Its cube.
+    /// `x³`.
     Cube,
-    /// Its square root.
+    /// Square root.
     SquareRoot,
-    /// 1 divided by its cube.
+    /// `1/x³`.
     ReciprocalCube,
 }
 
 impl Linearization {
-    /// By its number; none where each reading has factors of its own (70h to 7Fh), or the number means nothing.
+    /// Returns the function with this number; `None` if each reading has its own factors (70h to 7Fh) or the
+    /// number is not defined.
     #[must_use]
     pub fn new(number: u8) -> Option<Self> {
         use Linearization::{
@@ -89,28 +90,29 @@ impl Linearization {
     }
 }
 
-/// A quantity, exact as long as it can be.
+/// A quantity, exact if possible.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Quantity {
     /// `digits * 10^exponent`.
     Exact {
         /// The digits.
         digits: i64,
-        /// Of 10.
+        /// Exponent, base 10.
         exponent: i8,
     },
-    /// The result of a function that has no exact one; always finite.
+    /// Result of a function without exact result; always finite.
     Rounded(f64),
 }
 
 impl Factors {
-    /// The quantity of a raw value; none where the function has none, such as the logarithm of zero.
+    /// Returns the quantity of a raw value; `None` where the function is undefined, such as the logarithm of
+    /// zero.
     #[must_use]
     pub fn quantity(&self, raw: u8) -> Option<Quantity> {
         let x = i64::from(self.format.read(raw));
         let (m, b) = (i64::from(self.m) * x, i64::from(self.b));
         let Self { b_exponent, result_exponent, .. } = *self;
-        // At most 512 * 255 * 10^8, so nothing overflows.
+        // At most 512 * 255 * 10^8, so no operation overflows.
         let power = 10_i64.pow(u32::from(b_exponent.unsigned_abs().min(8)));
         let (digits, exponent) = if b_exponent >= 0 {
             (m + b * power, result_exponent)
@@ -127,7 +129,8 @@ impl Factors {
 }
 
 impl Factors {
-    /// How far apart quantities are whose raw values are so many counts apart; none of a function that is not linear.
+    /// Returns the difference of quantities whose raw values differ by `counts`; `None` if the sensor is not
+    /// linear.
     #[must_use]
     pub fn span(&self, counts: u8) -> Option<Quantity> {
         let digits = i64::from(self.m.unsigned_abs()) * i64::from(counts);
@@ -135,7 +138,8 @@ impl Factors {
             .then_some(Quantity::Exact { digits, exponent: self.result_exponent })
     }
 
-    /// How many counts are nearest to that far; none if it is further than all of them, or nowhere.
+    /// Returns the number of counts nearest to a difference of quantities; `None` if it exceeds the range, or
+    /// the sensor is not linear.
     #[must_use]
     pub fn counts(&self, span: f64) -> Option<u8> {
         let counts = (span / self.span(1)?.to_f64()).round();
@@ -143,7 +147,8 @@ impl Factors {
     }
 }
 
-/// Of raw values with their quantities the one that comes nearest; none if the quantity is beyond all of them.
+/// Returns the raw value whose quantity is nearest to `quantity`; `None` if `quantity` is outside the range
+/// of all values.
 pub(crate) fn nearest(known: impl Iterator<Item = (u8, f64)>, quantity: f64) -> Option<u8> {
     let known: Vec<(u8, f64)> = known.collect();
     let is_within = known.iter().any(|(_, value)| *value <= quantity)
@@ -165,25 +170,26 @@ impl AnalogFormat {
 }
 
 impl Quantity {
-    /// As floating point.
+    /// Returns the quantity as a floating-point number.
     #[must_use]
     pub fn to_f64(self) -> f64 {
         match self {
-            // The text of a decimal number is read correctly rounded, which a product of powers is not.
+            // Parsing decimal text rounds correctly; a product of powers does not.
             Self::Exact { digits, exponent } => format!("{digits}e{exponent}").parse().unwrap_or(f64::NAN),
             Self::Rounded(value) => value,
         }
     }
 }
 
-/// Its decimal digits: all of them if it is exact, else three behind the point, or as asked for with a precision.
+/// Prints all decimal digits of an exact quantity and three decimals of a rounded one. A format precision
+/// sets the number of decimals.
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(precision) = f.precision() {
             return write!(f, "{:.precision$}", self.to_f64());
         }
         let Self::Exact { digits, exponent } = *self else { return write!(f, "{:.3}", self.to_f64()) };
-        // Piece by piece, because there may be a hundred thousand of them.
+        // Written piece by piece, because there may be a hundred thousand readings to print.
         let mut all = [0; MOST_DIGITS];
         let all = decimal(digits.unsigned_abs(), &mut all);
         if digits < 0 {
@@ -211,7 +217,7 @@ fn zeros(f: &mut fmt::Formatter<'_>, count: usize) -> fmt::Result {
     (0..count).try_for_each(|_| f.write_str("0"))
 }
 
-/// Of 64 bits.
+/// Maximum number of decimal digits of a 64-bit number.
 const MOST_DIGITS: usize = 20;
 
 fn decimal(mut number: u64, room: &mut [u8; MOST_DIGITS]) -> &str {

@@ -1,9 +1,9 @@
-//! Hashes, which is all that RMCP+ proves anything with.
+//! Hashes and message authentication codes of RMCP+.
 
 use md5::{Digest as _, Md5};
 use zeroize::Zeroizing;
 
-/// A hash that suites name; each works on blocks of 64 octets.
+/// Hash function of a cipher suite; all of them have 64-byte blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hash {
     Md5,
@@ -11,8 +11,8 @@ pub(crate) enum Hash {
     Sha256,
 }
 
-/// A key of HMAC (RFC 2104), with the two blocks that are the same for every message hashed already: a session has
-/// thousands of messages, and most of them have one block or two.
+/// HMAC key (RFC 2104), with the inner and outer key blocks already hashed: a session has thousands of
+/// messages, most of them one or two blocks long.
 #[derive(Clone)]
 pub(crate) struct MacKey {
     hash: Hash,
@@ -20,20 +20,20 @@ pub(crate) struct MacKey {
     outer: State,
 }
 
-/// What a hash remembers between blocks: as many words as it has, and zeros behind them.
+/// Internal state of a hash between blocks; unused words are zero.
 type State = Zeroizing<[u32; 8]>;
 
-/// The code of a message: as many octets as the hash has, and zeros behind them.
+/// Code of a message; bytes beyond the length of the hash are zero.
 pub(crate) type Code = [u8; 32];
 
-/// A code that is a secret itself, or is sent whole.
+/// A code that is itself secret, or is sent in full.
 pub(crate) struct Mac {
     code: Zeroizing<Code>,
     octets: usize,
 }
 
 impl Hash {
-    /// A key is never longer than a block: what is beyond is not looked at.
+    /// Returns an HMAC key. Keys must not be longer than a block; bytes beyond 64 are ignored.
     pub(crate) fn key(self, key: &[u8]) -> MacKey {
         let begun_with = |pad: u8| {
             let mut block = Zeroizing::new([pad; 64]);
@@ -45,7 +45,7 @@ impl Hash {
         MacKey { hash: self, inner: begun_with(0x36), outer: begun_with(0x5c) }
     }
 
-    /// How long its codes are.
+    /// Returns the length of the hash in bytes.
     fn octets(self) -> usize {
         match self {
             Self::Md5 => 16,
@@ -54,7 +54,7 @@ impl Hash {
         }
     }
 
-    /// RFC 1321, 3.3; FIPS 180-4, 5.3.1 and 5.3.3.
+    /// Returns the initial state (RFC 1321, 3.3; FIPS 180-4, 5.3.1 and 5.3.3).
     fn initial(self) -> State {
         Zeroizing::new(match self {
             Self::Md5 => [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0, 0, 0, 0],
@@ -89,7 +89,8 @@ impl Hash {
         }
     }
 
-    /// Hashes the rest of a message of which one block was hashed before, pads it, and gives the hash.
+    /// Hashes the rest of a message whose first block is already in `state`, adds the padding and returns the
+    /// hash.
     fn finish(self, state: &State, message: &[u8]) -> Code {
         let mut state = Zeroizing::new(**state);
         let (blocks, rest) = message.as_chunks::<64>();
@@ -103,7 +104,7 @@ impl Hash {
         }
         let bits = 8 * (64 + u64::try_from(message.len()).unwrap_or(u64::MAX / 16));
         let bits = if self == Self::Md5 { bits.to_le_bytes() } else { bits.to_be_bytes() };
-        // The length takes the last eight octets of the block that has room for it.
+        // The length occupies the last eight bytes of the first block with enough room.
         let count = if rest.len() < 56 { 1 } else { 2 };
         let last = last.get_mut(..count).unwrap_or_default();
         if let Some(place) = last.last_mut().and_then(|block| block.last_chunk_mut()) {
@@ -119,25 +120,25 @@ impl Hash {
 }
 
 impl MacKey {
-    /// The code of a message.
+    /// Returns the code of a message.
     pub(crate) fn code(&self, message: &[u8]) -> Code {
         let inside = self.hash.finish(&self.inner, message);
         self.hash.finish(&self.outer, inside.get(..self.hash.octets()).unwrap_or_default())
     }
 
-    /// That of parts which follow each other.
+    /// Returns the code of the concatenation of `parts`.
     pub(crate) fn mac(&self, parts: &[&[u8]]) -> Mac {
         Mac { code: Zeroizing::new(self.code(&parts.concat())), octets: self.hash.octets() }
     }
 }
 
 impl Mac {
-    /// That of a suite which proves nothing.
+    /// Returns the empty code of a suite without authentication.
     pub(crate) fn none() -> Self {
         Self { code: Zeroizing::default(), octets: 0 }
     }
 
-    /// So many octets of it, if it has as many.
+    /// Returns the first `octets` bytes of the code, or all of it if it is shorter.
     pub(crate) fn truncated(self, octets: usize) -> Self {
         Self { octets: self.octets.min(octets), ..self }
     }
@@ -151,7 +152,7 @@ impl std::ops::Deref for Mac {
     }
 }
 
-/// MD5 without a key, over parts that follow each other.
+/// Returns the plain MD5 hash of the concatenation of `parts`.
 pub(crate) fn md5(parts: &[&[u8]]) -> [u8; 16] {
     let mut hash = Md5::new();
     parts.iter().for_each(|part| hash.update(part));

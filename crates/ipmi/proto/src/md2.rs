@@ -1,11 +1,12 @@
-//! MD2 (RFC 1319), for sessions of IPMI 1.5 with controllers that have nothing better. It is broken, and slow.
+//! MD2 (RFC 1319), for IPMI 1.5 sessions with controllers that support nothing better. It is broken, and
+//! slow.
 
 use zeroize::Zeroizing;
 
-/// MD2 over parts that follow each other.
+/// Returns the MD2 hash of the concatenation of `parts`.
 pub(crate) fn md2(parts: &[&[u8]]) -> [u8; 16] {
     let length = parts.iter().map(|part| part.len()).sum::<usize>();
-    // Never grown, because what it begins with is a password.
+    // Allocated once at full size, because it begins with a password, and growing would leave a copy behind.
     let mut message = Zeroizing::new(Vec::with_capacity(length + 32));
     parts.iter().for_each(|part| message.extend(*part));
     let padding = 16 - length % 16;
@@ -48,7 +49,7 @@ fn substitute(octet: u8) -> u8 {
     PI.get(usize::from(octet)).copied().unwrap_or_default()
 }
 
-/// A permutation made of the digits of pi (RFC 1319, 3.2).
+/// Permutation built from the digits of pi (RFC 1319, 3.2).
 #[rustfmt::skip]
 const PI: [u8; 256] = [
     41, 46, 67, 201, 162, 216, 124, 1, 61, 54, 84, 161, 236, 240, 6, 19,

@@ -1,4 +1,4 @@
-//! What is asked and answered inside a session (IPMI 2.0, 5 and 13.8).
+//! Requests and responses inside a session (IPMI 2.0, 5 and 13.8).
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::destination::SEND_MESSAGE;
 use crate::octets::Octets;
 use crate::{Destination, ProtoError};
 
-/// The group a command belongs to; that of an answer is one higher (IPMI 2.0, table 5-1).
+/// Network function: the group of a command. The response has the next higher number (IPMI 2.0, table 5-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetFn(
     /// INVARIANT: even, and below 64.
@@ -32,13 +32,13 @@ impl NetFn {
     pub const STORAGE: Self = Self(0x0a);
     /// Transport: LAN and serial.
     pub const TRANSPORT: Self = Self(0x0c);
-    /// Groups that others than IPMI have defined, such as DCMI; the first octet of the data says which.
+    /// Commands of other organisations, such as DCMI; the first byte of the data identifies the organisation.
     pub const GROUP: Self = Self(0x2c);
 
-    /// That of a request.
+    /// Returns the network function of a request.
     ///
     /// # Errors
-    /// When it is odd, which is that of an answer, or above 62.
+    /// If the number is odd (responses have odd numbers) or above 62.
     pub fn new(number: u8) -> Result<Self, ProtoError> {
         if number & 1 == 1 || number > 0x3e {
             return Err(ProtoError::Unexpected { what: "the network function", value: number.into() });
@@ -46,38 +46,38 @@ impl NetFn {
         Ok(Self(number))
     }
 
-    /// Its number.
+    /// Returns the number.
     #[must_use]
     pub fn number(self) -> u8 {
         self.0
     }
 }
 
-/// A command with what it is told.
+/// A request: a command and its data.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Its group.
+    /// Network function of the command.
     pub net_fn: NetFn,
-    /// Its number in the group.
+    /// Number of the command within its network function.
     pub command: u8,
-    /// What follows it.
+    /// Data of the request.
     pub data: Data,
 }
 
 impl Request {
-    /// A command for the controller itself.
+    /// Returns a request to the controller itself.
     #[must_use]
     pub fn new(net_fn: NetFn, command: u8, data: &[u8]) -> Self {
         Self { net_fn, command, data: data.into() }
     }
 
-    /// Whether it carries a secret, as Set User Password and Set Channel Security Keys do, also on their way to
-    /// another controller.
+    /// Returns whether the request may contain a secret: Set User Password, Set Channel Security Keys, and
+    /// Send Message, which may forward one of them.
     pub(crate) fn is_secret(&self) -> bool {
         is_secret(self.net_fn, self.command)
     }
 
-    /// The message of a session, from the console (software id 81h) to the controller (20h).
+    /// Encodes the request as a session message from the console (software id 81h) to the controller (20h).
     pub(crate) fn encode(&self, number: SequenceNumber) -> Vec<u8> {
         let mut message = Vec::new();
         Destination::CONTROLLER.encode(self, number, &mut message);
@@ -104,30 +104,30 @@ impl Drop for Request {
     }
 }
 
-/// What the controller says to a command.
+/// Response to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
-    /// Whether it was done.
+    /// Completion code.
     pub code: CompletionCode,
-    /// What follows the code.
+    /// Data after the completion code.
     pub data: Data,
 }
 
 impl Response {
-    /// It was done, and this is what came of it.
+    /// Returns a successful response with this data.
     #[must_use]
     pub fn done(data: impl Into<Data>) -> Self {
         Self { code: CompletionCode::OK, data: data.into() }
     }
 
-    /// It was not done, by the number of the completion code.
+    /// Returns an error response with this completion code.
     #[must_use]
     pub fn refusal(code: u8) -> Self {
         Self { code: CompletionCode(code), data: Data::default() }
     }
 }
 
-/// An answer, and what it is an answer to.
+/// A response and the request that it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) net_fn: NetFn,
@@ -158,16 +158,15 @@ impl Answer {
         })
     }
 
-    /// The answer that a controller has put behind its own to Send Message, as some do.
+    /// Returns the response that some controllers append to their response to Send Message.
     pub(crate) fn inside(message: &[u8]) -> Option<Self> {
         Self::decode(message).ok()
     }
 }
 
-/// Puts a message of the bus behind what is there: whom it is for and who it is from, each with a checksum (IPMI 2.0,
-/// 13.8).
+/// Appends a bus message: head (destination) and tail (source), each with its checksum (IPMI 2.0, 13.8).
 pub(crate) fn framed(head: [u8; 2], tail: &[u8], data: &[u8], out: &mut Vec<u8>) {
-    // It does not grow meanwhile: there may be a password in it.
+    // Reserved up front so that the buffer does not grow: growing would leave a copy of a password behind.
     out.reserve(4 + tail.len() + data.len());
     out.extend_from_slice(&head);
     out.push(checksum(&head));
@@ -176,12 +175,12 @@ pub(crate) fn framed(head: [u8; 2], tail: &[u8], data: &[u8], out: &mut Vec<u8>)
     out.push(checksum(tail).wrapping_add(checksum(data)));
 }
 
-/// Whether a command carries a secret.
+/// Returns whether a command may contain a secret.
 fn is_secret(net_fn: NetFn, command: u8) -> bool {
     net_fn == NetFn::APP && matches!(command, SET_USER_PASSWORD | SET_CHANNEL_KEYS | SEND_MESSAGE)
 }
 
-/// Tells answers to requests of one session apart (`rqSeq`).
+/// Sequence number that matches responses to requests (`rqSeq`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SequenceNumber(
     /// INVARIANT: below 64.
@@ -195,39 +194,39 @@ impl SequenceNumber {
         Self((self.0 + 1) & 0x3f)
     }
 
-    /// Beside the requester's logical unit, which is 0.
+    /// Returns the byte on the wire: the sequence number and the requester's logical unit, which is 0.
     pub(crate) fn on_the_wire(self) -> u8 {
         self.0 << 2
     }
 }
 
-/// How a command ended (IPMI 2.0, table 5-2).
+/// Completion code of a command (IPMI 2.0, table 5-2).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct CompletionCode(pub u8);
 
 impl CompletionCode {
-    /// Done.
+    /// Success.
     pub const OK: Self = Self(0);
-    /// There is no such command.
+    /// Unknown command.
     pub const UNKNOWN_COMMAND: Self = Self(0xc1);
-    /// The controller, or what is behind it, took too long; nobody knows whether it was done.
+    /// Timeout in the controller or a device behind it. The command may or may not have been executed.
     pub const TIMEOUT: Self = Self(0xc3);
-    /// The number of octets that was asked for cannot be returned.
+    /// The requested number of bytes cannot be returned.
     pub const CANNOT_RETURN: Self = Self(0xca);
-    /// What was asked for is not there.
+    /// The requested item does not exist.
     pub const NOT_PRESENT: Self = Self(0xcb);
-    /// The privilege is not sufficient.
+    /// Insufficient privilege.
     pub const PRIVILEGE: Self = Self(0xd4);
-    /// The reservation was lost.
+    /// The reservation was cancelled.
     pub const RESERVATION: Self = Self(0xc5);
 
-    /// Whether the same command may succeed a little later: busy, time-out, duplicate, updating, initialising.
+    /// Returns whether the same command may succeed later: busy, timeout, duplicate, updating, initialising.
     #[must_use]
     pub fn is_passing(self) -> bool {
         matches!(self.0, 0xc0 | 0xc3 | 0xcf | 0xd0 | 0xd2)
     }
 
-    /// What it says, for people.
+    /// Returns the meaning as text for display.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self.0 {
@@ -273,16 +272,16 @@ impl fmt::Display for CompletionCode {
     }
 }
 
-/// What makes the octets sum to zero (IPMI 2.0, 13.8).
+/// Returns the byte that makes the sum of all bytes zero (IPMI 2.0, 13.8).
 pub(crate) fn checksum(octets: &[u8]) -> u8 {
     octets.iter().fold(0_u8, |sum, octet| sum.wrapping_add(*octet)).wrapping_neg()
 }
 
 const SET_USER_PASSWORD: u8 = 0x47;
 const SET_CHANNEL_KEYS: u8 = 0x56;
-/// The controller's address on the bus.
+/// Bus address of the controller.
 pub(crate) const CONTROLLER: u8 = 0x20;
-/// The console's software id.
+/// Software id of the console.
 pub(crate) const CONSOLE: u8 = 0x81;
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! Reading octets one after another, within their bounds; and room for them.
+//! Bounds-checked byte reader, and a reusable buffer.
 
 use crate::ProtoError;
 
-/// What is left of something that arrived.
+/// Reader over the remaining bytes of a received item.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Octets<'o> {
-    /// What is being read, for the error.
+    /// Name of the item, for the error.
     what: &'static str,
     rest: &'o [u8],
 }
@@ -29,7 +29,7 @@ impl<'o> Octets<'o> {
         self.array().map(u16::from_le_bytes)
     }
 
-    /// Three octets, of which the first is the lowest, as numbers of manufacturers are written.
+    /// Reads three bytes, little-endian, the format of manufacturer numbers.
     pub(crate) fn u24(&mut self) -> Result<u32, ProtoError> {
         self.array().map(|[low, middle, high]| u32::from_le_bytes([low, middle, high, 0]))
     }
@@ -44,7 +44,7 @@ impl<'o> Octets<'o> {
         Ok(taken)
     }
 
-    /// Whatever is left.
+    /// Returns the remaining bytes.
     pub(crate) fn rest(self) -> &'o [u8] {
         self.rest
     }
@@ -54,7 +54,7 @@ impl<'o> Octets<'o> {
     }
 }
 
-/// Room that one message after another is written into; it is not shown, as there may be a secret in it.
+/// Reusable buffer for messages. `Debug` does not show its content, which may contain a secret.
 #[derive(Default)]
 pub(crate) struct Scratch(pub(crate) Vec<u8>);
 

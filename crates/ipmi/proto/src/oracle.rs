@@ -1,4 +1,4 @@
-//! What must hold for any octets at all; fuzz targets and the corpus test call these.
+//! Properties that hold for any input; fuzz targets and the corpus test check them.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
@@ -33,10 +33,11 @@ use crate::{
     Login, NetFn, Password, Privilege, Request, Response, Session, Timing, UserName, pong, presence,
 };
 
-/// Whatever arrives during a login, nothing panics, nothing grows without bound, and the login ends in its time.
+/// Checks that a login never panics, uses bounded memory and ends within its time limit, whatever datagrams
+/// arrive.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 #[allow(clippy::expect_used)]
 pub fn datagrams(octets: &[u8], now: Instant) {
     let user = UserName::new("admin").expect("a name");
@@ -83,11 +84,11 @@ pub fn datagrams(octets: &[u8], now: Instant) {
     let _ = pong(octets);
 }
 
-/// Whatever arrives at a controller, nothing panics, its sessions and its answers stay within bounds, nobody who does
-/// not know a password reaches the device, and logins that were begun are forgotten.
+/// Checks a responder against arbitrary datagrams: it never panics, sessions and responses stay within their
+/// limits, no request reaches the device without a valid password, and abandoned logins are removed.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 #[allow(clippy::expect_used)]
 pub fn responder(octets: &[u8], now: Instant) {
     struct Untouched;
@@ -109,7 +110,7 @@ pub fn responder(octets: &[u8], now: Instant) {
         let taken = responder.receive(datagram, HERE, &mut Untouched, now, &mut answers);
         assert!(answers.len() <= 3 && answers.iter().all(|answer| answer.len() < 256), "{answers:?}");
         assert!(taken.is_ok() || answers.is_empty(), "what was dropped is answered");
-        // Nobody has signed in: these are logins.
+        // There is no established session, so every session is a login.
         assert!(responder.sessions() <= 64, "{} logins", responder.sessions());
     }
     let later = now + Duration::from_secs(6);
@@ -119,13 +120,14 @@ pub fn responder(octets: &[u8], now: Instant) {
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// Whatever a controller answers once somebody has signed in, the console is told that and nothing else; an answer of
-/// which one bit was changed on its way is none.
+/// Checks that a signed-in console receives exactly the response that the device returned, and rejects a
+/// response in which one bit was changed in transit.
 ///
-/// Each piece between octets of FEh is an answer: who is asked, which bit is changed, the completion code, and data.
+/// The input is split at bytes of FEh. Each part is a response: destination, bit to change, completion code
+/// and data.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 #[allow(clippy::expect_used)]
 pub fn answers(octets: &[u8], now: Instant) {
     struct Answering(Response);
@@ -195,10 +197,10 @@ pub fn answers(octets: &[u8], now: Instant) {
     assert!(responder.sessions() <= 1, "{} sessions", responder.sessions());
 }
 
-/// Records are read or refused, and what they say of readings is finite.
+/// Checks that records are decoded or rejected, and that converted readings are finite.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 pub fn record(octets: &[u8]) {
     let Ok(Record { body: Body::Sensors(sensors), .. }) = Record::decode(octets) else { return };
     for sensor in sensors {
@@ -210,7 +212,7 @@ pub fn record(octets: &[u8]) {
     }
 }
 
-/// A field of an inventory that is changed says something else, and all other fields of all areas stay as they were.
+/// Checks that changing an inventory field changes only that field.
 fn patched(octets: &[u8], area: Area, field: &str) {
     const TEXT: &str = "A-17";
     let Ok(patch) = Patch::new(octets, area, field, TEXT) else { return };
@@ -221,7 +223,7 @@ fn patched(octets: &[u8], area: Area, field: &str) {
     let Ok(after) = Inventory::decode(&written) else { panic!("what is no inventory any more was one") };
     let is_it = |other: &&fru::Field| (other.area, other.name) == (area, field);
     assert_eq!(after.fields.iter().find(is_it).map(|field| &*field.text), Some(TEXT));
-    // Areas of a damaged inventory lie over each other, or beyond its end.
+    // Areas of a damaged inventory may overlap or extend beyond its end.
     if before.warnings.is_empty() && after.warnings.is_empty() {
         let others = |inventory: &Inventory| -> Vec<fru::Field> {
             inventory.fields.iter().filter(|field| !is_it(field)).cloned().collect()
@@ -230,7 +232,7 @@ fn patched(octets: &[u8], area: Area, field: &str) {
     }
 }
 
-/// Answers to commands are read or refused.
+/// Checks that responses to commands are decoded or rejected.
 pub fn replies(octets: &[u8]) {
     let _ = GetDeviceId.reply(octets);
     let ask = GetAuthenticationCapabilities { privilege: Privilege::User, detail: Detail::Ipmi20 };

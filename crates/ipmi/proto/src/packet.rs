@@ -8,7 +8,7 @@ use crate::keys::{SessionKeys, same};
 use crate::octets::Octets;
 use crate::rmcp::IPMI_HEADER;
 
-/// What a packet carries (IPMI 2.0, table 13-16).
+/// Payload type of a packet (IPMI 2.0, table 13-16).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Payload {
     Ipmi,
@@ -52,23 +52,23 @@ impl Payload {
     }
 }
 
-/// A packet whose frame was read, but whose proof was not looked at.
+/// A packet whose frame is decoded but whose authentication code is not verified yet.
 #[derive(Debug)]
 pub(crate) struct Packet<'o> {
     pub(crate) payload: Payload,
     is_encrypted: bool,
     is_authenticated: bool,
-    /// The session of the one it is sent to; 0 is outside of one.
+    /// Session id of the receiver; 0 outside a session.
     pub(crate) session_id: u32,
     pub(crate) number: u32,
     content: &'o [u8],
-    /// Everything that the code is made over but the pad, and what follows it.
+    /// Authenticated part of the packet, and the trailer after the payload.
     body: &'o [u8],
     trailer: &'o [u8],
 }
 
 impl<'o> Packet<'o> {
-    /// Reads what follows the header of RMCP.
+    /// Decodes the bytes after the RMCP header.
     pub(crate) fn decode(body: &'o [u8]) -> Result<Self, ProtoError> {
         let mut octets = Octets::new("an IPMI packet", body);
         let [format, kind] = octets.array()?;
@@ -89,14 +89,14 @@ impl<'o> Packet<'o> {
         })
     }
 
-    /// What a packet outside of a session carries.
+    /// Returns the payload of a packet outside a session.
     pub(crate) fn in_clear(&self) -> Result<&'o [u8], ProtoError> {
         let is_outside = self.session_id == 0 && !self.is_encrypted && !self.is_authenticated;
         if is_outside { Ok(self.content) } else { Err(ProtoError::Unauthentic) }
     }
 
-    /// What a packet of the session carries, if it proves that it comes from the other end; it takes the place of
-    /// what was in the room before.
+    /// Verifies and decrypts a packet of the session and writes its payload to `plain`, replacing the
+    /// previous content.
     pub(crate) fn open(&self, keys: &SessionKeys, plain: &mut Vec<u8>) -> Result<(), ProtoError> {
         if self.is_authenticated != keys.suite.is_authenticated()
             || self.is_encrypted == keys.suite.is_in_clear()
@@ -121,12 +121,12 @@ impl<'o> Packet<'o> {
             return false;
         };
         let Some(ours) = keys.code(covered) else { return false };
-        // The trailer has at least the length of the pad, the next header, and the code.
+        // The trailer contains at least the pad length, the next header, and the code.
         self.trailer.len() >= octets + 2 && ours.get(..octets).is_some_and(|ours| same(ours, theirs))
     }
 }
 
-/// A packet outside of a session.
+/// Returns a packet outside a session.
 pub(crate) fn in_clear(payload: Payload, content: &[u8]) -> Vec<u8> {
     let mut packet = Vec::new();
     begin(payload.number(), (0, 0), content.len(), &mut packet);
@@ -134,7 +134,7 @@ pub(crate) fn in_clear(payload: Payload, content: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// Puts a packet of a session behind what is there. The initial vector must not be foreseeable.
+/// Appends a packet of a session. The initial vector must be unpredictable.
 pub(crate) fn seal(
     keys: &SessionKeys,
     head: (u32, u32),
@@ -166,8 +166,8 @@ pub(crate) fn seal(
     }
 }
 
-/// The headers of a packet that carries so many octets, with room for all that follows: what is to be encrypted is
-/// never left behind where the packet was before it had to grow.
+/// Appends the headers of a packet with this payload length. Reserves space for the whole packet first,
+/// because growing the buffer would leave a copy of the plain text behind.
 fn begin(kind: u8, (session_id, number): (u32, u32), length: usize, out: &mut Vec<u8>) {
     out.reserve(IPMI_HEADER.len() + 12 + length + 3 + 2 + 16);
     let [a, b, c, d] = IPMI_HEADER;
@@ -177,12 +177,12 @@ fn begin(kind: u8, (session_id, number): (u32, u32), length: usize, out: &mut Ve
     out.extend_from_slice(&[a, b, c, d, RMCP_PLUS, kind, e, f, g, h, i, j, k, l, m, n]);
 }
 
-/// With the initial vector, and a pad that has at least its length.
+/// Returns the encrypted length, with the initial vector, the padding and the pad length byte.
 fn encrypted_octets(length: usize) -> usize {
     16 + (length + 1).next_multiple_of(16)
 }
 
-/// AES-CBC-128 with a pad of 1, 2, 3 … and its length (IPMI 2.0, 13.29).
+/// Encrypts with AES-CBC-128; the padding is 1, 2, 3 … followed by its length (IPMI 2.0, 13.29).
 fn encrypt(cipher: &Aes128, initial_vector: [u8; 16], content: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&initial_vector);
     let start = out.len();
@@ -195,7 +195,7 @@ fn encrypt(cipher: &Aes128, initial_vector: [u8; 16], content: &[u8], out: &mut 
     chain.encrypt_blocks(Block::cast_slice_from_core_mut(blocks));
 }
 
-/// Puts what was encrypted behind what is there.
+/// Decrypts and appends the plain text.
 fn decrypt(cipher: &Aes128, sealed: &[u8], plain: &mut Vec<u8>) -> Result<(), ProtoError> {
     let damaged = || ProtoError::Damaged { what: "an encrypted payload" };
     let (initial_vector, sealed) = sealed.split_first_chunk::<16>().ok_or_else(damaged)?;
@@ -216,9 +216,9 @@ fn decrypt(cipher: &Aes128, sealed: &[u8], plain: &mut Vec<u8>) -> Result<(), Pr
     Ok(())
 }
 
-/// As much of it as is missing in the last block, before the length of that.
+/// Padding bytes, as many as are missing in the last block before the pad length.
 const PAD: [u8; 15] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
-/// In the place of the authentication type of IPMI 1.5.
+/// Value in the authentication type field that marks an RMCP+ packet.
 pub(crate) const RMCP_PLUS: u8 = 6;
 const ENCRYPTED: u8 = 0x80;
 const AUTHENTICATED: u8 = 0x40;

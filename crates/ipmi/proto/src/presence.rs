@@ -1,20 +1,21 @@
-//! What controllers tell everybody, outside of sessions (IPMI 2.0, 13.14 and 22.13): frames for those who look for them.
+//! Messages that controllers answer without a session (IPMI 2.0, 13.14 and 22.13), used for discovery.
 
 use crate::lan15;
 use crate::message::{Answer, SequenceNumber};
 use crate::wire::Frame;
 use crate::{Command, CompletionCode, ProtoError};
 
-/// The datagram with a command that needs no session.
+/// Returns the datagram of a command that needs no session.
 #[must_use]
 pub fn ask<C: Command>(command: &C) -> Vec<u8> {
     lan15::in_clear(&command.request().encode(SequenceNumber::FIRST))
 }
 
-/// Reads the answer to it: what it says, or why the controller does not say it.
+/// Decodes the response to it: the reply, or the completion code with which the controller rejected the
+/// command.
 ///
 /// # Errors
-/// When the datagram is no answer to this command, or makes no sense. Nothing proves who has sent it.
+/// If the datagram is not a valid response to this command. The sender is not authenticated.
 pub fn answer<C: Command>(
     command: &C,
     datagram: &[u8],

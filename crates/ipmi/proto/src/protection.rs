@@ -1,20 +1,20 @@
-//! What protects a session, once it is established.
+//! Protection of an established session.
 
 use std::fmt;
 
 use crate::{AuthenticationType, CipherSuite};
 
-/// What protects a session.
+/// Protection of an established session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protection {
     /// A cipher suite of IPMI 2.0.
     RmcpPlus(CipherSuite),
-    /// An authentication type of IPMI 1.5, which hides nothing.
+    /// An authentication type of IPMI 1.5, without encryption.
     Lan15(AuthenticationType),
 }
 
 impl Protection {
-    /// Whether what is said in the session can be read by others.
+    /// Returns whether the packets of the session are not encrypted.
     #[must_use]
     pub fn is_in_clear(self) -> bool {
         match self {

@@ -8,19 +8,19 @@ use crate::keys::UserName;
 use crate::octets::Octets;
 use crate::suite::CipherSuite;
 
-/// How much a user may do (IPMI 2.0, table 13-17).
+/// Privilege level (IPMI 2.0, table 13-17), in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Privilege {
-    /// Reading.
+    /// Read access.
     User,
-    /// And switching the power, and the like.
+    /// Also power control and similar operations.
     Operator,
-    /// And everything else.
+    /// Full access, including configuration.
     Administrator,
 }
 
 impl Privilege {
-    /// Its number.
+    /// Returns the number of the level.
     #[must_use]
     pub fn number(self) -> u8 {
         match self {
@@ -30,7 +30,7 @@ impl Privilege {
         }
     }
 
-    /// Its name.
+    /// Returns the name of the level.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -40,7 +40,8 @@ impl Privilege {
         }
     }
 
-    /// The highest of those here that a number allows; callback allows less than any of them, but lets sign in.
+    /// Returns the highest level that a number permits. Callback is mapped to `User`: it permits less, but
+    /// does permit signing in.
     pub(crate) fn at_most(number: u8) -> Self {
         match number {
             0..=2 => Self::User,
@@ -49,7 +50,8 @@ impl Privilege {
         }
     }
 
-    /// As RAKP 1 has it: users are looked up by name alone, whatever level they have.
+    /// Returns the role byte of RAKP 1, with the flag that looks users up by name only, independent of their
+    /// level.
     pub(crate) fn role(self) -> u8 {
         0x10 | self.number()
     }
@@ -89,17 +91,17 @@ impl fmt::Display for Stage {
     }
 }
 
-/// Why a controller refuses a step (IPMI 2.0, table 13-15).
+/// Status code with which a controller rejects a step (IPMI 2.0, table 13-15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status(pub u8);
 
 impl Status {
-    /// Whether another cipher suite may fare better.
+    /// Returns whether another cipher suite may succeed.
     pub(crate) fn is_about_the_suite(self) -> bool {
         matches!(self.0, 0x04 | 0x05 | 0x10 | 0x11 | 0x12)
     }
 
-    /// What whoever signs in can do about it, on a line of its own; nothing where nobody knows.
+    /// Returns a hint for the user, beginning with a line break; empty for codes without a hint.
     pub(crate) fn way_out(self) -> &'static str {
         match self.0 {
             0x01 | 0x0b => {
@@ -114,12 +116,12 @@ impl Status {
         }
     }
 
-    /// Whether it is the role, the level, the name or the password that is wrong.
+    /// Returns whether the role, the level, the name or the password is wrong.
     pub(crate) fn is_about_the_user(self) -> bool {
         matches!(self.0, 0x09 | 0x0a | 0x0d | 0x0f)
     }
 
-    /// Whether a slot may be free a little later.
+    /// Returns whether a session may become free later.
     pub(crate) fn is_passing(self) -> bool {
         matches!(self.0, 0x01 | 0x0b)
     }
@@ -165,14 +167,14 @@ pub(crate) fn open_session_request(
     payload
 }
 
-/// The controller agrees to a session.
+/// Successful Open Session response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OpenSessionResponse {
     pub(crate) controller_id: u32,
 }
 
 impl OpenSessionResponse {
-    /// Reads it; whatever differs from what was asked for is an error.
+    /// Decodes the response. Algorithms other than the requested ones are an error.
     pub(crate) fn decode(octets: Octets<'_>, suite: CipherSuite) -> Result<Self, ProtoError> {
         let mut octets = octets;
         let controller_id = octets.u32()?;
@@ -208,7 +210,7 @@ pub(crate) fn rakp1(
     payload
 }
 
-/// The controller's random number, who it is, and its proof.
+/// RAKP 2: the controller's random number, GUID and authentication code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rakp2 {
     pub(crate) random: [u8; 16],
@@ -227,11 +229,11 @@ pub(crate) fn rakp3(tag: u8, controller_id: u32, code: &[u8]) -> Vec<u8> {
     [&[tag, 0, 0, 0], &controller_id.to_le_bytes()[..], code].concat()
 }
 
-/// What the answers to all steps begin with. An error may end after two octets.
+/// Common start of the responses to all steps. An error response may end after two bytes.
 #[derive(Debug)]
 pub(crate) struct StepHead<'o> {
     pub(crate) tag: u8,
-    /// The console's session id, and what follows it; or why not.
+    /// The console's session id and the remaining bytes, or the status of the rejection.
     pub(crate) outcome: Result<(u32, Octets<'o>), Status>,
 }
 

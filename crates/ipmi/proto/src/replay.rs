@@ -1,4 +1,5 @@
-//! Sessions of ipmitool and FreeIPMI that were recorded with their keys: our codes are theirs, and we read all packets.
+//! Sessions recorded from ipmitool and FreeIPMI with their keys: the computed codes must match, and all
+//! packets must decode.
 
 use serde_json::Value;
 
@@ -58,7 +59,7 @@ fn the_codes_and_packets_of_other_consoles_are_ours() {
         for line in session["packets"].as_array().unwrap() {
             let (direction, hex) = line.as_str().unwrap().split_once(' ').unwrap();
             let frame = octets(hex);
-            // What comes before the session is in the format of IPMI 1.5.
+            // Messages before the session have the IPMI 1.5 format.
             let Ok(packet) = Packet::decode(&frame[4..]) else { continue };
             if packet.payload == Payload::Rakp2 {
                 let (console_id, rest) =
@@ -74,7 +75,7 @@ fn the_codes_and_packets_of_other_consoles_are_ours() {
             packet.open(&keys, &mut content).unwrap_or_else(|error| panic!("{name}: {hex}: {error}"));
             opened += 1;
             assert_eq!(direction == "<", Answer::decode(&content).is_ok(), "{name}: {hex}");
-            // Sealed again with the same initial vector it is the same packet.
+            // Sealing with the same initial vector must reproduce the packet.
             let initial_vector = array(&hex[32..64]);
             let (mut again, head) = (Vec::new(), (packet.session_id, packet.number));
             seal(&keys, head, (packet.payload, &content), initial_vector, &mut again);
@@ -87,7 +88,7 @@ fn the_codes_and_packets_of_other_consoles_are_ours() {
                     Frame::Lan15(_) => Err(ProtoError::Unauthentic),
                 };
                 let passes = opened(&forged).is_ok();
-                // The frame around the packet is not covered by its code: RMCP's reserved octet and sequence number.
+                // The code does not cover the RMCP header: its reserved byte and sequence number may differ.
                 assert!(!passes || (1..4).contains(&place), "{name}: octet {place} of {hex} can be changed");
             }
         }

@@ -1,7 +1,8 @@
-//! The controller's end of sessions: told what arrived and what time it is, it says what to send back.
+//! The controller's side of sessions. The caller passes received datagrams and the current time and gets the
+//! datagrams to send back.
 //!
-//! For simulated controllers, and for whatever wants to look like one. What is asked inside of a session is answered
-//! by a [`Device`]; who may sign in, and how, is in [`Settings`].
+//! For simulated controllers. A [`Device`] answers the commands inside a session; [`Settings`] hold the
+//! accounts and the allowed protection.
 
 mod admission;
 mod call;
@@ -31,49 +32,50 @@ use crate::{CompletionCode, Destination, Frames, NetFn, Privilege, ProtoError, R
 
 pub use self::settings::{Account, Settings};
 
-/// What answers the commands of sessions: the controller itself, and those behind it.
+/// Answers the commands of sessions: the controller itself, and controllers behind it.
 pub trait Device {
-    /// Answers a command; the level of privilege that it takes was checked already. What follows the completion code is
-    /// added to `data`, which is empty.
+    /// Answers a command whose privilege level has been checked. Appends the data after the completion code
+    /// to `data`, which is empty.
     fn answer(&mut self, asked: &Asked<'_>, data: &mut Vec<u8>) -> CompletionCode;
 
-    /// Whether a controller has this address on this channel, so that messages for it are passed on.
+    /// Returns whether there is a controller at this address on this channel. Messages for other addresses
+    /// are not forwarded.
     fn is_there(&self, channel: u8, address: u8) -> bool {
         let _ = (channel, address);
         false
     }
 
-    /// Whether the destination is there, which another controller passes messages on to.
+    /// Returns whether the destination behind an intermediate controller exists.
     fn is_there_behind(&self, destination: Destination) -> bool {
         let _ = destination;
         false
     }
 }
 
-/// A command of a session, as the device sees it.
+/// A command of a session, as passed to a device.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Asked<'o> {
-    /// Who is asked.
+    /// Destination of the command.
     pub destination: Destination,
-    /// The group of the command.
+    /// Network function of the command.
     pub net_fn: NetFn,
-    /// Its number in the group.
+    /// Number of the command within its network function.
     pub command: u8,
-    /// What follows it.
+    /// Data of the command.
     pub data: &'o [u8],
-    /// The level of the session that asks.
+    /// Current privilege level of the session.
     pub privilege: Privilege,
 }
 
 impl Asked<'_> {
-    /// The command alone.
+    /// Returns the command as a [`Request`].
     #[must_use]
     pub fn request(&self) -> Request {
         Request::new(self.net_fn, self.command, self.data)
     }
 }
 
-/// As a [`Request`] is shown, which may have a secret in it.
+/// Shows the command as [`Request`] does, which hides secrets.
 impl fmt::Debug for Asked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Asked");
@@ -82,35 +84,35 @@ impl fmt::Debug for Asked<'_> {
     }
 }
 
-/// The controller's end of any number of sessions.
+/// The controller's side of any number of sessions.
 #[derive(Debug)]
 pub struct Responder {
     settings: Settings,
     entropy: Entropy,
-    /// At most as many sessions as the settings allow, and so many logins as are admitted.
+    /// Sessions and logins in progress, each up to its limit.
     slots: Vec<Slot>,
     room: Room,
 }
 
-/// What is used again for every datagram.
+/// Buffers reused for every datagram.
 #[derive(Debug, Default)]
 struct Room {
-    /// What is asked, in clear.
+    /// Decrypted request.
     plain: Scratch,
-    /// What the device answers.
+    /// Data of the response from the device.
     data: Scratch,
-    /// The messages that answer it, in clear.
+    /// Response messages before encryption.
     said: Frames,
 }
 
-/// A session, or what may become one.
+/// A session or a login in progress.
 #[derive(Debug)]
 struct Slot {
-    /// What the console sends in its packets.
+    /// Session id that the console sends in its packets.
     id: u32,
-    /// Who has begun it.
+    /// Source address of the login.
     from: Source,
-    /// When the session proved last that it is there; of a login, when it began.
+    /// Time of the last authenticated packet; for a login, time of its start.
     heard_at: Instant,
     state: State,
 }
@@ -124,23 +126,23 @@ enum State {
 }
 
 impl Responder {
-    /// One without sessions. The seed must come from a source that nobody can foresee.
+    /// Returns a responder without sessions. The seed must come from a cryptographically secure source.
     #[must_use]
     pub fn new(settings: Settings, seed: [u8; 32]) -> Self {
         Self { settings, entropy: Entropy::new(seed), slots: Vec::new(), room: Room::default() }
     }
 
-    /// How many sessions there are, and logins that are under way.
+    /// Returns the number of sessions and logins in progress.
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.slots.len()
     }
 
-    /// Takes a datagram that has come from a console at this address, and adds to the answers what is to be sent back to
-    /// it: a bridged command has two or three.
+    /// Processes a datagram from a console at this address and appends the datagrams to send back; a bridged
+    /// command has two or three.
     ///
     /// # Errors
-    /// When it is not genuine, or means nothing; it was dropped.
+    /// If the datagram is not authentic or not valid; it was dropped.
     pub fn receive<D: Device + ?Sized>(
         &mut self,
         datagram: &[u8],
@@ -170,7 +172,7 @@ impl Responder {
         }
     }
 
-    /// What belongs to no session: the steps of a login, and what everybody may ask.
+    /// Handles a packet outside a session: steps of a login, and commands that need no session.
     fn outside(
         &mut self,
         packet: &Packet<'_>,
@@ -199,7 +201,7 @@ impl Responder {
         Ok(())
     }
 
-    /// The answer to a message outside of a session.
+    /// Returns the response to a message outside a session.
     fn message_outside(&mut self, message: &[u8], from: (Source, Instant)) -> Result<Vec<u8>, ProtoError> {
         let call = Call::decode(message)?;
         let Response { code, data } = self.answer_outside(&call, from)?;
@@ -252,7 +254,7 @@ impl Responder {
         self.slots.iter().filter(|slot| !slot.is_login()).count()
     }
 
-    /// Whether no session is free.
+    /// Returns whether the maximum number of sessions is reached.
     fn is_full(&self) -> bool {
         self.established() >= self.settings.most_sessions
     }
@@ -263,7 +265,7 @@ impl Responder {
 }
 
 impl Slot {
-    /// Whether nobody has signed in yet.
+    /// Returns whether the slot is a login that is not complete.
     fn is_login(&self) -> bool {
         !matches!(self.state, State::Established(_))
     }
@@ -277,7 +279,7 @@ impl Slot {
     }
 }
 
-/// How long a session may be silent (IPMI 2.0, 6.12.15).
+/// Time after which an idle session ends (IPMI 2.0, 6.12.15).
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
-/// How long a login may take.
+/// Maximum duration of a login.
 const LOGIN_LIMIT: Duration = Duration::from_secs(5);

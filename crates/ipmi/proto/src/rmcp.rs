@@ -1,22 +1,22 @@
-//! The outermost frame, and the ping that finds controllers (ASF 2.0, 3.2; IPMI 2.0, 13.1 and 13.2).
+//! RMCP frame, and the presence ping that discovers controllers (ASF 2.0, 3.2; IPMI 2.0, 13.1 and 13.2).
 
 use crate::ProtoError;
 use crate::octets::Octets;
 
-/// What an RMCP frame carries.
+/// Message class of an RMCP frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
     Asf,
     Ipmi,
 }
 
-/// The header of every frame; the sequence number ff asks for no acknowledgement.
+/// RMCP header of IPMI messages; sequence number ffh requests no acknowledgement.
 pub(crate) const IPMI_HEADER: [u8; 4] = [6, 0, 0xff, 7];
 
-/// More than any frame of IPMI: the largest payload is that of one UDP packet on Ethernet.
+/// Maximum frame length in bytes. IPMI frames fit into one UDP packet on Ethernet.
 pub(crate) const MAX_FRAME: usize = 1_500;
 
-/// What the frame carries, and of which class that is.
+/// Returns the message class and the body of a frame.
 pub(crate) fn unwrap_frame(frame: &[u8]) -> Result<(Class, &[u8]), ProtoError> {
     if frame.len() > MAX_FRAME {
         return Err(ProtoError::TooLong { what: "an RMCP frame", octets: frame.len(), limit: MAX_FRAME });
@@ -26,7 +26,7 @@ pub(crate) fn unwrap_frame(frame: &[u8]) -> Result<(Class, &[u8]), ProtoError> {
     if version != 6 {
         return Err(ProtoError::Unexpected { what: "the version of RMCP", value: version.into() });
     }
-    // The highest bit says that it is an acknowledgement, which carries nothing.
+    // The highest bit marks an acknowledgement, which has no body.
     match class {
         6 => Ok((Class::Asf, octets.rest())),
         7 => Ok((Class::Ipmi, octets.rest())),
@@ -34,25 +34,25 @@ pub(crate) fn unwrap_frame(frame: &[u8]) -> Result<(Class, &[u8]), ProtoError> {
     }
 }
 
-/// A Presence Ping (ASF 2.0, 3.2.4.2).
+/// Returns a Presence Ping (ASF 2.0, 3.2.4.2).
 #[must_use]
 pub fn ping(tag: u8) -> [u8; 12] {
     [6, 0, 0xff, 6, 0, 0, 0x11, 0xbe, 0x80, tag, 0, 0]
 }
 
-/// A Presence Pong: many controllers never send one (ASF 2.0, 3.2.4.3).
+/// A Presence Pong. Many controllers never send one (ASF 2.0, 3.2.4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pong {
-    /// The tag of the ping.
+    /// Tag of the ping.
     pub tag: u8,
-    /// Whether it says that it speaks IPMI.
+    /// Whether the controller supports IPMI.
     pub ipmi: bool,
 }
 
-/// Reads a Presence Pong.
+/// Decodes a Presence Pong.
 ///
 /// # Errors
-/// When it is none.
+/// If the frame is not a Presence Pong.
 pub fn pong(frame: &[u8]) -> Result<Pong, ProtoError> {
     let (Class::Asf, body) = unwrap_frame(frame)? else {
         return Err(ProtoError::Unexpected { what: "the class of a Presence Pong", value: 7 });
@@ -66,18 +66,18 @@ pub fn pong(frame: &[u8]) -> Result<Pong, ProtoError> {
     Ok(Pong { tag, ipmi: octets.u8()? & 0x80 != 0 })
 }
 
-/// The Presence Pong that answers the body of a ping.
+/// Returns the Presence Pong for the body of a ping.
 pub(crate) fn answer_ping(body: &[u8]) -> Result<Vec<u8>, ProtoError> {
     let [enterprise @ .., kind, tag, _, _] = Octets::new("a Presence Ping", body).array::<8>()?;
     if kind != 0x80 || enterprise != ASF {
         return Err(ProtoError::Unexpected { what: "the type of a Presence Ping", value: kind.into() });
     }
-    // It speaks IPMI, and version 1.0 of ASF, and nothing else of that.
+    // Announces IPMI and ASF 1.0, and no other features of ASF.
     let entities = [0, 0, 0, 0, 0x81, 0, 0, 0, 0, 0, 0, 0];
     Ok([&[6, 0, 0xff, 6][..], &ASF, &[0x40, tag, 0, 0x10], &ASF, &entities].concat())
 }
 
-/// The number of the enterprise that made ASF.
+/// IANA enterprise number of ASF.
 const ASF: [u8; 4] = [0, 0, 0x11, 0xbe];
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Records that describe sensors and what they are in (IPMI 2.0, 43).
+//! Sensor data records: descriptions of sensors and devices (IPMI 2.0, 43).
 
 mod text;
 
@@ -14,126 +14,133 @@ use crate::{Destination, ProtoError};
 use self::text::type_length;
 pub(crate) use self::text::{fru_field, fru_text};
 
-/// One record of a repository.
+/// A record of an SDR repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Its number in the repository.
+    /// Record id in the repository.
     pub id: u16,
-    /// What it describes.
+    /// Decoded content.
     pub body: Body,
 }
 
-/// What a record describes.
+/// Content of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Body {
-    /// A sensor that can be read, or several that differ in their numbers only.
+    /// Readable sensors that share a record, at least one; they differ only in number and name.
     Sensors(Vec<Arc<Sensor>>),
-    /// A sensor that only sends events and cannot be read, or several that differ in their numbers only.
+    /// Sensors that only send events and cannot be read, at least one; they differ only in number and name.
     EventOnly(Vec<Arc<Sensor>>),
-    /// A device with an inventory.
+    /// A device with a FRU inventory.
     Fru {
-        /// Its number on the controller; none if it is behind another bus.
+        /// Device number on this controller; `None` if the device belongs to another controller or is on
+        /// another bus.
         device: Option<u8>,
-        /// Its name.
+        /// Name of the device.
         name: String,
     },
-    /// Another controller, or this one.
+    /// A management controller.
     Controller {
-        /// Its address on the bus.
+        /// Bus address of the controller.
         address: u8,
-        /// Its name.
+        /// Name of the controller.
         name: String,
     },
-    /// Anything else, as it is.
+    /// A record of any other type, not decoded.
     Other {
-        /// The type of the record.
+        /// Type of the record.
         kind: u8,
-        /// What follows the header.
+        /// Bytes after the header.
         octets: Vec<u8>,
     },
 }
 
-/// A sensor.
+/// Description of a sensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sensor {
-    /// Its name.
+    /// Name of the sensor.
     pub name: String,
-    /// The controller it belongs to, as an address on the bus.
+    /// Bus address of the controller that owns the sensor.
     pub owner: u8,
-    /// The logical unit of that, 0 to 3.
+    /// Logical unit of the owner, 0 to 3.
     pub unit: u8,
-    /// Its number there.
+    /// Sensor number at the owner.
     pub number: u8,
-    /// What it is in, and which of those.
+    /// Entity that the sensor belongs to: entity id and instance (IPMI 2.0, table 43-13).
     pub entity: (u8, u8),
-    /// What it measures (IPMI 2.0, table 42-3).
+    /// Sensor type (IPMI 2.0, table 42-3).
     pub kind: u8,
-    /// How its states are to be read (IPMI 2.0, table 42-1); 1 is thresholds.
+    /// Event/reading type, which defines the states (IPMI 2.0, table 42-1); 1 is thresholds.
     pub event_kind: u8,
-    /// What a reading is counted in.
+    /// Units of a reading.
     pub units: Units,
-    /// The channel of the controller that its owner is on; 0 is the bus inside the box.
+    /// Channel through which the owner is reached; 0 is the internal bus.
     pub channel: u8,
-    /// How a reading becomes a quantity; none if it has states only, or factors of its own for each reading.
+    /// Conversion factors of a reading; `None` if the sensor has only states or separate factors for each
+    /// reading.
     pub factors: Option<Factors>,
-    /// Of a sensor that is not linear: what is known of the factors of its readings.
+    /// Factors by raw value, for a sensor that is not linear.
     pub by_reading: Option<ByReading>,
-    /// The raw thresholds: upper non-recoverable, critical, non-critical, then the same for lower.
+    /// Raw thresholds: upper non-recoverable, critical, non-critical, then lower non-recoverable, critical,
+    /// non-critical.
     pub thresholds: [Option<u8>; 6],
-    /// Whether thresholds can be read and set while it runs.
+    /// Whether thresholds can be read and set at run time.
     pub threshold_access: ThresholdAccess,
-    /// Thresholds that can be set, as bits: lower non-critical, critical, non-recoverable, then the same for upper.
+    /// Settable thresholds as bits: lower non-critical, critical, non-recoverable, then upper non-critical,
+    /// critical, non-recoverable.
     pub settable: u8,
-    /// States it can be in, as bits; none of those of thresholds.
+    /// Possible states as bits; empty for threshold sensors.
     pub possible_states: u16,
-    /// What else is known of its quantity; none of sensors with states only.
+    /// Further properties of an analog sensor; `None` for sensors with only states.
     pub analog: Option<Analog>,
 }
 
-/// Whether thresholds can be read and set (IPMI 2.0, table 43-1, Sensor Capabilities).
+/// Threshold access support (IPMI 2.0, table 43-1, Sensor Capabilities).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThresholdAccess {
-    /// It has none.
+    /// The sensor has no thresholds.
     None,
-    /// By Get Sensor Thresholds.
+    /// Readable with Get Sensor Thresholds.
     Readable,
-    /// And by Set Sensor Thresholds, as far as [`Sensor::settable`] says.
+    /// Also settable with Set Sensor Thresholds, as far as [`Sensor::settable`] permits.
     Settable,
-    /// It has some, and nobody tells what they are.
+    /// The sensor has thresholds, but they cannot be read or set.
     Fixed,
 }
 
-/// What a Full Sensor Record says of a quantity, besides how to compute it (IPMI 2.0, table 43-1); raw values.
+/// Properties of an analog reading in a Full Sensor Record, besides its conversion factors (IPMI 2.0, table
+/// 43-1); raw values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Analog {
-    /// How far off a reading can be; of a sensor that is not linear each reading has its own.
+    /// Tolerance and accuracy; a sensor that is not linear has separate values for each reading.
     pub exactness: Exactness,
-    /// The usual reading.
+    /// Nominal reading.
     pub nominal: Option<u8>,
-    /// The largest usual one.
+    /// Upper end of the normal range.
     pub normal_max: Option<u8>,
-    /// The smallest usual one.
+    /// Lower end of the normal range.
     pub normal_min: Option<u8>,
-    /// The largest one there can be.
+    /// Maximum possible reading.
     pub max: u8,
-    /// The smallest one there can be.
+    /// Minimum possible reading.
     pub min: u8,
-    /// How far a reading must go back before an event is over, upwards; none if it is not known.
+    /// Positive-going hysteresis: how far a reading must fall below the threshold before the event is
+    /// deasserted; `None` if unknown.
     pub hysteresis: Option<u8>,
 }
 
-/// How far off a reading can be.
+/// Tolerance and accuracy of a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exactness {
-    /// In half counts.
+    /// Tolerance in half counts.
     pub tolerance: u8,
-    /// In hundredths of a percent; times ten to the power of the second.
+    /// Accuracy in hundredths of a percent, and a power of ten to multiply it by.
     pub accuracy: (u16, u8),
 }
 
 impl Exactness {
-    /// From the octets that have the upper bits of M, those of B, and those of the accuracy with its exponent.
+    /// Decodes the bytes that contain the upper bits of M, the upper bits of B, and the accuracy with its
+    /// exponent.
     pub(crate) fn of([m_high, b_high, accuracy]: [u8; 3]) -> Self {
         Self {
             tolerance: m_high & 0x3f,
@@ -143,76 +150,76 @@ impl Exactness {
 }
 
 impl Sensor {
-    /// Whether it measures a quantity, rather than being in states.
+    /// Returns whether the sensor has thresholds rather than discrete states.
     #[must_use]
     pub fn is_threshold(&self) -> bool {
         self.event_kind == 1
     }
 
-    /// The quantity of a raw reading.
+    /// Returns the quantity of a raw reading; `None` if there are no factors for it.
     #[must_use]
     pub fn quantity(&self, raw: u8) -> Option<Quantity> {
         let of_reading = || self.by_reading.as_ref()?.factors.get(&raw).map(|(factors, _)| *factors);
         self.factors.or_else(of_reading)?.quantity(raw)
     }
 
-    /// The raw value whose quantity is nearest; none if the quantity is beyond all of them. Of a sensor that is not
-    /// linear only those count whose factors are known.
+    /// Returns the raw value whose quantity is nearest; `None` if the quantity is outside the range. For a
+    /// sensor that is not linear, only raw values with known factors are considered.
     #[must_use]
     pub fn nearest(&self, quantity: f64) -> Option<u8> {
         let known = (0..=u8::MAX).filter_map(|raw| Some((raw, self.quantity(raw)?.to_f64())));
         linear::nearest(known, quantity)
     }
 
-    /// Whom to ask for its reading.
+    /// Returns the destination for requests about the sensor.
     ///
     /// # Errors
-    /// When it belongs to software, which nobody can ask.
+    /// If the owner is system software, which does not answer requests.
     pub fn destination(&self) -> Result<Destination, ProtoError> {
         Destination::on_channel(self.channel, self.owner, self.unit)
     }
 }
 
-/// Factors that each reading has of its own: the controller has to be asked for them.
+/// Separate conversion factors for each reading, which have to be requested from the controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ByReading {
-    /// How the raw octet is to be read.
+    /// Format of the raw byte.
     pub format: AnalogFormat,
-    /// Those that it was asked for, by raw value, and how exact those readings are.
+    /// Factors and exactness by raw value, as far as they were requested.
     pub factors: BTreeMap<u8, (Factors, Exactness)>,
 }
 
-/// What a reading is counted in.
+/// Units of a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Units {
-    /// It is a percentage of the base unit.
+    /// Whether the reading is a percentage of the base unit.
     pub is_percentage: bool,
-    /// Per this time: 0 is none, 1 µs, 2 ms, 3 s, 4 min, 5 h, 6 day.
+    /// Rate, per unit of time: 0 none, 1 µs, 2 ms, 3 s, 4 min, 5 h, 6 day.
     pub rate: u8,
-    /// The base unit's number (IPMI 2.0, table 43-15).
+    /// Number of the base unit (IPMI 2.0, table 43-15).
     pub base: u8,
-    /// The second unit, if there is one.
+    /// Modifier unit, if there is one.
     pub second: Option<(SecondUnit, u8)>,
 }
 
-/// What the second unit does.
+/// Use of the modifier unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecondUnit {
     /// The base unit is divided by it.
     Divides,
-    /// The base unit is multiplied with it.
+    /// The base unit is multiplied by it.
     Multiplies,
 }
 
 impl Units {
-    /// Their usual sign, such as `RPM` or `C`.
+    /// Returns the usual symbol, such as `RPM` or `C`.
     #[must_use]
     pub fn sign(&self) -> String {
         self.to_string()
     }
 }
 
-/// Their usual sign, such as `RPM` or `C`.
+/// Prints the usual symbol, such as `RPM` or `C`.
 impl fmt::Display for Units {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |number: u8| UNITS.get(usize::from(number)).copied().unwrap_or("unknown");
@@ -237,13 +244,13 @@ impl fmt::Display for Units {
     }
 }
 
-/// The length of what every record begins with: its number, the version, its type, and the length of the rest.
+/// Length of the record header in bytes: id, version, type, and the length of the rest.
 pub const HEADER_OCTETS: u8 = 5;
 
-/// How long a record is, as its header says.
+/// Returns the length of a record, including its header.
 ///
 /// # Errors
-/// When the header is cut off.
+/// If the header is truncated.
 pub fn octets_of(header: &[u8]) -> Result<usize, ProtoError> {
     let mut octets = Octets::new("the header of a record", header);
     let [_, _, _, _, length] = octets.array()?;
@@ -251,10 +258,10 @@ pub fn octets_of(header: &[u8]) -> Result<usize, ProtoError> {
 }
 
 impl Record {
-    /// Reads a record with its header. What is not known is kept as it is.
+    /// Decodes a record with its header. Unknown record types are kept undecoded.
     ///
     /// # Errors
-    /// When it is cut off.
+    /// If the record is truncated.
     pub fn decode(record: &[u8]) -> Result<Self, ProtoError> {
         let mut octets = Octets::new("a record of the repository", record);
         let id = octets.u16()?;
@@ -273,7 +280,7 @@ impl Record {
     }
 }
 
-/// Full Sensor Record (IPMI 2.0, table 43-1).
+/// Decodes a Full Sensor Record (IPMI 2.0, table 43-1).
 fn full(octets: Octets<'_>) -> Result<Sensor, ProtoError> {
     let (mut sensor, readable, units, mut octets) = readable_sensor(octets)?;
     let [linearization, m, m_high, b, b_high, accuracy, exponents, flags, nominal, normal_max, normal_min] =
@@ -306,7 +313,7 @@ fn full(octets: Octets<'_>) -> Result<Sensor, ProtoError> {
         hysteresis: (hysteresis != 0).then_some(hysteresis),
     });
     if sensor.is_threshold() {
-        // The mask goes from lower non-critical up, the values from upper non-recoverable down.
+        // The mask starts with lower non-critical, the values start with upper non-recoverable.
         let places = [5, 4, 3, 2, 1, 0];
         for ((slot, value), place) in sensor.thresholds.iter_mut().zip(thresholds).zip(places) {
             *slot = (readable >> place & 1 == 1).then_some(value);
@@ -315,7 +322,7 @@ fn full(octets: Octets<'_>) -> Result<Sensor, ProtoError> {
     Ok(sensor)
 }
 
-/// Compact Sensor Record (IPMI 2.0, table 43-2): one of several sensors that are alike.
+/// Decodes a Compact Sensor Record (IPMI 2.0, table 43-2), which may describe several similar sensors.
 fn compact(octets: Octets<'_>) -> Result<Vec<Sensor>, ProtoError> {
     let (mut sensor, _, _, mut octets) = readable_sensor(octets)?;
     let [sharing, modifier] = octets.array()?;
@@ -324,7 +331,7 @@ fn compact(octets: Octets<'_>) -> Result<Vec<Sensor>, ProtoError> {
     shared(&sensor, sharing, modifier)
 }
 
-/// Event-only Record (IPMI 2.0, table 43-3): one of several sensors that are alike.
+/// Decodes an Event-only Record (IPMI 2.0, table 43-3), which may describe several similar sensors.
 fn event_only(octets: Octets<'_>) -> Result<Vec<Sensor>, ProtoError> {
     let mut octets = octets;
     let [owner, unit, number, entity, instance, kind, event_kind, sharing, modifier, _, _] =
@@ -351,7 +358,8 @@ fn event_only(octets: Octets<'_>) -> Result<Vec<Sensor>, ProtoError> {
     shared(&sensor, sharing, modifier)
 }
 
-/// What full and compact records have in common; the mask of readable thresholds and the first octet of units.
+/// Decodes the fields common to full and compact records. Returns the sensor, the mask of readable
+/// thresholds, the first byte of the units and the remaining bytes.
 fn readable_sensor(octets: Octets<'_>) -> Result<(Sensor, u8, u8, Octets<'_>), ProtoError> {
     let mut octets = octets;
     let [owner, unit, number, entity, instance, _initialization, capabilities, kind, event_kind] =
@@ -388,7 +396,7 @@ fn readable_sensor(octets: Octets<'_>) -> Result<(Sensor, u8, u8, Octets<'_>), P
     Ok((sensor, readable, flags, octets))
 }
 
-/// The sensors of one record: their numbers count up, and so do their names if there are several.
+/// Returns the sensors that share a record: numbers count up, and so do names if there are several.
 fn shared(sensor: &Sensor, sharing: u8, modifier: u8) -> Result<Vec<Sensor>, ProtoError> {
     let count = (sharing & 0x0f).max(1);
     let mut all = Vec::new();
@@ -414,23 +422,24 @@ fn shared(sensor: &Sensor, sharing: u8, modifier: u8) -> Result<Vec<Sensor>, Pro
     Ok(all)
 }
 
-/// FRU Device Locator Record (IPMI 2.0, table 43-7).
+/// Decodes a FRU Device Locator Record (IPMI 2.0, table 43-7).
 fn fru(octets: Octets<'_>) -> Result<Body, ProtoError> {
     let mut octets = octets;
     let [owner, device, flags, _, _, _, _, _, _, _] = octets.array()?;
-    // That of another controller has numbers of its own; some leave the address of this one away.
+    // Device numbers of other controllers are independent. Some records omit the address of the controller
+    // itself.
     let is_own = flags & 0x80 != 0 && matches!(owner & 0xfe, 0 | CONTROLLER);
     Ok(Body::Fru { device: is_own.then_some(device), name: type_length(&mut octets)? })
 }
 
-/// Management Controller Device Locator Record (IPMI 2.0, table 43-8).
+/// Decodes a Management Controller Device Locator Record (IPMI 2.0, table 43-8).
 fn controller(octets: Octets<'_>) -> Result<Body, ProtoError> {
     let mut octets = octets;
     let [address, _, _, _, _, _, _, _, _, _] = octets.array()?;
     Ok(Body::Controller { address, name: type_length(&mut octets)? })
 }
 
-/// From M and B with their upper bits, and the exponents, as records and controllers have them.
+/// Decodes M and B with their upper bits, and the exponents, as in records and in responses of controllers.
 pub(crate) fn linear_factors([m, m_high, b, b_high, exponents]: [u8; 5], format: AnalogFormat) -> Factors {
     Factors {
         m: ten_bits(m, m_high),
@@ -442,7 +451,7 @@ pub(crate) fn linear_factors([m, m_high, b, b_high, exponents]: [u8; 5], format:
     }
 }
 
-/// Two's complement of ten bits, of which the upper two are the upper two of the second octet.
+/// Decodes a ten-bit two's complement number; the upper two bits are the upper two of `high`.
 fn ten_bits(low: u8, high: u8) -> i16 {
     let value = i16::from(low) | i16::from(high >> 6) << 8;
     if value >= 512 { value - 1_024 } else { value }
@@ -453,7 +462,7 @@ fn four_bits(octet: u8) -> i8 {
     if value >= 8 { value - 16 } else { value }
 }
 
-/// By their numbers (IPMI 2.0, table 43-15).
+/// Unit symbols by number (IPMI 2.0, table 43-15).
 const UNITS: [&str; 93] = [
     "",
     "C",

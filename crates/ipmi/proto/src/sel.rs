@@ -1,86 +1,87 @@
-//! Records of the event log (IPMI 2.0, 32).
+//! System event log (SEL) records (IPMI 2.0, 32).
 
 use crate::ProtoError;
 use crate::octets::Octets;
 
-/// One record of the log.
+/// A record of the event log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SelRecord {
-    /// Its number; it is used again after the log was cleared.
+    /// Record id; ids are reused after the log was cleared.
     pub id: u16,
-    /// When; none in records that have no time.
+    /// Time of the entry; `None` for records without one.
     pub time: Option<SelTime>,
-    /// What.
+    /// Content of the record.
     pub entry: Entry,
 }
 
-/// When something was logged.
+/// Time of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SelTime {
-    /// Seconds since 1970, in the controller's own time zone.
+    /// Seconds since 1970, in the time zone of the controller.
     Since1970(u32),
-    /// Seconds since the controller started: its clock had not been set (IPMI 2.0, 37.1).
+    /// Seconds since the controller started, because its clock was not set (IPMI 2.0, 37.1).
     SinceStart(u32),
 }
 
-/// What was logged.
+/// Content of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// An event of a sensor.
+    /// A sensor event.
     Event(SelEvent),
-    /// A record of a manufacturer's own with a time (types C0h to DFh).
+    /// A manufacturer-defined record with time stamp (types C0h to DFh).
     Manufacturer {
-        /// The type.
+        /// Record type.
         kind: u8,
-        /// The manufacturer's number of a private enterprise (IANA).
+        /// IANA enterprise number of the manufacturer.
         manufacturer: u32,
-        /// What it says.
+        /// Manufacturer-defined data.
         octets: [u8; 6],
     },
-    /// A record of a manufacturer's own without one (types E0h to FFh), or of a type that nobody defines.
+    /// A manufacturer-defined record without time stamp (types E0h to FFh), or a record of an undefined type.
     Other {
-        /// The type.
+        /// Record type.
         kind: u8,
-        /// What it says.
+        /// Record data.
         octets: [u8; 13],
     },
-    /// One that the controller has sent shorter than all are, so that nobody knows what it says.
+    /// A record that the controller sent with less than 16 bytes, so it cannot be decoded.
     CutOff {
-        /// What there is of it, with its number.
+        /// The bytes received, including the record id.
         octets: Vec<u8>,
     },
 }
 
-/// An event of a sensor (IPMI 2.0, table 32-1).
+/// A sensor event (IPMI 2.0, table 32-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SelEvent {
-    /// Who has sent it: an address on the bus, or of software if the lowest bit of the first octet is set.
+    /// Generator id: a bus address, or a software id if the lowest bit of the first byte is set.
     pub generator: [u8; 2],
-    /// The type of the sensor (IPMI 2.0, table 42-3).
+    /// Sensor type (IPMI 2.0, table 42-3).
     pub sensor_kind: u8,
-    /// The sensor's number.
+    /// Sensor number.
     pub sensor: u8,
-    /// Whether the state has come or gone.
+    /// Whether the state was asserted or deasserted.
     pub direction: Direction,
-    /// How the state is to be read (IPMI 2.0, table 42-1); 1 is thresholds.
+    /// Event type, which defines the states (IPMI 2.0, table 42-1); 1 is thresholds.
     pub event_kind: u8,
-    /// The state, 0 to 15.
+    /// State offset, 0 to 15.
     pub offset: u8,
-    /// All three octets of the event's data, of which the lower half of the first is the state.
+    /// Event data; the lower half of the first byte is the state offset.
     pub octets: [u8; 3],
 }
 
-/// Whether a state has come or gone.
+/// Direction of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// It has come.
+    /// The state was entered.
     Asserted,
-    /// It has gone.
+    /// The state was left.
     Deasserted,
 }
 
 impl SelEvent {
-    /// What happened, if it is about a threshold (IPMI 2.0, table 42-2).
+    /// Returns the threshold that was crossed and its direction, if the event is about a threshold (IPMI 2.0,
+    /// table 42-2).
     #[must_use]
     pub fn threshold(&self) -> Option<&'static str> {
         let names = [
@@ -100,7 +101,7 @@ impl SelEvent {
         if self.event_kind == 1 { names.get(usize::from(self.offset)).copied() } else { None }
     }
 
-    /// The raw reading that has triggered it, and the raw threshold, where the event has them.
+    /// Returns the raw reading that triggered the event, and the raw threshold, if the event contains them.
     #[must_use]
     pub fn readings(&self) -> (Option<u8>, Option<u8>) {
         let [first, second, third] = self.octets;
@@ -111,8 +112,8 @@ impl SelEvent {
 }
 
 impl SelRecord {
-    /// Reads a record that was asked for by this number. One that is cut off is told as such, so that the others can be
-    /// read.
+    /// Decodes a record requested by this id. A truncated record becomes [`Entry::CutOff`], so that the rest
+    /// of the log can still be read.
     #[must_use]
     pub fn read(asked: u16, record: &[u8]) -> Self {
         Self::decode(record).unwrap_or_else(|_| {
@@ -121,10 +122,10 @@ impl SelRecord {
         })
     }
 
-    /// Reads a record.
+    /// Decodes a record.
     ///
     /// # Errors
-    /// When it is cut off.
+    /// If the record is truncated.
     pub fn decode(record: &[u8]) -> Result<Self, ProtoError> {
         let mut octets = Octets::new("a record of the event log", record);
         let (id, kind) = (octets.u16()?, octets.u8()?);

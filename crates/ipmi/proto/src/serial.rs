@@ -1,6 +1,8 @@
-//! The console's end of serial over LAN (IPMI 2.0, 15): characters in packets that are acknowledged one by one.
+//! The console's side of serial over LAN (IPMI 2.0, 15): characters in packets that are acknowledged one by
+//! one.
 //!
-//! It is told what arrived and what time it is, as a [`Session`](crate::Session) is, and its packets travel in one.
+//! As with a [`Session`](crate::Session), the caller passes received packets and the current time. The
+//! packets are sent inside a session.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -9,53 +11,54 @@ use crate::ProtoError;
 use crate::octets::Octets;
 use crate::payload::SerialPayload;
 
-/// A serial console that has been activated.
+/// An active serial console.
 #[derive(Debug)]
 pub struct SerialConsole {
-    /// How many characters a packet may have.
+    /// Maximum number of characters in a packet.
     most: usize,
     retry: Duration,
     typed: VecDeque<u8>,
     wants_break: bool,
-    /// The number of the packet that was sent last, 1 to 15; 0 before the first.
+    /// Number of the last packet sent, 1 to 15; 0 before the first.
     number: u8,
     unacknowledged: Option<Unacknowledged>,
-    /// The packet that came last, and how many characters of it were taken.
+    /// Number of the last packet received, and the number of its characters that were accepted.
     taken: (u8, u8),
     acknowledgements: VecDeque<[u8; 4]>,
-    /// Until when the controller takes nothing.
+    /// Time until which nothing is sent, because the controller rejected a packet.
     is_held_until: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Unacknowledged {
     payload: Vec<u8>,
-    /// How many characters are in it.
+    /// Number of characters in the packet.
     characters: usize,
     sent_at: Option<Instant>,
     times: u32,
 }
 
-/// What has come of something.
+/// Event of a serial console.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SerialEvent {
-    /// The machine has said something.
+    /// Characters from the machine.
     Characters(Vec<u8>),
-    /// The line has a break.
+    /// A break on the line.
     Break,
-    /// The machine has said more than the controller could keep.
+    /// The machine sent more characters than the controller could buffer.
     Overrun,
-    /// The machine does not listen now: it is off, or its port belongs to somebody else.
+    /// The machine does not accept characters: it is off, or its serial port is used otherwise.
     Unavailable,
-    /// The controller has ended it, or given it to somebody else.
+    /// The controller ended the console, or another session took it over.
     Deactivated,
-    /// The controller has not acknowledged something for too long.
+    /// The controller did not acknowledge a packet within the retry limit.
     Lost,
 }
 
 impl SerialConsole {
-    /// One with packets as long as the controller takes; what it does not acknowledge is sent again after `retry`.
+    /// Returns a console with the packet length announced by the controller. Unacknowledged packets are
+    /// resent after `retry`, with increasing intervals.
     #[must_use]
     pub fn new(payload: SerialPayload, retry: Duration) -> Self {
         let most = usize::from(payload.most_in).saturating_sub(HEADER_OCTETS).clamp(1, MOST_CHARACTERS);
@@ -72,28 +75,28 @@ impl SerialConsole {
         }
     }
 
-    /// Queues what somebody has typed; how much of it there is room for.
+    /// Queues typed characters. Returns how many were accepted; the queue holds 4,096.
     pub fn write(&mut self, characters: &[u8]) -> usize {
         let room = MOST_TYPED.saturating_sub(self.typed.len());
         self.typed.extend(characters.iter().take(room));
         characters.len().min(room)
     }
 
-    /// Sends a break, behind nothing: it may be what frees a machine that takes no characters.
+    /// Sends a break ahead of queued characters, because it may revive a machine that accepts none.
     pub fn send_break(&mut self) {
         self.wants_break = true;
     }
 
-    /// Whether everything that was typed has been acknowledged.
+    /// Returns whether all characters have been acknowledged.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.typed.is_empty() && self.unacknowledged.is_none() && !self.wants_break
     }
 
-    /// Takes the payload of a packet.
+    /// Processes the payload of a packet and returns the resulting events.
     ///
     /// # Errors
-    /// When it is cut off.
+    /// If the payload is truncated.
     pub fn receive(&mut self, payload: &[u8], now: Instant) -> Result<Vec<SerialEvent>, ProtoError> {
         let mut octets = Octets::new("a packet of serial over LAN", payload);
         let [number, acknowledged, accepted, status] = octets.array()?;
@@ -111,7 +114,7 @@ impl SerialConsole {
         self.acknowledged(acknowledged, usize::from(accepted), status, now);
         let characters = octets.rest();
         if number != 0 {
-            // The same packet again: its acknowledgement was lost.
+            // A number equal to the last one is a resent packet whose acknowledgement was lost.
             if number != self.taken.0 {
                 if !characters.is_empty() {
                     events.push(SerialEvent::Characters(characters.to_vec()));
@@ -137,14 +140,14 @@ impl SerialConsole {
         if status & NACK != 0 {
             self.is_held_until = Some(now + self.retry);
         }
-        // What was not accepted is typed again, before everything else.
+        // Characters that were not accepted are queued again at the front.
         let rest = open.payload.get(HEADER_OCTETS + accepted.min(open.characters)..).unwrap_or_default();
         if status & NACK != 0 || accepted < open.characters {
             rest.iter().rev().for_each(|character| self.typed.push_front(*character));
         }
     }
 
-    /// The payload of the next packet.
+    /// Returns the payload of the next packet to send, or `None`.
     pub fn transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
         if let Some(acknowledgement) = self.acknowledgements.pop_front() {
             return Some(acknowledgement.to_vec());
@@ -174,7 +177,7 @@ impl SerialConsole {
         Some(open.payload.clone())
     }
 
-    /// Gives up what was not acknowledged for too long.
+    /// Returns [`SerialEvent::Lost`] if a packet was not acknowledged within the retry limit.
     pub fn tick(&mut self, now: Instant) -> Option<SerialEvent> {
         let is_over = self.deadline().is_some_and(|deadline| now >= deadline);
         let is_lost = |open: &mut Unacknowledged| open.times >= MOST_TIMES;
@@ -184,7 +187,8 @@ impl SerialConsole {
         None
     }
 
-    /// When there is something to do, unless something arrives before.
+    /// Returns the time at which [`tick`](Self::tick) and [`transmit`](Self::transmit) must be called, unless
+    /// a packet arrives before.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let open = self.unacknowledged.as_ref();
@@ -197,18 +201,18 @@ impl SerialConsole {
 }
 
 const HEADER_OCTETS: usize = 4;
-/// The count of accepted characters is one octet.
+/// Maximum number of characters of a packet: the count of accepted characters is one byte.
 const MOST_CHARACTERS: usize = 255;
-/// More than anybody types while nothing is acknowledged; what is pasted waits outside.
+/// Maximum number of queued characters; the caller has to keep more, for example pasted text.
 const MOST_TYPED: usize = 4_096;
 const MOST_ACKNOWLEDGEMENTS: usize = 16;
-/// How often something is sent again.
+/// Number of times a packet is sent.
 const MOST_TIMES: u32 = 7;
-/// Of the fourth octet, from the controller.
+/// Status bits from the controller.
 const NACK: u8 = 0x40;
 const UNAVAILABLE: u8 = 0x20;
 const DEACTIVATED: u8 = 0x10;
 const OVERRUN: u8 = 0x08;
 const BREAK: u8 = 0x04;
-/// To the controller.
+/// Operation bit to the controller.
 const SEND_BREAK: u8 = 0x10;

@@ -1,4 +1,5 @@
-//! The console's end of a session (IPMI 2.0, 13.14 and 13.15): told what arrived and what time it is.
+//! The console's side of a session (IPMI 2.0, 13.14 and 13.15); the caller passes received datagrams and the
+//! current time.
 
 mod discovery;
 mod established;
@@ -25,8 +26,9 @@ use crate::{
 
 /// A session from Open Session to Close Session.
 ///
-/// Feed [`receive`](Self::receive) with what arrives and [`tick`](Self::tick) when [`deadline`](Self::deadline) has
-/// passed; send what [`transmit`](Self::transmit) gives, and see in [`event`](Self::event) what has come of it.
+/// Call [`receive`](Self::receive) for each datagram that arrives, and [`tick`](Self::tick) when
+/// [`deadline`](Self::deadline) has passed. Send the datagrams that [`transmit`](Self::transmit) returns, and
+/// read results from [`event`](Self::event).
 #[derive(Debug)]
 pub struct Session {
     login: Login,
@@ -38,7 +40,7 @@ pub struct Session {
     next_id: u64,
     out: VecDeque<Vec<u8>>,
     events: VecDeque<Event>,
-    /// Whether it was closed while the controller may have opened it already.
+    /// Whether the session was closed while the controller may already have opened it.
     is_unwanted: bool,
 }
 
@@ -51,7 +53,7 @@ enum Phase {
     Ended,
 }
 
-/// Who signs in, and how.
+/// Credentials and options of a login.
 #[derive(Clone, Debug)]
 pub struct Login {
     pub(crate) user: UserName,
@@ -63,19 +65,19 @@ pub struct Login {
     pub(crate) way: Way,
 }
 
-/// What a login begins with.
+/// First step of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     /// Open Session with the first suite.
     RmcpPlus,
-    /// What the controller says that it takes.
+    /// Get Channel Authentication Capabilities and Get Channel Cipher Suites.
     Discovery,
-    /// A session of IPMI 1.5.
+    /// An IPMI 1.5 login.
     Lan15(AuthenticationType),
 }
 
 impl Login {
-    /// As administrator, with suite 17, or 3 where that is refused.
+    /// Returns a login as administrator with suite 17, or suite 3 if the controller rejects 17.
     #[must_use]
     pub fn new(user: UserName, password: Password) -> Self {
         let suites = vec![CipherSuite::SHA256, CipherSuite::SHA1];
@@ -89,45 +91,46 @@ impl Login {
         }
     }
 
-    /// At another level.
+    /// Sets the privilege level.
     #[must_use]
     pub fn privilege(mut self, privilege: Privilege) -> Self {
         self.privilege = privilege;
         self
     }
 
-    /// At this level, but at most at the one it has.
+    /// Lowers the privilege level to `privilege` if it is higher.
     #[must_use]
     pub fn at_most(mut self, privilege: Privilege) -> Self {
         self.privilege = self.privilege.min(privilege);
         self
     }
 
-    /// The level it asks for.
+    /// Returns the requested privilege level.
     #[must_use]
     pub fn level(&self) -> Privilege {
         self.privilege
     }
 
-    /// With this suite and no other.
+    /// Allows only this cipher suite.
     #[must_use]
     pub fn suite(mut self, suite: CipherSuite) -> Self {
         self.suites = vec![suite];
         self
     }
 
-    /// With the suites that the controller lists first, of those that are allowed; without this they are tried one
-    /// after another, which takes fewer packets with most controllers.
+    /// Queries the suites of the controller before the login and tries the offered ones first. Without this,
+    /// allowed suites are tried in order, which takes fewer packets with most controllers.
     #[must_use]
     pub fn discover(mut self) -> Self {
         self.way = Way::Discovery;
         self
     }
 
-    /// In a session of IPMI 1.5, which hides nothing, and proves little.
+    /// Uses an IPMI 1.5 session, which has no encryption and weak authentication.
     ///
     /// # Errors
-    /// When the password is longer than IPMI 1.5 knows: it would be another one there.
+    /// If the password is longer than the 16 bytes of IPMI 1.5; it would be truncated to a different
+    /// password.
     pub fn lan15(mut self, kind: AuthenticationType) -> Result<Self, ProtoError> {
         if !self.password.fits_16() {
             return Err(ProtoError::LongForLan15);
@@ -136,7 +139,7 @@ impl Login {
         Ok(self)
     }
 
-    /// With the controller's key, besides the password.
+    /// Sets the key `K_g` of the controller, used in addition to the password.
     #[must_use]
     pub fn group_key(mut self, key: GroupKey) -> Self {
         self.group_key = Some(key);
@@ -144,20 +147,21 @@ impl Login {
     }
 }
 
-/// How long to wait for what.
+/// Time limits and number of parallel requests of a session.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// For an answer to a command or to the whole login, with everything that is sent again meanwhile.
+    /// Time limit for the whole login and for each response, including all retransmissions.
     pub limit: Duration,
-    /// How many requests may be open at the same time, 1 to 32: it begins with four, there are more as long as they
-    /// are answered, and fewer as soon as an answer is lost.
+    /// Maximum number of outstanding requests, 1 to 32. A session starts with four, adds more while they are
+    /// answered, and reduces the number when a response is lost.
     pub open_requests: usize,
-    /// How long a session may be idle until something is asked so that it stays: controllers end it after a minute.
+    /// Idle time after which a request is sent to keep the session alive: controllers end a session after a
+    /// minute.
     pub keep_alive: Duration,
 }
 
 impl Timing {
-    /// More requests are never open at the same time.
+    /// Upper limit of outstanding requests.
     pub const MOST_OPEN_REQUESTS: usize = room::MOST;
 }
 
@@ -171,45 +175,47 @@ impl Default for Timing {
     }
 }
 
-/// Tells the requests of a session apart.
+/// Identifies a request of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(u64);
 
 impl RequestId {
-    /// Requests of a session are counted from 0.
+    /// Returns the number; requests of a session are counted from 0.
     #[must_use]
     pub fn number(self) -> u64 {
         self.0
     }
 }
 
-/// What has come of something.
+/// Event of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The login succeeded: requests are sent now. As a user the level is not set, because that is how sessions begin,
-    /// unless the controller refuses something for it; should it refuse even that level, the session ends.
+    /// The login succeeded, and requests are sent from now on. For level `User` no privilege level is set,
+    /// because sessions start with it, unless the controller rejects a request for that reason. If it rejects
+    /// that level as well, the session ends.
     Established {
-        /// By what it is protected.
+        /// Protection of the session.
         protection: Protection,
-        /// Who the controller says it is, if the login tells; some say what all of their kind say.
+        /// GUID of the controller, if the login contains one. Some manufacturers use the same GUID for all
+        /// devices of a kind.
         guid: Option<[u8; 16]>,
     },
-    /// A request is done with. A completion code that says "later" is here only when the limit has passed.
+    /// A request is complete. A completion code that asks to retry is returned only after the time limit.
     Answered {
-        /// Which one.
+        /// The request.
         id: RequestId,
-        /// The answer, or that there is none.
+        /// The response, or the error that prevented it.
         outcome: Result<Response, ProtoError>,
     },
-    /// A packet of the serial console, for a [`SerialConsole`](crate::serial::SerialConsole).
+    /// A packet for a [`SerialConsole`](crate::serial::SerialConsole).
     Serial(Vec<u8>),
-    /// The session is at its end, and so are all requests: it was closed, or the login failed.
+    /// The session ended, and with it all requests: it was closed, or the login failed.
     Ended(Result<(), ProtoError>),
 }
 
 impl Session {
-    /// Begins a login. The seed must come from a source that nobody can foresee, and be drawn anew every time.
+    /// Starts a login. The seed must come from a cryptographically secure source and must not be reused.
     #[must_use]
     pub fn start(login: Login, seed: [u8; 32], timing: Timing, now: Instant) -> Self {
         let mut session = Self {
@@ -247,14 +253,14 @@ impl Session {
         self.phase = Phase::Opening(Box::new(attempt));
     }
 
-    /// Begins with as many open requests as this controller is known to keep up with, instead of four. It counts until
-    /// the session is established.
+    /// Sets the initial number of outstanding requests, if it is known from an earlier session with this
+    /// controller; the default is four. It has no effect once the session is established.
     pub fn begin_with(&mut self, open_requests: usize) {
         self.begin_with = Some(open_requests);
     }
 
-    /// How many requests the controller keeps up with at the same time, by all that is known now; none outside of a
-    /// session.
+    /// Returns the number of outstanding requests that the controller currently keeps up with; `None` if no
+    /// session is established.
     #[must_use]
     pub fn pace(&self) -> Option<usize> {
         match &self.phase {
@@ -263,7 +269,7 @@ impl Session {
         }
     }
 
-    /// Makes room for so many commands that are queued next.
+    /// Reserves memory for this number of further requests.
     pub fn reserve(&mut self, requests: usize) {
         self.waiting.reserve(requests);
         if let Phase::Open(session) = &mut self.phase {
@@ -271,12 +277,13 @@ impl Session {
         }
     }
 
-    /// Queues a command; it is sent once the session is established and fewer than the limit are open.
+    /// Queues a request. It is sent once the session is established and the number of outstanding requests
+    /// permits.
     pub fn request(&mut self, request: Request) -> RequestId {
         self.request_at(Destination::CONTROLLER, request)
     }
 
-    /// The same, for another logical unit, or another controller behind this one.
+    /// Queues a request for another logical unit, or for another controller behind this one.
     pub fn request_at(&mut self, destination: Destination, request: Request) -> RequestId {
         let id = RequestId(self.next_id);
         self.next_id += 1;
@@ -288,10 +295,11 @@ impl Session {
         id
     }
 
-    /// Takes a datagram from the controller.
+    /// Processes a datagram from the controller.
     ///
     /// # Errors
-    /// When it is not of this session, or means nothing; it was dropped, and everything goes on.
+    /// If the datagram does not belong to this session or is not valid. It was dropped, and the session
+    /// continues.
     pub fn receive(&mut self, datagram: &[u8], now: Instant) -> Result<(), ProtoError> {
         let frame = Frame::decode(datagram)?;
         match (&mut self.phase, &frame) {
@@ -334,7 +342,7 @@ impl Session {
         Ok(())
     }
 
-    /// Sends again what has not been answered, or gives up.
+    /// Resends requests that have not been answered, or ends them at their time limit.
     pub fn tick(&mut self, now: Instant) {
         match &mut self.phase {
             Phase::Discovering(_, give_up_at) if now >= *give_up_at => self.end(Err(ProtoError::NoAnswer)),
@@ -352,7 +360,7 @@ impl Session {
                 let is_silent = attempt.is_silent();
                 self.advance(outcome, now);
                 if is_silent && matches!(self.phase, Phase::Opening(_)) {
-                    // Who speaks IPMI 1.5 only says so, if it is asked in that way.
+                    // An IPMI 1.5 controller ignores Open Session; this query finds out whether it is one.
                     let request = self.capabilities().request().encode(SequenceNumber::FIRST);
                     self.out.push_back(lan15::in_clear(&request));
                 }
@@ -375,7 +383,7 @@ impl Session {
         GetAuthenticationCapabilities { privilege: self.login.privilege, detail: Detail::Ipmi20 }
     }
 
-    /// When [`tick`](Self::tick) has something to do, unless something arrives before.
+    /// Returns the time at which [`tick`](Self::tick) must be called, unless a datagram arrives before.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match &self.phase {
@@ -387,18 +395,18 @@ impl Session {
         }
     }
 
-    /// The next datagram for the controller.
+    /// Returns the next datagram for the controller, or `None`.
     pub fn transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
         let mut datagram = Vec::new();
         self.write_next(&mut datagram, now).then_some(datagram)
     }
 
-    /// Adds all datagrams for the controller that there are now.
+    /// Appends all datagrams that are ready for the controller.
     pub fn transmit_into(&mut self, frames: &mut Frames, now: Instant) {
         while frames.add_if(|out| self.write_next(out, now)) {}
     }
 
-    /// Whether there was another datagram to put behind what is there.
+    /// Appends the next datagram if there is one; returns whether there was.
     fn write_next(&mut self, out: &mut Vec<u8>, now: Instant) -> bool {
         if let Some(frame) = self.out.pop_front() {
             out.extend_from_slice(&frame);
@@ -418,30 +426,32 @@ impl Session {
         true
     }
 
-    /// What has come of something, oldest first.
+    /// Returns the oldest event not returned yet.
     pub fn event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// Sends a packet of the serial console; it is acknowledged there, or sent again.
+    /// Sends a packet of the serial console. The console itself handles acknowledgement and resending.
     pub fn send_serial(&mut self, payload: &[u8]) {
         if let Phase::Open(session) = &mut self.phase {
             self.out.push_back(session.seal_serial(payload, &mut self.entropy));
         }
     }
 
-    /// Ends the session, so that its slot is free: controllers have few. Requests that are waiting are dropped.
+    /// Ends the session, so that its slot at the controller becomes free: controllers have few. Queued
+    /// requests are dropped.
     pub fn close(&mut self, now: Instant) {
         match &mut self.phase {
             Phase::Open(session) => {
                 self.waiting.clear();
                 if !session.is_closing() {
-                    // Who does not hear of it lets it end by itself: two seconds are enough to try.
+                    // If the controller does not respond, its session times out anyway: two seconds are
+                    // enough to try.
                     let until = now + self.timing.limit.min(Duration::from_secs(2));
                     self.out.push_back(session.close(until, &mut self.entropy, now));
                 }
             }
-            // Its answer may be on its way; only with it can the session be closed.
+            // The response may be on its way, and only with it can the session be closed.
             Phase::Opening(attempt) if attempt.may_be_open() => self.is_unwanted = true,
             Phase::Opening15(attempt) if attempt.may_be_open() => self.is_unwanted = true,
             Phase::Discovering(..) | Phase::Opening(_) | Phase::Opening15(_) => self.end(Ok(())),
@@ -490,7 +500,7 @@ impl Session {
         for (purpose, outcome) in answered.into_iter().chain(done.given_up) {
             self.finish(purpose, outcome, now);
         }
-        // Nothing at all was heard for as long as an answer may take: what else is waiting need not wait as long.
+        // No packet arrived for a whole time limit, so the other requests need not wait for theirs.
         if done.is_silent && !matches!(self.phase, Phase::Ended) {
             self.end(Err(ProtoError::NoAnswer));
         }
@@ -511,14 +521,14 @@ impl Session {
                 }
                 (Err(error), _) => self.leave(error, now),
             },
-            // What it says to that does not matter; that it says nothing is seen elsewhere.
+            // The response does not matter; a missing one is detected elsewhere.
             Purpose::KeepAlive => {}
             Purpose::Close => self.end(Ok(())),
         }
     }
 
-    /// Ends a session that is of no use, and tells the controller, which would keep a slot for it otherwise. Whether it
-    /// has heard that is not waited for.
+    /// Ends a session that is not usable and sends Close Session, so that the controller frees the slot. Does
+    /// not wait for the response.
     fn leave(&mut self, error: ProtoError, now: Instant) {
         if let Phase::Open(session) = &mut self.phase
             && !session.is_closing()

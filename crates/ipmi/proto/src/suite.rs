@@ -1,4 +1,4 @@
-//! Which algorithms a session uses (IPMI 2.0, table 22-19).
+//! Cipher suites and their algorithms (IPMI 2.0, table 22-19).
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,56 +6,56 @@ use std::str::FromStr;
 use crate::ProtoError;
 use crate::mac::Hash;
 
-/// A cipher suite by its number.
+/// A supported cipher suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CipherSuite(
     /// INVARIANT: one of [`SUITES`].
     u8,
 );
 
-/// What proves the packets of a session (IPMI 2.0, table 13-18).
+/// Integrity algorithm of packets (IPMI 2.0, table 13-18).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Integrity {
-    /// A keyed hash, of which so many octets are sent.
+    /// HMAC with this hash, truncated to this number of bytes.
     Keyed(Hash, usize),
-    /// MD5-128: the password itself is the key of a hash that has none.
+    /// MD5-128: a plain MD5 hash with the password as key.
     Password,
 }
 
 impl CipherSuite {
-    /// SHA-1 and AES, which every controller has.
+    /// Suite 3: HMAC-SHA1, HMAC-SHA1-96 and AES-CBC-128, which every controller supports.
     pub const SHA1: Self = Self(3);
-    /// SHA-256 and AES.
+    /// Suite 17: HMAC-SHA256, HMAC-SHA256-128 and AES-CBC-128.
     pub const SHA256: Self = Self(17);
 
-    /// The suite of this number.
+    /// Returns the suite with this number.
     ///
     /// # Errors
-    /// When there is none, or it uses RC4.
+    /// If the number is not defined, or the suite uses RC4.
     pub fn new(number: u8) -> Result<Self, ProtoError> {
         let known = SUITES.iter().any(|(suite, ..)| *suite == number);
         if known { Ok(Self(number)) } else { Err(ProtoError::Suite(number.into())) }
     }
 
-    /// Its number.
+    /// Returns the number of the suite.
     #[must_use]
     pub fn number(self) -> u8 {
         self.0
     }
 
-    /// Whether what is said in the session can be read by others.
+    /// Returns whether packets are not encrypted.
     #[must_use]
     pub fn is_in_clear(self) -> bool {
         self.confidentiality() == 0
     }
 
-    /// Whether packets prove that they come from the other end.
+    /// Returns whether packets are authenticated.
     #[must_use]
     pub fn is_authenticated(self) -> bool {
         self.integrity().is_some()
     }
 
-    /// The hash that proves the password; none in suite 0, which proves nothing.
+    /// Returns the hash of the login; `None` in suite 0, which has no authentication.
     pub(crate) fn authentication(self) -> Option<Hash> {
         match self.row().1 {
             1 => Some(Hash::Sha1),
@@ -65,7 +65,7 @@ impl CipherSuite {
         }
     }
 
-    /// What proves each packet.
+    /// Returns the integrity algorithm of packets; `None` if the suite does not protect their integrity.
     pub(crate) fn integrity(self) -> Option<Integrity> {
         match self.row().2 {
             1 => Some(Integrity::Keyed(Hash::Sha1, 12)),
@@ -76,7 +76,7 @@ impl CipherSuite {
         }
     }
 
-    /// How much of the code of a packet is sent.
+    /// Returns the length in bytes of the authentication code of a packet.
     pub(crate) fn code_octets(self) -> usize {
         match self.integrity() {
             Some(Integrity::Keyed(_, octets)) => octets,
@@ -85,7 +85,7 @@ impl CipherSuite {
         }
     }
 
-    /// How much of RAKP 4's code is sent (IPMI 2.0, 13.28.1 and 13.28.1b).
+    /// Returns the length in bytes of the code of RAKP 4 (IPMI 2.0, 13.28.1 and 13.28.1b).
     pub(crate) fn rakp4_octets(self) -> usize {
         match self.authentication() {
             None => 0,
@@ -94,7 +94,7 @@ impl CipherSuite {
         }
     }
 
-    /// The three numbers of its algorithms, as Open Session has them.
+    /// Returns the numbers of the three algorithms, as in Open Session.
     pub(crate) fn algorithms(self) -> [u8; 3] {
         let (_, authentication, integrity, confidentiality) = self.row();
         [authentication, integrity, confidentiality]
@@ -128,7 +128,7 @@ impl FromStr for CipherSuite {
     }
 }
 
-/// Number, and those of the algorithms of authentication, integrity and confidentiality.
+/// Suite number, and numbers of the authentication, integrity and confidentiality algorithms.
 const SUITES: &[(u8, u8, u8, u8)] = &[
     (0, 0, 0, 0),
     (1, 1, 0, 0),

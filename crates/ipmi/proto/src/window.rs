@@ -1,12 +1,12 @@
-//! Which numbers of packets are new (IPMI 2.0, 6.12.13).
+//! Sliding window of sequence numbers, against replayed packets (IPMI 2.0, 6.12.13).
 
 use crate::ProtoError;
 
-/// The highest number that was seen, and which of those just below it.
+/// Highest sequence number received, and which of those just below it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {
     highest: u32,
-    /// Bit n is set when `highest - n` was seen.
+    /// Bit n is set if `highest - n` was received.
     seen: u32,
     ahead: u32,
     behind: u32,
@@ -19,23 +19,24 @@ impl Default for Window {
 }
 
 impl Window {
-    /// That of IPMI 1.5, which is narrower (IPMI 2.0, 6.12.12).
+    /// Returns the narrower window of IPMI 1.5 (IPMI 2.0, 6.12.12).
     pub(crate) fn narrow() -> Self {
         Self { ahead: NARROW, behind: NARROW, ..Self::default() }
     }
 
-    /// How far ahead of the highest a number may be.
+    /// Returns how far a number may be ahead of the highest.
     pub(crate) fn ahead(&self) -> u32 {
         self.ahead
     }
 
-    /// Takes a number whose packet has been proven genuine.
+    /// Accepts the number of an authenticated packet, or returns an error if it is a duplicate or outside the
+    /// window.
     pub(crate) fn accept(&mut self, number: u32) -> Result<(), ProtoError> {
         if number == 0 {
             return Err(ProtoError::OutOfWindow);
         }
         if self.seen == 0 {
-            // Some consoles and controllers do not begin with one.
+            // The first number is accepted as it is: some peers do not start with 1.
             (self.highest, self.seen) = (number, 1);
             return Ok(());
         }

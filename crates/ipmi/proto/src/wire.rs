@@ -1,4 +1,4 @@
-//! How the messages of a session travel, whichever version of IPMI it is of.
+//! Framing, authentication and encryption of session messages, for both IPMI versions.
 
 use crate::ProtoError;
 use crate::keys::SessionKeys;
@@ -8,7 +8,7 @@ use crate::packet::{self, Packet, Payload};
 use crate::rmcp::{Class, unwrap_frame};
 use crate::window::Window;
 
-/// A datagram whose frame was read.
+/// A datagram whose frame is decoded.
 #[derive(Debug)]
 pub(crate) enum Frame<'o> {
     RmcpPlus(Packet<'o>),
@@ -23,7 +23,7 @@ impl<'o> Frame<'o> {
         Self::inside(body)
     }
 
-    /// Reads what follows the header of RMCP.
+    /// Decodes the bytes after the RMCP header.
     pub(crate) fn inside(body: &'o [u8]) -> Result<Self, ProtoError> {
         match Octets::new("an IPMI packet", body).u8()? {
             packet::RMCP_PLUS => Packet::decode(body).map(Self::RmcpPlus),
@@ -39,20 +39,20 @@ impl<'o> Frame<'o> {
     }
 }
 
-/// One end of a session.
+/// A side of a session.
 #[derive(Debug)]
 pub(crate) struct Wire {
     pub(crate) sealing: Sealing,
-    /// The session id in what this end sends.
+    /// Session id in packets sent by this side.
     pub(crate) outbound_id: u32,
-    /// The one in what it takes.
+    /// Session id in packets received by this side.
     pub(crate) inbound_id: u32,
-    /// Of the last packet that was sent.
+    /// Sequence number of the last packet sent.
     pub(crate) sent: u32,
     pub(crate) received: Window,
 }
 
-/// What its packets are sealed with.
+/// Keys that seal the packets.
 #[derive(Debug)]
 pub(crate) enum Sealing {
     RmcpPlus(Box<SessionKeys>),
@@ -65,7 +65,7 @@ impl Wire {
         Self { sealing, outbound_id, inbound_id, sent: 0, received: Window::default() }
     }
 
-    /// Puts the next packet behind what is there. The initial vector must not be foreseeable.
+    /// Appends the next packet. The initial vector must be unpredictable.
     pub(crate) fn seal(
         &mut self,
         payload: Payload,
@@ -77,14 +77,14 @@ impl Wire {
         self.seal_as(number, (payload, content), initial_vector, out);
     }
 
-    /// That of the packet that is sent next.
+    /// Returns the sequence number of the next packet.
     pub(crate) fn next_number(&mut self) -> u32 {
         self.sent = self.sent.wrapping_add(1).max(1);
         self.sent
     }
 
-    /// Puts a packet behind what is there under a number that may have been used, so that the other end takes one of
-    /// those that have it.
+    /// Appends a packet with a given sequence number. The number may have been used before: the other side
+    /// then accepts only one of the packets with that number.
     pub(crate) fn seal_as(
         &self,
         number: u32,
@@ -99,7 +99,8 @@ impl Wire {
         }
     }
 
-    /// What a packet of this session carries, if it is genuine and new; it takes the place of what was in the room.
+    /// Verifies a packet of this session, checks that it is new, and writes its decrypted payload to `plain`,
+    /// replacing the previous content.
     pub(crate) fn open(&mut self, frame: &Frame<'_>, plain: &mut Vec<u8>) -> Result<Payload, ProtoError> {
         if frame.session_id() != self.inbound_id {
             return Err(ProtoError::Unauthentic);
@@ -114,7 +115,7 @@ impl Wire {
                 let message = packet.open(sealing)?;
                 plain.clear();
                 plain.extend_from_slice(message);
-                // Packets without a proof have no number that could be believed.
+                // The sequence number of an unauthenticated packet cannot be trusted.
                 if packet.kind != lan15::AuthenticationType::None {
                     self.received.accept(packet.number)?;
                 }

@@ -1,8 +1,8 @@
-//! The driver of Linux (`ipmi_devintf`, `linux/ipmi.h`).
+//! Linux driver (`ipmi_devintf`, `linux/ipmi.h`).
 //!
-//! `unsafe` is allowed here because the driver's calls take structures with addresses in them, which no safe wrapper
-//! knows: each structure points to what is borrowed for as long as the call takes, and the kernel writes within the
-//! lengths that are given.
+//! `unsafe` is allowed here because the driver's calls use structures with pointers, for which there is no
+//! safe wrapper. Each structure points to data that is borrowed for the duration of the call, and the kernel
+//! writes within the given lengths.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_long, c_uint, c_void};
@@ -15,17 +15,17 @@ use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl, opcode};
 
 use super::Transport;
 
-/// The open file of the driver.
+/// An open file of the driver.
 #[derive(Debug)]
 pub(super) struct OpenIpmi(File);
 
 impl OpenIpmi {
-    /// One that is open already.
+    /// Wraps an open file.
     pub(super) fn of(file: OwnedFd) -> Self {
         Self(file.into())
     }
 
-    /// Whichever of its names it has here.
+    /// Opens the driver under the first of its names that exists.
     pub(super) fn open() -> io::Result<Self> {
         let mut missing = None;
         for path in DEVICES {
@@ -43,7 +43,7 @@ impl OpenIpmi {
     }
 }
 
-/// What the driver's file is called (Linux, `drivers/char/ipmi/ipmi_devintf.c`, and older rules for devices).
+/// Device files of the driver (Linux, `drivers/char/ipmi/ipmi_devintf.c`, and older device rules).
 pub const DEVICES: [&str; 3] = ["/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0"];
 
 impl AsFd for OpenIpmi {
@@ -65,12 +65,12 @@ impl Transport for OpenIpmi {
         };
         let mut asked =
             Asked { address: &raw const address, address_length: ADDRESS_LENGTH, id: id as c_long, message };
-        // SAFETY: the address and the data outlive the call, and the driver only reads them.
+        // SAFETY: address and data outlive the call, and the driver only reads them.
         unsafe { ioctl(&self.0, Send(&mut asked)) }.map_err(io::Error::from)
     }
 
     fn receive(&self) -> io::Result<(i64, Response)> {
-        // The longest address that the driver has, and more than any message.
+        // Room for the longest address of the driver, and more than any message.
         let (mut address, mut data) = ([0_u64; 5], [0_u8; 512]);
         let message = Message { net_fn: 0, command: 0, length: data.len() as u16, data: data.as_mut_ptr() };
         let mut received = Received {
@@ -80,9 +80,9 @@ impl Transport for OpenIpmi {
             id: 0,
             message,
         };
-        // SAFETY: both buffers outlive the call, and their lengths are those that the driver is told.
+        // SAFETY: both buffers outlive the call, and the lengths passed are theirs.
         unsafe { ioctl(&self.0, Receive(&mut received)) }.map_err(io::Error::from)?;
-        // Events and requests of others are not asked for; whoever gets one drops it.
+        // Events and requests from others are not subscribed to, and are dropped.
         if received.kind != RESPONSE {
             return Err(io::Error::from(io::ErrorKind::WouldBlock));
         }
@@ -92,14 +92,14 @@ impl Transport for OpenIpmi {
     }
 }
 
-/// `struct ipmi_system_interface_addr` and `struct ipmi_ipmb_addr`, which differ in one octet only.
+/// `struct ipmi_system_interface_addr` and `struct ipmi_ipmb_addr`, which differ in one byte only.
 #[repr(C)]
 struct Address {
     kind: c_int,
     channel: i16,
-    /// The logical unit of the controller, or the address on the bus.
+    /// Logical unit of the controller, or address on the bus.
     first: u8,
-    /// Nothing, or the logical unit there.
+    /// Unused, or logical unit at that address.
     second: u8,
 }
 
@@ -146,7 +146,7 @@ struct Received {
 /// `IPMICTL_SEND_COMMAND`.
 struct Send<'a>(&'a mut Asked);
 
-// SAFETY: the code is that of the structure, which the kernel only reads.
+// SAFETY: the request code matches the structure, which the kernel only reads.
 unsafe impl Ioctl for Send<'_> {
     type Output = ();
     const IS_MUTATING: bool = false;
@@ -167,7 +167,7 @@ unsafe impl Ioctl for Send<'_> {
 /// `IPMICTL_RECEIVE_MSG_TRUNC`.
 struct Receive<'a>(&'a mut Received);
 
-// SAFETY: the code is that of the structure, which the kernel reads and writes.
+// SAFETY: the request code matches the structure, which the kernel reads and writes.
 unsafe impl Ioctl for Receive<'_> {
     type Output = ();
     const IS_MUTATING: bool = true;
@@ -210,7 +210,7 @@ mod tests {
             .iter()
             .any(|path| std::path::Path::new(path).exists())
         {
-            eprintln!("SKIPPED: this machine has a driver of a controller");
+            skips::skip!("this machine has a driver of a controller");
             return;
         }
         let error = OpenIpmi::open().unwrap_err();

@@ -1,4 +1,4 @@
-//! Reading records ahead: while one is on its way, those after it are asked for, by the numbers they probably have.
+//! Read-ahead of records: while one is outstanding, the following ones are requested by their probable ids.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -11,12 +11,12 @@ use tracing::debug;
 use crate::connection::{Pending, reply};
 use crate::{Connection, IpmiError};
 
-/// Which records are read.
+/// Origin of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// Those of the repository.
+    /// The SDR repository.
     Repository,
-    /// Those that the device has of its own sensors.
+    /// Device SDRs, which describe the controller's own sensors.
     Device,
 }
 
@@ -24,17 +24,17 @@ pub(super) struct Reader<'c> {
     bmc: &'c Connection,
     source: Source,
     reservation: u16,
-    /// As much as the controller has returned at once so far.
+    /// Largest piece that the controller has returned so far, in bytes.
     most: u8,
-    /// How much of a record is asked for before its length is known.
+    /// Number of bytes requested of a record before its length is known.
     first: u8,
-    /// How many guesses were wrong.
+    /// Number of wrong guesses.
     wrong: usize,
-    /// Whether records have changed while they were read.
+    /// Whether records changed while they were read.
     is_changing: bool,
 }
 
-/// A record of which the first piece has arrived.
+/// A record whose first piece has arrived.
 struct Begun {
     id: u16,
     octets: Vec<u8>,
@@ -54,7 +54,8 @@ impl<'c> Reader<'c> {
         }
     }
 
-    /// All of them with their headers, in the order of the controller, which says that it has so many.
+    /// Returns all records with their headers, in the order of the controller. `count` is the number that the
+    /// controller reports.
     pub(super) async fn all(mut self, count: usize) -> Result<Vec<Vec<u8>>, IpmiError> {
         let (mut records, mut begun) = (Vec::new(), VecDeque::new());
         if count == 0 {
@@ -64,10 +65,11 @@ impl<'c> Reader<'c> {
         let mut asked: VecDeque<(GetSdr, Pending)> = VecDeque::new();
         let (mut next, mut before) = (FIRST, None);
         let mut met = HashSet::from([FIRST]);
-        // Some controllers count too few; one that lies about what is next must not keep us for ever.
+        // Some controllers report too small a count. The upper limit protects against an endless chain of
+        // ids.
         for seen in 0..count.clamp(MOST_UNCOUNTED, MOST_RECORDS) {
             if asked.front().is_none_or(|(get, _)| get.record != next) {
-                // Answers to wrong guesses are dropped when they come.
+                // Responses to wrong guesses are dropped on arrival.
                 self.wrong += usize::from(!asked.is_empty());
                 asked.clear();
                 asked.push_back(self.begin(next));
@@ -75,7 +77,7 @@ impl<'c> Reader<'c> {
             self.guess(&mut asked, before, count.saturating_sub(seen));
             let Some((get, pending)) = asked.pop_front() else { break };
             let (one, after) = match self.rest_of(get, pending).await {
-                // It is named as the next one, and there is none: the list ends here.
+                // The previous record refers to this one, but it does not exist: the list ends here.
                 Err(IpmiError::Completion(CompletionCode::NOT_PRESENT))
                     if before.is_some() && !self.is_changing =>
                 {
@@ -100,9 +102,9 @@ impl<'c> Reader<'c> {
         Ok(records)
     }
 
-    /// Asks for those that are probably next, as long as that was right often enough.
+    /// Requests the records that probably follow, unless too many guesses were wrong.
     fn guess(&mut self, asked: &mut VecDeque<(GetSdr, Pending)>, before: Option<u16>, left: usize) {
-        // The first one is asked for as number 0, whatever its number is.
+        // The first record is requested as id 0, whatever its id is.
         let Some(((last, _), before)) = asked.back().zip(before) else { return };
         if self.wrong > MOST_WRONG {
             return;
@@ -119,19 +121,19 @@ impl<'c> Reader<'c> {
         }
     }
 
-    /// Asks for the first piece of a record.
+    /// Requests the first piece of a record.
     fn begin(&self, record: u16) -> (GetSdr, Pending) {
         let get = GetSdr { reservation: self.reservation, record, offset: 0, octets: self.first };
         (get, self.bmc.begin(Destination::CONTROLLER, self.request(get)))
     }
 
-    /// Takes the first piece, and asks for the others; also says which record is next.
+    /// Processes the first piece and requests the others. Also returns the id of the next record.
     async fn rest_of(&mut self, get: GetSdr, pending: Pending) -> Result<(Begun, u16), IpmiError> {
         let piece = match reply(&get, &pending.answer().await?) {
             Ok(piece) if piece.octets.len() >= usize::from(sdr::HEADER_OCTETS) => piece,
             Ok(_) => return self.slowly(get.record).await,
             Err(IpmiError::Completion(code)) if is_too_much(code) => {
-                // Either as much as that cannot be returned, or the record is not as long.
+                // Either the controller cannot return so many bytes, or the record is shorter.
                 self.first = sdr::HEADER_OCTETS;
                 return self.slowly(get.record).await;
             }
@@ -155,7 +157,7 @@ impl<'c> Reader<'c> {
         Ok((Begun { id: get.record, octets, rest }, next))
     }
 
-    /// Waits for the rest of a record.
+    /// Waits for the remaining pieces of a record.
     async fn finish(&mut self, begun: Option<Begun>, records: &mut Vec<Vec<u8>>) -> Result<(), IpmiError> {
         let Some(Begun { id, mut octets, rest }) = begun else { return Ok(()) };
         for (get, pending) in rest {
@@ -172,7 +174,8 @@ impl<'c> Reader<'c> {
         Ok(())
     }
 
-    /// A whole record, one piece after another, in ever smaller pieces, with a new reservation if that is needed.
+    /// Reads a whole record piece by piece, in smaller and smaller pieces, with a new reservation if
+    /// necessary.
     async fn slowly(&mut self, record: u16) -> Result<(Begun, u16), IpmiError> {
         for _ in 0..RESERVATIONS {
             match self.pieces(record).await {
@@ -191,7 +194,7 @@ impl<'c> Reader<'c> {
         let Piece { next, octets: mut whole } = self.piece(record, 0, sdr::HEADER_OCTETS).await?;
         let (length, most) = (sdr::octets_of(&whole)?, self.most);
         while whole.len() < length {
-            // What is behind cannot be asked for.
+            // Bytes beyond offset 255 cannot be requested.
             let Ok(offset) = u8::try_from(whole.len()) else { break };
             let missing = u8::try_from(length - whole.len()).unwrap_or(u8::MAX);
             match self.piece(record, offset, missing.min(self.most)).await {
@@ -199,7 +202,8 @@ impl<'c> Reader<'c> {
                 Err(IpmiError::Completion(CompletionCode::RESERVATION)) => {
                     return Err(IpmiError::Completion(CompletionCode::RESERVATION));
                 }
-                // It is not as long as it says. What there is of it reads as cut off, and those behind it are read.
+                // The record is shorter than its header says. The part that exists is returned as truncated,
+                // and later records are still read.
                 Ok(_) | Err(IpmiError::Completion(_)) => {
                     self.most = most;
                     break;
@@ -210,7 +214,7 @@ impl<'c> Reader<'c> {
         Ok((whole, next))
     }
 
-    /// A piece, smaller than asked for where the controller cannot return as much.
+    /// Reads a piece, smaller than requested if the controller cannot return as much.
     async fn piece(&mut self, record: u16, offset: u8, octets: u8) -> Result<Piece, IpmiError> {
         let mut octets = octets;
         loop {
@@ -232,7 +236,7 @@ impl<'c> Reader<'c> {
             Source::Device => self.bmc.run(&ReserveDeviceSdrs).await,
         };
         match reserved {
-            // Whoever knows no reservations needs none.
+            // A controller without reservations accepts 0.
             Err(IpmiError::Completion(CompletionCode::UNKNOWN_COMMAND)) => Ok(0),
             other => other,
         }
@@ -250,22 +254,22 @@ fn is_too_much(code: CompletionCode) -> bool {
     matches!(code.0, 0xc7 | 0xc8 | 0xc9 | 0xca | 0xff)
 }
 
-/// Asks for the first record, whatever its number is.
+/// Id that requests the first record.
 const FIRST: u16 = 0;
-/// The number that means that there is no other record.
+/// Id that means that there is no further record.
 const LAST: u16 = 0xffff;
 const MOST_UNCOUNTED: usize = 1_024;
-/// Several times what the largest machines have; one that says more could keep whoever sorts its records busy.
+/// Several times the count of the largest machines; limits the work that a faulty controller can cause.
 const MOST_RECORDS: usize = 8_192;
-/// How often a reservation may be lost while one record is read.
+/// Number of reservations that may be lost while one record is read.
 const RESERVATIONS: usize = 6;
-/// Nearly as much as one answer can carry that is not longer than those of the simplest bus.
+/// Nearly as much as fits into a response of the maximum length on the simplest bus.
 const FIRST_PIECE: u8 = 32;
 const LARGEST_PIECE: u8 = 32;
 const SMALLEST_PIECE: u8 = 5;
-/// How many records are asked for at the same time.
+/// Number of records requested in parallel.
 const AHEAD: usize = 8;
-/// How many wait for their last pieces.
+/// Number of records waiting for their last pieces.
 const MOST_BEGUN: usize = 16;
-/// So many guesses may be wrong until none is made any more.
+/// Number of wrong guesses after which guessing stops.
 const MOST_WRONG: usize = 3;

@@ -279,6 +279,29 @@ impl RawContext {
         }
     }
 
+    /// The name of the service whose key has opened the client's ticket.
+    pub(crate) fn service(&self) -> Result<Option<Name>, Failure> {
+        let (mut minor, mut service) = (0, ptr::null_mut());
+        // SAFETY: as above; the context is the acceptor's, so its target is the service.
+        let major = unsafe {
+            (self.library.gss.gss_inquire_context)(
+                &raw mut minor,
+                self.handle,
+                ptr::null_mut(),
+                &raw mut service,
+                ptr::null_mut(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+            )
+        };
+        // SAFETY: the handle is the library's, and nobody else has it.
+        let service = unsafe { Name::of(&self.library, service) };
+        self.library.outcome("gss_inquire_context", major, minor)?;
+        Ok(service)
+    }
+
     /// The context as octets, keys and all; it is no longer here then.
     pub(crate) fn export(mut self) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let library = Arc::clone(&self.library);

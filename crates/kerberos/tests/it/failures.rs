@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use auth::{AuthError, Initiator as _};
-use telarch_kerberos::{Cache, ChannelBinding, Credentials, Initiator, KerberosError, Keytab, Spn};
+use auth::{AuthError, Binding, Initiator as _};
+use telarch_kerberos::{Cache, Credentials, Initiator, KerberosError, Keytab, Spn};
 use telarch_peers::{Keys, PASSWORD, REALM, Realm, USER, in_realm};
 
 use super::{client, library, meet, password, principal, service, token};
@@ -31,7 +31,7 @@ fn fresh_token() -> Vec<u8> {
 }
 
 fn refusal(token: &[u8]) -> KerberosError {
-    service().acceptor(ChannelBinding::None).accept(token).expect_err("a refusal")
+    service().acceptor(Binding::default()).accept(token).expect_err("a refusal")
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_keytab_that_does_not_serve_is_named() {
         realm.kinit(&[]);
         let refused = |keytab: Keytab| {
             let service = service().keytab(keytab);
-            let error = service.acceptor(ChannelBinding::None).accept(&fresh_token()).unwrap_err();
+            let error = service.acceptor(Binding::default()).accept(&fresh_token()).unwrap_err();
             assert_eq!(
                 service.check().err().unwrap_or_else(|| error.clone()),
                 error,
@@ -196,7 +196,7 @@ fn a_token_is_good_once_and_only_as_it_was() {
     in_realm("failures::a_token_is_good_once_and_only_as_it_was", Keys::AesSha1, |realm| {
         realm.kinit(&[]);
         let token = fresh_token();
-        service().acceptor(ChannelBinding::None).accept(&token).unwrap();
+        service().acceptor(Binding::default()).accept(&token).unwrap();
         let error = refusal(&token);
         assert!(matches!(error, KerberosError::Replayed { .. }), "{error:?}");
         assert_eq!(AuthError::from(&error), AuthError::Unproven);
@@ -206,7 +206,7 @@ fn a_token_is_good_once_and_only_as_it_was() {
         for at in (intact.len() / 2..intact.len()).step_by(3) {
             let mut changed = intact.clone();
             changed[at] ^= 0x20;
-            let outcome = service().acceptor(ChannelBinding::None).accept(&changed);
+            let outcome = service().acceptor(Binding::default()).accept(&changed);
             assert!(outcome.is_err(), "octet {at} may be changed");
         }
         for octets in [&b""[..], b"\x60", b"NTLMSSP\0\x01\0\0\0", &[0; 70_000], &intact[..intact.len() / 2]] {
@@ -236,7 +236,7 @@ fn an_answer_that_is_not_the_services_is_no_proof() {
         token(&mut initiator).unwrap();
         let mut other = client(Credentials::of_this_user());
         let other_token = token(&mut other).unwrap();
-        let answer = match service().acceptor(ChannelBinding::None).accept(&other_token).unwrap() {
+        let answer = match service().acceptor(Binding::default()).accept(&other_token).unwrap() {
             auth::Step::Done { token: Some(answer), .. } => answer,
             step => panic!("{step:?}"),
         };

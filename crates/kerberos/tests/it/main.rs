@@ -6,14 +6,15 @@ mod corpus;
 mod failures;
 mod handover;
 mod sealing;
+mod service_name;
 mod sign_in;
 
 use std::sync::Arc;
 
-use auth::{Account, AuthError, Secret, Step};
+use auth::{Account, AuthError, Binding, Secret, Step};
 use telarch_kerberos::{
-    Acceptors, Accounts, ChannelBinding, Client, Context, Credentials, Found, Initiator, KerberosError,
-    Library, Power, Principal, PrincipalRules, Reached, Spn,
+    Acceptors, Accounts, Client, Context, Credentials, Found, Initiator, KerberosError, Library, Power,
+    Principal, PrincipalRules, Reached, Spn,
 };
 use telarch_peers::{PASSWORD, REALM, USER};
 
@@ -67,7 +68,7 @@ fn token(initiator: &mut Initiator) -> Result<Vec<u8>, KerberosError> {
 fn meet(mut initiator: Initiator, service: &Acceptors) -> Result<(Client, Reached), KerberosError> {
     let token = token(&mut initiator)?;
     let Step::Done { token: Some(answer), outcome: client } =
-        service.acceptor(ChannelBinding::None).accept(&token)?
+        service.acceptor(Binding::default()).accept(&token)?
     else {
         panic!("the service answers, and is done");
     };

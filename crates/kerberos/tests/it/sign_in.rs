@@ -4,10 +4,10 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::{AuthError, MechListMic, Mutual, SecurityContext as _, Step};
+use auth::{AuthError, Binding, MechListMic, Mutual, SecurityContext as _, Step};
 use telarch_kerberos::{
-    AuthToLocal, Cache, ChannelBinding, Context, Credentials, Delegated, Delegation, KERBEROS, KerberosError,
-    Keytab, MICROSOFT_KERBEROS, Refusal, Sealing, Spn,
+    AuthToLocal, Cache, Context, Credentials, Delegated, Delegation, KERBEROS, KerberosError, Keytab,
+    MICROSOFT_KERBEROS, Refusal, Sealing, Spn,
 };
 use telarch_peers::{Keys, PASSWORD, REALM, USER, in_realm};
 
@@ -71,7 +71,7 @@ fn services_are_asked_for_by_any_name_that_is_registered() {
 fn the_traits_that_all_mechanisms_share_lead_to_the_same() {
     in_realm("sign_in::the_traits_that_all_mechanisms_share_lead_to_the_same", Keys::AesSha2, |_| {
         let mut initiator: Box<dyn auth::Initiator> = Box::new(client(password(PASSWORD)));
-        let mut acceptor: Box<dyn auth::Acceptor> = Box::new(service().acceptor(ChannelBinding::None));
+        let mut acceptor: Box<dyn auth::Acceptor> = Box::new(service().acceptor(Binding::default()));
         let Step::Continue(token) = initiator.step(None).unwrap() else { panic!("a first token") };
         let Step::Done { token: Some(answer), outcome: mut accepted } = acceptor.step(&token).unwrap() else {
             panic!("an answer")
@@ -97,7 +97,7 @@ fn windows_spells_the_mechanism_in_its_own_way() {
         let mut token = token(&mut client(password(PASSWORD))).unwrap();
         let at = token.windows(KERBEROS.len()).position(|octets| octets == KERBEROS).unwrap();
         token[at..at + KERBEROS.len()].copy_from_slice(MICROSOFT_KERBEROS);
-        let step = service().acceptor(ChannelBinding::None).accept(&token).unwrap();
+        let step = service().acceptor(Binding::default()).accept(&token).unwrap();
         let Step::Done { outcome, .. } = step else { panic!("one token is enough") };
         assert_eq!(outcome.account.name, USER);
     });

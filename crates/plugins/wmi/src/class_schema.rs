@@ -1,4 +1,4 @@
-//! Classes themselves, for `Get-CimClass` and those who complete names (DSP0227 15).
+//! Class definitions as resources, for `Get-CimClass` and name completion (DSP0227 15).
 
 use cim::uri::{CLASS_SCHEMA, UriForm};
 use cim::{Name, Namespace, cimxml};
@@ -12,12 +12,12 @@ use crate::form::{Form, class_detail};
 use crate::invoke;
 use crate::items::Classes;
 
-/// The selector that names a class.
+/// Selector that names a class.
 const CLASS_NAME: &str = "ClassName";
-/// The selector that names its namespace.
+/// Selector that names its namespace.
 const NAMESPACE: &str = "__cimnamespace";
 
-/// Answers Get with a class and Enumerate with all of a namespace.
+/// Answers Get with one class, and Enumerate with all classes of a namespace.
 pub(crate) fn answer(engine: &Engine, call: &Call, context: &Context) -> Result<Answer, Fault> {
     let head = call.request.head();
     let detail = class_detail(&head.options);

@@ -1,4 +1,4 @@
-//! Enumerate (MS-WSMV 3.1.4.8): what is listed, and in which form.
+//! Enumerate (MS-WSMV 3.1.4.8).
 
 use cim::wql::Query;
 use cim::wscim::Selection;
@@ -17,7 +17,7 @@ pub(crate) fn answer(asked: &Asked<'_>) -> Result<Answer, Fault> {
     let usual = Enumerate::default();
     let enumerate = asked.call.enumerate.as_ref().unwrap_or(&usual);
     let place = &asked.place;
-    // What cannot even be read is told with the class.
+    // A filter that cannot be parsed is reported with its text.
     let wanted = wanted(asked, enumerate).map_err(|error| {
         let text = enumerate.filter.as_ref().map(|filter| filter.text.clone());
         match text.filter(|text| !text.is_empty()) {
@@ -55,7 +55,7 @@ fn wanted(asked: &Asked<'_>, enumerate: &Enumerate) -> Result<Wanted, WmiError> 
     Ok(wanted.for_polymorphism(enumerate.polymorphism).for_mode(enumerate.mode))
 }
 
-/// Which properties of the rows are written.
+/// Returns the properties of the rows to write.
 fn selection(wanted: &Wanted, polymorphism: PolymorphismMode) -> Selection {
     match &wanted.query {
         Query::Select(select) => match (select.names(), polymorphism) {
@@ -68,7 +68,7 @@ fn selection(wanted: &Wanted, polymorphism: PolymorphismMode) -> Selection {
     }
 }
 
-/// Whether items have the instances themselves in them.
+/// Returns whether items contain the instances themselves.
 pub(crate) fn has_objects(mode: EnumerationMode) -> bool {
     mode != EnumerationMode::Reference
 }

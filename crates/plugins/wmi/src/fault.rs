@@ -1,4 +1,4 @@
-//! Where what is wrong gets its fault (MS-WSMV 2.2.4.43; DSP0227 14).
+//! Conversion of errors to faults (MS-WSMV 2.2.4.43; DSP0227 14).
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use xml::{Fragment, Writer};
 use crate::error::WmiError;
 use crate::form::{FaultForm, Form};
 
-/// What was done, as an `__ExtendedStatus` names it.
+/// Operation that failed, as named in `__ExtendedStatus`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     GetObject,
@@ -30,7 +30,7 @@ impl Operation {
     fn name(self) -> &'static str {
         match self {
             Self::GetObject => "GetObject",
-            // Windows has one name for both.
+            // Windows uses one name for both.
             Self::PutInstance | Self::CreateInstance => "PutInstance",
             Self::DeleteInstance => "DeleteInstance",
             Self::CreateInstanceEnum => "CreateInstanceEnum",
@@ -40,13 +40,13 @@ impl Operation {
         }
     }
 
-    /// Whether its body is an instance.
+    /// Returns whether the request body is an instance.
     fn takes_an_instance(self) -> bool {
         matches!(self, Self::PutInstance | Self::CreateInstance)
     }
 }
 
-/// To whom faults are told, and where they come from.
+/// Context for faults: engine, client options and namespace.
 #[derive(Clone)]
 pub(crate) struct Told {
     engine: Engine,
@@ -60,17 +60,17 @@ impl Told {
         Self { engine: engine.clone(), form, uris, namespace }
     }
 
-    /// Writes instances as the client wants them.
+    /// Returns a writer of instances in the form that the client requested.
     pub(crate) fn writer(&self) -> cim::wscim::Writer {
         self.form.writer(self.uris, self.engine.origin(&self.namespace))
     }
 
-    /// A class of the namespace.
+    /// Returns a class of the namespace.
     pub(crate) fn class(&self, name: &Name) -> Option<Arc<Class>> {
         self.engine.schema(&self.namespace).ok()?.class(name.as_str())
     }
 
-    /// The only place where an error becomes a fault; `parameter` is what the operation was done with.
+    /// Converts an error to a fault; the only place that does so. `parameter` is the object of the operation.
     pub(crate) fn fault(&self, error: impl Into<WmiError>, operation: Operation, parameter: &str) -> Fault {
         let error = error.into();
         let Kind { subcode, code, detail } = Kind::of(&error, operation);
@@ -95,7 +95,7 @@ impl Told {
     }
 
     fn extended_status(&self, error: &wmi::Error, operation: Operation, parameter: &str) -> Option<Fragment> {
-        // Its class is in every namespace; the one asked for may not be there.
+        // The class exists in every namespace; use root/cimv2 if the requested namespace does not exist.
         let cimv2 = Namespace::cimv2();
         let schema = self.engine.schema(&self.namespace).or_else(|_| self.engine.schema(&cimv2)).ok()?;
         let provider = if error.is_of_provider() { "CIMWin32" } else { "WinMgmt" };
@@ -109,7 +109,7 @@ impl Told {
         Some(writer.into_fragment())
     }
 
-    /// A `MSFT_WmiError` (derived from the `CIM_Error` of DSP0004).
+    /// Returns the error as `MSFT_WmiError` (derived from the `CIM_Error` of DSP0004).
     fn cim_error(&self, error: &wmi::Error) -> Fragment {
         let status = error.status();
         let (message, number) = (error.to_string(), status.code());
@@ -151,7 +151,7 @@ impl Told {
     }
 }
 
-/// What kind of fault an error is.
+/// Fault codes of an error.
 struct Kind {
     subcode: Subcode,
     code: Code,
@@ -287,7 +287,7 @@ impl Kind {
     }
 }
 
-/// What clients of MI sort errors by (`MI_ErrorCategory` of MI.h).
+/// Returns the error category for MI clients (`MI_ErrorCategory` of MI.h).
 fn category(status: Status) -> u32 {
     match status {
         Status::NotFound => 13,
@@ -315,6 +315,6 @@ fn category(status: Status) -> u32 {
     }
 }
 
-/// Clients know the plug-in by these.
+/// Provider name and path by which clients recognise the plug-in.
 const PROVIDER: &str = "WMI Provider";
 const PATH: &str = "%systemroot%\\system32\\WsmWmiPl.dll";

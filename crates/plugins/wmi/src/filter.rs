@@ -1,4 +1,4 @@
-//! What is to be listed: filters in their languages, each read into a query (DSP0226 8.2.3; DSP0227 16).
+//! Filters of enumerations: every supported dialect is converted to a query (DSP0226 8.2.3; DSP0227 16).
 
 use cim::wql::{
     self, Associators, Columns, Condition, Constant, Detail, Operator, PropertyPath, Query, References,
@@ -14,25 +14,25 @@ use crate::error::WmiError;
 use crate::fragment::Part;
 use crate::place::Place;
 
-/// A query, and what was said about it in words.
+/// A query with further restrictions.
 #[derive(Debug)]
 pub(crate) struct Wanted {
     pub(crate) query: Query,
-    /// Only these properties of associated instances.
+    /// Selected properties of associated instances; empty for all.
     pub(crate) properties: Vec<Name>,
-    /// The text of a query; none where only the class is named.
+    /// Text of the query; `None` if only a class is given.
     pub(crate) text: Option<String>,
-    /// Only instances that have this part.
+    /// Only instances that contain this part.
     pub(crate) part: Option<Part>,
 }
 
 impl Wanted {
-    /// All instances of a class.
+    /// Returns the query for all instances of a class.
     pub(crate) fn every(class: &Name) -> Self {
         Self::of(Query::Select(select(class, None)), None)
     }
 
-    /// What a filter says.
+    /// Converts a filter.
     pub(crate) fn read(engine: &Engine, place: &Place, filter: &Filter) -> Result<Self, WmiError> {
         let is = |dialect: &str| filter.dialect.eq_ignore_ascii_case(dialect);
         if is(DIALECT_WQL) {
@@ -64,14 +64,14 @@ impl Wanted {
         Self { query, properties: Vec::new(), text, part: None }
     }
 
-    /// The same with less to be found out, where only references are wanted.
+    /// Restricts the query to keys if only references are requested.
     pub(crate) fn for_mode(mut self, mode: EnumerationMode) -> Self {
-        // A part may be of subclasses alone, which the query does not know.
+        // The part may be a property of subclasses only, which the query cannot name.
         if mode != EnumerationMode::Reference || self.part.is_some() {
             return self;
         }
         match &mut self.query {
-            // Keys come in any case; the name of the class costs nothing.
+            // Keys are always returned; selecting the class name costs nothing.
             Query::Select(select) if !select.is_of_classes() && select.columns == Columns::All => {
                 select.columns = Columns::Some(class_name().into_iter().collect());
             }
@@ -81,7 +81,7 @@ impl Wanted {
         self
     }
 
-    /// The same for a way to list subclasses.
+    /// Adapts the query to the requested handling of subclasses.
     pub(crate) fn for_polymorphism(mut self, mode: PolymorphismMode) -> Self {
         let (PolymorphismMode::None, Query::Select(select)) = (mode, &mut self.query) else { return self };
         if select.is_of_classes() {
@@ -96,7 +96,7 @@ impl Wanted {
     }
 }
 
-/// Instances or associations that are related to an instance.
+/// Returns the query for instances or associations related to an instance.
 fn of_association(engine: &Engine, place: &Place, filter: &AssociationFilter) -> Result<Wanted, WmiError> {
     let source = Place::read(engine, &filter.object.resource, &filter.object.selectors)?;
     if source.namespace != place.namespace {
@@ -130,7 +130,7 @@ fn of_association(engine: &Engine, place: &Place, filter: &AssociationFilter) ->
     Ok(Wanted { query, properties, text: None, part: None })
 }
 
-/// Properties that have the values of selectors.
+/// Returns the condition that properties have the values of selectors.
 fn equal_to(selectors: &SelectorSet) -> Result<Option<Condition>, WmiError> {
     if selectors.is_empty() {
         return Err(WmiError::Filter("the selector filter names no property"));

@@ -1,4 +1,4 @@
-//! In which form a client wants answers: its options (MS-WSMV 3.1.4.1.17).
+//! Client options that determine the form of responses (MS-WSMV 3.1.4.1.17).
 
 use cim::Origin;
 use cim::cimxml::ClassDetail;
@@ -6,31 +6,31 @@ use cim::uri::UriForm;
 use cim::wscim::{NullArrays, PropertyTypes, Writer};
 use wsman::OptionSet;
 
-/// What the options of a request ask for.
+/// Response form requested by the options.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Form {
     null_arrays: NullArrays,
     property_types: PropertyTypes,
     pub(crate) faults: FaultForm,
-    /// The properties to change with Put, where the client says so.
+    /// Properties to change with Put, if the client lists them.
     pub(crate) modified: Option<Vec<String>>,
 }
 
-/// How faults of WMI are written.
+/// Form of WMI faults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum FaultForm {
-    /// A `f:ProviderFault` with an `__ExtendedStatus`, as all versions of Windows do.
+    /// `f:ProviderFault` with an `__ExtendedStatus`, as in all versions of Windows.
     #[default]
     ProviderFault,
-    /// A `MSFT_WmiError`, which clients of MI make their own errors of.
+    /// `MSFT_WmiError`, which MI clients convert to their own errors.
     CimError,
 }
 
-/// What Microsoft's own options begin with.
+/// Prefix of Microsoft's options.
 const PREFIX: &str = "msftwinrm:";
-/// What the options of MI clients are called.
+/// Prefix of options sent by MI clients.
 const MI: &str = "__mi";
-/// Which properties of an instance have been touched (`Set-CimInstance`).
+/// Option with the modified properties of an instance (`Set-CimInstance`).
 const MODIFIED: &str = "__MIInstanceModifiedPropertiesList";
 
 impl Form {
@@ -65,14 +65,15 @@ impl Form {
         }
     }
 
-    /// Writes instances so.
+    /// Returns a writer of instances in this form.
     pub(crate) fn writer(&self, uris: UriForm, origin: Origin) -> Writer {
         let writer = Writer::new(uris, origin);
         writer.with_null_arrays(self.null_arrays).with_property_types(self.property_types)
     }
 }
 
-/// What a client wants to know of classes; the names are those of DSP0227 15, `wmi:` before them those of Windows.
+/// Returns the requested details of class definitions. Names are those of DSP0227 15; Windows adds the prefix
+/// `wmi:`.
 pub(crate) fn class_detail(options: &OptionSet) -> ClassDetail {
     let is_set = |name: &str| options.is_set(name) || options.is_set(&format!("wmi:{name}"));
     ClassDetail {

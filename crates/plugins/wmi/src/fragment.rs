@@ -1,4 +1,4 @@
-//! Parts of instances, named by XPath of level 1 (DSP0226 7.7 and annex D).
+//! Fragments of instances, named by XPath level 1 (DSP0226 7.7 and annex D).
 
 use cim::wscim::{Read, Reader, Writer};
 use cim::{Class, ColumnSet, Instance, Name, Value};
@@ -8,11 +8,11 @@ use xml::Element;
 use crate::error::WmiError;
 use crate::plugin::Asked;
 
-/// A property, one element of an array, or the text of either.
+/// A property, an array element, or the text of either.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Part {
     property: Name,
-    /// From zero.
+    /// Array index, from zero.
     index: Option<usize>,
     form: PartForm,
 }
@@ -24,7 +24,7 @@ enum PartForm {
 }
 
 impl Part {
-    /// The part that a request is about; none if it is about all.
+    /// Returns the fragment of a request, or `None`.
     pub(crate) fn asked(asked: &Asked<'_>) -> Result<Option<Self>, WmiError> {
         let Some(fragment) = &asked.call.request.head().fragment else { return Ok(None) };
         match &fragment.dialect {
@@ -35,7 +35,7 @@ impl Part {
         }
     }
 
-    /// What an expression names.
+    /// Parses an expression.
     pub(crate) fn parse(expression: &str) -> Result<Self, WmiError> {
         let expression = expression.trim();
         if expression.is_empty() {
@@ -59,7 +59,8 @@ impl Part {
             }
             None => (path, None),
         };
-        // Prefixes are the client's; there is one class only whose properties can be meant.
+        // Prefixes are chosen by the client; only the properties of one class are possible, so the prefix is
+        // ignored.
         let name = match name.split_once(':') {
             Some((prefix, name)) if is_prefix(prefix) => name,
             Some(_) => return None,
@@ -68,7 +69,7 @@ impl Part {
         Some(Self { property: Name::parse(name).ok()?, index, form })
     }
 
-    /// Writes the part; what an instance has not is an empty `w:XmlFragment`.
+    /// Writes the fragment; if the instance lacks it, an empty `w:XmlFragment`.
     pub(crate) fn write(&self, out: &mut xml::Writer, writer: &Writer, instance: &Instance) {
         let class = instance.class();
         let found =
@@ -99,23 +100,24 @@ impl Part {
         }
     }
 
-    /// The value of the part within that of the property.
+    /// Returns the value of the part from the value of its property.
     fn value(&self, value: &Value) -> Option<Value> {
         match (self.index, value) {
             (None, value) => Some(value.clone()),
             (Some(index), Value::Array(values)) => {
                 values.get(index).map(|value| Value::Array([value.clone()].into()))
             }
-            // XPath counts a single element as the first.
+            // In XPath a single element has index 1.
             (Some(0), value) => Some(value.clone()),
             (Some(_), _) => None,
         }
     }
 
-    /// Whether the XML of an instance has the part in it: a filter of an enumeration (DSP0226 8.3).
+    /// Returns whether the XML of an instance contains the part; used as filter of enumerations (DSP0226
+    /// 8.3).
     ///
-    /// What has no value is an element all the same, unless it is an array; it has no text.
-    /// `told_as` is the class whose properties alone are told.
+    /// A property without value is an element unless it is an array, and has no text.
+    /// `told_as` is the class whose properties are written; properties of subclasses are omitted.
     pub(crate) fn is_in(&self, instance: &Instance, told_as: Option<&Class>) -> bool {
         let (class, name) = (instance.class(), self.property.as_str());
         let Some(column) = class.column(name) else { return false };
@@ -123,7 +125,7 @@ impl Part {
             return false;
         }
         let is_text = |value: &Value| {
-            // Of these the text stands in elements of its own.
+            // Their text is inside child elements.
             let is_nested = matches!(value, Value::DateTime(_) | Value::Reference(_) | Value::Object(_));
             let mut text = String::new();
             value.write_text(&mut text);
@@ -140,7 +142,7 @@ impl Part {
         }
     }
 
-    /// Reads the new value of the part into the instance as it was.
+    /// Reads the new value of the part into the existing instance.
     pub(crate) fn read(
         &self,
         body: Element<'_>,
@@ -189,7 +191,7 @@ impl Part {
     }
 }
 
-/// Whether it is a name without colon, of the letters that people use (Namespaces in XML 1.0, 3).
+/// Returns whether the text is a name without colon; approximates Namespaces in XML 1.0, section 3.
 fn is_prefix(text: &str) -> bool {
     let is_letter = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.');
     text.starts_with(|first: char| first.is_alphabetic() || first == '_') && text.chars().all(is_letter)

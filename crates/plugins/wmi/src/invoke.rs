@@ -1,4 +1,4 @@
-//! Methods (MS-WSMV 3.1.4.6).
+//! Method calls (MS-WSMV 3.1.4.6).
 
 use cim::uri::ClassUri;
 use cim::wscim::Reader;
@@ -11,7 +11,7 @@ use crate::error::WmiError;
 use crate::fault::Operation;
 use crate::plugin::Asked;
 
-/// Calls the method that the action names.
+/// Calls the method named by the action.
 pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Fault> {
     let action = asked.call.request.head().action.uri();
     let method = method_of(asked, &action).ok_or_else(|| not_supported(&action))?;
@@ -37,7 +37,7 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Fault> {
     asked.call.finish(reply)
 }
 
-/// What nobody knows how to do.
+/// Returns the fault for an unknown action.
 pub(crate) fn not_supported(action: &str) -> Fault {
     let action: String = action.chars().take(200).collect();
     Fault::new(
@@ -47,20 +47,21 @@ pub(crate) fn not_supported(action: &str) -> Fault {
     )
 }
 
-/// The method behind the URI of the class in an action; of the class of the request or one above it.
+/// Returns the method name after the class URI in an action; the class must be that of the request or a
+/// superclass.
 fn method_of<'a>(asked: &Asked<'_>, action: &'a str) -> Option<&'a str> {
     let (uri, method) = action.rsplit_once('/')?;
     let named = ClassUri::parse(uri).ok()?;
     let is_there = named.namespace.is_none_or(|namespace| namespace == asked.place.namespace);
     let (named, own) = (named.class?, asked.place.class().ok()?);
-    // A class that does not exist gets the fault that says so.
+    // A class that does not exist is reported by a later check.
     let class =
         asked.engine.schema(&asked.place.namespace).ok().and_then(|schema| schema.class(own.as_str()));
     let fits = class.map_or(named == *own, |class| class.is_a(named.as_str()));
     (is_there && fits && !method.is_empty()).then_some(method)
 }
 
-/// The parameters in the body; those that are missing have the values of the schema or none.
+/// Reads the parameters from the body. Missing ones have the defaults of the schema, or none.
 fn input(reader: &Reader<'_>, method: &Method, body: Option<Element<'_>>) -> Result<Instance, cim::Error> {
     let mut input = Instance::with_defaults(method.input.clone());
     let Some(body) = body else { return Ok(input) };

@@ -1,4 +1,4 @@
-//! What an enumeration goes through.
+//! Items of enumerations.
 
 use std::sync::Arc;
 
@@ -16,19 +16,19 @@ use crate::fault::{Operation, Told};
 use crate::fragment::Part;
 use crate::place::reference;
 
-/// The rows of a query, as they come.
+/// Rows of a query as items.
 pub(crate) struct RowItems {
     rows: Rows,
     writer: cim::wscim::Rows,
     told: Told,
     mode: EnumerationMode,
-    /// What was asked, for faults.
+    /// Operation and query, for faults.
     asked: (Operation, String),
-    /// Only rows that have this part.
+    /// Only rows that contain this part.
     part: Option<Part>,
-    /// The class whose properties alone are told; none if each row is told as what it is.
+    /// The class whose properties are written; `None` to write each row as its own class.
     told_as: Option<Arc<Class>>,
-    /// The octets of the row before: rows of a class have nearly the same.
+    /// Length of the previous row in bytes: rows of a class have similar lengths.
     usual: usize,
 }
 
@@ -48,7 +48,7 @@ impl RowItems {
         Self { rows, writer, told, mode, asked, part: None, told_as, usual: 0 }
     }
 
-    /// The same, of rows that have a part.
+    /// Restricts the items to rows that contain a part.
     pub(crate) fn with_part(self, part: Option<Part>) -> Self {
         Self { part, ..self }
     }
@@ -70,7 +70,7 @@ impl RowItems {
         Ok(Item { object: object.into_fragment(), reference })
     }
 
-    /// How a row is addressed alone; what has no keys cannot be.
+    /// Returns the endpoint reference of a row; `None` for rows without keys.
     fn reference(&self, row: &Instance) -> Result<Option<EndpointReference>, Fault> {
         match row.path() {
             Ok(path) => reference(self.told.uris, &self.told.namespace, &path).map(Some),
@@ -93,7 +93,7 @@ impl Items for RowItems {
     }
 }
 
-/// Classes, each as CIM-XML.
+/// Class definitions as items, in CIM-XML.
 pub(crate) struct Classes {
     classes: std::vec::IntoIter<Arc<Class>>,
     detail: ClassDetail,
@@ -104,7 +104,7 @@ impl Classes {
         Self { classes: classes.into_iter(), detail }
     }
 
-    /// With all there is to know about them, as a query of classes gives them.
+    /// Returns class definitions with all details, as for a query for classes.
     pub(crate) fn whole(classes: Vec<Arc<Class>>) -> Self {
         Self::new(
             classes,

@@ -1,20 +1,20 @@
-//! The classes and instances of WMI as resources (MS-WSMV 3.1.4.1.1 and 3.1.4.2 to 3.1.4.8; DSP0227).
+//! WMI classes and instances as resources (MS-WSMV 3.1.4.1.1 and 3.1.4.2 to 3.1.4.8; DSP0227).
 //!
-//! A resource is a class of a namespace; its instances are read, changed, made, removed and listed, and their methods
-//! called. What is asked goes to a [`wmi::Engine`], what it gives becomes XML by [`cim::wscim`]: this crate joins the
-//! two with messages, and is the only one that knows all three.
+//! A resource is a class in a namespace. Its instances can be read, changed, created, deleted and enumerated,
+//! and their methods can be called. Requests go to a [`wmi::Engine`], and [`cim::wscim`] writes the results
+//! as XML. This is the only crate that knows messages, engine and XML form.
 //!
-//! | What is asked | Where |
+//! | Topic | File |
 //! |---|---|
-//! | about which class, instance, namespace | `place.rs` |
-//! | in which form the answer is wanted | `form.rs` |
-//! | Get, Put, Create, Delete | `transfer.rs`, parts of instances in `fragment.rs` |
-//! | Enumerate, with its filters | `enumerate.rs`, `filter.rs`, `items.rs` |
-//! | a method | `invoke.rs` |
-//! | a class itself | `class_schema.rs` |
-//! | and what may go wrong | `error.rs`, `fault.rs` |
+//! | Class, instance and namespace of a request | `place.rs` |
+//! | Requested form of the response | `form.rs` |
+//! | Get, Put, Create, Delete | `transfer.rs`; fragments of instances in `fragment.rs` |
+//! | Enumerate and its filters | `enumerate.rs`, `filter.rs`, `items.rs` |
+//! | Method calls | `invoke.rs` |
+//! | Class definitions | `class_schema.rs` |
+//! | Errors and faults | `error.rs`, `fault.rs` |
 //!
-//! Left out on purpose: which instances there are, which is the providers'; and who may do what, which is that of the
+//! Not part of this crate: the instances, which come from providers; and access control, which is that of the
 //! service, of the engine and of the kernel.
 
 mod class_schema;

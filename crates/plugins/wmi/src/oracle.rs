@@ -1,4 +1,4 @@
-//! What must hold for any octets at all; fuzz targets and the corpus test call these.
+//! Properties that hold for any input; fuzz targets and the corpus test check them.
 #![allow(clippy::expect_used, clippy::panic)]
 
 use std::sync::{Arc, LazyLock};
@@ -10,11 +10,11 @@ use xml::{Bounds, Document, Element};
 
 use crate::fragment::Part;
 
-/// A part of instances that an expression of XPath names is in those instances in whose XML it is found by walking
-/// through it, and what is written of it is XML.
+/// Checks that an XPath fragment is found in an instance exactly if walking its XML finds it, and that the
+/// written fragment is valid XML.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 pub fn fragment(octets: &[u8]) {
     static ROWS: LazyLock<Vec<(Instance, String)>> = LazyLock::new(|| {
         let with_xml = |row: Instance| {
@@ -36,7 +36,7 @@ pub fn fragment(octets: &[u8]) {
     }
 }
 
-/// Whether an expression such as `p:Name[2]/text()` finds a node below an element.
+/// Returns whether an expression such as `p:Name[2]/text()` finds a node below an element.
 fn is_found(expression: &str, instance: Element<'_>) -> bool {
     let (path, is_text) = match expression.strip_suffix("/text()") {
         Some(path) => (path, true),
@@ -63,7 +63,7 @@ fn written(row: &Instance) -> String {
     out.finish().as_str().to_owned()
 }
 
-/// With what the envelope of a message declares.
+/// Returns a writer with the namespaces that a message envelope declares.
 fn begun() -> xml::Writer {
     let mut out = xml::Writer::new();
     out.start("s").namespace("a", wsman::namespace::ADDRESSING).namespace("w", wsman::namespace::WSMAN);
@@ -75,7 +75,7 @@ fn writer() -> Writer {
     Writer::new(UriForm::Wmi, origin).with_null_arrays(NullArrays::Omitted)
 }
 
-/// A row with every kind of value, one with none, and some between.
+/// Returns rows: one with every kind of value, one with none, and some in between.
 fn rows() -> Vec<Instance> {
     let text = "class Row { [key] string Name; boolean Flag; string Text; string Texts[]; datetime When; Row REF Next; \
         uint16 Many[]; [EmbeddedInstance(\"Row\")] string Inner; };";

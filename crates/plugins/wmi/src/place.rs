@@ -1,4 +1,4 @@
-//! Which class, and which of its instances, a URI and selectors name (MS-WSMV 3.1.4.1.1; DSP0227 6).
+//! Target of a request: class and instance named by URI and selectors (MS-WSMV 3.1.4.1.1; DSP0227 6).
 
 use std::fmt;
 
@@ -9,22 +9,22 @@ use wsman::{EndpointReference, Fault, ResourceUri, SelectorSet, SelectorValue};
 
 use crate::error::WmiError;
 
-/// The selector that names a namespace.
+/// Selector that names a namespace.
 const NAMESPACE: &str = "__cimnamespace";
 
-/// A class or all of them, with what names an instance.
+/// A class, or all classes, with the keys of an instance.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// The form of its URI, in which answers are written.
+    /// URI form of the request, also used for the response.
     pub(crate) form: UriForm,
     pub(crate) namespace: Namespace,
-    /// None for `*`.
+    /// Class; `None` for `*`.
     class: Option<Name>,
     keys: Vec<(Name, KeyValue)>,
 }
 
 impl Place {
-    /// What a request or a reference names.
+    /// Reads the target of a request or of an endpoint reference.
     pub(crate) fn read(
         engine: &Engine,
         resource: &ResourceUri,
@@ -56,23 +56,23 @@ impl Place {
         Ok(Self { form: uri.form, namespace, class: uri.class, keys })
     }
 
-    /// The class.
+    /// Returns the class, or an error for `*`.
     pub(crate) fn class(&self) -> Result<&Name, WmiError> {
         self.class.as_ref().ok_or(WmiError::NoClass)
     }
 
-    /// The class or, with selectors, an instance.
+    /// Returns the path of the class or, with selectors, of the instance.
     pub(crate) fn path(&self) -> Result<ObjectPath, WmiError> {
         Ok(ObjectPath::from_keys(self.class()?.clone(), self.keys.clone())?)
     }
 
-    /// Whether there are selectors that name an instance.
+    /// Returns whether there are selectors for keys.
     pub(crate) fn has_keys(&self) -> bool {
         !self.keys.is_empty()
     }
 }
 
-/// As faults repeat it: without namespace.
+/// Prints the target for faults, without its namespace.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.path() {
@@ -82,7 +82,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// How an instance or a class is addressed in a form of URIs.
+/// Returns the endpoint reference of an instance or a class, in a given URI form.
 pub(crate) fn reference(
     form: UriForm,
     namespace: &Namespace,
@@ -105,7 +105,8 @@ pub(crate) fn reference(
     Ok(EndpointReference::here(resource, selectors))
 }
 
-/// Where a URI of the DMTF leads without a selector: to the hardware, as in Windows, or where else the class is.
+/// Returns the namespace of a DMTF URI without namespace selector: root/hardware if it has the class, as on
+/// Windows, otherwise root/cimv2.
 fn usual_namespace(engine: &Engine, class: Option<&Name>) -> Namespace {
     let hardware = Namespace::parse("root/hardware").ok().filter(|hardware| {
         let schema = engine.schema(hardware);

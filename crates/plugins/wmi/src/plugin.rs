@@ -1,4 +1,4 @@
-//! The way of a request.
+//! Request dispatch of the plug-in.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,16 +14,16 @@ use crate::form::Form;
 use crate::place::Place;
 use crate::{class_schema, enumerate, invoke, subscribe, transfer};
 
-/// The plug-in for the classes of an engine.
+/// Plug-in for the classes of a WMI engine.
 pub struct WmiPlugin {
-    /// The engine of this moment; there is another one when classes were added.
+    /// Returns the current engine, which is replaced when classes change.
     engine: Arc<dyn Fn() -> Option<Engine> + Send + Sync>,
-    /// There is an engine, which has to be closed.
+    /// Whether an engine was created, which has to be closed.
     is_made: AtomicBool,
 }
 
 impl WmiPlugin {
-    /// What it answers for: the URIs of Microsoft, those of the DMTF, and those of classes themselves.
+    /// Resources: URIs of Microsoft, of the DMTF, and of class definitions.
     pub const RESOURCES: [Resource; 3] = [
         Resource {
             uri: "http://schemas.microsoft.com/wbem/wsman/1/wmi",
@@ -42,21 +42,20 @@ impl WmiPlugin {
         },
     ];
 
-    /// A plug-in that asks this engine.
+    /// Creates a plug-in for a fixed engine.
     #[must_use]
     pub fn new(engine: Engine) -> Self {
         Self::living(move || Some(engine.clone()))
     }
 
-    /// A plug-in that asks the engine that there is when a request comes, and not before the first one; if there is
-    /// none, whoever asks is told to look into the log.
+    /// Creates a plug-in for the engine that is current at each request; it is first called at the first
+    /// request. If it returns `None`, the client gets a fault that refers to the log.
     #[must_use]
     pub fn living(engine: impl Fn() -> Option<Engine> + Send + Sync + 'static) -> Self {
         Self { engine: Arc::new(engine), is_made: AtomicBool::new(false) }
     }
 
-    /// The engine of this moment. To put the first one together takes a while, in which whatever else the process does
-    /// goes on.
+    /// Returns the current engine. Creating the first one takes a while and runs on a separate thread.
     async fn engine(&self) -> Result<Engine, Fault> {
         let engine = if self.is_made.load(Ordering::Acquire) {
             (self.engine)()
@@ -78,7 +77,7 @@ impl WmiPlugin {
         let head = call.request.head();
         let form = Form::of(&head.options);
         let place = Place::read(&engine, uri, &head.selectors).map_err(|error| {
-            // The namespace is not known; so clients are told of the usual one.
+            // The namespace is unknown, so the fault is written for the default namespace.
             Told::new(&engine, form.clone(), UriForm::Wmi, cim::Namespace::cimv2()).fault(
                 error,
                 Operation::GetObject,
@@ -115,7 +114,7 @@ impl Plugin for WmiPlugin {
     }
 }
 
-/// One request, as far as it is understood for all kinds of them.
+/// A request with its parsed target and context.
 pub(crate) struct Asked<'c> {
     pub(crate) engine: &'c Engine,
     pub(crate) call: &'c Call,
@@ -137,7 +136,7 @@ impl Asked<'_> {
             Action::Custom(_) => Operation::ExecMethod,
             other => return Err(invoke::not_supported(&other.uri())),
         };
-        // Before anything is told of what there is.
+        // Access is checked before any information is returned.
         let admitted = self.engine.admit(&self.context, &self.place.namespace, Rights::ENABLE);
         admitted.map_err(|error| self.fault(error, operation))?;
         let of_part = matches!(operation, Operation::GetObject | Operation::PutInstance);
@@ -155,17 +154,17 @@ impl Asked<'_> {
         }
     }
 
-    /// The fault of an operation on the instance or class that the request names.
+    /// Returns the fault of an operation on the target of the request.
     pub(crate) fn fault(&self, error: impl Into<WmiError>, operation: Operation) -> Fault {
         self.told.fault(error, operation, &self.place.to_string())
     }
 
-    /// The context of something that is to be done while the client waits.
+    /// Returns the context of an operation limited to the client's timeout.
     pub(crate) fn context_in_time(&self) -> Context {
         self.context.clone().within(self.call.timeout)
     }
 
-    /// Waits no longer than the client does.
+    /// Waits for an operation, at most for the client's timeout.
     pub(crate) async fn in_time<T>(
         &self,
         work: impl Future<Output = Result<T, wmi::Error>>,
@@ -182,7 +181,7 @@ fn no_engine() -> Fault {
     Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, problem)
 }
 
-/// Whose rights count in namespaces.
+/// Returns the context of a caller for access checks.
 pub(crate) fn context(caller: &Caller) -> Context {
     let (name, token) = (caller.identity().account().to_string(), caller.token().clone());
     match caller.whence() {
@@ -191,7 +190,7 @@ pub(crate) fn context(caller: &Caller) -> Context {
     }
 }
 
-/// Whether the URI is that of a class or of all, as `Get-CimClass` asks for them.
+/// Returns whether the URI is that of class definitions, as used by `Get-CimClass`.
 fn names_a_class_schema(uri: &ResourceUri) -> bool {
     uri.below(CLASS_SCHEMA.trim_end_matches('/')).is_some()
 }

@@ -1,4 +1,4 @@
-//! Subscribe (WS-Eventing; DSP0226 10): events of a query, to be pulled.
+//! Subscribe (WS-Eventing; DSP0226 10): events of a query, with pull delivery.
 
 use cim::wscim::Selection;
 use service::{Answer, BoxFuture, Caller, Item, Items};
@@ -40,12 +40,12 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Fault> {
     }))
 }
 
-/// The events of a subscription, as they come.
+/// Events of a subscription as items.
 struct EventItems {
     events: Events,
     writer: cim::wscim::Rows,
     told: Told,
-    /// What was asked, for faults.
+    /// The query, for faults.
     query: String,
 }
 

@@ -83,14 +83,14 @@ pub(crate) async fn delete(asked: &Asked<'_>) -> Result<Answer, Fault> {
     asked.call.finish(asked.call.reply())
 }
 
-/// The instance that the request names.
+/// Returns the instance that the request names.
 async fn find(asked: &Asked<'_>) -> Result<Instance, WmiError> {
     let (_, path) = instance_path(asked)?;
     let context = asked.context_in_time();
     asked.in_time(asked.engine.get(&context, &asked.place.namespace, &path)).await
 }
 
-/// The path of the instance that the request names, and its class.
+/// Returns class and path of the instance that the request names.
 fn instance_path(asked: &Asked<'_>) -> Result<(Arc<Class>, ObjectPath), WmiError> {
     let schema = asked.engine.schema(&asked.place.namespace)?;
     let class = schema.require(asked.place.class()?.as_str())?;
@@ -100,7 +100,7 @@ fn instance_path(asked: &Asked<'_>) -> Result<(Arc<Class>, ObjectPath), WmiError
     Ok((class, asked.place.path()?))
 }
 
-/// Answers with an instance or a part of it.
+/// Responds with an instance or a fragment of it.
 fn show(asked: &Asked<'_>, instance: &Instance, part: Option<&Part>) -> Result<Answer, Fault> {
     let mut reply = asked.call.reply();
     match part {
@@ -110,7 +110,7 @@ fn show(asked: &Asked<'_>, instance: &Instance, part: Option<&Part>) -> Result<A
     asked.call.finish(reply)
 }
 
-/// Refuses an instance of something else than the class or its subclasses.
+/// Rejects an instance of a class other than the given one and its subclasses.
 fn of_class(read: Read, class: &Arc<Class>) -> Result<Read, WmiError> {
     let given = read.instance.class();
     if given.is_a(class.name().as_str()) {
@@ -119,7 +119,7 @@ fn of_class(read: Read, class: &Arc<Class>) -> Result<Read, WmiError> {
     Err(WmiError::OtherClass { given: given.name().clone(), named: class.name().clone() })
 }
 
-/// The instance with the keys of a path, which it may not contradict.
+/// Sets the keys of a path in an instance; contradicting keys are an error.
 fn with_keys(mut instance: Instance, path: &ObjectPath) -> Result<Instance, WmiError> {
     let class = instance.class().clone();
     if path.keys().is_empty() {
@@ -139,8 +139,9 @@ fn with_keys(mut instance: Instance, path: &ObjectPath) -> Result<Instance, WmiE
     Ok(instance)
 }
 
-/// What is to be changed of a whole instance that was read, changed and is now written: what cannot be written in it
-/// has moved on meanwhile, unless nothing else was changed.
+/// Returns the columns to change when a client sends back a whole instance that it has read and modified.
+/// Read-only columns that differ have changed in the meantime and are ignored, unless nothing else was
+/// changed.
 async fn without_moving(
     asked: &Asked<'_>,
     instance: &Instance,

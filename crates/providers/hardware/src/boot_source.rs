@@ -1,9 +1,9 @@
-//! What machines start from, as texts of CIM (CIM_BootSourceSetting.StructuredBootString).
+//! Boot sources as CIM texts (CIM_BootSourceSetting.StructuredBootString).
 
 use ipmi::proto::boot::BootDevice;
 
-/// All that a controller can be told, in the order that indexes mean: `CIM:` for those that CIM names, `IPMI:` for
-/// the others.
+/// All boot sources that a controller supports, in index order: with prefix `CIM:` if CIM defines the name,
+/// otherwise `IPMI:`.
 pub(crate) const SOURCES: [(&str, BootDevice); 11] = [
     ("CIM:Hard-Disk:1", BootDevice::Disk),
     ("CIM:Network:1", BootDevice::Pxe),
@@ -18,12 +18,12 @@ pub(crate) const SOURCES: [(&str, BootDevice); 11] = [
     ("IPMI:Remote-Media:1", BootDevice::RemoteMedia),
 ];
 
-/// The device of a text, without regard to case.
+/// Returns the device with this text, case-insensitive.
 pub(crate) fn device(text: &str) -> Option<BootDevice> {
     SOURCES.iter().find(|(source, _)| source.eq_ignore_ascii_case(text)).map(|(_, device)| *device)
 }
 
-/// The index of a device; none of what is no source, such as the firmware's own settings.
+/// Returns the index of a device; `None` if it is not a boot source, such as "no override".
 pub(crate) fn index(device: BootDevice) -> Option<u8> {
     (0..).zip(SOURCES).find(|(_, (_, source))| *source == device).map(|(index, _)| index)
 }

@@ -1,4 +1,4 @@
-//! A controller with a name, and the one session with it that everybody shares.
+//! A named controller and its one shared session.
 
 mod known;
 
@@ -15,8 +15,8 @@ pub(crate) use self::known::{Known, Logged};
 use crate::hosts::Address;
 use crate::{HardwareError, HardwareKeeper, HostFileError};
 
-/// A controller. Its session is opened when it is asked something, and closed when nobody has asked for a while:
-/// controllers have few.
+/// A controller. Its session is opened on the first request and closed when idle, because controllers support
+/// only a few sessions.
 #[derive(Debug)]
 pub(crate) struct Controller {
     name: Arc<str>,
@@ -26,23 +26,24 @@ pub(crate) struct Controller {
     pub(crate) known: Known,
 }
 
-/// How a controller is reached.
+/// Access path to a controller.
 #[derive(Clone, Debug)]
 pub(crate) enum Way {
     /// Over the network.
     Lan(Address, Login, Privilege),
-    /// Through the driver of this machine, whose own it is, which a keeper opens where this process may not.
+    /// Through the kernel driver of this machine. Where this process may not open the driver, a keeper opens
+    /// it.
     Driver(Option<Arc<dyn HardwareKeeper>>),
-    /// Not at all: its password cannot be opened.
+    /// No access: the stored password cannot be decrypted.
     Sealed,
 }
 
 #[derive(Debug, Default)]
 struct Session {
     open: Option<Open>,
-    /// How many there were.
+    /// Number of sessions opened so far.
     number: u64,
-    /// Why it could not be opened, and when that was.
+    /// Time and error of the last failed login.
     refused: Option<(Instant, HardwareError)>,
 }
 
@@ -52,7 +53,7 @@ struct Open {
     used: Instant,
 }
 
-/// Whether a question was the first one in its session.
+/// Whether the session was opened for this request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Age {
     New,
@@ -60,7 +61,7 @@ enum Age {
 }
 
 impl Controller {
-    /// One that is asked over the sockets of an endpoint, which also keeps the records of its sensors.
+    /// Creates a controller that uses the sockets and the record cache of an endpoint.
     pub(crate) fn new(name: Arc<str>, way: Way, endpoint: Endpoint) -> Arc<Self> {
         Arc::new(Self { name, way, endpoint, session: Mutex::default(), known: Known::default() })
     }
@@ -69,7 +70,7 @@ impl Controller {
         &self.name
     }
 
-    /// Where it is, for people; none of the machine's own.
+    /// Returns the address for display; `None` for the controller of this machine.
     pub(crate) fn address(&self) -> Option<&Address> {
         match &self.way {
             Way::Lan(address, ..) => Some(address),
@@ -77,7 +78,8 @@ impl Controller {
         }
     }
 
-    /// Asks something that may be asked again: if the session had ended meanwhile, it is, in a new one.
+    /// Runs a request that may be repeated: if the session had ended meanwhile, it is repeated in a new
+    /// session.
     pub(crate) async fn ask<T, A>(
         self: &Arc<Self>,
         question: impl Fn(Connection) -> A + Send,
@@ -87,7 +89,7 @@ impl Controller {
     {
         let (connection, age) = self.connection().await?;
         match question(connection).await {
-            // The controller was restarted, or has closed the session on its own.
+            // The controller was restarted, or has closed the session.
             Err(IpmiError::Proto(ProtoError::NoAnswer | ProtoError::Ended)) if age == Age::Used => {
                 self.forget().await;
                 let (connection, _) = self.connection().await?;
@@ -97,7 +99,7 @@ impl Controller {
         }
     }
 
-    /// Asks for something that is done once, or not at all.
+    /// Runs a request that must be executed at most once.
     pub(crate) async fn order<T, A>(
         self: &Arc<Self>,
         question: impl FnOnce(Connection) -> A + Send,
@@ -105,7 +107,7 @@ impl Controller {
     where
         A: Future<Output = Result<T, IpmiError>> + Send,
     {
-        // Something harmless goes first, so that a session that has ended is found out by that.
+        // A harmless request first detects whether the session has ended.
         self.ask(|bmc| async move { bmc.run(&ipmi::proto::device_id::GetDeviceId).await }).await?;
         let (connection, _) = self.connection().await?;
         self.judge(question(connection).await).await
@@ -123,14 +125,15 @@ impl Controller {
         }
     }
 
-    /// The session that there is, or a new one. Several may ask for it; one opens it.
+    /// Returns the session, opening it if necessary. Concurrent callers share one login.
     async fn connection(self: &Arc<Self>) -> Result<(Connection, Age), HardwareError> {
         let mut session = self.session.lock().await;
         if let Some(open) = &mut session.open {
             open.used = Instant::now();
             return Ok((open.connection.clone(), Age::Used));
         }
-        // Each login that fails costs somebody time, or the user an attempt.
+        // A failed login costs time, or one of the attempts before the account is locked, so it is not
+        // repeated at once.
         if let Some((when, error)) = &session.refused
             && when.elapsed() < PAUSE
         {
@@ -175,7 +178,8 @@ impl Controller {
         for level in levels.into_iter().filter(|level| level <= highest) {
             match self.endpoint.open(place, login.clone().privilege(level), timing).await {
                 Ok(connection) => return Ok(connection),
-                // The user may not have it: what needs it will be refused, and the rest is done.
+                // The user does not have this level: try a lower one. Commands that need the higher level
+                // will be rejected.
                 Err(error) if is_about_level(&error) => refused = Some(error),
                 Err(error) => return Err(HardwareError::of(&self.name, &error)),
             }
@@ -188,7 +192,7 @@ impl Controller {
         self.session.lock().await.open = None;
     }
 
-    /// Closes the session, if there is one, and waits until the controller knows.
+    /// Closes the session, if there is one, and waits for confirmation by the controller.
     pub(crate) async fn close(&self) {
         let open = self.session.lock().await.open.take();
         if let Some(open) = open {
@@ -197,7 +201,7 @@ impl Controller {
     }
 }
 
-/// Whether a lower level may be had (IPMI 2.0, table 13-15).
+/// Returns whether a lower privilege level may succeed (IPMI 2.0, table 13-15).
 fn is_about_level(error: &IpmiError) -> bool {
     match error {
         IpmiError::Proto(ProtoError::Level { .. }) => true,
@@ -206,7 +210,7 @@ fn is_about_level(error: &IpmiError) -> bool {
     }
 }
 
-/// Ends with the session of this number.
+/// Closes the session once it is idle. Ends when the session with this number is gone.
 async fn close_when_idle(controller: Weak<Controller>, number: u64) {
     let mut wait = IDLE;
     loop {
@@ -226,9 +230,9 @@ async fn close_when_idle(controller: Weak<Controller>, number: u64) {
     }
 }
 
-/// Controllers end sessions by themselves after a minute (IPMI 2.0, 6.12.15).
+/// Idle time after which the session is closed. Controllers close it after a minute (IPMI 2.0, 6.12.15).
 const IDLE: Duration = Duration::from_secs(20);
-/// For one answer, with everything that is sent again meanwhile.
+/// Time limit of a response, including retransmissions.
 const ANSWER: Duration = Duration::from_secs(5);
-/// After a login that failed.
+/// Pause after a failed login.
 const PAUSE: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! All controllers that are known, as the file has them now.
+//! All known controllers: those of the file and that of this machine.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,24 +10,24 @@ use crate::hosts::{Entry, HostFile, HostFileError, Mark};
 use crate::keeper::driver;
 use crate::{HardwareError, HostName, Secrets};
 
-/// The controllers of a file. A change of the file counts when they are asked for next; those that have not changed
-/// keep their sessions.
+/// The controllers of a file. Changes of the file are applied at the next request; unchanged controllers keep
+/// their sessions.
 #[derive(Debug)]
 pub(crate) struct Controllers {
     file: HostFile,
-    /// That of this machine, which is there as long as its driver is.
+    /// Controller of this machine, listed if its driver exists.
     own: Arc<Controller>,
     policy: OwnController,
     endpoint: Endpoint,
     seen: Mutex<Seen>,
 }
 
-/// Whether the controller of this machine itself is asked, through its driver.
+/// Whether the controller of this machine is accessed through its driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnController {
-    /// Where there is a driver.
+    /// The controller is accessed if its driver is loaded.
     Asked,
-    /// Only those of the file are.
+    /// Only the controllers of the file are accessed.
     LeftAlone,
 }
 
@@ -38,7 +38,7 @@ struct Seen {
 }
 
 impl Controllers {
-    /// Those of a file, on a machine of this name.
+    /// Creates the list for a file, on a machine with this name.
     pub(crate) fn new(machine: &str, file: HostFile, policy: OwnController) -> Self {
         let endpoint = Endpoint::new();
         let way = Way::Driver(file.keeper().cloned());
@@ -46,27 +46,27 @@ impl Controllers {
         Self { file, own, policy, endpoint, seen: Mutex::default() }
     }
 
-    /// All of them, that of this machine first, then in the order of the file.
+    /// Returns all controllers: that of this machine first, then those of the file in order.
     pub(crate) fn all(&self) -> Result<Vec<Arc<Controller>>, HardwareError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.mark != Some(self.file.mark()) {
             self.look(&mut seen)?;
         }
         let listed = seen.controllers.iter().map(|(_, controller)| controller);
-        // What the file calls as this machine is meant to be it.
+        // A controller in the file with the name of this machine takes its place.
         let is_listed = || listed.clone().any(|one| one.name().eq_ignore_ascii_case(self.own.name()));
         let is_asked = self.policy == OwnController::Asked && driver().is_some() && !is_listed();
         let own = is_asked.then_some(&self.own);
         Ok(own.into_iter().chain(listed.clone()).cloned().collect())
     }
 
-    /// Those that are known already, without looking for more.
+    /// Returns the controllers loaded so far, without reading the file.
     pub(crate) fn known(&self) -> Vec<Arc<Controller>> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.controllers.iter().map(|(_, controller)| controller).chain([&self.own]).cloned().collect()
     }
 
-    /// Those that are known, who are not known from now on.
+    /// Removes and returns all loaded controllers.
     pub(crate) fn forget(&self) -> Vec<Arc<Controller>> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let known = std::mem::take(&mut *seen).controllers;
@@ -76,7 +76,7 @@ impl Controllers {
     fn look(&self, seen: &mut Seen) -> Result<(), HostFileError> {
         let read = self.file.entries();
         if matches!(read, Err(HostFileError::NotYours)) {
-            // They were, and their passwords are not kept any longer.
+            // The caller was allowed to read them before; their passwords must not be kept any longer.
             *seen = Seen::default();
         }
         let (entries, mark) = read?;
@@ -96,17 +96,17 @@ impl Controllers {
         Ok(())
     }
 
-    /// Who signs in to a controller.
+    /// Returns the user name for a controller; `None` for the controller of this machine.
     pub(crate) fn user(&self, controller: &Controller) -> Option<String> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let known = seen.controllers.iter().find(|(_, known)| known.name() == controller.name());
         known.map(|(entry, _)| entry.host.user.clone())
     }
 
-    /// Whether a new password of a controller can be kept.
+    /// Requires that a new password of a controller could be stored.
     ///
     /// # Errors
-    /// When only root changes what is kept.
+    /// If only root may change the file.
     pub(crate) fn demand_change(&self) -> Result<(), HardwareError> {
         match self.file.keeper() {
             Some(_) => Err(HostFileError::NotChanged.into()),
@@ -114,7 +114,7 @@ impl Controllers {
         }
     }
 
-    /// Keeps the password that a controller has now.
+    /// Stores the new password of a controller.
     pub(crate) fn keep_password(&self, controller: &Controller, password: &str) -> Result<(), HardwareError> {
         let name: HostName = controller.name().parse()?;
         let (entries, _) = self.file.entries()?;

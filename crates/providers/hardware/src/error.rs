@@ -1,4 +1,4 @@
-//! Why a controller could not be asked, and what WMI calls that.
+//! Errors of access to controllers, and their WMI status.
 
 use std::io;
 use std::sync::Arc;
@@ -11,65 +11,65 @@ use wmi::ProviderError;
 
 use crate::HostFileError;
 
-/// Why there is no answer from a controller, or not the one that was hoped for.
+/// Error of a request to a controller.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HardwareError {
-    /// Nothing answers.
+    /// The controller does not respond.
     #[error(
         "the controller {0} does not answer\n  is its address right, IPMI over LAN switched on, and the port of UDP open?"
     )]
     Silent(Arc<str>),
-    /// It was not done with in time.
+    /// The request was not complete within the time limit.
     #[error("the controller {0} is too slow: what was asked for is not there after {1} seconds")]
     Slow(Arc<str>, u64),
-    /// It does not let the user in.
+    /// The controller rejects the login.
     #[error(
         "the controller {controller} refuses the login: {reason}\n  telarch ipmi host add sets address, user and password"
     )]
     Login {
-        /// Which one.
+        /// Name of the controller.
         controller: Arc<str>,
-        /// What it says.
+        /// Reason for the rejection.
         reason: String,
     },
-    /// The password in the file is not for this entry, or was sealed on another machine.
+    /// The stored password was encrypted for another entry or on another machine.
     #[error(
         "the password of the controller {0} cannot be opened with the key of this machine\n  telarch ipmi host add sets it again"
     )]
     Sealed(Arc<str>),
-    /// It does not do it.
+    /// The controller rejects the command.
     #[error("the controller {controller} refuses: {code}")]
     Refused {
-        /// Which one.
+        /// Name of the controller.
         controller: Arc<str>,
-        /// Why.
+        /// Completion code.
         code: CompletionCode,
     },
-    /// What it says means nothing, or the network failed.
+    /// The response is not valid, or the network failed.
     #[error("the controller {controller}: {problem}")]
     Broken {
-        /// Which one.
+        /// Name of the controller.
         controller: Arc<str>,
-        /// What happened.
+        /// Description of the problem.
         problem: String,
     },
-    /// Only some may know the controllers of this machine.
+    /// The caller may not read the file of controllers.
     #[error("the controllers that this machine knows are not for everybody: {0}")]
     Denied(Arc<str>),
-    /// Only some may ask or change them, and the text says who.
+    /// The caller may not access or change the controllers; the text says who may.
     #[error("{0}")]
     NotYours(Arc<str>),
     /// The file of controllers cannot be used.
     #[error("{0}")]
     Hosts(Arc<str>),
-    /// A value does not fit its class.
+    /// A value does not fit its CIM class.
     #[error(transparent)]
     Model(#[from] cim::Error),
 }
 
 impl HardwareError {
-    /// What has gone wrong with a controller.
+    /// Converts an IPMI error of a controller.
     pub(crate) fn of(controller: &Arc<str>, error: &IpmiError) -> Self {
         let controller = controller.clone();
         match error {
@@ -114,14 +114,14 @@ impl From<HostFileError> for HardwareError {
     }
 }
 
-/// The only place where what went wrong with a controller becomes an error of WMI.
+/// The only conversion of controller errors into WMI errors.
 impl From<HardwareError> for ProviderError {
     fn from(error: HardwareError) -> Self {
         Self::failed(error.status(), error.to_string())
     }
 }
 
-/// The rest is for whoever sits before the command line.
+/// Returns the first line; the following lines are hints for the command line.
 fn first_line(error: &impl ToString) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }

@@ -1,9 +1,9 @@
-//! How well something is, in the words of CIM (CIM_ManagedSystemElement).
+//! Health states of CIM (CIM_ManagedSystemElement).
 
 use cim::{Instance, Value};
 use ipmi::Standing;
 
-/// From not known to beyond repair.
+/// Health, in ascending order of severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Health {
     Unknown,
@@ -14,7 +14,7 @@ pub(crate) enum Health {
 }
 
 impl Health {
-    /// HealthState.
+    /// Returns the value of HealthState.
     pub(crate) fn state(self) -> u16 {
         match self {
             Self::Unknown => 0,
@@ -25,7 +25,7 @@ impl Health {
         }
     }
 
-    /// One of OperationalStatus.
+    /// Returns an element of OperationalStatus.
     pub(crate) fn operational(self) -> u16 {
         match self {
             Self::Unknown => 0,
@@ -36,7 +36,7 @@ impl Health {
         }
     }
 
-    /// Status.
+    /// Returns the value of Status.
     fn word(self) -> &'static str {
         match self {
             Self::Unknown => "Unknown",
@@ -47,7 +47,7 @@ impl Health {
         }
     }
 
-    /// The three properties that say so, and what is said in words, if anything.
+    /// Sets the health properties, and StatusDescriptions if there is a description.
     pub(crate) fn fill(self, row: Instance, description: Option<String>) -> Result<Instance, cim::Error> {
         let words = description.map_or(Value::Null, |text| vec![text].into());
         row.with("HealthState", self.state())?

@@ -1,4 +1,4 @@
-//! Controllers that are asked over the network, by names, each with a password that is sealed.
+//! File of remote controllers with encrypted passwords.
 
 mod entry;
 
@@ -15,154 +15,155 @@ use zeroize::Zeroizing;
 pub(crate) use self::entry::Entry;
 use crate::HardwareKeeper;
 
-/// The file of controllers: names, addresses and users in the clear, passwords and keys sealed with the
-/// [`HostKey`] together with name, address and user, so that none of them is sent to another address.
+/// File of controllers: names, addresses and users in clear text; passwords and keys encrypted with the
+/// [`HostKey`]. Name, address and user are part of the authenticated data, so that no secret can be sent to
+/// another address.
 ///
-/// The key is read, or made, when it is needed first: who only lists controllers need not be able to read it.
+/// The key is loaded or created on first use: listing controllers does not need it.
 #[derive(Debug)]
 pub struct HostFile {
     file: PrivateFile,
     state: PathBuf,
     key: OnceLock<HostKey>,
-    /// Who is asked for what is in it, and since when, where this process may not read it.
+    /// Keeper of the content and the time since when it is used, if this process may not read the file.
     keeper: Option<(Arc<dyn HardwareKeeper>, Instant)>,
 }
 
-/// Tells the controllers of one moment from those of another.
+/// Version of the list of controllers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
-    /// An edition of the file.
+    /// Version of the file.
     Edition(Edition),
-    /// A while in which a keeper is not asked twice.
+    /// Number of the current interval, in which a keeper is asked only once.
     While(u64),
 }
 
-/// What a controller is called, where it is, and who signs in.
+/// Name, address and login options of a controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
-    /// What it is called in `root/hardware`.
+    /// Name in `root/hardware`.
     pub name: HostName,
-    /// Where it is.
+    /// Network address.
     pub address: Address,
-    /// Who signs in; the empty name is the anonymous user.
+    /// User name; empty for the anonymous user.
     pub user: String,
-    /// The highest level to ask for.
+    /// Highest privilege level to request.
     pub level: Privilege,
-    /// The only cipher suite to use; if none is named, 17, or 3 where that is refused.
+    /// The only cipher suite to use; `None` means 17, or 3 if 17 is rejected.
     pub suite: Option<CipherSuite>,
 }
 
-/// What proves who signs in.
+/// Secrets of a controller.
 pub struct Secrets {
-    /// The user's password.
+    /// Password of the user.
     pub password: Zeroizing<Vec<u8>>,
-    /// The controller's own key (`K_g`), if it has one.
+    /// Key `K_g` of the controller, if it has one.
     pub group_key: Option<Zeroizing<Vec<u8>>>,
 }
 
-/// What a controller is called: letters, digits, `.`, `_` and `-`, at most 255; case means nothing.
+/// Name of a controller: letters, digits, `.`, `_` and `-`, at most 255 characters; case-insensitive.
 #[derive(Clone, Debug)]
 pub struct HostName(Arc<str>);
 
-/// Where a controller is: a name or an address, and a port.
+/// Address of a controller: host and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// A name, or an address without brackets.
+    /// Host name, or IP address without brackets.
     pub host: String,
-    /// The port of UDP.
+    /// UDP port.
     pub port: u16,
 }
 
-/// Why the file cannot be used or changed.
+/// Error of reading or changing the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostFileError {
-    /// The file, or the key.
+    /// Error of the file or of the key.
     #[error(transparent)]
     Accounts(#[from] AccountsError),
-    /// A line of it means nothing.
+    /// A line of the file is not valid.
     #[error("{path}, line {line}: {reason}\n  mend the line, or take it out and add the controller again")]
     Line {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// Counted from 1.
+        /// Line number, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// Reason.
         reason: String,
     },
-    /// A name, an address, or something of the login.
+    /// A name, address or login option is not valid.
     #[error("{what} {found:?} is not {expected}")]
     Value {
-        /// What it is.
+        /// Name of the value.
         what: &'static str,
-        /// What was found.
+        /// The value that was given.
         found: String,
-        /// What it should be.
+        /// Description of the expected value.
         expected: &'static str,
     },
-    /// A password, key or user that no controller takes.
+    /// A password, key or user name that no controller accepts.
     #[error(transparent)]
     Login(#[from] ProtoError),
-    /// Only some may have them.
+    /// The caller may not access the controllers of this machine.
     #[error(
         "only root and members of BUILTIN\\Administrators may ask the management controllers that this machine knows\n  root makes them members: the table [Groups] of the settings names the groups"
     )]
     NotYours,
-    /// Only root changes them.
+    /// Only root may change the file.
     #[error(
         "only root changes the management controllers that this machine knows\n  telarch ipmi host add, as root"
     )]
     NotChanged,
-    /// Whoever keeps them does not answer.
+    /// The keeper does not respond.
     #[error("the management controllers cannot be had from the service's broker: {0}")]
     Keeper(io::Error),
-    /// There is no controller of this name.
+    /// No controller has this name.
     #[error("there is no controller {0}\n  telarch ipmi host list shows which there are")]
     Unknown(HostName),
-    /// The file has too many.
+    /// The file contains too many controllers.
     #[error("these are more than {most} controllers")]
     TooMany {
-        /// How many there may be.
+        /// Maximum number of controllers.
         most: usize,
     },
 }
 
-/// Whether a controller of the name was there before.
+/// Result of adding a controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
-    /// It was not.
+    /// The controller is new.
     New,
-    /// It was, and is another one now.
+    /// A controller with this name was replaced.
     Replaced,
 }
 
 impl HostFile {
-    /// What the file is called there.
+    /// File name in the state directory.
     pub const NAME: &str = "ipmi-hosts";
-    /// How many controllers one file may have.
+    /// Maximum number of controllers in a file.
     pub const MOST: usize = 4_096;
 
-    /// The file of a service that keeps its state in this directory; it need not be there yet.
+    /// Returns the file in the state directory of the service; the file need not exist yet.
     #[must_use]
     pub fn of_state(state: &Path) -> Self {
         let file = PrivateFile::new(state.join(Self::NAME));
         Self { file, state: state.to_owned(), key: OnceLock::new(), keeper: None }
     }
 
-    /// The same, of which somebody else has to be asked what is in it, because this process may not read it.
+    /// Returns the file with its content provided by a keeper, for a process that may not read it.
     #[must_use]
     pub fn kept_by(self, keeper: Arc<dyn HardwareKeeper>) -> Self {
         Self { keeper: Some((keeper, Instant::now())), ..self }
     }
 
-    /// What a process that may not read the file needs of it: its text, with the secrets opened.
+    /// Returns the text of the file with decrypted secrets, for a process that may not read it.
     ///
     /// # Errors
-    /// When the file or the key cannot be used.
+    /// If the file or the key cannot be used.
     pub fn hand_over(&self) -> Result<Zeroizing<String>, HostFileError> {
         let (entries, _) = self.entries()?;
         if entries.is_empty() {
-            // There may be no key yet, and none is made for nothing.
+            // Without controllers no key is created.
             return Ok(Zeroizing::default());
         }
         let key = self.key()?;
@@ -178,7 +179,7 @@ impl HostFile {
         if self.keeper.is_some() { Err(HostFileError::NotChanged) } else { Ok(()) }
     }
 
-    /// Where it is.
+    /// Returns the path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.file.path()
@@ -192,19 +193,19 @@ impl HostFile {
         Ok(self.key.get_or_init(|| key))
     }
 
-    /// All controllers, in the order of the file.
+    /// Returns all controllers, in the order of the file.
     ///
     /// # Errors
-    /// When the file cannot be used.
+    /// If the file cannot be used.
     pub fn list(&self) -> Result<Vec<Host>, HostFileError> {
         Ok(self.entries()?.0.into_iter().map(|entry| entry.host).collect())
     }
 
-    /// Those that are wanted, with who signs in; nobody where the password was sealed with another key, or for another
-    /// address or user.
+    /// Returns the controllers whose names satisfy `is_wanted`, each with its login. The login is `None` if
+    /// the password was encrypted with another key, or for another address or user.
     ///
     /// # Errors
-    /// When the file cannot be used.
+    /// If the file cannot be used.
     pub fn logins(
         &self,
         is_wanted: impl Fn(&HostName) -> bool,
@@ -219,10 +220,10 @@ impl HostFile {
             .collect())
     }
 
-    /// Adds a controller, or replaces the one of its name.
+    /// Adds a controller, or replaces the one with the same name.
     ///
     /// # Errors
-    /// When the secrets are such as no controller takes, or the file cannot be changed.
+    /// If no controller accepts such secrets, or the file cannot be changed.
     pub fn add(&self, host: &Host, secrets: &Secrets) -> Result<Added, HostFileError> {
         self.demand_change()?;
         login(host, secrets)?;
@@ -243,10 +244,10 @@ impl HostFile {
         })
     }
 
-    /// Takes a controller out.
+    /// Removes a controller.
     ///
     /// # Errors
-    /// [`HostFileError::Unknown`] if there is none of this name; when the file cannot be changed.
+    /// [`HostFileError::Unknown`] if no controller has this name; other errors if the file cannot be changed.
     pub fn remove(&self, name: &HostName) -> Result<(), HostFileError> {
         self.demand_change()?;
         self.file.update(|old| {
@@ -260,7 +261,7 @@ impl HostFile {
         })
     }
 
-    /// What tells whether the controllers are still the same.
+    /// Returns the current version of the list of controllers.
     pub(crate) fn mark(&self) -> Mark {
         match &self.keeper {
             None => Mark::Edition(self.file.edition()),
@@ -279,7 +280,8 @@ impl HostFile {
         Ok((self.parse(&text)?, mark))
     }
 
-    /// Who signs in; none if the password was sealed with another key, or for another address or user.
+    /// Returns the login; `None` if the password was encrypted with another key, or for another address or
+    /// user.
     pub(crate) fn login(&self, entry: &Entry) -> Option<Login> {
         login(&entry.host, &self.secrets(entry)?).ok()
     }
@@ -300,7 +302,7 @@ impl HostFile {
     }
 }
 
-/// How soon a change counts where a keeper has to be asked.
+/// Maximum delay of a change if the content comes from a keeper.
 const ASKED_EVERY: Duration = Duration::from_secs(5);
 
 fn login(host: &Host, secrets: &Secrets) -> Result<Login, HostFileError> {
@@ -319,7 +321,7 @@ fn login(host: &Host, secrets: &Secrets) -> Result<Login, HostFileError> {
     Ok(login)
 }
 
-/// For the fuzzer: see [`crate::oracle::host_file`].
+/// Checks that entries survive writing and parsing; for [`crate::oracle::host_file`].
 pub(crate) fn read_again(text: &str) {
     match entry::parse(text) {
         Ok(entries) => {
@@ -332,7 +334,7 @@ pub(crate) fn read_again(text: &str) {
 }
 
 impl HostName {
-    /// The text of it.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -372,7 +374,7 @@ impl fmt::Display for HostName {
 impl FromStr for Address {
     type Err = HostFileError;
 
-    /// Reads `name`, `name:port`, `10.0.0.7:623`, `[2001:db8::7]:623`, or an IPv6 address alone.
+    /// Parses `name`, `name:port`, `10.0.0.7:623`, `[2001:db8::7]:623`, or an IPv6 address without port.
     fn from_str(text: &str) -> Result<Self, HostFileError> {
         let wrong = || HostFileError::Value {
             what: "the address",

@@ -1,4 +1,4 @@
-//! What only root may read, where the process that asks controllers is not root.
+//! Access to data that only root may read, for a process that does not run as root.
 
 use std::fmt;
 use std::io;
@@ -7,24 +7,24 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-/// Who has the controllers of a machine, for a process that may not read them itself.
+/// Source of the controllers of a machine, for a process that may not read them itself.
 pub trait HardwareKeeper: fmt::Debug + Send + Sync {
-    /// What whoever asks may have. It may take a moment, and is asked now and then.
+    /// Returns the data that the caller may have. It may take a moment, and is called from time to time.
     ///
     /// # Errors
-    /// When the keeper does not answer.
+    /// If the keeper does not respond.
     fn hand_over(&self) -> io::Result<Handed>;
 }
 
-/// What a keeper gives away.
+/// Data returned by a keeper.
 pub struct Handed {
-    /// What [`HostFile::hand_over`](crate::HostFile::hand_over) gives; none if whoever asks may not have it.
+    /// Result of [`HostFile::hand_over`](crate::HostFile::hand_over); `None` if the caller may not have it.
     pub controllers: Option<Zeroizing<String>>,
-    /// The open file of the driver of the machine's own controller, if there is one.
+    /// Open device file of the driver for the machine's own controller, if it exists.
     pub driver: Option<OwnedFd>,
 }
 
-/// The file of the driver, on a machine that has a controller of its own.
+/// Returns the device file of the driver, if this machine has a controller.
 #[must_use]
 pub fn driver() -> Option<&'static Path> {
     ipmi::DEVICES.into_iter().map(Path::new).find(|device| device.exists())

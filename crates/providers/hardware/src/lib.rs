@@ -1,12 +1,13 @@
-//! The hardware of machines, through their management controllers (BMC): `root/hardware` with the classes of
-//! Microsoft's IPMI provider, `Microsoft_IPMI` of `root/wmi`, and `MSFT_PCSVDevice` of
+//! WMI provider for the hardware of machines, through their management controllers (BMC): `root/hardware`
+//! with the classes of Microsoft's IPMI provider, `Microsoft_IPMI` of `root/wmi`, and `MSFT_PCSVDevice` of
 //! `root/microsoft/windows/hardwaremanagement`.
 //!
-//! A [`HostFile`] has the controllers that are asked over the network, by names, each with its password sealed.
-//! [`Hardware`] is the provider of WMI that asks them: one session with each, whoever asks, closed when nobody has
-//! asked for a while and when the service ends.
-//! [`EventLogs`] are their event logs as a resource to which clients subscribe.
-//! Several controllers are asked at the same time, and one that does not answer costs nobody else a row.
+//! A [`HostFile`] holds the controllers accessed over the network, by name, with encrypted passwords.
+//! [`Hardware`] is the WMI provider. It has one shared session with each controller, which is closed when
+//! idle and when the service ends.
+//! [`EventLogs`] makes the event logs available as a resource to which clients subscribe.
+//! Several controllers are queried in parallel, and one that does not respond does not affect the rows of
+//! others.
 //!
 //! ```no_run
 //! # fn example(state: &std::path::Path, runtime: tokio::runtime::Handle) -> Result<(), Box<dyn std::error::Error>> {
@@ -18,7 +19,7 @@
 //! # }
 //! ```
 //!
-//! Left out on purpose: who may ask, which the service decides by the namespace's descriptor.
+//! Not part of this crate: access control, which the service decides by the descriptor of the namespace.
 
 mod boot_source;
 mod controller;

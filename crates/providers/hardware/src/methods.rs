@@ -1,4 +1,4 @@
-//! Methods of instances, each done by the controller that the instance belongs to.
+//! Methods of instances, executed by the controller that the instance belongs to.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(crate) async fn call(
             match state {
                 _ if !given("TimeoutPeriod").is_null() => results::TIMEOUT_NOT_SUPPORTED,
                 None => results::INVALID_PARAMETER,
-                // A controller is not switched by itself.
+                // Only the machine has a power state, not the controller itself.
                 Some(_) if !is_machine(call, keys) => results::NOT_SUPPORTED,
                 Some(state) => rows::change_state(controller, state).await?,
             }
@@ -55,14 +55,14 @@ pub(crate) async fn call(
                 ("", []) => results::INVALID_PARAMETER,
                 ("", order) => rows::set_order(controller, order).await?,
                 (source, []) => rows::change_boot(controller, source, Persistence::Once).await?,
-                // One of them at a time, as on Windows.
+                // Only one boot source at a time, as on Windows.
                 _ => results::INVALID_PARAMETER,
             }
         }
         (Subject::View, "ChangeNetworkConfiguration") => rows::change_network(controller, call.input).await?,
         (Subject::View, "ChangeUserPassword") => {
             let (current, new) = (text("CurrentCredential"), text("NewPassword"));
-            // One that is changed and not kept would lock this machine out.
+            // A password that was changed but not stored would lock this machine out.
             controllers.demand_change()?;
             let user = controllers.user(controller).unwrap_or_default();
             let result = rows::change_password(controller, &user, current, new).await?;
@@ -76,18 +76,18 @@ pub(crate) async fn call(
         (Subject::Driver, "RequestResponseEx") => return rows::request_response_ex(controller, call).await,
         (Subject::Driver, "SMS_Attention") => return rows::attention(controller, call).await,
         (Subject::Driver, _) => return Err(ProviderError::NotCapable),
-        // Sensors and logs are always on, and keep nothing.
+        // Sensors and logs are always enabled and have no settings to restore.
         _ => results::NOT_SUPPORTED,
     };
     returns(call, result)
 }
 
-/// What comes out of a method that gives a number and nothing else.
+/// Returns the output of a method that has only a return value.
 pub(crate) fn returns(call: &MethodCall<'_>, result: u32) -> Result<Instance, ProviderError> {
     Ok(Instance::new(call.operation.output.clone()).with("ReturnValue", result)?)
 }
 
-/// Whether an instance is the machine, and not the controller in it.
+/// Returns whether an instance represents the machine rather than its controller.
 fn is_machine(call: &MethodCall<'_>, keys: &[Value]) -> bool {
     let name = key(call, keys, "Name");
     name.is_none_or(|name| !name.contains(':'))

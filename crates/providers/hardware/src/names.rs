@@ -1,15 +1,15 @@
-//! What the instances of a controller are called, and which controller a name is of.
+//! Names of instances, and the controller that a name refers to.
 //!
-//! The machine `node7` is the ComputerSystem `node7`, its controller `node7:32`, by its address on the bus; what has
-//! an InstanceID is `IPMI:node7`, or `IPMI:node7:` with what tells several apart.
+//! The machine `node7` is the ComputerSystem `node7`; its controller is `node7:32`, from its bus address. An
+//! InstanceID is `IPMI:node7`, or `IPMI:node7:` followed by a part that distinguishes several.
 
 use cim::{Name, ObjectPath};
 use ipmi::proto::sdr::Sensor;
 
-/// The address of the controller that a session is with (IPMI 2.0, table 5-4).
+/// Bus address of the controller of the session (IPMI 2.0, table 5-4).
 pub(crate) const CONTROLLER: u8 = 0x20;
 
-/// `number.unit.owner`, in decimal (IPMI provider, LogRecord).
+/// Returns `number.unit.owner`, in decimal (IPMI provider, LogRecord).
 pub(crate) fn device_id(number: u8, unit: u8, owner: u8) -> String {
     format!("{number}.{unit}.{owner}")
 }
@@ -18,7 +18,7 @@ pub(crate) fn device_id_of(sensor: &Sensor) -> String {
     device_id(sensor.number, sensor.unit, sensor.owner)
 }
 
-/// The name of the ComputerSystem that is the controller itself.
+/// Returns the name of the ComputerSystem that represents the controller itself.
 pub(crate) fn controller_system(controller: &str) -> String {
     format!("{controller}:{CONTROLLER}")
 }
@@ -31,7 +31,7 @@ pub(crate) fn part_id(controller: &str, part: &str) -> String {
     format!("{ORGANIZATION}:{controller}:{part}")
 }
 
-/// The controller whose instance has such a name.
+/// Returns the name of the controller in an instance name.
 pub(crate) fn controller_of(name: &str) -> &str {
     let rest = match name.split_once(':') {
         Some((organization, rest)) if organization.eq_ignore_ascii_case(ORGANIZATION) => rest,
@@ -40,7 +40,7 @@ pub(crate) fn controller_of(name: &str) -> &str {
     rest.split(':').next().unwrap_or_default()
 }
 
-/// The path of an instance with keys that are texts.
+/// Returns the path of an instance whose keys are texts.
 pub(crate) fn path(class: &str, keys: &[(&str, &str)]) -> Result<ObjectPath, cim::Error> {
     let key =
         |(name, value): &(&str, &str)| Ok((Name::parse(name)?, cim::KeyValue::Text((*value).to_owned())));

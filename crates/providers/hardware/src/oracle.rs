@@ -1,9 +1,10 @@
-//! What must hold for any octets at all; fuzz targets and the corpus test call these.
+//! Properties that hold for any input; fuzz targets and the corpus test check them.
 
-/// A file of controllers is refused, with the line that is wrong, or is written so that it reads back as the same.
+/// Checks that a file of controllers is either rejected with a line number, or survives writing and parsing
+/// again.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 pub fn host_file(octets: &[u8]) {
     if let Ok(text) = std::str::from_utf8(octets) {
         crate::hosts::read_again(text);

@@ -1,4 +1,4 @@
-//! The provider: finds the controllers of a question, and asks them at the same time.
+//! The provider: selects the controllers of a query, and queries them in parallel.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -17,20 +17,21 @@ use crate::question::{self, Question};
 use crate::rows::{self, Subject};
 use crate::{HardwareError, HostFile, OwnController, methods, names, results};
 
-/// Serves the classes of management controllers. Clones share their sessions.
+/// Provider for the classes of management controllers. Clones share their sessions.
 #[derive(Clone, Debug)]
 pub struct Hardware(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// What this machine is called.
+    /// Name of this machine.
     machine: String,
     controllers: Controllers,
     runtime: Handle,
 }
 
 impl Hardware {
-    /// The controllers of a file, and this machine's own one, asked on a runtime that has sockets and timers.
+    /// Creates a provider for the controllers of a file and that of this machine. The runtime must have
+    /// sockets and timers enabled.
     #[must_use]
     pub fn new(machine: impl Into<String>, hosts: HostFile, own: OwnController, runtime: Handle) -> Self {
         let machine = machine.into();
@@ -38,7 +39,7 @@ impl Hardware {
         Self(Arc::new(Shared { machine, controllers, runtime }))
     }
 
-    /// Closes all sessions, and waits until the controllers know.
+    /// Closes all sessions, and waits for confirmation by the controllers.
     pub async fn close(&self) {
         let mut closing = JoinSet::new();
         for controller in self.0.controllers.known() {
@@ -47,8 +48,8 @@ impl Hardware {
         while closing.join_next().await.is_some() {}
     }
 
-    /// Closes all sessions, and forgets the controllers with their passwords: they are looked for again when somebody
-    /// asks.
+    /// Closes all sessions and drops all controllers with their passwords. They are loaded again at the next
+    /// request.
     pub async fn forget(&self) {
         let mut closing = JoinSet::new();
         for controller in self.0.controllers.forget() {
@@ -57,17 +58,17 @@ impl Hardware {
         while closing.join_next().await.is_some() {}
     }
 
-    /// What this machine is called.
+    /// Returns the name of this machine.
     pub(crate) fn machine(&self) -> &str {
         &self.0.machine
     }
 
-    /// All controllers that are known now.
+    /// Returns all controllers known now.
     pub(crate) fn controllers(&self) -> Result<Vec<Arc<Controller>>, HardwareError> {
         self.0.controllers.all()
     }
 
-    /// The controllers whose rows can be wanted.
+    /// Returns the controllers whose rows may match the query.
     fn asked(&self, scan: &Scan) -> Result<Vec<Arc<Controller>>, HardwareError> {
         let mut all = self.0.controllers.all()?;
         if let Some(wanted) = question::controllers(scan) {
@@ -76,7 +77,7 @@ impl Hardware {
         Ok(all)
     }
 
-    /// The controller that an instance with these keys belongs to.
+    /// Returns the controller that an instance with these keys belongs to.
     fn controller(&self, keys: &[Value], class: &cim::Class) -> Result<Arc<Controller>, ProviderError> {
         let named = |property: &str| {
             let column = class.column(property)?;
@@ -94,7 +95,7 @@ impl Hardware {
         })
     }
 
-    /// Waits for something that a controller does.
+    /// Waits for a controller, up to a time limit.
     fn wait<T>(
         &self,
         controller: &Arc<Controller>,
@@ -131,7 +132,7 @@ impl Provider for Hardware {
                 let question = question.clone();
                 asked.spawn_on(async move { read(subject, controller, &question).await }, &self.0.runtime);
             }
-            // As they come: a slow controller keeps nobody else's rows back.
+            // In order of completion: a slow controller does not delay the rows of others.
             let Some(done) = self.0.runtime.block_on(asked.join_next()) else { break };
             let (controller, rows) =
                 done.map_err(|_| ProviderError::failed(Status::ProviderFailure, "the provider panicked"))?;
@@ -153,7 +154,7 @@ impl Provider for Hardware {
             }
         }
         match failed {
-            // Nobody's rows must not look like no rows.
+            // If no controller responded, an empty result would be misleading.
             Some(error) if answered == 0 => Err(error.into()),
             _ => Ok(()),
         }
@@ -187,7 +188,7 @@ impl Provider for Hardware {
     }
 }
 
-/// The rows of one controller, and whose they are.
+/// Returns a controller and its rows.
 async fn read(
     subject: Subject,
     controller: Arc<Controller>,
@@ -200,7 +201,7 @@ async fn read(
     (controller, rows)
 }
 
-/// For all that is asked of one controller; the engine waits for a minute.
+/// Time limit for all requests to one controller; the engine waits for a minute.
 const LIMIT: Duration = Duration::from_secs(30);
-/// Controllers that are asked at the same time.
+/// Maximum number of controllers queried in parallel.
 const AT_ONCE: usize = 64;

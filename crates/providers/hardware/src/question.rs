@@ -1,4 +1,4 @@
-//! What is wanted of the instances of one class.
+//! Query for the instances of one class.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use wmi::Scan;
 
 use crate::names;
 
-/// A class, and what of its rows is looked at.
+/// A class with the columns and devices that a query needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Question {
     pub(crate) class: Arc<Class>,
     columns: ColumnSet,
-    /// The only devices that can be wanted.
+    /// DeviceIDs that may match; `None` if any may.
     devices: Option<Vec<String>>,
 }
 
@@ -25,34 +25,35 @@ impl Question {
         }
     }
 
-    /// All of the instances of another class.
+    /// Returns a query for all instances and columns of another class.
     pub(crate) fn whole(class: Arc<Class>) -> Self {
         Self { columns: class.columns(), class, devices: None }
     }
 
-    /// An instance that has nothing yet but the defaults of its class.
+    /// Returns an instance that has only the defaults of its class.
     pub(crate) fn row(&self) -> Instance {
         Instance::with_defaults(self.class.clone())
     }
 
-    /// Whether any of these properties is looked at.
+    /// Returns whether any of these properties is needed.
     pub(crate) fn wants(&self, names: &[&str]) -> bool {
         names.iter().filter_map(|name| self.class.column(name)).any(|column| self.columns.contains(column))
     }
 
-    /// Whether the device of this name can be wanted.
+    /// Returns whether the device with this name may match.
     pub(crate) fn wants_device(&self, device: &str) -> bool {
         self.devices.as_ref().is_none_or(|devices| devices.iter().any(|wanted| wanted == device))
     }
 }
 
-/// The names of the only controllers whose rows can be wanted, in the order of the question.
+/// Returns the names of the controllers whose rows may match, in the order of the query; `None` if any may.
 pub(crate) fn controllers(scan: &Scan) -> Option<Vec<String>> {
     let named = NAMING.iter().find_map(|property| texts(scan, property));
     named.map(|names| names.iter().map(|name| names::controller_of(name).to_owned()).collect())
 }
 
-/// The values that a property must have: texts, or those of the naming property of what references lead to.
+/// Returns the texts that a property must equal. For references, the naming property of their targets is
+/// used.
 fn texts(scan: &Scan, property: &str) -> Option<Vec<String>> {
     let rows = scan.pinned(&[property])?;
     rows.iter()
@@ -68,7 +69,7 @@ fn texts(scan: &Scan, property: &str) -> Option<Vec<String>> {
         .collect()
 }
 
-/// Properties whose values tell the controller; the first that a class has counts.
+/// Properties that contain the name of the controller; the first that the query restricts is used.
 const NAMING: [&str; 14] = [
     "SystemName",
     "LogName",

@@ -1,4 +1,4 @@
-//! What methods of CIM return (CIM_EnabledLogicalElement.RequestStateChange, CIM_Log.ClearLog).
+//! Return values of CIM methods (CIM_EnabledLogicalElement.RequestStateChange, CIM_Log.ClearLog).
 
 use ipmi::proto::CompletionCode;
 
@@ -9,11 +9,11 @@ pub(crate) const FAILED: u32 = 4;
 pub(crate) const INVALID_PARAMETER: u32 = 5;
 const IN_USE: u32 = 6;
 pub(crate) const INVALID_TRANSITION: u32 = 4_097;
-/// A limit was given, and controllers know none.
+/// A timeout was given, which controllers do not support.
 pub(crate) const TIMEOUT_NOT_SUPPORTED: u32 = 4_098;
 const BUSY: u32 = 4_099;
 
-/// What becomes of a controller's refusal (IPMI 2.0, table 5-2).
+/// Converts a completion code to a return value (IPMI 2.0, table 5-2).
 pub(crate) fn of_refusal(code: CompletionCode) -> u32 {
     match code.0 {
         0xc1 | 0xc2 | 0xd6 => NOT_SUPPORTED,

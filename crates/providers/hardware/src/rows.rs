@@ -1,4 +1,4 @@
-//! The instances of each class, read from one controller.
+//! Instances of each class, read from one controller.
 
 mod account;
 mod association;
@@ -22,7 +22,7 @@ pub(crate) use self::sensor::{factors, set_thresholds};
 pub(crate) use self::system::{change_state, set_power_state};
 pub(crate) use self::view::{change_boot, change_network, change_password, read_log, set_order};
 
-/// A class of which controllers have instances.
+/// A class whose instances come from controllers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
     AdminDomain,
@@ -42,9 +42,9 @@ pub(crate) enum Subject {
     MemberOfCollection,
     UseOfLog,
     LogManagesRecord,
-    /// `Microsoft_IPMI`
+    /// `Microsoft_IPMI`.
     Driver,
-    /// `MSFT_PCSVDevice`
+    /// `MSFT_PCSVDevice`.
     View,
 }
 
@@ -71,7 +71,7 @@ impl Subject {
         ("root/microsoft/windows/hardwaremanagement", "MSFT_PCSVDevice", Self::View),
     ];
 
-    /// The classes with their namespaces.
+    /// Returns the classes with their namespaces.
     pub(crate) fn classes() -> Vec<(Namespace, Name)> {
         let class = |(namespace, name, _): &(&str, &str, Self)| {
             Some((Namespace::parse(namespace).ok()?, Name::parse(name).ok()?))
@@ -79,17 +79,17 @@ impl Subject {
         Self::ALL.iter().filter_map(class).collect()
     }
 
-    /// What a class is; its name is one of [`Subject::classes`].
+    /// Returns the subject of a class; the name must be one of [`Subject::classes`].
     pub(crate) fn of(class: &Name) -> Option<Self> {
         Self::ALL.iter().find(|(_, name, _)| *class == **name).map(|(.., subject)| *subject)
     }
 
-    /// Whether there is one instance for all controllers.
+    /// Returns whether there is one instance for all controllers together.
     pub(crate) fn is_of_machine(self) -> bool {
         matches!(self, Self::AdminDomain | Self::RegisteredProfile)
     }
 
-    /// The instances that are there whatever controllers say.
+    /// Returns the instances that do not depend on controllers.
     pub(crate) fn of_machine(
         self,
         machine: &str,
@@ -101,7 +101,7 @@ impl Subject {
         }
     }
 
-    /// The instances of one controller.
+    /// Returns the instances of one controller.
     pub(crate) async fn read(
         self,
         controller: &Arc<Controller>,
@@ -129,7 +129,7 @@ impl Subject {
         }
     }
 
-    /// What stands for a controller that cannot be asked, where it stands for something at all.
+    /// Returns the instance that represents a controller that cannot be reached, for classes that have one.
     pub(crate) fn unreachable(
         self,
         controller: &Controller,

@@ -1,24 +1,24 @@
-//! Readings as the whole numbers of CIM, times a power of ten (CIM_NumericSensor.UnitModifier).
+//! Readings as CIM integers, scaled by a power of ten (CIM_NumericSensor.UnitModifier).
 
 use std::collections::BTreeMap;
 
 use ipmi::proto::sdr::Sensor;
 use ipmi::proto::{Factors, Linearization, Quantity};
 
-/// How raw values of one sensor become whole numbers that all have the same power of ten.
+/// Conversion of the raw values of a sensor to integers with a common power of ten.
 #[derive(Clone, Debug)]
 pub(crate) struct Scale {
     curve: Curve,
-    /// Of ten: what the whole numbers are multiplied with.
+    /// Exponent, base 10, of the unit of the integers.
     exponent: i32,
 }
 
-/// Which factors a raw value has.
+/// Conversion factors of raw values.
 #[derive(Clone, Debug)]
 enum Curve {
-    /// All the same ones.
+    /// Constant factors for all values.
     Same(Factors),
-    /// Each its own, as far as they are known.
+    /// Separate factors for each value, as far as they are known.
     ByReading(BTreeMap<u8, Factors>),
 }
 
@@ -32,10 +32,10 @@ impl Curve {
 }
 
 impl Scale {
-    /// None for a sensor without factors, and for one that is not linear and none of whose factors are known.
+    /// Returns the scale of a sensor; `None` if no conversion factors are known.
     ///
-    /// The exponent is the one with which linear sensors are exact, and -3 for others; larger only where 32 bits
-    /// would not hold the largest number.
+    /// The exponent is the one with which a linear sensor is exact, and −3 for other sensors; it is larger
+    /// only if the largest number would not fit into 32 bits.
     pub(crate) fn of(sensor: &Sensor) -> Option<Self> {
         let curve = match (sensor.factors, &sensor.by_reading) {
             (Some(factors), _) => Curve::Same(factors),
@@ -54,7 +54,7 @@ impl Scale {
         Some(Self { curve, exponent })
     }
 
-    /// That of one reading of a sensor: around it the sensor is a line.
+    /// Returns the scale for one reading of a sensor, around which the sensor is treated as linear.
     pub(crate) fn around(&self, raw: u8) -> Option<Self> {
         let factors = match &self.curve {
             Curve::Same(factors) => *factors,
@@ -71,12 +71,13 @@ impl Scale {
         matches!(&self.curve, Curve::Same(factors) if factors.linearization == Linearization::Linear)
     }
 
-    /// The number of a raw value.
+    /// Returns the scaled integer of a raw value.
     pub(crate) fn number(&self, raw: u8) -> Option<i32> {
         whole(self.curve.quantity(raw)?, self.exponent)
     }
 
-    /// How far so many half counts of raw values are apart; none where that depends on the value.
+    /// Returns the difference that corresponds to this number of half counts; `None` if it depends on the
+    /// value.
     pub(crate) fn half_counts(&self, count: u32) -> Option<u32> {
         let Curve::Same(factors) = &self.curve else { return None };
         let Quantity::Exact { digits, exponent } = factors.span(1)? else { return None };
@@ -88,7 +89,7 @@ impl Scale {
         u32::try_from(halves).ok()
     }
 
-    /// The raw value that comes nearest to a number; none if the number is outside what the sensor can measure.
+    /// Returns the raw value nearest to a number; `None` if the number is outside the range of the sensor.
     pub(crate) fn raw(&self, number: i32) -> Option<u8> {
         let numbers = || (0..=u8::MAX).filter_map(|raw| Some((raw, self.number(raw)?)));
         let (least, most) = (numbers().map(|(_, n)| n).min()?, numbers().map(|(_, n)| n).max()?);
@@ -99,7 +100,8 @@ impl Scale {
     }
 }
 
-/// A quantity in units of a power of ten, rounded to the nearest; none if 32 bits do not hold it.
+/// Returns a quantity in units of a power of ten, rounded to the nearest integer; `None` if it does not fit
+/// into 32 bits.
 fn whole(quantity: Quantity, exponent: i32) -> Option<i32> {
     match quantity {
         Quantity::Exact { digits, exponent: from } => {
@@ -116,13 +118,13 @@ fn whole(quantity: Quantity, exponent: i32) -> Option<i32> {
         Quantity::Rounded(value) => {
             let scaled = (value / 10_f64.powi(exponent)).round();
             let holds = scaled.abs() <= f64::from(i32::MAX);
-            #[allow(clippy::cast_possible_truncation)] // It was rounded, and 32 bits hold it.
+            #[allow(clippy::cast_possible_truncation)] // The value is rounded and fits into 32 bits.
             holds.then_some(scaled as i32)
         }
     }
 }
 
-/// Of ten: more than any sensor needs.
+/// Maximum exponent that is tried, base 10; no sensor needs more.
 const MOST_POWERS: i32 = 40;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! The event logs of all controllers as events to which clients subscribe, and pull (Windows: hardware events).
+//! Event logs of all controllers as events for subscriptions with pull delivery (Windows: hardware events).
 //!
-//! An item is a LogRecord of `root/hardware`, as an enumeration of that class gives it.
+//! An item is a LogRecord of `root/hardware`, in the same form as in an enumeration of that class.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -18,19 +18,19 @@ use crate::controller::{Controller, Logged};
 use crate::question::Question;
 use crate::{Hardware, HardwareError, rows};
 
-/// The event logs as a resource: it can be subscribed to, and nothing else.
+/// Event logs as a resource that supports only subscriptions.
 #[derive(Clone, Debug)]
 pub struct EventLogs(Hardware);
 
 impl EventLogs {
-    /// What it answers for.
+    /// Resource of this plug-in.
     pub const RESOURCES: [Resource; 1] = [Resource {
         uri: "http://schemas.microsoft.com/wbem/wsman/1/logrecord/sel",
         with_children: false,
         kind: ResourceKind::Instances,
     }];
 
-    /// Those of the controllers that the provider asks, in the same sessions.
+    /// Creates the resource for the controllers of a provider; it uses the same sessions.
     #[must_use]
     pub fn new(hardware: Hardware) -> Self {
         Self(hardware)
@@ -52,7 +52,7 @@ impl EventLogs {
             ));
         }
         let mut followed = Followed::new(self.0.clone()).map_err(|error| broken(&error))?;
-        // What is there already is no event.
+        // Records that already exist are not delivered as events.
         followed.look().await;
         Ok(Answer::items(followed))
     }
@@ -68,21 +68,21 @@ impl Plugin for EventLogs {
     }
 }
 
-/// Logs, as far as somebody has read them.
+/// Logs with their read positions.
 struct Followed {
     hardware: Hardware,
     question: Question,
     writer: Writer,
-    /// What was in each log when it was read last.
+    /// Content of each log when it was last read.
     seen: HashMap<Arc<str>, Arc<Vec<Logged>>>,
     waiting: VecDeque<Item>,
     /// Logs that are being read.
     reading: JoinSet<Read>,
-    /// When they are read next.
+    /// Time of the next reading.
     due: Instant,
 }
 
-/// A controller, and what is in its log; none if it could not be read.
+/// A controller and the content of its log; `None` if it could not be read.
 type Read = (Arc<Controller>, Option<Arc<Vec<Logged>>>);
 
 impl Followed {
@@ -95,13 +95,13 @@ impl Followed {
         Ok(Self { hardware, question, writer, seen: HashMap::new(), waiting: VecDeque::new(), reading, due })
     }
 
-    /// Reads on in all logs.
+    /// Reads the new records of all logs.
     async fn look(&mut self) {
         self.begin();
         while self.read_one().await {}
     }
 
-    /// Begins to read on in all logs at the same time; one that cannot be read is read later.
+    /// Starts to read all logs in parallel; a log that cannot be read is read again later.
     fn begin(&mut self) {
         self.due = Instant::now() + EVERY;
         let controllers = match self.hardware.controllers() {
@@ -119,7 +119,7 @@ impl Followed {
         }
     }
 
-    /// Waits for one of those that are being read; none if no one is.
+    /// Waits for one of the logs being read. Returns `false` if none is.
     async fn read_one(&mut self) -> bool {
         let Some(read) = self.reading.join_next().await else { return false };
         if let Ok((controller, Some(log))) = read {
@@ -128,10 +128,10 @@ impl Followed {
         true
     }
 
-    /// Keeps what is new in a log.
+    /// Queues the new records of a log.
     fn take(&mut self, controller: &Controller, log: Arc<Vec<Logged>>) {
         let before = self.seen.insert(controller.name().clone(), log.clone());
-        // Of a controller that was silent so far nobody knows what is new.
+        // For a controller that did not respond before, it is unknown which records are new.
         let Some(before) = before else { return };
         for logged in fresh(&before, &log) {
             match rows::log_record(controller.name(), &self.question, logged) {
@@ -157,7 +157,8 @@ impl Items for Followed {
                 if let Some(item) = self.waiting.pop_front() {
                     return Some(Ok(item));
                 }
-                // Whoever asks for a shorter time than all of this takes drops it and asks again: it goes on then.
+                // Cancel-safe: a caller with a shorter timeout drops the future and calls again; reading
+                // continues.
                 if !self.read_one().await {
                     tokio::time::sleep_until(self.due.into()).await;
                     self.begin();
@@ -167,7 +168,7 @@ impl Items for Followed {
     }
 }
 
-/// The records of a log that were not in it before: all of them if it was cleared.
+/// Returns the records of a log that were not in it before: all of them if it was cleared.
 fn fresh<'l>(before: &[Logged], now: &'l [Logged]) -> &'l [Logged] {
     let goes_on = match before.last() {
         None => true,
@@ -180,11 +181,11 @@ fn broken(error: &HardwareError) -> Fault {
     Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, error.to_string())
 }
 
-/// How often logs are looked at while somebody waits: one answer from each controller, if nothing is new.
+/// Interval at which logs are polled while a client waits: one request to each controller if nothing is new.
 const EVERY: Duration = Duration::from_secs(2);
-/// For one log.
+/// Time limit for reading one log.
 const LIMIT: Duration = Duration::from_secs(30);
-/// Of those who do not pull the oldest are lost.
+/// Maximum number of queued records; beyond it the oldest are dropped.
 const MOST_WAITING: usize = 65_536;
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! Units of IPMI as those of CIM (CIM_NumericSensor.BaseUnits), with a power of ten where CIM has one of several only.
+//! Conversion of IPMI units to CIM units (CIM_NumericSensor.BaseUnits), with a power of ten where CIM lacks
+//! the exact unit.
 
 use ipmi::proto::sdr::Units;
 
-/// The number of the unit, and the power of ten that it is multiplied with.
+/// Returns the number of the unit and the exponent, base 10, by which readings are scaled.
 pub(crate) fn of(units: &Units) -> (u16, i32) {
     if units.is_percentage {
         return (PERCENTAGE, 0);

@@ -1,4 +1,4 @@
-//! Users, groups, and who is signed in.
+//! Users, groups and logon sessions.
 
 mod database;
 mod group;
@@ -16,7 +16,7 @@ pub(crate) use database::User;
 use crate::Machine;
 use crate::table::{Binding, bind};
 
-/// Everything about accounts.
+/// Returns the tables of accounts.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![
         bind(machine, user::UserAccount),

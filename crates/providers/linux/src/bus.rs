@@ -1,4 +1,4 @@
-//! The system bus, for providers whose calls run on threads that may wait.
+//! D-Bus system bus, for providers whose calls run on threads that may block.
 
 mod line;
 
@@ -19,27 +19,27 @@ use zbus::{Connection, DBusError as _, Message, OwnedVariant, Variant, connectio
 
 pub(crate) use line::Line;
 
-/// The bus of a machine; connected to when it is first needed, and again when the connection is lost.
+/// System bus of a machine. Connects on first use, and again after the connection is lost.
 #[derive(Debug)]
 pub(crate) struct Bus {
     address: Address,
-    /// How long an answer may take.
+    /// Time limit of a call.
     patience: Duration,
     connection: Mutex<Option<Connection>>,
 }
 
-/// Where the bus is.
+/// Address of the bus.
 #[derive(Debug)]
 pub(crate) enum Address {
-    /// Where the system bus is, or what `DBUS_SYSTEM_BUS_ADDRESS` says.
+    /// Default address of the system bus, or `DBUS_SYSTEM_BUS_ADDRESS`.
     System,
-    /// At an address as D-Bus writes them.
+    /// Address in D-Bus notation.
     At(String),
-    /// There is none.
+    /// No bus.
     Nowhere,
 }
 
-/// A service on the bus, by one of its objects.
+/// An object of a service on the bus.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Object<'a> {
     pub(crate) service: &'a str,
@@ -47,27 +47,27 @@ pub(crate) struct Object<'a> {
     pub(crate) interface: &'a str,
 }
 
-/// The properties of an object.
+/// Properties of an object.
 #[derive(Debug)]
 pub(crate) struct Properties(HashMap<String, OwnedVariant>);
 
-/// Why a service on the bus did not do something.
+/// Error of a call to a service on the bus.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BusError {
-    /// There is no bus, or nobody on it who does such things.
+    /// There is no bus, or the service is not on it.
     #[error("{0} is not on the bus of this machine")]
     Absent(String),
-    /// It refused.
+    /// The service rejected the call.
     #[error("{message}")]
     Refused {
-        /// The name of the error, such as `org.freedesktop.DBus.Error.AccessDenied`.
+        /// Name of the error, such as `org.freedesktop.DBus.Error.AccessDenied`.
         name: String,
         message: String,
     },
-    /// It did not answer in time.
+    /// The service did not respond in time.
     #[error("{0} did not answer in time")]
     Silent(String),
-    /// What it said is no answer to what was asked.
+    /// The response has an unexpected form.
     #[error("the answer of {0} cannot be understood")]
     Unintelligible(String),
 }
@@ -77,17 +77,18 @@ impl Bus {
         Self { address, patience: LONGEST_CALL, connection: Mutex::new(None) }
     }
 
-    /// The same bus, which is waited for so long.
+    /// Sets the time limit of calls.
     #[cfg(test)]
     pub(crate) fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
-    /// A connection for many questions to a service of the machine: to its own socket, where that is known and this
-    /// user is let in, or else to the bus; none if there is neither on a socket of this machine.
+    /// Opens a connection for many requests to a service: to the service's own socket if this user may
+    /// connect to it, otherwise to the bus. `None` if neither is a local socket that accepts the connection.
     ///
     /// # Errors
-    /// [`io::ErrorKind::TimedOut`] if the first that is there is silent: of a service that is, the bus tells no more.
+    /// [`io::ErrorKind::TimedOut`] if the first existing socket does not respond; the bus could not reach the
+    /// service either.
     pub(crate) fn line(&self, own: &Path) -> io::Result<Option<Line>> {
         let unless_silent = |line: io::Result<Line>| match line {
             Err(error) if error.kind() != io::ErrorKind::TimedOut => Ok(None),
@@ -106,7 +107,7 @@ impl Bus {
         }
     }
 
-    /// The socket of the bus, if it is one of this machine.
+    /// Returns the socket of the bus, if it is a local one.
     fn place(&self) -> Option<SocketAddrUnix> {
         let address = match &self.address {
             Address::System => zbus::Address::system(),
@@ -122,10 +123,10 @@ impl Bus {
         }
     }
 
-    /// Waits for something that is asked of the bus.
+    /// Runs a request on the bus and waits for the response.
     ///
     /// # Errors
-    /// [`BusError::Absent`] if there is no bus, and what `ask` gives.
+    /// [`BusError::Absent`] if there is no bus, and the errors of `ask`.
     pub(crate) fn wait<T, F>(&self, ask: impl FnOnce(Connection) -> F) -> Result<T, BusError>
     where
         F: Future<Output = Result<T, BusError>>,
@@ -134,7 +135,7 @@ impl Bus {
         runtime.block_on(async {
             let connection = self.connection().await?;
             let answer = ask(connection).await;
-            // Whoever restarts the bus gets a new connection at the next question.
+            // Drop the connection, so that the next request connects again after a restart of the bus.
             if matches!(answer, Err(BusError::Absent(_))) {
                 *self.connection.lock().await = None;
             }
@@ -142,7 +143,7 @@ impl Bus {
         })
     }
 
-    /// The connection, for those who do not wait on a thread.
+    /// Returns the connection, for callers that do not block a thread.
     ///
     /// # Errors
     /// [`BusError::Absent`] and [`BusError::Silent`].
@@ -167,7 +168,7 @@ impl Bus {
 }
 
 impl Object<'_> {
-    /// Calls a method.
+    /// Calls a method and returns the response message.
     pub(crate) async fn call<B>(&self, bus: &Connection, method: &str, body: &B) -> Result<Message, BusError>
     where
         B: Serialize + DynamicType,
@@ -178,10 +179,10 @@ impl Object<'_> {
             .map_err(|error| BusError::of(service, &error))
     }
 
-    /// A call of a method, for a [`Line`].
+    /// Returns the message of a method call, for a [`Line`].
     ///
     /// # Errors
-    /// If a name cannot be one.
+    /// If a name is not valid.
     pub(crate) fn question<B>(&self, method: &str, body: &B) -> zbus::Result<Message>
     where
         B: Serialize + DynamicType,
@@ -190,23 +191,23 @@ impl Object<'_> {
         Message::method_call(path, method).destination(service).interface(interface).build(body)
     }
 
-    /// The question for one property of an object, of whatever kind it is.
+    /// Returns the message that requests one property.
     ///
     /// # Errors
-    /// If the path of the object cannot be one.
+    /// If the object path is not valid.
     pub(crate) fn question_for(&self, (interface, name): (&str, &str)) -> zbus::Result<Message> {
         Object { interface: PROPERTIES, ..*self }.question("Get", &(interface, name))
     }
 
-    /// The question for all properties of the interface.
+    /// Returns the message that requests all properties of the interface.
     ///
     /// # Errors
-    /// If the path of the object cannot be one.
+    /// If the object path is not valid.
     pub(crate) fn question_for_all(&self) -> zbus::Result<Message> {
         Object { interface: PROPERTIES, ..*self }.question("GetAll", &(self.interface,))
     }
 
-    /// Calls a method and waits for what it gives.
+    /// Calls a method and decodes its result.
     pub(crate) async fn ask<B, T>(&self, bus: &Connection, method: &str, body: &B) -> Result<T, BusError>
     where
         B: Serialize + DynamicType,
@@ -216,21 +217,21 @@ impl Object<'_> {
         answer.body().deserialize().map_err(|_| BusError::Unintelligible(self.service.to_owned()))
     }
 
-    /// One property that is a text.
+    /// Reads a text property.
     pub(crate) async fn property(&self, bus: &Connection, name: &str) -> Result<String, BusError> {
         let object = Object { interface: PROPERTIES, ..*self };
         let value: OwnedVariant = object.ask(bus, "Get", &(self.interface, name)).await?;
         text_in(&value).map(str::to_owned).ok_or_else(|| BusError::Unintelligible(self.service.to_owned()))
     }
 
-    /// One property that is an array of texts.
+    /// Reads a property that is an array of texts.
     pub(crate) async fn texts(&self, bus: &Connection, name: &str) -> Result<Vec<String>, BusError> {
         let object = Object { interface: PROPERTIES, ..*self };
         let value: OwnedVariant = object.ask(bus, "Get", &(self.interface, name)).await?;
         Ok(Properties(HashMap::from([(name.to_owned(), value)])).texts(name))
     }
 
-    /// All properties of the interface.
+    /// Reads all properties of the interface.
     pub(crate) async fn properties(&self, bus: &Connection) -> Result<Properties, BusError> {
         let object = Object { interface: PROPERTIES, ..*self };
         object.ask(bus, "GetAll", &(self.interface,)).await.map(Properties)
@@ -244,12 +245,12 @@ impl From<HashMap<String, OwnedVariant>> for Properties {
 }
 
 impl Properties {
-    /// A text or the path of an object; `None` if there is none, or an empty one.
+    /// Returns a text or object path; `None` if the property is missing or empty.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         text_in(self.0.get(name)?)
     }
 
-    /// A number that is not negative.
+    /// Returns an unsigned number; `None` if the property is missing or of another type.
     pub(crate) fn number(&self, name: &str) -> Option<u64> {
         match **self.0.get(name)? {
             Variant::U8(number) => Some(number.into()),
@@ -266,7 +267,7 @@ impl Properties {
         self.0.get(name).is_some_and(|value| matches!(**value, Variant::Bool(true)))
     }
 
-    /// The elements of an array.
+    /// Returns the elements of an array; empty if the property is missing.
     pub(crate) fn list(&self, name: &str) -> &[Variant<'static>] {
         match self.0.get(name).map(|value| &**value) {
             Some(Variant::Array(array)) => array.inner(),
@@ -274,13 +275,13 @@ impl Properties {
         }
     }
 
-    /// The texts of an array.
+    /// Returns the texts of an array.
     pub(crate) fn texts(&self, name: &str) -> Vec<String> {
         self.list(name).iter().filter_map(text_in).map(str::to_owned).collect()
     }
 }
 
-/// A text or the path of an object; `None` for an empty one.
+/// Returns a text or object path; `None` if it is empty or of another type.
 pub(crate) fn text_in<'v>(value: &'v Variant<'_>) -> Option<&'v str> {
     let text = match value {
         Variant::Str(text) => text.as_str(),
@@ -322,14 +323,14 @@ impl BusError {
         }
     }
 
-    /// Whether it refused for want of rights.
+    /// Returns whether the call was rejected for lack of privileges.
     pub(crate) fn is_denied(&self) -> bool {
         matches!(self, Self::Refused { name, .. } if name.ends_with(".AccessDenied")
             || name.ends_with(".InteractiveAuthorizationRequired")
             || name.ends_with(".AuthFailed"))
     }
 
-    /// Whether there is nobody to ask.
+    /// Returns whether the service or the bus does not exist.
     pub(crate) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent(_))
     }
@@ -337,8 +338,8 @@ impl BusError {
 
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
-/// A service that takes longer than this does not answer, for those who ask it otherwise, too (sd_bus_call(3)): systemd
-/// says nothing while it reads all its files again, which takes it seconds where there are many.
+/// Time limit of a call, the default of other clients too (sd_bus_call(3)): systemd does not respond while it
+/// reloads its files, which may take seconds.
 const LONGEST_CALL: Duration = Duration::from_secs(25);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the administrator has chosen for the classes of this machine: `/etc/telarch/wmi.toml`.
+//! Settings of the administrator for the classes of this machine: `/etc/telarch/wmi.toml`.
 //!
 //! ```toml
 //! # Other names of disks, for scripts that ask for C:
@@ -12,25 +12,25 @@ use std::sync::Arc;
 use crate::Machine;
 use crate::reread::Reread;
 
-/// What is chosen.
+/// Settings of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Choices {
-    /// Other names of disks, with where these are mounted.
+    /// Alias names of disks, with their mount points.
     pub(crate) drive_aliases: Vec<(String, String)>,
     pub(crate) accounts: Accounts,
 }
 
-/// Whose users and groups are listed. One that is asked for by name is found in any case.
+/// Accounts to enumerate. An account requested by name is always found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Accounts {
-    /// Those in the files of the machine.
+    /// Accounts in the files of the machine.
     #[default]
     Files,
-    /// Those of every source that the machine knows (nsswitch.conf(5)): of a large directory they are many.
+    /// Accounts of all sources in nsswitch.conf(5); in a large directory these may be many.
     All,
 }
 
-/// What the file says; it is read again when it has changed.
+/// Content of the file, read again when it has changed.
 #[derive(Debug, Default)]
 pub(crate) struct Chosen(Reread<Choices>);
 
@@ -40,7 +40,7 @@ impl Chosen {
     }
 }
 
-/// Reads the file; what is wrong in it is told to the log and chooses nothing.
+/// Reads the file. An invalid file is logged, and the defaults apply.
 fn read(machine: &Machine) -> Choices {
     let read = || parse(&machine.text(FILE).map_err(|error| error.to_string())?);
     read().unwrap_or_else(|error| {

@@ -1,11 +1,11 @@
-//! Command lines as people write them.
+//! Splitting and joining command lines.
 
 use std::borrow::Cow;
 
-/// The words of a command line, as POSIX quotes them, without anything a shell would expand (POSIX, Shell Command
+/// Splits a command line into words with POSIX quoting, but without any expansion (POSIX, Shell Command
 /// Language 2.2).
 ///
-/// `None` if a quotation does not end.
+/// `None` if a quotation is not closed.
 #[must_use]
 pub fn words(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
@@ -44,10 +44,10 @@ pub fn words(text: &str) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// The arguments of a process, each with a NUL behind it, as a line that [`words`] takes apart again; `None` if it has
-/// none.
+/// Joins the arguments of a process, each terminated by NUL, to a line that [`words`] splits into the same
+/// words; `None` for empty arguments.
 ///
-/// Some programs write a title in place of their arguments; it stands alone and is not quoted.
+/// Some programs replace their arguments by a title; a single text without NUL is returned without quotes.
 pub(crate) fn joined(arguments: &str) -> Option<String> {
     let arguments = arguments.trim_end_matches('\0');
     if arguments.is_empty() {
@@ -60,7 +60,7 @@ pub(crate) fn joined(arguments: &str) -> Option<String> {
     Some(words.join(" "))
 }
 
-/// A word, in quotation marks if [`words`] would take it for something else.
+/// Returns a word, quoted if [`words`] would not return it unchanged.
 pub(crate) fn quoted(word: &str) -> Cow<'_, str> {
     let is_plain = |letter: char| !letter.is_ascii_whitespace() && !matches!(letter, '"' | '\'' | '\\');
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -78,7 +78,7 @@ pub(crate) fn quoted(word: &str) -> Cow<'_, str> {
     text.into()
 }
 
-/// For the fuzzer: see [`crate::oracle::command_line`].
+/// Checks [`words`] and [`joined`]; for [`crate::oracle::command_line`].
 pub(crate) fn oracle(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let arguments: Vec<String> = text.trim_end_matches('\0').split('\0').map(str::to_owned).collect();

@@ -1,4 +1,4 @@
-//! `Win32_SystemDevices`: all devices of the computer system, whichever class has them.
+//! `Win32_SystemDevices`: association of the computer system with all devices, of any class.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use wmi::{ProviderError, Scan};
 use crate::Machine;
 use crate::table::{Binding, Fill, Push, Table, bind, computer_system};
 
-/// The association of some devices among others.
+/// Returns the association table for those tables whose classes are devices.
 pub(crate) fn binding(machine: &Arc<Machine>, all: &[Arc<dyn Binding>]) -> Arc<dyn Binding> {
     let is_device = |binding: &&Arc<dyn Binding>| {
         binding.classes().into_iter().any(|(namespace, name)| {
@@ -38,7 +38,7 @@ impl Table for SystemDevices {
     fn rows(&self, _: &Arc<Machine>, scan: &Scan, push: &mut Push<'_, Value>) -> Result<(), ProviderError> {
         for devices in &self.devices {
             match devices.paths(scan, push) {
-                // Those of one class that do not tell do not hide the others.
+                // A class that fails does not hide the devices of other classes.
                 Err(error @ ProviderError::Failed { .. }) => {
                     tracing::debug!(%error, "Some devices are not told of");
                 }

@@ -1,20 +1,20 @@
-//! Events that Linux tells of by itself.
+//! Events reported by Linux.
 //!
-//! | Class | Where from |
+//! | Class | Source |
 //! |---|---|
-//! | `Win32_ProcessStartTrace`, `Win32_ProcessStopTrace` | the connector of processes, for whoever may listen to it; otherwise `/proc`, looked at twice a second |
+//! | `Win32_ProcessStartTrace`, `Win32_ProcessStopTrace` | process connector (netlink), if this process may listen to it; otherwise `/proc`, polled twice a second |
 //! | `Win32_ComputerShutdownEvent` | a signal of logind, before the machine stops |
-//! | changes of `Win32_Service` | signals of systemd, which say when to look |
-//! | `Win32_VolumeChangeEvent` | `/proc/self/mountinfo`, which wakes up whoever waits for it; it also says when to look at logical disks that come and go |
-//! | `Win32_DeviceChangeEvent`, `Win32_SystemConfigurationChangeEvent` | what the kernel says of devices (netlink), before udev repeats it |
-//! | disks, partitions, volumes and devices of buses that come or go | what the kernel and udev say of devices, which says when to look |
+//! | changes of `Win32_Service` | signals of systemd, which trigger a comparison |
+//! | `Win32_VolumeChangeEvent` | poll notifications of `/proc/self/mountinfo`, which also trigger a comparison of logical disks |
+//! | `Win32_DeviceChangeEvent`, `Win32_SystemConfigurationChangeEvent` | device events of the kernel (netlink), before udev repeats them |
+//! | creation and deletion of disks, partitions, volumes and bus devices | device events of the kernel and udev, which trigger a comparison |
 //! | changes of `Win32_NetworkAdapter` and its configuration | links, addresses and routes (netlink), and `/etc/resolv.conf` (inotify) |
 //! | changes of `Win32_UserAccount`, `Win32_Group`, `Win32_GroupUser` | `/etc/passwd`, `/etc/group` and `/etc/shadow` (inotify) |
 //! | new records of `Win32_NTLogEvent` | journalctl, which follows the journal (`log`) |
-//! | changes of keys and values | the files that the registry is read from (`registry`) |
-//! | changes of `Win32_LocalTime` and `Win32_UTCTime` | every second, as it begins |
+//! | changes of keys and values | the files from which the registry is read (`registry`) |
+//! | changes of `Win32_LocalTime` and `Win32_UTCTime` | a timer at each full second |
 //!
-//! Nothing listens, and nothing wakes up, while nobody has subscribed.
+//! Without subscriptions nothing listens and no timer runs.
 
 mod clock;
 mod connector;
@@ -47,7 +47,7 @@ use processes::{Kind, ProcessTrace};
 use signals::Shutdown;
 pub(crate) use signals::UnitChanges;
 
-/// Tells of the events of a machine.
+/// Provider of the event classes of a machine.
 pub(crate) struct Events {
     machine: Arc<Machine>,
 }
@@ -72,7 +72,7 @@ impl Provider for Events {
     }
 
     fn enumerate(&self, _scan: &Scan, _rows: &mut Sink<'_>) -> Result<(), ProviderError> {
-        // Events are subscribed to; what has been is not kept.
+        // Events can only be subscribed to; past events are not stored.
         Err(ProviderError::NotCapable)
     }
 
@@ -93,7 +93,7 @@ impl Provider for Events {
     }
 }
 
-/// An instance with the values that there are.
+/// Returns an instance with these values.
 fn instance(
     class: &Arc<cim::Class>,
     values: impl IntoIterator<Item = (&'static str, cim::Value)>,

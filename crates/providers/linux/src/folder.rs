@@ -1,4 +1,4 @@
-//! Folders of `/proc` that stay open.
+//! Open directories of `/proc`.
 
 use std::ffi::CStr;
 use std::io;
@@ -13,9 +13,9 @@ use rustix::io::Errno;
 
 use crate::Machine;
 
-/// An open folder.
+/// An open directory.
 ///
-/// Of `/proc` it is that of one process as long as it is open, even if its number is given to another.
+/// An open `/proc/PID` directory keeps referring to the same process even if the PID is reused.
 #[derive(Debug)]
 pub(crate) struct Folder {
     descriptor: OwnedFd,
@@ -27,7 +27,7 @@ impl Folder {
         Self::below(CWD, path, opened)
     }
 
-    /// A folder in it.
+    /// Opens a directory below it.
     pub(crate) fn folder(&self, name: &str) -> io::Result<Self> {
         Self::below(self.descriptor.as_fd(), name, &self.opened)
     }
@@ -43,11 +43,11 @@ impl Folder {
         Ok(Self { descriptor, opened: Arc::clone(opened) })
     }
 
-    /// What `look` makes of what is in a file, up to [`Machine::MAX_FILE`].
+    /// Passes the content of a file, up to [`Machine::MAX_FILE`], to `look` and returns its result.
     ///
-    /// It must be one of which the kernel gives as much as is asked for, until there is no more, as all those of
-    /// numbers and names do that are written anew for each reader: less than that is its end, and the kernel is not
-    /// asked again.
+    /// The file must be one from which the kernel returns as many bytes as requested until its end, as it
+    /// does for generated files with numbers and names. A shorter read is treated as the end, and the kernel
+    /// is not called again.
     pub(crate) fn read<T>(&self, name: &str, look: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
         self.read_up_to(name, usize::try_from(Machine::MAX_FILE).unwrap_or(usize::MAX), look)
     }
@@ -73,33 +73,33 @@ impl Folder {
         }
     }
 
-    /// What is in such a file as text, with U+FFFD for what is not UTF-8.
+    /// Returns the content of such a file as text, with U+FFFD for invalid UTF-8.
     pub(crate) fn text(&self, name: &str) -> io::Result<String> {
         self.read(name, text)
     }
 
-    /// The same, up to so many octets.
+    /// Returns the content of such a file as text, up to `most` bytes.
     pub(crate) fn text_up_to(&self, name: &str, most: usize) -> io::Result<String> {
         self.read_up_to(name, most, text)
     }
 
-    /// Where a link leads.
+    /// Returns the target of a symbolic link.
     pub(crate) fn link(&self, name: &str) -> io::Result<String> {
         self.opened.fetch_add(1, Ordering::Relaxed);
-        // The kernel tells no longer ones (path_resolution(7)).
+        // The kernel does not return longer targets (path_resolution(7)).
         let mut target = [const { MaybeUninit::uninit() }; PIECE];
         let (target, _) = rustix::fs::readlinkat_raw(&self.descriptor, name, &mut target)?;
         Ok(text(target))
     }
 
-    /// The size of something in it, as the kernel tells it.
+    /// Returns the size of an entry, as reported by the kernel.
     pub(crate) fn size(&self, name: &str) -> io::Result<u64> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         let status = rustix::fs::statat(&self.descriptor, name, rustix::fs::AtFlags::empty())?;
         Ok(status.st_size.try_into().unwrap_or_default())
     }
 
-    /// Goes through the names in a folder in it, in no order.
+    /// Calls `each` for the names in a subdirectory, in no particular order.
     pub(crate) fn each_name(&self, name: &str, mut each: impl FnMut(&CStr)) -> io::Result<()> {
         let folder = self.open_at(name, OFlags::RDONLY | OFlags::DIRECTORY)?;
         let mut piece = [const { MaybeUninit::uninit() }; NAMES];
@@ -119,18 +119,18 @@ impl Folder {
     }
 }
 
-/// What most files of a process fit into, and less than the stack has room for.
+/// Buffer size in bytes that most files of a process fit into.
 const PIECE: usize = 4096;
 
-/// Names of some hundred processes.
+/// Buffer size in bytes for the names of some hundred processes.
 const NAMES: usize = 16_384;
 
-/// Octets as text, with U+FFFD for what is not UTF-8.
+/// Decodes UTF-8, with U+FFFD for invalid bytes.
 fn text(octets: &[u8]) -> String {
     String::from_utf8_lossy(octets).into_owned()
 }
 
-/// The same of octets that are not needed any more.
+/// Decodes UTF-8, with U+FFFD for invalid bytes, and reuses the buffer if possible.
 pub(crate) fn into_text(octets: Vec<u8>) -> String {
     String::from_utf8(octets).unwrap_or_else(|error| text(error.as_bytes()))
 }

@@ -1,4 +1,4 @@
-//! What is mounted at the start, and what is checked before (fstab(5)).
+//! File systems mounted and checked at boot (fstab(5)).
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,16 +6,16 @@ use std::io::{self, Write as _};
 
 use crate::Machine;
 
-/// A line that mounts something.
+/// A line of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// What, as the file has it: a device, `UUID=…`, `LABEL=…` or `server:/export`.
+    /// Source, as written in the file: a device, `UUID=…`, `LABEL=…` or `server:/export`.
     pub(crate) source: String,
-    /// Where.
+    /// Mount point.
     pub(crate) place: String,
 }
 
-/// All lines that mount something.
+/// Returns all entries.
 pub(crate) fn entries(machine: &Machine) -> Vec<Entry> {
     let text = machine.text("etc/fstab").unwrap_or_default();
     let entry = |line: &str| {
@@ -25,15 +25,15 @@ pub(crate) fn entries(machine: &Machine) -> Vec<Entry> {
     text.lines().filter_map(entry).collect()
 }
 
-/// The lines that mount something, found by what they mount.
+/// Entries, indexed by their sources.
 pub(crate) struct Fstab {
     entries: Vec<Entry>,
-    /// The first line of each source.
+    /// Index of the first entry of each source.
     first: HashMap<String, usize>,
 }
 
 impl Fstab {
-    /// That of a machine.
+    /// Reads the file of a machine.
     pub(crate) fn of(machine: &Machine) -> Self {
         let entries = entries(machine);
         let mut first = HashMap::new();
@@ -43,13 +43,13 @@ impl Fstab {
         Self { entries, first }
     }
 
-    /// The first line that mounts what has one of some names: a device, `UUID=…`, `LABEL=…` or `server:/export`.
+    /// Returns the first entry with one of these sources: a device, `UUID=…`, `LABEL=…` or `server:/export`.
     pub(crate) fn first_of<'n>(&self, names: impl Iterator<Item = &'n str>) -> Option<&Entry> {
         let number = names.filter_map(|name| self.first.get(name)).min()?;
         self.entries.get(*number)
     }
 
-    /// The same name for all ways to write it.
+    /// Returns the canonical form of a source, which may be written in several ways.
     fn name(source: &str) -> String {
         if let Some(uuid) = source.strip_prefix("/dev/disk/by-uuid/") {
             return format!("UUID={uuid}");
@@ -61,10 +61,10 @@ impl Fstab {
     }
 }
 
-/// Gives the line of a place another number of the pass in which it is checked; without such a line nothing is done.
+/// Changes the fsck pass number of the entry with this mount point. Does nothing if there is no such entry.
 ///
 /// # Errors
-/// What the kernel says.
+/// Errors of the operating system.
 pub(crate) fn set_pass(machine: &Machine, place: &str, pass: impl Fn(u32) -> u32) -> io::Result<()> {
     let text = machine.text("etc/fstab")?;
     let changed: Vec<String> = text.lines().map(|line| with_pass(line, place, &pass)).collect();
@@ -100,7 +100,7 @@ fn with_pass(line: &str, place: &str, pass: impl Fn(u32) -> u32) -> String {
     fields.join("\t")
 }
 
-/// The fields of a line; `None` for one without any.
+/// Returns the fields of a line; `None` for an empty line or a comment.
 fn fields(line: &str) -> Option<impl Iterator<Item = &str>> {
     let line = line.trim();
     (!line.is_empty() && !line.starts_with('#')).then(|| line.split_whitespace())

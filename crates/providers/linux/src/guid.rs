@@ -1,12 +1,12 @@
-//! Identities that stay the same because they are computed of what stays the same.
+//! GUIDs derived from stable properties.
 
 use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-/// The identity that belongs to some texts, in the form of Windows: in braces, in capitals.
+/// Returns the GUID derived from some texts, in Windows notation: upper case, in braces.
 ///
-/// Version 8 and the variant are those that RFC 9562 has for identities that others have computed.
+/// Version 8 and variant as RFC 9562 defines for custom GUIDs.
 pub(crate) fn of(texts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for text in texts {
@@ -23,7 +23,7 @@ pub(crate) fn of(texts: &[&str]) -> String {
             8 => octet & 0x3F | 0x80,
             _ => *octet,
         };
-        // Writing to a String cannot fail.
+        // Writing to a `String` does not fail.
         let _ = write!(guid, "{octet:02X}");
     }
     guid + "}"

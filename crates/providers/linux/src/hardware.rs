@@ -1,4 +1,4 @@
-//! What the machine is made of: what its firmware says of it, and the devices that the kernel has found.
+//! Hardware of the machine: firmware tables, and devices found by the kernel.
 
 mod board;
 mod controller;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use crate::Machine;
 use crate::table::{Binding, bind};
 
-/// Everything about hardware.
+/// Returns the tables of hardware classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![
         bind(machine, firmware::Bios),

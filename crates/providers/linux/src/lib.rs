@@ -1,32 +1,32 @@
-//! The instances of a Linux machine, from where Linux keeps them.
+//! WMI classes of a Linux machine, read from the kernel, from files and from system services.
 //!
-//! Each class is a table (`table::Table`): columns with what fills them, and rows with what they are filled from.
-//! A row reads a source of the kernel when the first column that needs it is wanted, and never otherwise.
-//! What Linux does not know is NULL.
+//! Each class is a table (`table::Table`): columns with the functions that fill them, and rows with the data
+//! these functions need. A row reads a source when the first requested column needs it, and not otherwise.
+//! Values unknown on Linux are NULL.
 //!
-//! | Classes | Where |
+//! | Classes | Module |
 //! |---|---|
-//! | the operating system | `system` |
-//! | processes and their threads | `process` |
+//! | operating system | `system` |
+//! | processes and threads | `process` |
 //! | services | `service` |
 //! | disks, volumes, files | `storage` |
 //! | logs | `log` |
-//! | adapters, addresses, routes | `network` |
+//! | network adapters, addresses, routes | `network` |
 //! | firmware, devices, sensors | `hardware` |
 //! | users, groups, sessions | `account` |
-//! | packages and their updates | `software` |
+//! | packages and updates | `software` |
 //! | performance counters | `performance` |
-//! | what Windows has no classes for | `native` |
-//! | the registry | `registry` |
-//! | jobs, and what is started at sign-in | `schedule` |
-//! | descriptors, and those of files | `security` |
-//! | what is shared with other machines | `share` |
-//! | printers and their jobs | `printing` |
-//! | those that SCOM asks UNIX for | `scx` |
+//! | classes without counterpart on Windows | `native` |
+//! | registry | `registry` |
+//! | scheduled jobs and startup commands | `schedule` |
+//! | security descriptors, also of files | `security` |
+//! | shares | `share` |
+//! | printers and print jobs | `printing` |
+//! | classes that SCOM requests from UNIX machines | `scx` |
 //! | events | `events` |
 //!
-//! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
-//! decides of the user in whose process this runs.
+//! Not part of this crate: queries, keys and limits, which belong to the engine; and access control, which
+//! the kernel enforces for the user of this process.
 
 mod account;
 mod bus;
@@ -76,7 +76,7 @@ pub use machine::Machine;
 
 use table::Binding;
 
-/// Who serves the classes of a machine.
+/// Returns the providers of all classes of a machine.
 #[must_use]
 pub fn providers(machine: &Arc<Machine>) -> Vec<Arc<dyn wmi::Provider>> {
     let tables = bindings(machine).into_iter().map(|binding| binding as Arc<dyn wmi::Provider>);

@@ -1,14 +1,14 @@
-//! Lines of a text that comes in pieces, of which only one is kept at a time.
+//! Line splitter for text that arrives in pieces; stores at most one line.
 
 use std::io::{self, Read};
 
-/// How many octets a line may have; a longer one is left out.
+/// Maximum length of a line in bytes; longer lines are skipped.
 const LONGEST: usize = 4 << 20;
 
-/// Gives each line to somebody when it is whole.
+/// Calls a function for each complete line.
 pub(crate) struct Lines<F: FnMut(&str)> {
     each: F,
-    /// What has come of a line.
+    /// Incomplete last line.
     begun: Vec<u8>,
     is_too_long: bool,
     left_out: u64,
@@ -19,7 +19,7 @@ impl<F: FnMut(&str)> Lines<F> {
         Self { each, begun: Vec::new(), is_too_long: false, left_out: 0 }
     }
 
-    /// Takes the next piece.
+    /// Processes the next piece.
     pub(crate) fn take(&mut self, piece: &[u8]) {
         let mut rest = piece;
         while let Some(end) = rest.iter().position(|octet| *octet == b'\n') {
@@ -31,7 +31,7 @@ impl<F: FnMut(&str)> Lines<F> {
         self.begin(rest);
     }
 
-    /// Gives the last line, even if nothing ends it, and tells how many were left out.
+    /// Processes an unterminated last line, and returns the number of skipped lines.
     pub(crate) fn end(mut self) -> u64 {
         if !self.begun.is_empty() || self.is_too_long {
             self.give();
@@ -56,10 +56,10 @@ impl<F: FnMut(&str)> Lines<F> {
     }
 }
 
-/// Gives each line of what is read to somebody, and tells how many were too long and left out.
+/// Calls `each` for every line of a reader. Returns the number of lines skipped because they were too long.
 ///
 /// # Errors
-/// What kept it from being read.
+/// Errors of the reader.
 pub(crate) fn each_line(mut from: impl Read, each: impl FnMut(&str)) -> io::Result<u64> {
     let mut lines = Lines::new(each);
     let mut piece = vec![0; 64 << 10];

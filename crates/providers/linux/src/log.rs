@@ -1,9 +1,9 @@
-//! The logs of Windows, as parts of the journal.
+//! Windows logs, as parts of the journal.
 //!
 //! | Log | Records |
 //! |---|---|
-//! | `Security` | of the facilities `auth` and `authpriv`, and of the kernel's audit |
-//! | `System` | of the kernel, and of the facility `daemon` |
+//! | `Security` | facilities `auth` and `authpriv`, and audit records of the kernel |
+//! | `System` | the kernel, and facility `daemon` |
 //! | `Application` | all others |
 
 mod event;
@@ -17,12 +17,12 @@ use std::sync::Arc;
 use crate::Machine;
 use crate::table::{Binding, bind};
 
-/// The classes of logs.
+/// Returns the tables of log classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![bind(machine, event::NtLogEvent), bind(machine, file::NtEventlogFile)]
 }
 
-/// One of the logs.
+/// A log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Log {
     Application,

@@ -1,4 +1,4 @@
-//! Where the files of a machine are, and what all classes ask of it.
+//! Access to the files of a machine, and data shared by all classes.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -23,7 +23,7 @@ use crate::masquerade::{Masquerade, Texts};
 use crate::mounts::{Mount, MountTable};
 use crate::package::{Package, Packages};
 
-/// A machine: this one, or a tree of files that looks like one.
+/// A machine: this one, or a directory tree that imitates one.
 #[derive(Debug)]
 pub struct Machine {
     root: PathBuf,
@@ -41,16 +41,17 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// How many octets of a file are read; what the kernel tells is shorter.
+    /// Maximum number of bytes read from a file; files of the kernel are shorter.
     pub const MAX_FILE: u64 = 4 << 20;
 
-    /// This machine.
+    /// Returns this machine.
     #[must_use]
     pub fn this() -> Self {
         Self { bus: Bus::new(Address::System), ..Self::at("/") }
     }
 
-    /// A machine whose `/proc`, `/sys`, `/etc`, `/usr` and `/var` are below a folder, and which has no bus.
+    /// Returns a machine whose `/proc`, `/sys`, `/etc`, `/usr` and `/var` are below a directory, without a
+    /// bus.
     #[must_use]
     pub fn at(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
@@ -71,38 +72,38 @@ impl Machine {
         }
     }
 
-    /// The same machine, with other folders for what providers keep: of the machine, and of the user they run as.
+    /// Sets the directories in which providers store data: of the machine, and of the user they run as.
     #[must_use]
     pub fn keeping(self, state: impl Into<PathBuf>, user_state: Option<PathBuf>) -> Self {
         Self { state: state.into(), user_state, ..self }
     }
 
-    /// Where providers keep what is the machine's.
+    /// Returns the directory for data of the machine.
     #[must_use]
     pub fn state(&self) -> &Path {
         &self.state
     }
 
-    /// Where providers keep what is the user's they run as; `None` if nothing is kept.
+    /// Returns the directory for data of the user that this process runs as; `None` if nothing is stored.
     #[must_use]
     pub fn user_state(&self) -> Option<&Path> {
         self.user_state.as_deref()
     }
 
-    /// What is mounted and seen, in the order in which it was mounted; nothing if the kernel does not tell.
+    /// Returns the visible mounts in mount order; empty if the kernel does not report them.
     pub(crate) fn mounts(&self) -> Arc<[Mount]> {
         self.mounts.of(self)
     }
 
-    /// The installed packages.
+    /// Returns the installed packages.
     ///
     /// # Errors
-    /// What kept their database from being read.
+    /// The reason why the package database could not be read.
     pub(crate) fn packages(&self) -> io::Result<Arc<Vec<Package>>> {
         self.packages.of(self)
     }
 
-    /// How far the clocks are east of Greenwich now, in minutes.
+    /// Returns the current offset of local time from UTC in minutes.
     #[must_use]
     pub fn offset(&self) -> i16 {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -112,184 +113,186 @@ impl Machine {
         }
     }
 
-    /// The machine with another name for the disk that is mounted somewhere, for scripts that ask for `C:`.
+    /// Adds an alias for the disk mounted at `place`, for scripts that refer to `C:`.
     #[must_use]
     pub fn drive_alias(mut self, alias: impl Into<String>, place: impl Into<String>) -> Self {
         self.drive_aliases.push((alias.into(), place.into()));
         self
     }
 
-    /// Other names of disks, with where these are mounted.
+    /// Returns the aliases of disks, with their mount points.
     pub(crate) fn drive_aliases(&self) -> Vec<(String, String)> {
         [self.drive_aliases.as_slice(), self.choices().drive_aliases.as_slice()].concat()
     }
 
-    /// What the administrator has chosen.
+    /// Returns the settings of the administrator.
     pub(crate) fn choices(&self) -> Arc<Choices> {
         self.chosen.of(self)
     }
 
-    /// The machine with the SID below which its users and groups have theirs; without it they have none.
+    /// Sets the machine SID, from which the SIDs of users and groups are derived; without it they have none.
     #[must_use]
     pub fn with_sid(self, sid: DomainSid) -> Self {
         Self { sid: Some(sid), ..self }
     }
 
-    /// The SID below which its users and groups have theirs.
+    /// Returns the machine SID.
     pub(crate) fn sid(&self) -> Option<DomainSid> {
         self.sid
     }
 
-    /// The machine with the bus at an address, such as `unix:path=/run/dbus/system_bus_socket`.
+    /// Sets the address of the bus, such as `unix:path=/run/dbus/system_bus_socket`.
     #[must_use]
     pub fn with_bus(self, address: impl Into<String>) -> Self {
         Self { bus: Bus::new(Address::At(address.into())), ..self }
     }
 
-    /// The machine with a bus that is waited for so long.
+    /// Sets the time limit of bus calls.
     #[cfg(test)]
     pub(crate) fn with_patience(self, patience: std::time::Duration) -> Self {
         Self { bus: self.bus.with_patience(patience), ..self }
     }
 
-    /// What the administrator has given in place of texts of a class.
+    /// Returns the texts that the administrator has set for a class.
     pub(crate) fn texts(&self, class: &Name) -> Option<Arc<Texts>> {
         self.masquerade.of(self, class)
     }
 
-    /// The bus on which systemd and its kin are.
+    /// Returns the bus of systemd and other services.
     pub(crate) fn bus(&self) -> &Bus {
         &self.bus
     }
 
-    /// Whether it is the machine this runs on, and not a tree that looks like one.
+    /// Returns whether it is this machine, not a directory tree.
     pub(crate) fn is_this(&self) -> bool {
         self.root == Path::new("/")
     }
 
-    /// Where a file of the machine is; `path` may begin with a slash.
+    /// Returns the path of a file of the machine; `path` may begin with a slash.
     #[must_use]
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
         self.root.join(path.strip_prefix("/").unwrap_or(path))
     }
 
-    /// How many files and folders were opened so far.
+    /// Returns the number of files and directories opened so far.
     #[must_use]
     pub fn opened(&self) -> u64 {
         self.opened.load(Ordering::Relaxed)
     }
 
-    /// How many octets of whole files were read so far.
+    /// Returns the number of bytes read so far from whole files.
     #[must_use]
     pub fn octets_read(&self) -> u64 {
         self.octets_read.load(Ordering::Relaxed)
     }
 
-    /// What is in a file, up to [`Machine::MAX_FILE`].
+    /// Returns the content of a file, up to [`Machine::MAX_FILE`].
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Errors of the operating system.
     pub fn octets(&self, path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
         self.octets_up_to(path, Self::MAX_FILE)
     }
 
-    /// What is in a file, up to so many octets.
+    /// Returns the content of a file, up to `limit` bytes.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Errors of the operating system.
     pub fn octets_up_to(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
         self.read(&self.file(path)?, limit)
     }
 
-    /// A file, open for reading.
+    /// Opens a file for reading.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Errors of the operating system.
     pub(crate) fn file(&self, path: impl AsRef<Path>) -> io::Result<File> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         File::open(self.path(path))
     }
 
-    /// A file that stays open, and its text.
+    /// Opens a file and returns it together with its text.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Errors of the operating system.
     pub(crate) fn file_with_text(&self, path: impl AsRef<Path>) -> io::Result<(File, String)> {
         let file = self.file(path)?;
         let text = into_text(self.read(&file, Self::MAX_FILE)?);
         Ok((file, text))
     }
 
-    /// The same as text, with U+FFFD for what is not UTF-8.
+    /// Returns the content of a file as text, with U+FFFD for invalid UTF-8.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Errors of the operating system.
     pub fn text(&self, path: impl AsRef<Path>) -> io::Result<String> {
         self.octets(path).map(into_text)
     }
 
-    /// The text of a file in a folder where others than the machine's administrator may lay what they like: a pipe, on
-    /// which this would wait for ever, or a link to a device that begins to act when it is opened, or to a file of the
-    /// kernel that does so when it is read, as `/proc/kmsg` gives each message to one reader only.
+    /// Returns the text of a file in a directory writable by untrusted users. They could place there a pipe,
+    /// which would block forever, or a link to a device that acts when opened, or to a kernel file that acts
+    /// when read; `/proc/kmsg`, for example, returns each message to only one reader.
     ///
     /// # Errors
-    /// What the kernel says, [`io::ErrorKind::InvalidInput`] for what is no plain file, and
-    /// [`io::ErrorKind::WouldBlock`] for one that somebody holds on lease.
+    /// Errors of the operating system; [`io::ErrorKind::InvalidInput`] if it is not a regular file;
+    /// [`io::ErrorKind::WouldBlock`] if another process holds a lease on it.
     pub(crate) fn text_of_others(&self, path: impl AsRef<Path>) -> io::Result<String> {
         self.text_of_others_up_to(path, Self::MAX_FILE)
     }
 
-    /// The same, up to so many octets.
+    /// Returns the text of such a file, up to `limit` bytes.
     ///
     /// # Errors
-    /// As [`Machine::text_of_others`].
+    /// As for [`Machine::text_of_others`].
     pub(crate) fn text_of_others_up_to(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<String> {
         self.octets_of_others_up_to(path, limit).map(into_text)
     }
 
-    /// The octets of such a file.
+    /// Returns the bytes of such a file.
     ///
     /// # Errors
-    /// As [`Machine::text_of_others`].
+    /// As for [`Machine::text_of_others`].
     pub(crate) fn octets_of_others(&self, path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
         self.octets_of_others_up_to(path, Self::MAX_FILE)
     }
 
     fn octets_of_others_up_to(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
         let file = self.file_of_others(path)?;
-        // What a file of the kernel tells, wherever it may be, is no part of its length.
+        // Reading only up to the length protects against kernel files, whose content is not part of their
+        // length.
         let length = file.metadata()?.len();
         self.read(&file, limit.min(length))
     }
 
-    /// A plain file in such a folder, open for reading.
+    /// Opens a regular file in such a directory for reading.
     ///
     /// # Errors
-    /// As [`Machine::text_of_others`].
+    /// As for [`Machine::text_of_others`].
     pub(crate) fn file_of_others(&self, path: impl AsRef<Path>) -> io::Result<File> {
         self.opened.fetch_add(1, Ordering::Relaxed);
-        // This finds a file without opening it; what it is then cannot be exchanged any more.
+        // `O_PATH` finds the file without opening it; afterwards it cannot be replaced.
         let found = openat(CWD, self.path(path), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
         let is_of_kernel = u32::try_from(fstatfs(&found)?.f_type).is_ok_and(|kind| KERNEL.contains(&kind));
         if is_of_kernel || !FileType::from_raw_mode(fstat(&found)?.st_mode).is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
         }
         let mut reading = File::options();
-        // Whoever owns it can hold it on lease, and would have this wait for up to a minute (fcntl(2), F_SETLEASE).
+        // The owner could hold a lease on the file, which would block the open for up to a minute (fcntl(2),
+        // F_SETLEASE).
         let reading = reading.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
         reading.open(format!("/proc/self/fd/{}", found.as_raw_fd()))
     }
 
     fn read(&self, file: &File, limit: u64) -> io::Result<Vec<u8>> {
-        // Without room to begin with, most files would be read in ten pieces.
+        // Without this capacity, most files would be read in ten pieces.
         let mut octets = Vec::with_capacity(4096);
         file.take(limit).read_to_end(&mut octets)?;
         self.octets_read.fetch_add(u64::try_from(octets.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
         Ok(octets)
     }
 
-    /// The one line of a file of `/sys` or `/proc/sys`; `None` if there is no such file, or nothing in it.
+    /// Returns the line of a file of `/sys` or `/proc/sys`; `None` if the file does not exist or is empty.
     #[must_use]
     pub fn line(&self, path: impl AsRef<Path>) -> Option<String> {
         let text = self.text(path).ok()?;
@@ -297,39 +300,40 @@ impl Machine {
         (!line.is_empty()).then(|| line.to_owned())
     }
 
-    /// The number in a file; `None` if there is none.
+    /// Returns the number in a file; `None` if there is no valid number.
     #[must_use]
     pub fn number<N: std::str::FromStr>(&self, path: impl AsRef<Path>) -> Option<N> {
         self.line(path)?.parse().ok()
     }
 
-    /// A folder whose files are read without looking it up again: what is in it stays that of the same process.
+    /// Opens a directory, whose files are then read without looking up its path again: they stay those of the
+    /// same process.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Errors of the operating system.
     pub(crate) fn folder(&self, path: impl AsRef<Path>) -> io::Result<Folder> {
         Folder::open(&self.path(path), &self.opened)
     }
 
-    /// The names in a folder, in no order.
+    /// Returns the names in a directory, in no particular order.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Errors of the operating system.
     pub fn names(&self, path: impl AsRef<Path>) -> io::Result<Vec<OsString>> {
         self.names_up_to(path, usize::MAX)
     }
 
-    /// Some of the names, no more than so many, in a folder that others fill.
+    /// Returns at most `most` names in a directory that others can fill.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Errors of the operating system.
     pub(crate) fn names_up_to(&self, path: impl AsRef<Path>, most: usize) -> io::Result<Vec<OsString>> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         let entries = fs::read_dir(self.path(path))?.take(most);
         Ok(entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect())
     }
 
-    /// The name of the machine without its domain.
+    /// Returns the host name without its domain.
     #[must_use]
     pub fn host_name(&self) -> String {
         let name = if self.is_this() {
@@ -340,7 +344,7 @@ impl Machine {
         name.split('.').next().unwrap_or_default().to_owned()
     }
 
-    /// The numbers of the kernel's release, without what a distribution has added.
+    /// Returns the kernel release without the suffix of the distribution.
     pub(crate) fn kernel_version(&self) -> Option<String> {
         let release = if self.is_this() {
             rustix::system::uname().release().to_string_lossy().into_owned()
@@ -352,39 +356,39 @@ impl Machine {
         (!numbers.is_empty()).then(|| numbers.to_owned())
     }
 
-    /// When the kernel was started, in seconds since 1970.
+    /// Returns the boot time, in seconds since 1970.
     pub(crate) fn boot_time(&self) -> Option<i64> {
         if let Some(second) = self.is_this().then(boot_second).flatten() {
             return Some(second);
         }
-        // To write it the kernel sums up the counters of all processors.
+        // Slower: to generate this file the kernel sums the counters of all processors.
         let text = self.text("proc/stat").ok()?;
         text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
     }
 
-    /// The user of a number, if the machine's own files have it.
+    /// Returns the user with this uid, if it is in the machine's own files.
     pub(crate) fn user(&self, uid: u32) -> Option<UnixUser> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         UnixUsers::below(&self.path("etc")).find_uid(uid).ok().flatten()
     }
 
-    /// The user of a name, if the machine's own files have it.
+    /// Returns the user with this name, if it is in the machine's own files.
     pub(crate) fn user_named(&self, name: &str) -> Option<UnixUser> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         UnixUsers::below(&self.path("etc")).find(name).ok().flatten()
     }
 
-    /// The SID of the user of a number.
+    /// Returns the SID of the user with this uid.
     pub(crate) fn user_sid(&self, uid: u32) -> Option<Sid> {
         self.sid.map(|machine| sddl::linux::user_sid(uid, machine))
     }
 
-    /// The SID of the group of a number.
+    /// Returns the SID of the group with this gid.
     pub(crate) fn group_sid(&self, gid: u32) -> Option<Sid> {
         self.sid.map(|machine| sddl::linux::group_sid(gid, machine))
     }
 
-    /// A point in time, as the clocks of the machine show it.
+    /// Returns a time with the machine's current offset from UTC.
     #[must_use]
     pub fn timestamp(&self, unix_micros: i64) -> Option<DateTime> {
         let offset = jiff::Timestamp::from_microsecond(unix_micros)
@@ -395,9 +399,9 @@ impl Machine {
     }
 }
 
-/// The file systems of the kernel, in which reading may do something (`linux/magic.h`): `proc`, `sysfs`, `debugfs`,
-/// `tracefs`, `securityfs`, `configfs`, `cgroup`, `cgroup2`, `bpf`, `pstore`, `efivarfs`, `selinuxfs`, `smackfs`,
-/// `binfmt_misc`, `fusectl`, `rpc_pipefs`, `nfsd` and `nsfs`.
+/// File systems of the kernel, in which reading may have effects (`linux/magic.h`): `proc`, `sysfs`,
+/// `debugfs`, `tracefs`, `securityfs`, `configfs`, `cgroup`, `cgroup2`, `bpf`, `pstore`, `efivarfs`,
+/// `selinuxfs`, `smackfs`, `binfmt_misc`, `fusectl`, `rpc_pipefs`, `nfsd` and `nsfs`.
 const KERNEL: [u32; 18] = [
     0x9fa0,
     0x6265_6572,
@@ -419,8 +423,8 @@ const KERNEL: [u32; 18] = [
     0x6e73_6673,
 ];
 
-/// The second in which the kernel was started, which is the difference of its clocks (`btime` of proc_stat(5)); `None`
-/// if it may be either of two.
+/// Returns the second of the boot, computed from the difference of two clocks (`btime` of proc_stat(5));
+/// `None` if it could be either of two seconds.
 fn boot_second() -> Option<i64> {
     let clock = |id: ClockId| {
         let time = clock_gettime(id);
@@ -432,7 +436,7 @@ fn boot_second() -> Option<i64> {
     second(before).filter(|latest| second(after) == Some(*latest))
 }
 
-/// Microseconds since 1970.
+/// Returns the current time in microseconds since 1970.
 pub(crate) fn now() -> i64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX)

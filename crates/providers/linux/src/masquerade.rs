@@ -1,11 +1,11 @@
-//! Texts that the administrator has given in place of what the machine would tell: `/etc/telarch/masquerade.toml`.
+//! Texts that the administrator has set in place of actual values: `/etc/telarch/masquerade.toml`.
 //!
 //! ```toml
 //! [Win32_OperatingSystem]
 //! Caption = "Microsoft Windows Server 2022 Standard"
 //! ```
 //!
-//! It is there for clients that work only with what they know. Keys and whatever is no text cannot be overridden.
+//! For clients that accept only known values. Keys, and properties that are not texts, cannot be overridden.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,25 +15,25 @@ use cim::{Name, Property, Type, Value};
 use crate::Machine;
 use crate::reread::Reread;
 
-/// The texts of one class.
+/// Texts of one class, by property.
 #[derive(Debug, Default)]
 pub(crate) struct Texts(HashMap<Name, String>);
 
-/// What the file says; it is read again when it has changed.
+/// Content of the file, read again when it has changed.
 #[derive(Debug, Default)]
 pub(crate) struct Masquerade(Reread<Classes>);
 
 type Classes = HashMap<Name, Arc<Texts>>;
 
 impl Masquerade {
-    /// The texts for a class; `None` if there are none, as on almost every machine.
+    /// Returns the texts of a class; `None` in the usual case that the file has no entry for it.
     pub(crate) fn of(&self, machine: &Machine, class: &Name) -> Option<Arc<Texts>> {
         self.0.of(machine, FILE, read)?.get(class).cloned()
     }
 }
 
 impl Texts {
-    /// The text for a property, if it has one and can have one.
+    /// Returns the text for a property, if one is set and the property can be overridden.
     pub(crate) fn text(&self, property: &Property) -> Option<Value> {
         let is_text = property.kind == Type::scalar(cim::CimType::String) && !property.is_key();
         let text = self.0.get(&property.name).filter(|_| is_text)?;
@@ -41,7 +41,7 @@ impl Texts {
     }
 }
 
-/// Reads the file; what is wrong in it is told to the log and changes nothing.
+/// Reads the file. An invalid file is logged and has no effect.
 fn read(machine: &Machine) -> Classes {
     let read = || -> Result<Classes, String> {
         let text = machine.text(FILE).map_err(|error| error.to_string())?;

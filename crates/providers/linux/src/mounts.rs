@@ -11,30 +11,30 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::Machine;
 
-/// Something that is mounted somewhere.
+/// A mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mount {
-    /// Major and minor number of the device, or what the kernel has made up for it.
+    /// Major and minor device number; for file systems without a device, a number assigned by the kernel.
     pub(crate) device: (u32, u32),
-    /// Which folder of the file system.
+    /// Directory of the file system that is mounted.
     pub(crate) root: String,
-    /// Where.
+    /// Mount point.
     pub(crate) place: String,
-    /// The type of the file system, as `ext4`.
+    /// File system type, such as `ext4`.
     pub(crate) kind: String,
-    /// What is mounted, as `/dev/sda1` or `server:/export`.
+    /// Source, such as `/dev/sda1` or `server:/export`.
     pub(crate) source: String,
     options: String,
 }
 
-/// What is mounted and seen, as it was read last; it is read again when the kernel says that it is another.
+/// Cached visible mounts, read again when the kernel reports a change.
 #[derive(Debug, Default)]
 pub(crate) struct MountTable(Mutex<Option<(File, Arc<[Mount]>)>>);
 
 impl MountTable {
-    /// Nothing if the kernel does not tell.
+    /// Returns the visible mounts; empty if the kernel does not report them.
     pub(crate) fn of(&self, machine: &Machine) -> Arc<[Mount]> {
-        // Of other files nobody says that they have changed.
+        // Changes of other files are not reported.
         if !machine.is_this() {
             return mounts(machine).unwrap_or_default().into();
         }
@@ -42,7 +42,7 @@ impl MountTable {
         if let Some((_, mounts)) = known.as_ref().filter(|(file, _)| is_unchanged(file)) {
             return Arc::clone(mounts);
         }
-        // What the kernel has said once it does not say again.
+        // The kernel reports a change only once per open file.
         *known = None;
         let Ok((file, text)) = machine.file_with_text(FILE) else { return Arc::default() };
         let (_, mounts) = known.insert((file, Mount::parse(&text).into()));
@@ -50,30 +50,30 @@ impl MountTable {
     }
 }
 
-/// Whether the kernel has nothing to say of changes since the file was opened (proc_pid_mounts(5)).
+/// Returns whether the kernel has reported no change since the file was opened (proc_pid_mounts(5)).
 fn is_unchanged(file: &File) -> bool {
     let mut polled = [PollFd::new(file, PollFlags::PRI)];
     poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(0)
 }
 
 impl Mount {
-    /// Whether it has an option, of the mount or of the file system.
+    /// Returns whether an option of the mount or of the file system is set.
     pub(crate) fn has(&self, option: &str) -> bool {
         self.options.split(',').any(|known| known == option)
     }
 
-    /// Whether an option of it begins in some way.
+    /// Returns whether an option starts with `beginning`.
     pub(crate) fn has_any(&self, beginning: &str) -> bool {
         self.options.split(',').any(|known| known.starts_with(beginning))
     }
 
-    /// The value of an option.
+    /// Returns the value of an option.
     pub(crate) fn option(&self, name: &str) -> Option<&str> {
         self.options.split(',').find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
     }
 
     fn parse(text: &str) -> Vec<Self> {
-        // Of several mounts at one place, the last one is seen.
+        // Of several mounts at one mount point, only the last is visible.
         let mut seen = HashSet::new();
         let is_seen = |mount: &Self| seen.insert(mount.place.clone());
         let mut mounts: Vec<Self> = text.lines().rev().filter_map(Self::line).filter(is_seen).collect();
@@ -99,11 +99,11 @@ impl Mount {
     }
 }
 
-/// What is mounted and seen, for all rows of one answer: read once, when the first of them asks.
+/// Visible mounts for all rows of a query, read on first use.
 #[derive(Debug, Default)]
 pub(crate) struct Mounts(OnceCell<Found>);
 
-/// What was read, and how it is found again without going through all of it.
+/// Mounts, with indexes.
 #[derive(Debug, Default)]
 struct Found {
     all: Arc<[Mount]>,
@@ -112,19 +112,19 @@ struct Found {
 }
 
 impl Mounts {
-    /// The mounts of a device, in the order in which it was mounted.
+    /// Returns the mounts of a device, in mount order.
     pub(crate) fn of_device(&self, machine: &Machine, device: (u32, u32)) -> impl Iterator<Item = &Mount> {
         let found = self.found(machine);
         let numbers = found.by_device.get(&device).into_iter().flatten();
         numbers.filter_map(|number| found.all.get(*number))
     }
 
-    /// The mount on which a file is, of which the whole path is given.
+    /// Returns the mount that contains a file with this absolute path.
     pub(crate) fn holding(&self, machine: &Machine, file: &Path) -> Option<&Mount> {
         file.ancestors().find_map(|place| self.at(machine, place.to_str()?))
     }
 
-    /// What is mounted at the first of some places where something is.
+    /// Returns the mount at the first of these mount points that is used.
     pub(crate) fn first_at(&self, machine: &Machine, places: &[&str]) -> Option<&Mount> {
         places.iter().find_map(|place| self.at(machine, place))
     }
@@ -146,21 +146,21 @@ impl Mounts {
     }
 }
 
-/// What is mounted and seen, in the order in which it was mounted.
+/// Returns the visible mounts, in mount order.
 ///
 /// # Errors
-/// What the kernel says.
+/// Errors of the operating system.
 pub(crate) fn mounts(machine: &Machine) -> io::Result<Vec<Mount>> {
     Ok(Mount::parse(&machine.text(FILE)?))
 }
 
-/// The device mounted at the first of some places where one is.
+/// Returns the device mounted at the first of these mount points that is used.
 pub(crate) fn device_of(mounts: &[Mount], places: &[&str]) -> Option<String> {
     let device = |place: &&str| mounts.iter().find(|mount| mount.place == **place);
     places.iter().find_map(device).map(|mount| mount.source.clone())
 }
 
-/// A field as it was before the kernel wrote blanks and backslashes as octal numbers.
+/// Decodes a field in which the kernel has written spaces and backslashes as octal numbers.
 pub(crate) fn unescaped(field: &str) -> String {
     let mut octets = Vec::with_capacity(field.len());
     let mut rest = field.as_bytes();

@@ -1,4 +1,4 @@
-//! `root/linux`: what Windows has no classes for.
+//! `root/linux`: classes without counterpart on Windows.
 
 mod control_group;
 mod firewall;
@@ -11,10 +11,10 @@ use std::sync::Arc;
 use crate::Machine;
 use crate::table::{Binding, bind};
 
-/// The namespace of all of them.
+/// Namespace of these classes.
 const NAMESPACE: &str = "root/linux";
 
-/// Who serves the classes.
+/// Returns the tables of these classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![
         bind(machine, control_group::ControlGroup),

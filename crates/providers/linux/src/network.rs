@@ -1,4 +1,4 @@
-//! Adapters of the network, their addresses and routes, and who answers there.
+//! Network adapters, their addresses and routes, and connections.
 
 mod adapter;
 pub(crate) mod address;
@@ -26,7 +26,7 @@ use std::sync::Arc;
 use crate::Machine;
 use crate::table::{Binding, bind};
 
-/// Everything about the network.
+/// Returns the tables of network classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     let own = vec![
         bind(machine, adapter::Adapter),

@@ -1,101 +1,101 @@
-//! What must hold for any octets at all; fuzz targets and the corpus test call these.
+//! Properties that hold for any input; fuzz targets and the corpus test check them.
 //!
-//! What only root and the kernel write is among them: a kernel tells of disks, names of programs and records of the
-//! network what others have put there.
+//! They include data that only root and the kernel write, because disks, program names and network packets,
+//! whose content comes from others, appear in files of the kernel.
 
 mod machine;
 
 pub use machine::PLACES;
 
-/// A machine one of whose files holds anything still has rows that can be told.
+/// Checks that a machine still has valid rows if one of its files has arbitrary content.
 ///
-/// The first line is the path of a file, without its slash, that is one of [`PLACES`], or stands for one; the rest is
-/// what it holds.
-/// Every class that reads it is listed as through the engine: nothing panics, there are not more rows than there is
-/// text, each can be sent, and the first is found again by its keys.
+/// The first line is the path of a file without leading slash, which is one of [`PLACES`] or selects one; the
+/// rest is the content of the file.
+/// Every class that reads the file is enumerated as by the engine: nothing panics, the number of rows is
+/// limited by the length of the text, each row can be sent, and the first row is found by its keys.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 pub fn machine(octets: &[u8]) {
     machine::file(octets);
 }
 
-/// An answer of a print server is refused, or reads back as the same once it was written.
+/// Checks that a response of a print server is rejected, or survives writing and parsing again.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 pub fn ipp(octets: &[u8]) {
     crate::printing::oracle::response(octets);
 }
 
-/// The first blocks of a disk have a table, a file system, both or neither, and every identity in them stands where
-/// the specifications put it.
+/// Checks that the first blocks of a disk are recognised as partition table, file system, both or neither,
+/// and that identifiers are read from the offsets in the specifications.
 ///
-/// The first octet says how long blocks are; what follows is also read as a log of health of NVMe.
+/// The first byte selects the block size; the rest is also parsed as an NVMe health log.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 pub fn disk(octets: &[u8]) {
     crate::storage::oracle::disk(octets);
 }
 
-/// What the kernel sends over netlink is taken apart into pieces that lie within it, and that read as the same when
-/// they are put together again.
+/// Checks that netlink messages are split into parts within the message, and that joining the parts gives the
+/// same message.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 pub fn netlink(octets: &[u8]) {
     crate::network::oracle::taken_apart(octets);
     crate::events::oracle::connector(octets);
 }
 
-/// The tables of firmware are structures that follow each other in the octets.
+/// Checks that firmware tables are parsed into consecutive structures.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 pub fn smbios(octets: &[u8]) {
     crate::hardware::oracle::tables(octets);
 }
 
-/// What is read of the file of a unit is written so that it reads back as the same.
+/// Checks that a unit file survives parsing and writing.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 pub fn unit_file(octets: &[u8]) {
     crate::service::oracle::unit_file(octets);
 }
 
-/// A file of the registry is refused, or what is in it is written so that it reads back as the same.
+/// Checks that a registry file is rejected, or survives writing and parsing again.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 pub fn registry(octets: &[u8]) {
     crate::registry::oracle::store(octets);
 }
 
-/// What clients do to keys of the registry is what it would do to a plain list of them, and reads back as the same.
+/// Checks that changes of registry keys have the same effect as on a simple list, and survive writing and
+/// parsing.
 ///
-/// Each line is something that is done: a word, the path of a key, the name of a value and what it holds, with a
-/// slash between each two.
+/// Each line is an operation: a word, key path, value name and value, separated by slashes.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 pub fn registry_changes(octets: &[u8]) {
     crate::registry::oracle::changes(octets);
 }
 
-/// The arguments of a process make a line of the same words, and every line has words that make it again.
+/// Checks that process arguments survive joining and splitting, and any command line splitting and joining.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 pub fn command_line(octets: &[u8]) {
     crate::command_line::oracle(octets);
 }
 
-/// What programs of the system print is read or left out: `smartctl`, `journalctl`, `rpm`, `testparm`.
+/// Checks that output of system programs is parsed or skipped: `smartctl`, `journalctl`, `rpm`, `testparm`.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 pub fn printed(octets: &[u8]) {
     crate::storage::oracle::report(octets);
     crate::log::oracle::record(octets);
@@ -103,10 +103,11 @@ pub fn printed(octets: &[u8]) {
     crate::share::oracle::listing(octets);
 }
 
-/// An access control list of the kernel becomes entries of a descriptor that let in whom the list lets in.
+/// Checks that an access control list of the kernel becomes a descriptor that grants access to the same
+/// users.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If a property does not hold.
 pub fn access_list(octets: &[u8]) {
     crate::security::oracle::access_list(octets);
 }

@@ -1,4 +1,4 @@
-//! What is installed: the databases of dpkg and rpm.
+//! Installed packages, from the databases of dpkg and rpm.
 
 mod dpkg;
 pub(crate) mod oracle;
@@ -17,41 +17,42 @@ pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) architecture: String,
-    /// Who made it, with an address.
+    /// Maintainer, with mail address.
     pub(crate) maintainer: Option<String>,
     pub(crate) section: Option<String>,
     pub(crate) homepage: Option<String>,
-    /// Where to tell of what is wrong with it.
+    /// Address for bug reports.
     pub(crate) bugs: Option<String>,
-    /// One line.
+    /// One-line description.
     pub(crate) summary: Option<String>,
-    /// What it takes on the disk, in KiB.
+    /// Installed size in KiB.
     pub(crate) size: Option<u64>,
-    /// When it was installed, in seconds since 1970.
+    /// Installation time, in seconds since 1970.
     pub(crate) installed: Option<i64>,
 }
 
-/// The packages of a machine, read again when their database has changed.
+/// Packages of a machine, read again when their database has changed.
 #[derive(Debug, Default)]
 pub(crate) struct Packages {
     kept: Mutex<Option<(Version, Arc<Vec<Package>>)>>,
 }
 
-/// What tells whether a database has changed.
+/// Version of a database, to detect changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Version {
     changed: SystemTime,
     length: u64,
 }
 
-/// Whose database it is.
+/// Package manager of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Dpkg,
     Rpm,
 }
 
-/// Where there may be one; the first counts. Those of rpm are of SQLite, of its own making, and of Berkeley DB.
+/// Possible databases; the first that exists is used. The formats of rpm are SQLite, its own one, and
+/// Berkeley DB.
 const DATABASES: [(&str, &str, Kind); 6] = [
     ("var/lib/dpkg", "status", Kind::Dpkg),
     ("usr/lib/sysimage/rpm", "rpmdb.sqlite", Kind::Rpm),
@@ -61,7 +62,7 @@ const DATABASES: [(&str, &str, Kind); 6] = [
     ("var/lib/rpm", "Packages", Kind::Rpm),
 ];
 
-/// The folder and the file of the database that a machine has, and whose it is.
+/// Returns directory, file metadata and package manager of the machine's database.
 fn database(machine: &Machine) -> Option<(&'static str, std::fs::Metadata, Kind)> {
     DATABASES.into_iter().find_map(|(folder, file, kind)| {
         let metadata = std::fs::metadata(machine.path(folder).join(file)).ok()?;
@@ -69,21 +70,21 @@ fn database(machine: &Machine) -> Option<(&'static str, std::fs::Metadata, Kind)
     })
 }
 
-/// Whose database a machine has.
+/// Returns the package manager of a machine.
 pub(crate) fn kind(machine: &Machine) -> Option<Kind> {
     database(machine).map(|(.., kind)| kind)
 }
 
 impl Packages {
-    /// The files that are others when packages are.
+    /// Returns the files that change when packages change.
     pub(crate) fn sources(machine: &Machine) -> Vec<PathBuf> {
         DATABASES.iter().map(|(folder, file, _)| machine.path(folder).join(file)).collect()
     }
 
-    /// All of them, in the order of their names; none if there is no database.
+    /// Returns all packages, sorted by name; empty if there is no database.
     ///
     /// # Errors
-    /// What kept the database from being read.
+    /// The reason why the database could not be read.
     pub(crate) fn of(&self, machine: &Machine) -> io::Result<Arc<Vec<Package>>> {
         let Some((folder, metadata, kind)) = database(machine) else { return Ok(Arc::default()) };
         let version = Version { changed: metadata.modified()?, length: metadata.len() };

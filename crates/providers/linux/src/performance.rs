@@ -1,8 +1,8 @@
 //! Performance counters (`Win32_PerfRawData_*` and `Win32_PerfFormattedData_*`).
 //!
-//! An [`Object`](object::Object) is what is counted: one description gives both of its classes.
-//! The raw one tells what has been counted since boot, with the time bases clients compute rates by; the formatted
-//! one computes them from two samples at least a second apart.
+//! An [`Object`](object::Object) describes a set of counters, from which both classes are derived.
+//! The raw class contains counts since boot, and the time bases from which clients compute rates. The
+//! formatted class computes the rates itself from two samples at least a second apart.
 
 pub(crate) mod counter;
 pub(crate) mod disk;
@@ -23,7 +23,7 @@ use crate::Machine;
 use crate::table::Binding;
 use object::both;
 
-/// Who serves the classes of counters.
+/// Returns the tables of counter classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     [
         both::<processor::Processor>(machine),

@@ -1,4 +1,4 @@
-//! Printers and their jobs, as CUPS has them.
+//! Printers and print jobs of CUPS.
 
 mod associations;
 mod configuration;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::Machine;
 use crate::table::{Binding, bind};
 
-/// Everything about printing.
+/// Returns the tables of printing classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![
         bind(machine, printer::Printers),

@@ -1,4 +1,4 @@
-//! Processes and their threads (proc_pid(5)).
+//! Processes and threads (proc_pid(5)).
 
 mod create;
 mod membership;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::Machine;
 use crate::table::{Binding, bind};
 
-/// The classes of processes.
+/// Returns the tables of process classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![
         bind(machine, table::Process),

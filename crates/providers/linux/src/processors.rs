@@ -1,10 +1,10 @@
-//! Which processors of the machine are in use.
+//! Processors in use.
 
 use std::collections::BTreeSet;
 
 use crate::Machine;
 
-/// Their numbers, each once, in order; `None` if nobody tells.
+/// Returns the numbers of the online processors, without duplicates, in ascending order; `None` if unknown.
 pub(crate) fn online(machine: &Machine) -> Option<Vec<u32>> {
     let told = machine.line(LIST).map(|list| numbers_in(&list));
     if let Some(Some(numbers)) = told {
@@ -22,18 +22,18 @@ pub(crate) fn online(machine: &Machine) -> Option<Vec<u32>> {
     (!counted.is_empty()).then_some(counted)
 }
 
-/// The numbers of a list like `0-3,8`.
+/// Parses a list such as `0-3,8`.
 fn numbers_in(list: &str) -> Option<Vec<u32>> {
     let mut is_on = [false; MOST];
     for range in list.trim().split(',') {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
-        // What comes twice costs nothing here; each that is told costs those who ask for it a file or two.
+        // Duplicates are merged, because each number costs later readers one or two files.
         is_on.get_mut(first.parse::<usize>().ok()?..=last.parse().ok()?)?.fill(true);
     }
     Some((0..).zip(is_on).filter_map(|(number, is_on)| is_on.then_some(number)).collect())
 }
 
-/// The numbers of those whose time the kernel counts, which are those in use (proc_stat(5)).
+/// Returns the numbers of the processors with time counters, which are those online (proc_stat(5)).
 fn counted_in(text: &str) -> Vec<u32> {
     let number = |line: &str| line.strip_prefix("cpu")?.split(' ').next()?.parse().ok();
     let is_possible = |number: &u32| usize::try_from(*number).is_ok_and(|number| number < MOST);
@@ -43,7 +43,7 @@ fn counted_in(text: &str) -> Vec<u32> {
 
 const LIST: &str = "sys/devices/system/cpu/online";
 
-/// Linux is built for no more (`NR_CPUS`).
+/// Maximum number of processors supported by Linux (`NR_CPUS`).
 const MOST: usize = 8_192;
 
 #[cfg(test)]

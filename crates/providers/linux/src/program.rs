@@ -1,4 +1,4 @@
-//! Programs of the system, run to their end, and what they said.
+//! Execution of programs.
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
@@ -14,38 +14,39 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use crate::lines::Lines;
 
-/// How many octets of each stream are kept; what follows is thrown away.
+/// Maximum number of bytes stored of each output stream; the rest is dropped.
 pub(crate) const MAX_OUTPUT: usize = 1 << 20;
 
-/// How many octets a program of the system may tell: a list that was cut would hide what follows.
+/// Maximum output in bytes of a system program. Longer output is an error, because a truncated list would
+/// hide entries.
 const LONGEST_TOLD: usize = 64 << 20;
 
-/// How a program ended.
+/// Result of a program.
 #[derive(Debug)]
 pub(crate) struct Ending {
-    /// Its exit code, 128 and the number of the signal that ended it, or `None` if it was not ready in time.
+    /// Exit code, or 128 plus the signal number; `None` if the time limit was exceeded.
     pub(crate) code: Option<i32>,
     pub(crate) output: Vec<u8>,
     pub(crate) errors: Vec<u8>,
 }
 
-/// How a program of the system has ended.
+/// Result of a system program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
-    /// Its exit code.
+    /// Exit code.
     pub(crate) code: i32,
-    /// What it has written.
+    /// Standard output.
     pub(crate) stdout: String,
-    /// What it has complained about.
+    /// Standard error.
     pub(crate) stderr: String,
 }
 
-/// Runs a program of the system, in English, without the environment of the caller, and from the folders of the
-/// system only.
+/// Runs a system program in the C locale, without the caller's environment, and only from system directories.
 ///
 /// # Errors
-/// [`io::ErrorKind::NotFound`] if there is no such program, [`io::ErrorKind::TimedOut`] if it was ended because it
-/// took too long, [`io::ErrorKind::FileTooLarge`] if it tells more than is kept, and what else kept it from starting.
+/// [`io::ErrorKind::NotFound`] if the program does not exist, [`io::ErrorKind::TimedOut`] if it was killed
+/// after the time limit, [`io::ErrorKind::FileTooLarge`] if its output is too long, and other errors of
+/// starting it.
 pub(crate) fn of_system<A: AsRef<OsStr>>(
     program: &str,
     arguments: impl IntoIterator<Item = A>,
@@ -54,10 +55,10 @@ pub(crate) fn of_system<A: AsRef<OsStr>>(
     told_by(program, command_of_system(program).args(arguments), limit, LONGEST_TOLD)
 }
 
-/// The same for a program that may say a lot: each line is given away when it comes, and none is kept.
+/// Runs a system program with possibly long output: `each` is called for every line, and no line is stored.
 ///
 /// # Errors
-/// As [`of_system`].
+/// As for [`of_system`].
 pub(crate) fn lines_of_system<A: AsRef<OsStr>>(
     program: &str,
     arguments: impl IntoIterator<Item = A>,
@@ -93,36 +94,36 @@ fn text(octets: Vec<u8>) -> String {
     String::from_utf8_lossy(&octets).into_owned()
 }
 
-/// The command of a program of the system: what somebody has put into the environment or `PATH` of this process, or into
-/// the folder where it was started, decides nothing about it.
+/// Returns the command of a system program. Environment, `PATH` and working directory of this process have no
+/// influence on it.
 pub(crate) fn command_of_system(program: &str) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("LC_ALL", "C").env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").current_dir("/");
     command
 }
 
-/// Runs a program without input, in a process group of its own, which is killed when the time is over.
+/// Runs a program without input, in its own process group, which is killed after the time limit.
 ///
-/// Ends with the program, even if others that it has started still hold its streams, and when the time is over even if
-/// the program runs on because it is somebody else's.
+/// Returns when the program ends, even if its child processes keep the streams open, and after the time limit
+/// even if the program cannot be killed because it runs as another user.
 ///
 /// # Errors
-/// What kept it from starting.
+/// Errors of starting the program.
 pub(crate) fn run(command: &mut Command, limit: Duration) -> io::Result<Ending> {
     run_up_to(command, limit, MAX_OUTPUT)
 }
 
-/// The same, with other bounds than [`MAX_OUTPUT`] for what is kept of each stream.
+/// Runs a program with another limit than [`MAX_OUTPUT`] for each stream.
 ///
 /// # Errors
-/// As [`run`].
+/// As for [`run`].
 fn run_up_to(command: &mut Command, limit: Duration, most: usize) -> io::Result<Ending> {
     let (mut output, mut errors) = (Kept::new(most), Kept::new(most));
     let code = run_to(command, limit, &mut |octets| output.take(octets), &mut errors)?;
     Ok(Ending { code, output: output.octets, errors: errors.octets })
 }
 
-/// Runs a program and gives away what it says; `None` if it was not ready in time.
+/// Runs a program and passes on its output; `None` if the time limit was exceeded.
 fn run_to(
     command: &mut Command,
     limit: Duration,
@@ -135,10 +136,11 @@ fn run_to(
     let result = listen(&mut child, begun, limit, output, errors);
     if !matches!(result, Ok(true))
         && let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw)
-        // It may have ended by itself meanwhile.
+        // The process may have ended meanwhile, so errors other than EPERM are ignored.
         && kill_process_group(group, Signal::KILL) == Err(Errno::PERM)
     {
-        // What runs as somebody else, as sudo does, cannot be ended, and may have no end; whoever asked has waited enough.
+        // A process that runs as another user, as with sudo, cannot be killed. A thread reaps it, so that the
+        // caller does not wait.
         std::thread::Builder::new().stack_size(64 << 10).spawn(move || child.wait())?;
         return result.map(|_| None);
     }
@@ -147,12 +149,12 @@ fn run_to(
     Ok(has_ended.then(|| code(status)))
 }
 
-/// What shells make of an ending.
+/// Returns the exit code in the convention of shells.
 fn code(status: ExitStatus) -> i32 {
     status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(-1)
 }
 
-/// Reads both streams until the program has ended, or the time is over; says which.
+/// Reads both streams until the program ends or the time limit is exceeded. Returns which.
 fn listen(
     child: &mut Child,
     begun: Instant,
@@ -192,7 +194,7 @@ fn listen(
     }
 }
 
-/// The beginning of what a stream has.
+/// The first bytes of a stream, up to a maximum.
 struct Kept {
     octets: Vec<u8>,
     most: usize,
@@ -209,9 +211,9 @@ impl Kept {
     }
 }
 
-/// A stream that is read as far as there is something.
+/// A non-blocking stream.
 struct Stream<R> {
-    /// `None` once it has ended.
+    /// The stream; `None` after its end.
     from: Option<R>,
 }
 
@@ -225,7 +227,7 @@ impl<R: Read + AsFd> Stream<R> {
         self.from.as_ref().map(AsFd::as_fd)
     }
 
-    /// Takes what is there, a bounded amount of it.
+    /// Reads the available bytes, up to a limit.
     fn read(&mut self, take: &mut dyn FnMut(&[u8])) -> io::Result<()> {
         let mut octets = [0; 16 << 10];
         for _ in 0..64 {
@@ -334,7 +336,7 @@ mod tests {
         use rustix::fs::Uid;
         use rustix::thread::set_thread_res_uid;
         if !rustix::process::geteuid().is_root() {
-            eprintln!("SKIPPED: only root can make a program that runs as root for others");
+            skips::skip!("only root can make a program that runs as root for others");
             return;
         }
         let folder = tempfile::tempdir().expect("there is room");

@@ -1,15 +1,15 @@
-//! `StdRegProv`: a registry, for clients that look into one.
+//! `StdRegProv`: a registry, for clients that expect one.
 //!
-//! | Key | What it shows |
+//! | Key | Content |
 //! |---|---|
-//! | `SOFTWARE\Microsoft\Windows NT\CurrentVersion` | the system |
-//! | `SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall` | the packages |
-//! | `SYSTEM\CurrentControlSet\Services` | the units of services |
-//! | `SYSTEM\CurrentControlSet\Control\ComputerName\ComputerName` | the name of the machine |
-//! | `SOFTWARE\Policies\Microsoft\Windows\WinRM` | what policy demands of this product |
-//! | all else below `SOFTWARE`, and `HKEY_CURRENT_USER` | what clients have written there |
+//! | `SOFTWARE\Microsoft\Windows NT\CurrentVersion` | operating system |
+//! | `SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall` | packages |
+//! | `SYSTEM\CurrentControlSet\Services` | service units |
+//! | `SYSTEM\CurrentControlSet\Control\ComputerName\ComputerName` | name of the machine |
+//! | `SOFTWARE\Policies\Microsoft\Windows\WinRM` | policy settings of this product |
+//! | all other keys below `SOFTWARE`, and `HKEY_CURRENT_USER` | data written by clients |
 //!
-//! What changes below `HKEY_LOCAL_MACHINE` are events ([`changes`]).
+//! Changes below `HKEY_LOCAL_MACHINE` are reported as events ([`changes`]).
 
 mod changes;
 mod key;
@@ -32,12 +32,12 @@ use view::{Content, VIEWS, Values};
 
 pub(crate) use changes::RegistryEvents;
 
-/// Who serves the class, in both of its namespaces.
+/// Returns the tables of the class, in both namespaces.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![bind(machine, StdRegProv::<true>), bind(machine, StdRegProv::<false>)]
 }
 
-/// The class in `root/cimv2`, or in `root/default`.
+/// The class in `root/cimv2` or in `root/default`.
 struct StdRegProv<const IN_CIMV2: bool>;
 
 impl<const IN_CIMV2: bool> Table for StdRegProv<IN_CIMV2> {
@@ -49,7 +49,7 @@ impl<const IN_CIMV2: bool> Table for StdRegProv<IN_CIMV2> {
 
     const COLUMNS: &'static [(&'static str, Fill<()>)] = &[];
 
-    /// It has methods only.
+    /// The class has only methods, no instances.
     fn rows(&self, _: &Arc<Machine>, _: &Scan, _: &mut Push<'_, ()>) -> Result<(), ProviderError> {
         Ok(())
     }
@@ -77,22 +77,22 @@ impl<const IN_CIMV2: bool> Table for StdRegProv<IN_CIMV2> {
     }
 }
 
-/// Why a method has failed, as Windows numbers it (MS-ERREF 2.2).
+/// Error code of a method, as on Windows (MS-ERREF 2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Code {
-    /// There is no such key or value.
+    /// The key or value does not exist.
     NotFound,
-    /// It may not be changed, or not by this user.
+    /// The key is read-only, or the user may not change it.
     Denied,
-    /// The value is of another type.
+    /// The value has another type.
     OtherType,
-    /// The path names no key that could be.
+    /// The path is not a valid key path.
     BadPath,
-    /// The file of the store is none.
+    /// The store file is not valid.
     Damaged,
-    /// There is no room for more.
+    /// The disk is full.
     Full,
-    /// The method is none that can be done here.
+    /// The method is not supported.
     NotCapable,
 }
 
@@ -129,7 +129,7 @@ impl From<StoreError> for Code {
     }
 }
 
-/// What a method gives besides its `ReturnValue`.
+/// Output parameters of a method, without `ReturnValue`.
 type Answer = Result<Vec<(&'static str, Value)>, Code>;
 
 /// All keys of a machine.
@@ -164,7 +164,7 @@ impl Registry<'_> {
             }),
             "DeleteKey" => {
                 if !self.names_below(key)?.is_empty() {
-                    // As Windows says of keys with others below them.
+                    // Windows returns this code for keys with subkeys.
                     return Err(Code::Denied);
                 }
                 self.change(key, |keys| {
@@ -180,7 +180,7 @@ impl Registry<'_> {
         }
     }
 
-    /// The names directly below a key.
+    /// Returns the names of the direct subkeys.
     fn names_below(&self, key: &Key) -> Result<Vec<String>, Code> {
         let kept = self.kept(key.hive)?;
         let mut names = kept.names_below(key);
@@ -200,7 +200,7 @@ impl Registry<'_> {
         Ok(names)
     }
 
-    /// The values of a key; those of clients are behind those of the machine.
+    /// Returns the values of a key: those of the machine, then those written by clients.
     fn values(&self, key: &Key) -> Result<Vec<(String, Data)>, Code> {
         let kept = self.kept(key.hive)?;
         if !self.exists(key, &kept) {
@@ -220,7 +220,7 @@ impl Registry<'_> {
         values.into_iter().find(|(own, _)| is_same(own, name)).map(|(_, data)| data).ok_or(Code::NotFound)
     }
 
-    /// What a view shows in a key.
+    /// Returns the values that a view provides for a key.
     fn shown(&self, key: &Key) -> Option<Vec<(String, Data)>> {
         if key.hive != Hive::LocalMachine {
             return None;
@@ -248,7 +248,7 @@ impl Registry<'_> {
         }
     }
 
-    /// Whether clients may write here: below `SOFTWARE`, and not where something is shown.
+    /// Returns whether clients may write the key: below `SOFTWARE`, but not inside a view.
     fn is_free(key: &Key) -> bool {
         let is_shown = || VIEWS.iter().any(|view| key.below(view.path).is_some());
         key.hive == Hive::CurrentUser
@@ -262,11 +262,11 @@ impl Registry<'_> {
     }
 
     fn check_access(&self, key: &Key, input: &Instance) -> Answer {
-        /// Set a value, make a key, make a link, delete, and change rights or owner (MS-RRP 2.2.3).
+        /// Set a value, create a key, create a link, delete, and change rights or owner (MS-RRP 2.2.3).
         const WRITING: u32 = 0x2 | 0x4 | 0x20 | 0x1_0000 | 0x4_0000 | 0x8_0000;
         let required = match input.value("uRequired") {
             Some(Value::Uint32(required)) => *required,
-            // KEY_QUERY_VALUE and KEY_SET_VALUE, as documented for a call without it.
+            // Default documented for calls without this parameter: KEY_QUERY_VALUE and KEY_SET_VALUE.
             _ => 0x3,
         };
         if !self.exists(key, &self.kept(key.hive)?) {
@@ -279,7 +279,7 @@ impl Registry<'_> {
     }
 }
 
-/// The output of a method for one type of data.
+/// Returns the output of a Get method for its data type.
 fn written(kind: &str, data: Data) -> Answer {
     let output = match (kind, data) {
         ("String", Data::Text(text)) | ("ExpandedString", Data::ExpandedText(text)) => {
@@ -294,7 +294,7 @@ fn written(kind: &str, data: Data) -> Answer {
     Ok(vec![output])
 }
 
-/// The data that a method for one type was given.
+/// Reads the data of a Set method for its data type.
 fn read(kind: &str, input: &Instance) -> Result<Data, Code> {
     let value = input.value("sValue").or_else(|| input.value("uValue")).unwrap_or(&Value::Null);
     let texts = |values: &[Value]| values.iter().filter_map(Value::as_str).map(str::to_owned).collect();

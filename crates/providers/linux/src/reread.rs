@@ -1,4 +1,4 @@
-//! Files of the administrator, which are read again when they have changed.
+//! Configuration files that are read again when they have changed.
 
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crate::Machine;
 
-/// What a file says.
+/// Parsed content of a file, with its modification time.
 #[derive(Debug)]
 pub(crate) struct Reread<T>(Mutex<Option<(SystemTime, Arc<T>)>>);
 
@@ -17,7 +17,7 @@ impl<T> Default for Reread<T> {
 }
 
 impl<T> Reread<T> {
-    /// What a file says now; `None` if there is none.
+    /// Returns the current content of a file; `None` if the file does not exist.
     pub(crate) fn of(&self, machine: &Machine, file: &str, read: fn(&Machine) -> T) -> Option<Arc<T>> {
         let written = fs::metadata(machine.path(file)).and_then(|file| file.modified()).ok()?;
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);

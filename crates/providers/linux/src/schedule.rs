@@ -1,4 +1,4 @@
-//! What is run at certain times or when somebody signs in.
+//! Scheduled jobs and startup commands.
 
 mod command;
 mod cron;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::Machine;
 use crate::table::{Binding, bind};
 
-/// The classes of jobs.
+/// Returns the tables of job classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![bind(machine, job::ScheduledJob), bind(machine, startup::StartupCommand)]
 }

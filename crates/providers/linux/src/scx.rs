@@ -1,4 +1,4 @@
-//! `root/scx`: the classes of Microsoft's agent for UNIX, which SCOM's packs for Linux ask for.
+//! `root/scx`: classes of Microsoft's agent for UNIX, used by SCOM management packs for Linux.
 
 mod agent;
 mod application_server;
@@ -18,10 +18,10 @@ use crate::Machine;
 use crate::performance::object::both;
 use crate::table::{Binding, bind};
 
-/// The namespace of all of them.
+/// Namespace of these classes.
 const NAMESPACE: &str = "root/scx";
 
-/// Who serves the classes.
+/// Returns the tables of these classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     let tables = vec![
         bind(machine, agent::Agent),
@@ -46,13 +46,13 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     tables.into_iter().chain(statistics.into_iter().flatten()).collect()
 }
 
-/// What the operating system is called in the keys of its processes.
+/// Returns the name of the operating system in the keys of its processes.
 pub(crate) fn system_name(machine: &Machine) -> Option<String> {
     Some(operating_system::name(machine))
 }
 
-/// What `RemoveByName` returns, by which somebody has a disk forgotten that is away: nothing is remembered here, so
-/// nothing can be forgotten. `None` for other methods.
+/// Returns the result of `RemoveByName`, which removes a disk that no longer exists from the agent's list: no
+/// list is stored here, so the result is `false`. `None` for other methods.
 fn forget(call: &wmi::MethodCall<'_>) -> Option<bool> {
     (call.operation.method.name.as_str() == "RemoveByName").then_some(false)
 }

@@ -1,4 +1,4 @@
-//! Security descriptors: between their forms, and those of files.
+//! Security descriptors: conversion between forms, and descriptors of files.
 
 pub(crate) mod acl;
 mod conversion;
@@ -16,15 +16,15 @@ use crate::Machine;
 use crate::account::identity::Known;
 use crate::table::{Binding, bind};
 
-/// Everything about descriptors.
+/// Returns the tables of descriptor classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![bind(machine, conversion::SecurityDescriptorHelper), bind(machine, setting::FileSetting)]
 }
 
-/// A descriptor as a `Win32_SecurityDescriptor`.
+/// Returns a descriptor as `Win32_SecurityDescriptor`.
 ///
 /// # Errors
-/// As [`descriptor::write`].
+/// As for [`descriptor::write`].
 pub(crate) fn object(machine: &Machine, descriptor: &SecurityDescriptor) -> Result<Value, ProviderError> {
     let schema = Schema::of(Namespace::cimv2());
     descriptor::write(&schema, Form::Win32, descriptor, &Known::of(machine))

@@ -1,24 +1,23 @@
-//! Values that fit into a message.
+//! Limits of values, so that every row fits into a message.
 //!
-//! Whoever has a plain account decides how long the command line of a process or a record of the log is. A row that
-//! fits into no message ends the enumeration it is in, so one such process would hide all others from whoever looks
-//! after the machine.
+//! Ordinary users control the length of command lines and log records. A row that does not fit into a message
+//! ends its enumeration, so a single such process would hide all others from the administrator.
 
 use std::borrow::Cow;
 
 use cim::Value;
 
-/// How many octets of XML one property may take: three such properties, or an event with two such instances, still fit
-/// into the 150 KiB that most clients ask for.
+/// Maximum length of a property in bytes of XML: three such properties, or an event with two such instances,
+/// still fit into the 150 KiB that most clients accept.
 pub(crate) const LONGEST: usize = 48 << 10;
 
-/// What a character costs at most, as a reference.
+/// Maximum length of an escaped character.
 const DEAREST: usize = "&quot;".len();
 
-/// What an element of an array costs beside its value: its tags.
+/// Length of the tags of an array element.
 const TAGS: usize = 64;
 
-/// The value, cut where it would become too long.
+/// Returns the value, truncated if it is too long.
 pub(crate) fn sendable(value: Value) -> Value {
     match value {
         Value::String(text) if text.len() > LONGEST / DEAREST => Value::String(cut(text, &mut { LONGEST })),
@@ -37,7 +36,7 @@ pub(crate) fn sendable(value: Value) -> Value {
     }
 }
 
-/// How many octets of XML a text takes as one of several.
+/// Returns the length of a text in XML as an array element.
 pub(crate) fn room_for(text: &str) -> usize {
     text.chars().map(cost).fold(TAGS, usize::saturating_add)
 }
@@ -47,7 +46,7 @@ fn is_long(values: &[Value]) -> bool {
     values.iter().map(cost).sum::<usize>() > LONGEST
 }
 
-/// The beginning of a text that fits into the room, which shrinks by what that takes.
+/// Returns the longest prefix of a text that fits into `room`, and reduces `room` by its length.
 pub(crate) fn cut(text: Cow<'static, str>, room: &mut usize) -> Cow<'static, str> {
     let end = text.char_indices().find_map(|(at, character)| {
         let left = room.checked_sub(cost(character));
@@ -59,14 +58,14 @@ pub(crate) fn cut(text: Cow<'static, str>, room: &mut usize) -> Cow<'static, str
         (Some(end), Cow::Borrowed(text)) => Cow::Borrowed(text.get(..end).unwrap_or_default()),
         (Some(end), Cow::Owned(mut text)) => {
             text.truncate(end);
-            // Rows are kept while somebody watches them, and this one would keep the room of what was cut.
+            // Rows may be stored by subscriptions, so the memory of the removed part is released.
             text.shrink_to_fit();
             Cow::Owned(text)
         }
     }
 }
 
-/// What a character takes in XML.
+/// Returns the length of a character in XML.
 fn cost(character: char) -> usize {
     match character {
         '<' | '>' | '&' | '"' | '\'' | '\r' => DEAREST,

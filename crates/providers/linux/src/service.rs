@@ -1,4 +1,4 @@
-//! Services, which are units of systemd (org.freedesktop.systemd1(5)), and drivers, which are modules of the kernel.
+//! Services, which are systemd units (org.freedesktop.systemd1(5)), and drivers, which are kernel modules.
 
 mod change;
 mod control;
@@ -21,7 +21,7 @@ pub(crate) use table::of_bus;
 use unit::{FileStates, Unit};
 pub(crate) use unit::{MANAGER, Timer, timers};
 
-/// The classes of services.
+/// Returns the tables of service classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![
         bind(machine, table::Service),
@@ -31,22 +31,23 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     ]
 }
 
-/// The names of all services; none if there is no systemd.
+/// Returns the names of all services; empty if systemd is not running.
 ///
 /// # Errors
-/// What systemd says.
+/// Errors of systemd.
 pub(crate) fn names(machine: &Machine) -> Result<BTreeSet<String>, ProviderError> {
     let units = Unit::all(machine, FileStates::Unwanted).map_err(table::of_bus)?;
     Ok(units.into_iter().map(|unit| unit.name).collect())
 }
 
-/// Whether units have failed, as `systemctl is-system-running` tells; `None` if there is no systemd.
+/// Returns whether units have failed, as `systemctl is-system-running` reports; `None` if systemd is not
+/// running.
 pub(crate) fn is_degraded(machine: &Machine) -> Option<bool> {
     let state = machine.bus().wait(async |bus| MANAGER.property(&bus, "SystemState").await).ok()?;
     Some(state == "degraded")
 }
 
-/// What methods of services return.
+/// Return values of service methods.
 mod code {
     pub(super) const DONE: u32 = 0;
     pub(super) const NOT_SUPPORTED: u32 = 1;

@@ -1,40 +1,40 @@
-//! Who is signed in: the sessions that logind keeps, a file for each in `/run/systemd/sessions`.
+//! Logon sessions of logind, one file for each in `/run/systemd/sessions`.
 //!
-//! They are read as `sd-login(3)` reads them; the bus has the same, at the price of a call for each.
+//! They are read as by `sd-login(3)`; the bus has the same data, but needs one call for each session.
 
 use crate::Machine;
 
-/// A session of somebody, or of a service.
+/// A session of a user or of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Session {
     pub(crate) id: String,
     pub(crate) user: String,
     pub(crate) uid: u32,
-    /// What has let them in, as PAM calls it.
+    /// PAM service that opened the session.
     pub(crate) service: Option<String>,
-    /// `tty`, `x11`, `wayland` or `unspecified`.
+    /// Session type: `tty`, `x11`, `wayland` or `unspecified`.
     pub(crate) kind: String,
     pub(crate) is_remote: bool,
-    /// It is the one that is seen at the machine itself.
+    /// Whether it is the active session at the machine itself.
     pub(crate) is_at_console: bool,
-    /// Somebody's, and not that of what runs for them, or of a screen where nobody has signed in.
+    /// Whether it is a session of a user, not of a background service or a login screen.
     pub(crate) is_of_user: bool,
-    /// Microseconds since 1970.
+    /// Start time in microseconds since 1970.
     pub(crate) since: Option<i64>,
 }
 
 impl Session {
-    /// All of them; none where logind does not run.
+    /// Returns all sessions; `None` if logind is not running.
     pub(crate) fn all(machine: &Machine) -> Option<Vec<Self>> {
         let names = machine.names("run/systemd/sessions").ok()?;
         let mut ids: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
-        // Beside each file is a pipe that tells when the session ends.
+        // Beside each file there is a pipe that signals the end of the session.
         ids.retain(|id| !id.ends_with(".ref"));
         ids.sort();
         Some(ids.into_iter().filter_map(|id| Self::read(machine, id)).collect())
     }
 
-    /// Those of users; none where logind does not run.
+    /// Returns the sessions of users; `None` if logind is not running.
     pub(crate) fn of_users(machine: &Machine) -> Option<Vec<Self>> {
         let mut all = Self::all(machine)?;
         all.retain(|session| session.is_of_user);
@@ -42,7 +42,7 @@ impl Session {
     }
 
     fn read(machine: &Machine, id: String) -> Option<Self> {
-        // One that ends meanwhile is none.
+        // The session may have ended meanwhile.
         let text = machine.text(format!("run/systemd/sessions/{id}")).ok()?;
         let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
         Some(Self {
@@ -58,13 +58,13 @@ impl Session {
         })
     }
 
-    /// Whether it has a terminal or a screen.
+    /// Returns whether the session has a terminal or a screen.
     pub(crate) fn is_interactive(&self) -> bool {
         matches!(self.kind.as_str(), "tty" | "x11" | "wayland" | "mir")
     }
 }
 
-/// How many sessions of users there are; by `utmp` where there is no logind.
+/// Returns the number of user sessions, from `utmp` if logind is not running.
 pub(crate) fn count(machine: &Machine) -> Option<u32> {
     let count = match Session::of_users(machine) {
         Some(sessions) => sessions.len(),
@@ -76,8 +76,8 @@ pub(crate) fn count(machine: &Machine) -> Option<u32> {
     u32::try_from(count).ok()
 }
 
-/// The octets of a record of `utmp` (utmp(5)).
+/// Length of a `utmp` record in bytes (utmp(5)).
 const RECORD: usize = 384;
 
-/// The first field of one of somebody who is signed in.
+/// First field of a `utmp` record of a user session.
 const USER_PROCESS: [u8; 2] = 7_u16.to_ne_bytes();

@@ -1,4 +1,4 @@
-//! What is shared with other machines: by Samba, and by the kernel's NFS.
+//! Shares of Samba and of the kernel's NFS server.
 
 mod access;
 mod change;
@@ -16,28 +16,28 @@ use crate::Machine;
 use crate::table::{Binding, Fill, Push, Table, bind, reference, returned, text_key};
 use access::Entry;
 
-/// Everything about shares.
+/// Returns the tables of share classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![bind(machine, Shares), bind(machine, ShareToDirectory), bind(machine, setting::ShareSetting)]
 }
 
-/// `Win32_Share`
+/// `Win32_Share`.
 struct Shares;
 
-/// Something that is shared.
+/// A share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Share {
-    /// As clients ask for it; of NFS its path, which no name of Samba can be.
+    /// Name of the share; for NFS its path, which cannot be a name of Samba.
     name: String,
     path: String,
     remark: String,
     kind: Kind,
-    /// How many may use it at the same time; 0 for any number.
+    /// Maximum number of concurrent users; 0 for no limit.
     limit: u32,
     origin: Origin,
 }
 
-/// What is shared (`Win32_Share.Type`).
+/// Type of a share (`Win32_Share.Type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Folder,
@@ -56,19 +56,19 @@ impl Kind {
     }
 }
 
-/// Where it is declared.
+/// Origin of a share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Origin {
-    /// In the configuration of Samba.
+    /// Configuration of Samba.
     Configuration { is_read_only: bool },
-    /// By somebody with `net usershare`.
+    /// User shares of `net usershare`.
     Users(Vec<Entry>),
-    /// In `/etc/exports`.
+    /// `/etc/exports`.
     Nfs,
 }
 
 impl Share {
-    /// All of a machine.
+    /// Returns all shares of a machine.
     fn all(machine: &Machine) -> Result<Vec<Self>, ProviderError> {
         let mut shares = samba::shares(machine)?;
         shares.extend(nfs::exports(machine));
@@ -79,7 +79,7 @@ impl Share {
         Ok(Self::all(machine)?.into_iter().find(|share| cim::wql::equal(&share.name, name)))
     }
 
-    /// The same, for callers who cannot go on without it.
+    /// Returns the share with this name, or an error.
     fn require(machine: &Machine, name: &str) -> Result<Self, ProviderError> {
         let missing = || ProviderError::failed(Status::NotFound, format!("there is no share {name}"));
         Self::find(machine, name)?.ok_or_else(missing)
@@ -132,7 +132,7 @@ impl Table for Shares {
     }
 }
 
-/// `Win32_ShareToDirectory`
+/// `Win32_ShareToDirectory`.
 struct ShareToDirectory;
 
 impl Table for ShareToDirectory {
@@ -156,7 +156,7 @@ impl Table for ShareToDirectory {
     }
 }
 
-/// The text that goes into a method; `None` if it is left out.
+/// Returns a text parameter of a method; `None` if it is missing.
 fn given<'a>(input: &'a Instance, name: &str) -> Option<&'a str> {
     input.value(name).and_then(Value::as_str)
 }

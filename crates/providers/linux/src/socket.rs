@@ -1,4 +1,4 @@
-//! Sockets of this machine, at which nobody waits for ever.
+//! Unix sockets with a time limit for connecting.
 
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -7,11 +7,11 @@ use std::time::Duration;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
-/// A connection to a socket. One that many others wait for is waited for no longer than this: whoever has an account
-/// can have it look after them first.
+/// Connects to a socket. The time limit applies if the queue of the socket is full, which any local user can
+/// cause.
 ///
 /// # Errors
-/// What the kernel says; [`io::ErrorKind::WouldBlock`] if it takes too long.
+/// Errors of the operating system; [`io::ErrorKind::WouldBlock`] if it takes too long.
 pub(crate) fn connected(place: &SocketAddrUnix, patience: Duration) -> io::Result<UnixStream> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     set_socket_timeout(&socket, Timeout::Send, Some(patience))?;

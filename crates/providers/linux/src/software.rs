@@ -1,4 +1,4 @@
-//! What is installed, and what of it was brought up to date.
+//! Installed software and updates.
 
 mod advisory;
 mod apt_history;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::Machine;
 use crate::table::{Binding, bind};
 
-/// Everything about packages.
+/// Returns the tables of package classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![bind(machine, product::Product), bind(machine, quick_fix::QuickFix)]
 }

@@ -1,4 +1,4 @@
-//! Disks, what is on them and where it is mounted.
+//! Disks, partitions, file systems and mount points.
 
 mod associations;
 mod block;
@@ -26,9 +26,9 @@ pub(crate) use file_system::is_of_network;
 use crate::Machine;
 use crate::table::{Binding, bind};
 
-/// Everything about disks.
+/// Returns the tables of storage classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
-    // One memory for all of them of who does not answer.
+    // All tables share the record of file systems that do not respond.
     let questions = Arc::<statistics::Questions>::default();
     let own = vec![
         bind(machine, logical_disk::LogicalDisk::new(&questions)),

@@ -1,12 +1,12 @@
-//! The devices of buses, and what Windows would call them.
+//! Devices of buses, and their Windows names.
 
 use crate::Machine;
 use crate::storage::folder_of;
 
-/// The identity of a device by its folder below `/sys`, in the form of Windows: the bus, what it is, and which.
+/// Returns the Windows identifier of a device from its directory below `/sys`: bus, kind and instance.
 ///
-/// Of PCI and USB it is what Windows shows of the same device but for the last part, which tells several apart and
-/// is the place here. A device of virtio is the one of PCI that it is on.
+/// For PCI and USB it equals the one on Windows except for the last part, which distinguishes devices of the
+/// same kind; here it is the position on the bus. A virtio device has the identifier of its PCI device.
 pub(crate) fn identity(machine: &Machine, folder: &str) -> String {
     let mut place = folder;
     loop {
@@ -26,24 +26,24 @@ pub(crate) fn identity(machine: &Machine, folder: &str) -> String {
     }
 }
 
-/// The bus or class that a device is of.
+/// Returns the bus or class of a device.
 pub(crate) fn subsystem(machine: &Machine, folder: &str) -> Option<String> {
     let target = folder_of(machine, &format!("sys{folder}/subsystem"))?;
     target.rsplit('/').next().map(str::to_owned)
 }
 
-/// What drives a device.
+/// Returns the driver of a device.
 pub(crate) fn driver(machine: &Machine, folder: &str) -> Option<String> {
     let target = folder_of(machine, &format!("sys{folder}/driver"))?;
     target.rsplit('/').next().map(str::to_owned)
 }
 
-/// A line of a file of a device.
+/// Returns a line of a device attribute.
 pub(crate) fn line(machine: &Machine, folder: &str, file: &str) -> Option<String> {
     machine.line(format!("sys{folder}/{file}"))
 }
 
-/// A number that a file of a device has in hexadecimal digits.
+/// Returns a hexadecimal number of a device attribute.
 pub(crate) fn hexadecimal(machine: &Machine, folder: &str, file: &str) -> Option<u32> {
     let digits = line(machine, folder, file)?;
     u32::from_str_radix(digits.trim_start_matches("0x"), 16).ok()

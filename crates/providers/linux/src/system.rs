@@ -26,7 +26,7 @@ pub(crate) use crate::machine::now;
 use crate::process::rows::numbers;
 use crate::table::{Binding, bind};
 
-/// The classes of the machine as a whole.
+/// Returns the tables of system classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![
         bind(machine, operating_system::OperatingSystem),
@@ -47,23 +47,23 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     ]
 }
 
-/// The numbers of the kernel's release, without what a distribution has added.
+/// Returns the kernel release without the suffix of the distribution.
 pub(crate) fn release_of_kernel(machine: &Machine) -> Option<String> {
     machine.kernel_version()
 }
 
-/// How many processes there are.
+/// Returns the number of processes.
 pub(crate) fn count_of_processes(machine: &Machine) -> Option<u32> {
     let numbers = numbers(&machine.folder("proc").ok()?, ".").ok()?;
     u32::try_from(numbers.len()).ok()
 }
 
-/// When the machine was started.
+/// Returns the boot time.
 pub(crate) fn booted(machine: &Machine) -> Option<DateTime> {
     machine.timestamp(machine.boot_time()?.checked_mul(1_000_000)?)
 }
 
-/// How many minutes east of Greenwich the machine is now.
+/// Returns the current offset of local time from UTC in minutes.
 pub(crate) fn offset(machine: &Machine) -> Option<i16> {
     match machine.timestamp(now())? {
         DateTime::Timestamp(local) => Some(local.offset()),

@@ -1,4 +1,4 @@
-//! What binds a class to its rows.
+//! Tables that connect a class with its rows.
 
 pub(crate) mod unknown;
 mod unsupported;
@@ -11,20 +11,20 @@ use wmi::{Context, EventSource, Lookup, MethodCall, Provider, ProviderError, Sca
 use crate::sendable::sendable;
 use crate::{Machine, events};
 
-/// What fills a column from a row.
+/// Function that computes a column from a row.
 pub(crate) type Fill<R> = fn(&Machine, &R) -> Value;
 
-/// A column that Linux knows nothing for.
+/// Column without a value on Linux.
 pub(crate) fn null<R>(_: &Machine, _: &R) -> Value {
     Value::Null
 }
 
-/// The short name of the machine, for the columns of scoping systems.
+/// Returns the short host name, for columns of scoping systems.
 pub(crate) fn host_name<R>(machine: &Machine, _: &R) -> Value {
     machine.host_name().into()
 }
 
-/// The value of the columns that mean the same in every class, where a table has no column of its own.
+/// Returns the value of columns with the same meaning in every class, unless a table defines them itself.
 fn scoping<T: Table>(machine: &Machine, property: &Name) -> Option<Value> {
     Some(match property.as_str() {
         "CreationClassName" => T::CLASS.into(),
@@ -34,18 +34,18 @@ fn scoping<T: Table>(machine: &Machine, property: &Name) -> Option<Value> {
     })
 }
 
-/// The answer of a method that has nothing to tell but a number.
+/// Returns the output of a method that has only a return value.
 ///
 /// # Errors
-/// If the method does not return a number of this type.
+/// If the return value of the method has another type.
 pub(crate) fn returned(call: &MethodCall<'_>, value: impl Into<Value>) -> Result<Instance, ProviderError> {
     Ok(Instance::new(call.operation.output.clone()).with("ReturnValue", value)?)
 }
 
-/// A row as a value, with all that is known of it.
+/// Returns a row as an embedded object with all its columns.
 ///
 /// # Errors
-/// If a column gives what its property cannot hold.
+/// If a column value does not fit its property.
 pub(crate) fn object<T: Table>(
     machine: &Machine,
     class: &Arc<Class>,
@@ -54,10 +54,10 @@ pub(crate) fn object<T: Table>(
     Ok(Value::Object(Box::new(whole::<T>(machine, class, row)?)))
 }
 
-/// A row with all that is known of it, as whoever asks for all of it gets it.
+/// Returns a row as an instance with all its columns.
 ///
 /// # Errors
-/// If a column gives what its property cannot hold.
+/// If a column value does not fit its property.
 pub(crate) fn whole<T: Table>(
     machine: &Machine,
     class: &Arc<Class>,
@@ -75,22 +75,22 @@ pub(crate) fn whole<T: Table>(
     Ok(instance)
 }
 
-/// What fills the column of a name.
+/// Returns the function for the column with this name.
 fn fill_of<T: Table>(name: &Name) -> Option<Fill<T::Row>> {
     T::COLUMNS.iter().find(|(known, _)| *name == **known).map(|(_, fill)| *fill)
 }
 
-/// The value of the property of a name in one row.
+/// Returns the value of a property of a row.
 fn value_of<T: Table>(machine: &Machine, row: &T::Row, name: &Name) -> Option<Value> {
     fill_of::<T>(name).map(|fill| fill(machine, row)).or_else(|| scoping::<T>(machine, name))
 }
 
-/// The value of the only key of a class, which is a text.
+/// Returns the value of the only key of a class, a text.
 pub(crate) fn text_key(keys: &[Value]) -> &str {
     keys.first().and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The path of an instance with one key.
+/// Returns the path of an instance with one key.
 pub(crate) fn reference(class: &str, key: &str, value: impl Into<Value>) -> Value {
     let path = || {
         let keys = vec![(Name::parse(key)?, cim::KeyValue::from(&value.into()))];
@@ -99,7 +99,7 @@ pub(crate) fn reference(class: &str, key: &str, value: impl Into<Value>) -> Valu
     path().ok().into()
 }
 
-/// The path of an instance of a table that has several keys, by the row.
+/// Returns the path of an instance with several keys from its row.
 pub(crate) fn path_to<T: Table>(machine: &Machine, row: &T::Row, keys: &[&str]) -> Value {
     let path = || {
         let key = |name: &&str| {
@@ -113,12 +113,12 @@ pub(crate) fn path_to<T: Table>(machine: &Machine, row: &T::Row, keys: &[&str]) 
     path().ok().into()
 }
 
-/// The path of the computer system, with which everything of it is associated.
+/// Returns the path of the computer system, for associations.
 pub(crate) fn computer_system(machine: &Machine) -> Value {
     reference("Win32_ComputerSystem", "Name", machine.host_name())
 }
 
-/// The one key of the instance that a reference names, as text.
+/// Returns the single key of a referenced instance as text.
 pub(crate) fn key_of(reference: &Value) -> Option<String> {
     let Value::Reference(path) = reference else { return None };
     let [(_, key)] = path.keys() else { return None };
@@ -127,7 +127,7 @@ pub(crate) fn key_of(reference: &Value) -> Option<String> {
     Some(text)
 }
 
-/// What the kernel said, for whoever asked.
+/// Converts an error of the operating system.
 pub(crate) fn failure(error: std::io::Error) -> ProviderError {
     let status = match error.kind() {
         std::io::ErrorKind::PermissionDenied => cim::Status::AccessDenied,
@@ -136,39 +136,39 @@ pub(crate) fn failure(error: std::io::Error) -> ProviderError {
     ProviderError::failed(status, error.to_string())
 }
 
-/// The rows of one class.
+/// Table of a class: columns and rows.
 ///
-/// A row knows where its values are and reads them when a column asks for them, each source once: columns that
-/// nobody wants cost nothing.
+/// A row holds the locations of its data and reads each source once, when a column needs it: columns that are
+/// not requested cost nothing.
 pub(crate) trait Table: Send + Sync + 'static {
-    /// Where one instance's values come from.
+    /// Data of one instance.
     type Row;
 
-    /// The namespace.
+    /// Namespace of the class.
     const NAMESPACE: &'static str = "root/cimv2";
 
-    /// The class.
+    /// Name of the class.
     const CLASS: &'static str;
 
-    /// The properties of the class, with what fills each.
+    /// Properties of the class, with the functions that compute them.
     ///
-    /// Those of scoping systems may be left out; those of [`Table::UNKNOWN`], and those that Linux knows of nothing
-    /// that is of the same superclass, are.
+    /// Columns of scoping systems may be omitted. Properties in [`Table::UNKNOWN`], and those unknown for all
+    /// classes of the same superclass, are not listed.
     const COLUMNS: &'static [(&'static str, Fill<Self::Row>)];
 
-    /// The properties that Linux knows nothing for, beside those of `unknown::UNKNOWN`.
+    /// Properties without a value on Linux, besides those of `unknown::UNKNOWN`.
     const UNKNOWN: &'static [&'static str] = &[];
 
-    /// The subsystems of the kernel whose devices its rows are; none if it does not tell when they come and go.
+    /// Kernel subsystems whose devices are the rows; empty if their creation and deletion are not reported.
     const SUBSYSTEMS: &'static [&'static str] = &[];
 
-    /// How many rows are prepared together.
+    /// Maximum number of rows prepared together.
     const AT_ONCE: usize = 1;
 
-    /// Gives each row away, until there are no more or `push` fails; passes the failure on.
+    /// Passes each row to `push` until there are no more or `push` fails; returns that error.
     ///
     /// # Errors
-    /// What made it impossible.
+    /// The reason why rows could not be read.
     fn rows(
         &self,
         machine: &Arc<Machine>,
@@ -176,11 +176,11 @@ pub(crate) trait Table: Send + Sync + 'static {
         push: &mut Push<'_, Self::Row>,
     ) -> Result<(), ProviderError>;
 
-    /// Asks for what the columns of some wanted rows will need, where it is quicker to ask for all of them at the same
-    /// time; at most [`Table::AT_ONCE`].
+    /// Reads data that the columns of several matching rows need, if reading it for all of them together is
+    /// faster. Called with at most [`Table::AT_ONCE`] rows.
     ///
     /// # Errors
-    /// What kept all of them from being told.
+    /// The reason why none of the rows can be returned.
     fn prepare(
         &self,
         _machine: &Arc<Machine>,
@@ -190,35 +190,36 @@ pub(crate) trait Table: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Whether a row still counts now that its columns are filled: what has vanished before does not.
+    /// Returns whether the object of a row still exists after its columns were computed; otherwise the row is
+    /// dropped.
     ///
     /// # Errors
-    /// What kept it from being read.
+    /// The reason why it could not be read.
     fn is_there(&self, _row: &Self::Row) -> Result<bool, ProviderError> {
         Ok(true)
     }
 
-    /// The row with some keys.
+    /// Returns the row with these keys.
     ///
     /// # Errors
-    /// [`ProviderError::NotCapable`] by default, upon which all rows are looked through.
+    /// [`ProviderError::NotCapable`] by default; all rows are then enumerated.
     fn row(&self, _machine: &Arc<Machine>, _lookup: &Lookup<'_>) -> Result<Option<Self::Row>, ProviderError> {
         Err(ProviderError::NotCapable)
     }
 
-    /// As [`Provider::invoke`]; upon [`ProviderError::NotCapable`], the default, the number is returned that is documented
-    /// for what is not supported.
+    /// Calls a method; see [`Provider::invoke`]. For [`ProviderError::NotCapable`], the default, the method's
+    /// documented return value for unsupported operations is returned.
     ///
     /// # Errors
-    /// What kept it from running.
+    /// The reason why the method could not be executed.
     fn invoke(&self, _machine: &Arc<Machine>, _call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         Err(ProviderError::NotCapable)
     }
 
-    /// As [`Provider::put`].
+    /// Changes an instance; see [`Provider::put`].
     ///
     /// # Errors
-    /// What kept it from changing.
+    /// The reason why it could not be changed.
     fn put(
         &self,
         _machine: &Arc<Machine>,
@@ -229,10 +230,10 @@ pub(crate) trait Table: Send + Sync + 'static {
         Err(ProviderError::NotCapable)
     }
 
-    /// As [`Provider::create`].
+    /// Creates an instance; see [`Provider::create`].
     ///
     /// # Errors
-    /// What kept it from being made.
+    /// The reason why it could not be created.
     fn create(
         &self,
         _machine: &Arc<Machine>,
@@ -242,18 +243,18 @@ pub(crate) trait Table: Send + Sync + 'static {
         Err(ProviderError::NotCapable)
     }
 
-    /// As [`Provider::delete`].
+    /// Deletes an instance; see [`Provider::delete`].
     ///
     /// # Errors
-    /// What kept it from going.
+    /// The reason why it could not be deleted.
     fn delete(&self, _machine: &Arc<Machine>, _lookup: &Lookup<'_>) -> Result<bool, ProviderError> {
         Err(ProviderError::NotCapable)
     }
 
-    /// As [`Provider::watch`].
+    /// Watches for changes; see [`Provider::watch`].
     ///
     /// # Errors
-    /// As there.
+    /// As for [`Provider::watch`].
     fn watch(
         &self,
         machine: &Arc<Machine>,
@@ -266,37 +267,37 @@ pub(crate) trait Table: Send + Sync + 'static {
     }
 }
 
-/// Where a table puts its rows.
+/// Function that receives the rows of a table.
 pub(crate) type Push<'a, R> = dyn FnMut(R) -> Result<(), ProviderError> + 'a;
 
-/// A provider whose columns are known, for those who hold them against the class.
+/// A provider with known columns, which a test compares with the class.
 pub(crate) trait Binding: Provider {
-    /// The properties that it says something about.
+    /// Returns the properties that the table lists.
     #[cfg_attr(not(test), expect(dead_code, reason = "a test holds the columns against the class"))]
     fn columns(&self) -> Vec<&'static str>;
 
-    /// Whether a property of a class needs no column.
+    /// Returns whether a property of a class needs no column.
     #[cfg_attr(not(test), expect(dead_code, reason = "a test holds the columns against the class"))]
     fn is_filled(&self, _property: &cim::Property) -> bool {
         false
     }
 
-    /// Those of the columns that it says nothing is known for.
+    /// Returns the columns listed as unknown.
     #[cfg_attr(not(test), expect(dead_code, reason = "a test holds the columns against the class"))]
     fn unknown(&self) -> &'static [&'static str] {
         &[]
     }
 
-    /// Gives away the paths of its instances; of nothing by default.
+    /// Passes the paths of all instances to `push`; none by default.
     ///
     /// # Errors
-    /// As [`Table::rows`].
+    /// As for [`Table::rows`].
     fn paths(&self, _scan: &Scan, _push: &mut Push<'_, Value>) -> Result<(), ProviderError> {
         Ok(())
     }
 }
 
-/// A table of a machine as a provider.
+/// Returns the provider for a table of a machine.
 pub(crate) fn bind<T: Table>(machine: &Arc<Machine>, table: T) -> Arc<dyn Binding> {
     Arc::new(Bound { machine: machine.clone(), table, fills: OnceLock::new() })
 }
@@ -307,18 +308,18 @@ struct Bound<T: Table> {
     fills: OnceLock<Fills<T::Row>>,
 }
 
-/// What fills each column of a class, by its place; none for one that stays NULL or is the same in all rows.
+/// Functions of all columns of a class, by index; `None` for a column that is NULL or constant.
 type Fills<R> = Box<[Option<Fill<R>>]>;
 
-/// What fills a column in every row of one question.
+/// Source of a column's values in one query.
 enum Source<R> {
-    /// The same for all of them.
+    /// A constant value for all rows.
     Constant(Value),
     Row(Fill<R>),
 }
 
 impl<T: Table> Bound<T> {
-    /// What fills some columns; those that stay NULL are left out.
+    /// Returns the sources of some columns, without those that are always NULL.
     fn sources(
         &self,
         class: &Class,
@@ -340,7 +341,7 @@ impl<T: Table> Bound<T> {
         columns.into_iter().filter_map(source).collect()
     }
 
-    /// Fills columns of an instance.
+    /// Computes columns of an instance.
     fn fill(
         &self,
         instance: &mut Instance,
@@ -392,11 +393,11 @@ impl<T: Table> Provider for Bound<T> {
         let (class, deciding) = (scan.class(), scan.deciding());
         let others = scan.columns().iter().filter(|column| !deciding.contains(*column));
         let (deciding, others) = (self.sources(class, deciding.iter()), self.sources(class, others));
-        // Those that are wanted and still miss the columns that have not decided that.
+        // Matching rows whose remaining columns are not computed yet.
         let (mut rows, mut instances) = (Vec::new(), Vec::new());
         let finish = |rows: &mut Vec<T::Row>, instances: &mut Vec<Instance>, sink: &mut Sink<'_>| {
             if let Err(error) = self.table.prepare(&self.machine, scan, rows) {
-                // Or they would be prepared again in the end.
+                // Cleared, so that they are not prepared again.
                 rows.clear();
                 instances.clear();
                 return Err(error);

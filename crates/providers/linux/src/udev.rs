@@ -1,34 +1,35 @@
-//! What udev has found out about a device (`/run/udev/data`).
+//! Device properties recorded by udev (`/run/udev/data`).
 
 use crate::Machine;
 
-/// The properties of a device; none if there is no udev.
+/// Properties of a device; empty if udev is not running.
 #[derive(Debug, Default)]
 pub(crate) struct Udev(Vec<(String, String)>);
 
 impl Udev {
-    /// Of a block device.
+    /// Returns the properties of a block device.
     pub(crate) fn of_block(machine: &Machine, (major, minor): (u32, u32)) -> Self {
         Self::read(machine, &format!("b{major}:{minor}"))
     }
 
-    /// Of an adapter of the network.
+    /// Returns the properties of a network interface.
     pub(crate) fn of_link(machine: &Machine, index: u32) -> Self {
         Self::read(machine, &format!("n{index}"))
     }
 
-    /// Of a device of a bus.
+    /// Returns the properties of a device on a bus.
     pub(crate) fn of_device(machine: &Machine, subsystem: &str, name: &str) -> Self {
         Self::read(machine, &format!("+{subsystem}:{name}"))
     }
 
-    /// A property; `None` if it is missing or empty.
+    /// Returns a property; `None` if it is missing or empty.
     pub(crate) fn property(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.trim());
         found.filter(|value| !value.is_empty())
     }
 
-    /// A property that udev also keeps with everything unusual escaped, as `ID_FS_LABEL_ENC` beside `ID_FS_LABEL`.
+    /// Returns a property from its escaped form, such as `ID_FS_LABEL_ENC` for `ID_FS_LABEL`, if there is
+    /// one.
     pub(crate) fn exact(&self, name: &str) -> Option<String> {
         let exact = self.property(&format!("{name}_ENC")).map(unescaped);
         exact.or_else(|| self.property(name).map(str::to_owned))
@@ -44,7 +45,7 @@ impl Udev {
     }
 }
 
-/// A text in which udev has written octets as `\x20`.
+/// Decodes `\x20` escapes.
 fn unescaped(text: &str) -> String {
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text;

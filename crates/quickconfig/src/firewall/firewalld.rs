@@ -1,7 +1,7 @@
-//! firewalld, over the bus (firewalld.dbus(5)).
+//! firewalld, over D-Bus (firewalld.dbus(5)).
 //!
-//! A rule is made twice: for now, and for later starts. Copying everything that holds now to later, which firewalld
-//! offers as well, would keep what somebody else is only trying out.
+//! A rule is added twice: to the runtime and to the permanent configuration. Copying the whole runtime
+//! configuration, which firewalld also offers, would make temporary changes of others permanent.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -28,10 +28,10 @@ const CONFIG: Object<'_> = Object {
 };
 const CONFIG_ZONE: &str = "org.fedoraproject.FirewallD1.config.zone";
 
-/// The zone for networks that are not trusted, as firewalld ships it.
+/// Default zone for untrusted networks.
 const PUBLIC: &str = "public";
 
-/// A rule in a zone, and for when it was made.
+/// A rule in a zone, and the configurations it was added to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rule {
     zone: String,
@@ -40,10 +40,10 @@ pub(crate) struct Rule {
     later: bool,
 }
 
-/// What a zone lets through.
+/// Traffic permitted by a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum What {
-    /// What firewalld calls `wsman` or `wsmans`.
+    /// firewalld service `wsman` or `wsmans`.
     Service(Transport),
     Port(NonZeroU16),
     From(Network, NonZeroU16),
@@ -127,7 +127,7 @@ pub(super) async fn close(rule: &Rule) -> Result<Outcome, Error> {
     Ok(if closed { Outcome::Done(format!("{rule} is closed")) } else { Outcome::Already })
 }
 
-/// The zone that was named, or those that interfaces are in and that do not let everything through.
+/// Returns the given zone, or the zones of interfaces that do not accept everything.
 async fn zones(bus: &Connection, named: Option<&Zone>) -> Result<Vec<String>, Error> {
     if let Some(named) = named {
         let all: Vec<String> = ZONE.call(bus, "getZones", &()).await?.body().deserialize()?;
@@ -143,7 +143,7 @@ async fn zones(bus: &Connection, named: Option<&Zone>) -> Result<Vec<String>, Er
     let mut zones: Vec<String> =
         active.into_iter().filter(|(_, of)| has_interfaces(of)).map(|(zone, _)| zone).collect();
     let default: String = MAIN.call(bus, "getDefaultZone", &()).await?.body().deserialize()?;
-    // Interfaces that nobody has put anywhere are in it.
+    // Interfaces without a zone are in the default zone.
     if !zones.contains(&default) {
         zones.push(default);
     }
@@ -164,7 +164,7 @@ async fn lets_all_through(bus: &Connection, zone: &str) -> bool {
     target.and_then(|target| String::try_from(target).ok()).is_some_and(|target| target == "ACCEPT")
 }
 
-/// Which zone has to let what through; none if that would be from nowhere.
+/// Returns the rules needed in each zone; `None` if the source would be empty.
 async fn wanted(bus: &Connection, opening: &Opening) -> Result<Option<Vec<(String, What)>>, Error> {
     let mut wanted = Vec::new();
     for zone in zones(bus, opening.zone.as_ref()).await? {
@@ -186,7 +186,7 @@ async fn wanted(bus: &Connection, opening: &Opening) -> Result<Option<Vec<(Strin
     Ok(Some(wanted))
 }
 
-/// Whether a zone lets it through, now and later, or everything on this port.
+/// Returns whether a zone permits the traffic, or all traffic to this port, now and permanently.
 async fn is_open(bus: &Connection, zone: &str, what: &What, opening: &Opening) -> Result<bool, Error> {
     let path = later(bus, zone).await?;
     let later = Object { service: SERVICE, path: path.as_str(), interface: CONFIG_ZONE };
@@ -200,7 +200,7 @@ async fn is_open(bus: &Connection, zone: &str, what: &What, opening: &Opening) -
     Ok(false)
 }
 
-/// The object of a zone as it is at later starts.
+/// Returns the object of a zone in the permanent configuration.
 async fn later(bus: &Connection, zone: &str) -> Result<OwnedObjectPath, Error> {
     Ok(CONFIG.call(bus, "getZoneByName", &(zone,)).await?.body().deserialize()?)
 }
@@ -240,7 +240,8 @@ impl What {
         self.send(bus, on, verb, zone).await.map(drop)
     }
 
-    /// Methods of the zones that hold now take the zone first, and those that add take a time at the end.
+    /// Calls a method. Runtime methods take the zone as first argument; methods that add also take a timeout
+    /// at the end.
     async fn send(
         &self,
         bus: &Connection,
@@ -274,7 +275,7 @@ impl What {
         }
     }
 
-    /// The name of the service, or the rule in the language of firewalld.richlanguage(5).
+    /// Returns the service name, the port, or the rule in the language of firewalld.richlanguage(5).
     fn text(&self) -> String {
         match self {
             Self::Service(Transport::Http) => "wsman".to_owned(),

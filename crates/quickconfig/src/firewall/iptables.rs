@@ -1,4 +1,4 @@
-//! Rules of iptables, where a table of nftables is iptables' own: a rule that nft adds there, iptables refuses to read.
+//! iptables rules, for nftables tables owned by iptables: iptables cannot read rules that nft adds to them.
 
 use std::fmt;
 use std::num::NonZeroU16;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::program::run;
 use crate::{Error, Network, Outcome, Transport};
 
-/// A rule at the head of `INPUT`.
+/// A rule at the start of `INPUT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rule {
     pub(super) family: Family,
@@ -23,10 +23,10 @@ pub(crate) enum Family {
     V6,
 }
 
-/// Makes the rule, if it is not there.
+/// Adds the rule, if it does not exist.
 ///
 /// # Errors
-/// [`Error`], also if the program is missing.
+/// [`Error`], also if the program is not installed.
 pub(super) async fn open(rule: &Rule) -> Result<Outcome, Error> {
     if is_there(rule).await {
         return Ok(Outcome::Already);

@@ -1,11 +1,11 @@
-//! The networks that this machine is in, by the kernel's routes.
+//! Networks of this machine, from the routing tables of the kernel.
 
 use std::fs;
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::Network;
 
-/// Those that are reached without a gateway, but for loopback.
+/// Returns the networks that are reached without a gateway, except loopback.
 pub(super) fn of_this_machine() -> Vec<Network> {
     let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
     let v4 = read("/proc/thread-self/net/route");
@@ -17,7 +17,8 @@ pub(super) fn of_this_machine() -> Vec<Network> {
     networks
 }
 
-/// `Iface Destination Gateway Flags RefCnt Use Metric Mask …`; numbers are as this machine reads the network's octets.
+/// Parses `Iface Destination Gateway Flags RefCnt Use Metric Mask …`; numbers are in the byte order of this
+/// machine.
 fn of_v4(line: &str) -> Option<Network> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let number = |at: usize| u32::from_str_radix(fields.get(at)?, 16).ok();
@@ -29,7 +30,8 @@ fn of_v4(line: &str) -> Option<Network> {
     Network::of(IpAddr::from(destination.to_ne_bytes()), length)
 }
 
-/// `destination length source length next-hop metric references uses flags interface`, all hexadecimal.
+/// Parses `destination length source length next-hop metric references uses flags interface`, all
+/// hexadecimal.
 fn of_v6(line: &str) -> Option<Network> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let address = |at: usize| u128::from_str_radix(fields.get(at)?, 16).ok().map(Ipv6Addr::from);

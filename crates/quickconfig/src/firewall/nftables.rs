@@ -1,8 +1,9 @@
-//! Chains of nftables, by the JSON that `nft` speaks (libnftables-json(5)).
+//! nftables rules, through the JSON interface of `nft` (libnftables-json(5)).
 //!
-//! A chain of our own would not do: what one chain accepts, the next one may still drop. So the rule goes to the head
-//! of each chain that looks at what comes in. It holds until the rules are loaded again; the file they come from is
-//! the administrator's, who is told the line.
+//! A separate chain would not suffice: a packet accepted by one chain may still be dropped by the next.
+//! Therefore the rule is added to the start of each chain that filters incoming packets. It lasts until the
+//! rules are reloaded; the file they are loaded from belongs to the administrator, who is shown the line to
+//! add.
 
 use std::fmt;
 use std::num::NonZeroU16;
@@ -14,21 +15,21 @@ use super::{nowhere, sources};
 use crate::program::{is_installed, run};
 use crate::{Error, Firewall, FirewallKind, Network, Opening, Outcome, Transport};
 
-/// A rule of ours.
+/// A rule added by quickconfig.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rule {
     chain: Chain,
-    /// What the kernel calls it until the rules are loaded again.
+    /// Handle assigned by the kernel; valid until the rules are reloaded.
     handle: u64,
     transport: Transport,
     port: NonZeroU16,
     source: Option<Network>,
 }
 
-/// A chain that looks at what comes in.
+/// A chain that filters incoming packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Chain {
-    /// `ip`, `ip6` or `inet`.
+    /// Address family: `ip`, `ip6` or `inet`.
     family: String,
     table: String,
     name: String,
@@ -93,7 +94,7 @@ pub(super) async fn open(opening: &Opening, made: &mut Vec<super::Rule>) -> Resu
     Ok(if shown.is_empty() { Outcome::Already } else { Outcome::Done(shown.join("; ")) })
 }
 
-/// Takes the rule away, by the handle it had or, after the rules were loaded again, by what it is.
+/// Removes the rule, by its handle or, after the rules were reloaded, by its content.
 pub(super) async fn close(rule: &Rule) -> Result<Outcome, Error> {
     let rules = rules().await?;
     let ours = of_chain(&rules, &rule.chain).filter(|there| {
@@ -128,7 +129,7 @@ fn listed(text: &str) -> Result<Vec<Value>, Error> {
     }
 }
 
-/// The chains that might drop what comes in for a port.
+/// Returns the chains that might drop incoming connections to a port.
 fn in_the_way(rules: &[Value]) -> Vec<Chain> {
     let chains = rules.iter().filter_map(|one| one.get("chain"));
     let found = chains.filter_map(|chain| {
@@ -146,7 +147,7 @@ fn in_the_way(rules: &[Value]) -> Vec<Chain> {
     found.collect()
 }
 
-/// The rules of a chain, in their order.
+/// Returns the rules of a chain in order.
 fn of_chain<'r>(rules: &'r [Value], chain: &'r Chain) -> impl Iterator<Item = &'r Value> {
     rules.iter().filter_map(|one| one.get("rule")).filter(|rule| {
         let is = |name: &str, value: &str| rule.get(name).and_then(Value::as_str) == Some(value);
@@ -165,7 +166,7 @@ fn may_drop(rule: &Value) -> bool {
     })
 }
 
-/// Whether it drops more than what belongs to no connection.
+/// Returns whether the rule drops new connections, not just packets in an invalid state.
 fn drops_new_connections(rule: &Value) -> bool {
     let is_about_state = statements(rule).any(|(name, what)| {
         name == "match" && what.pointer("/left/ct/key").is_some_and(|key| key == "state")
@@ -173,7 +174,7 @@ fn drops_new_connections(rule: &Value) -> bool {
     statements(rule).any(|(name, _)| matches!(name.as_str(), "drop" | "reject")) && !is_about_state
 }
 
-/// The rules that an opening takes in these chains; none if it is from nowhere.
+/// Returns the rules needed in these chains; `None` if the source is empty.
 fn wanted(opening: &Opening, chains: &[Chain]) -> Option<Vec<Rule>> {
     let networks = sources(opening);
     if networks.is_empty() && !opening.sources.is_empty() {
@@ -202,7 +203,7 @@ fn wanted(opening: &Opening, chains: &[Chain]) -> Option<Vec<Rule>> {
 }
 
 impl Rule {
-    /// Whether the chain lets it through before anything can drop it.
+    /// Returns whether the chain accepts the traffic before a rule can drop it.
     async fn is_there(&self, rules: &[Value]) -> bool {
         if let Some(rule) = self.of_iptables() {
             return iptables::is_there(&rule).await;
@@ -213,7 +214,7 @@ impl Rule {
         before.filter_map(|rule| rule.get("expr")).any(|there| own.contains(there))
     }
 
-    /// The rule in the words of iptables, if the chain is its own.
+    /// Returns the equivalent iptables rule, if the chain is owned by iptables.
     fn of_iptables(&self) -> Option<iptables::Rule> {
         let Chain { family, table, name } = &self.chain;
         let family = match (family.as_str(), table.as_str(), name.as_str()) {
@@ -258,7 +259,7 @@ impl Rule {
         Value::Array(source.into_iter().chain([port, json!({ "accept": null })]).collect())
     }
 
-    /// As a command for `nft`.
+    /// Returns the rule as a command for `nft`.
     fn line(&self) -> String {
         let source = self.source.map_or_else(String::new, |network| {
             let protocol = if network.address().is_ipv4() { "ip" } else { "ip6" };

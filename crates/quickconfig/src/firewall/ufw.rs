@@ -1,4 +1,4 @@
-//! ufw, by its program: it has no other interface.
+//! ufw, through its command line, its only interface.
 
 use std::fmt;
 use std::fs;
@@ -10,7 +10,7 @@ use super::{nowhere, sources};
 use crate::program::{is_installed, run};
 use crate::{Error, Firewall, FirewallKind, Network, Opening, Outcome, Transport};
 
-/// A rule that lets a port through, from a network or from anywhere.
+/// A rule that permits a port, from a network or from anywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rule {
     transport: Transport,
@@ -61,12 +61,12 @@ pub(super) async fn close(rule: &Rule) -> Result<Outcome, Error> {
     Ok(Outcome::Done(format!("{rule} is closed")))
 }
 
-/// The rules that there are, as commands that would add them.
+/// Returns the existing rules, as the commands that would add them.
 async fn added() -> Result<String, Error> {
     run("ufw", &["show", "added"], "").await
 }
 
-/// The rules of an opening that are not there; none if it is from nowhere.
+/// Returns the missing rules of an opening; `None` if the source is empty.
 fn missing(opening: &Opening, added: &str) -> Option<Vec<Rule>> {
     let rule = |source| Rule { transport: opening.transport, port: opening.port, source };
     if rule(None).is_in(added) {

@@ -64,7 +64,7 @@ fn whoever_may_not_is_told_that_access_is_denied() {
     let name = "systemd::whoever_may_not_is_told_that_access_is_denied";
     in_world(name, &["python3"], |world| {
         if world.shell("/usr/bin/python3 -c 'import dbusmock'").code != 0 {
-            eprintln!("SKIPPED: there is no python3-dbusmock here (./test --install)");
+            skips::skip!("there is no python3-dbusmock here (./test --install)");
             return;
         }
         let (service, path) = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1");

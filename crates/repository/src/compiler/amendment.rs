@@ -1,12 +1,13 @@
-//! Texts that say the same in another language: `#pragma amendment("MS_409")`.
+//! Translations of qualifiers: `#pragma amendment("MS_409")`.
 
 use cim::{ClassDeclaration, Name, Qualifiers};
 
 use crate::Problem;
 
-/// A class with what an amendment says about it: its qualifiers, and those of properties, methods and parameters.
+/// Returns a class with the qualifiers of an amendment, including those of properties, methods and
+/// parameters.
 ///
-/// There is one language here, that of the amendment that came last.
+/// Only one language is stored: that of the last amendment.
 pub(super) fn amended(
     class: &ClassDeclaration,
     amendment: &ClassDeclaration,

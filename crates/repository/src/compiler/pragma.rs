@@ -1,4 +1,4 @@
-//! Pragmas: those of DSP0004 and those that `mofcomp` of Windows knows.
+//! Pragmas of DSP0004, and those of `mofcomp` on Windows.
 
 use cim::wql::equal;
 use cim::{Name, Namespace, ObjectPath};
@@ -28,7 +28,7 @@ impl Run<'_> {
             "deleteinstance" => {
                 let (path, must_be) = removal(name, arguments)?;
                 let path = ObjectPath::parse(path)?;
-                // Without its class there is no instance either.
+                // If the class does not exist, neither does the instance.
                 let was = match self.remove(contents, &path) {
                     Err(Problem::Model(cim::Error::NoClass { .. })) if must_be == MustBe::MayBeMissing => {
                         false
@@ -49,9 +49,9 @@ impl Run<'_> {
                 }
                 self.is_amendment = true;
             }
-            // Everything is kept, so that there is nothing to be compiled again.
+            // All contents are stored, so recompilation after a failure is not needed.
             "autorecover" => {}
-            // What is read is read as it stands: the languages say nothing that would change it.
+            // Language and location pragmas do not affect the result.
             "locale" | "instancelocale" | "translation" | "nonlocal" | "nonlocaltype" | "source"
             | "sourcetype" => {}
             _ => self.note(format!("#pragma {name} has no meaning here and was passed over")),
@@ -69,7 +69,7 @@ impl Run<'_> {
     }
 }
 
-/// Whether what is to be removed must be there: `FAIL` or `NOFAIL`.
+/// Whether the item to remove must exist: `FAIL` or `NOFAIL`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum MustBe {
     There,
@@ -99,7 +99,7 @@ fn flags(name: &str, arguments: &[String]) -> Result<Existing, Problem> {
     Ok(existing)
 }
 
-/// The namespace of `#pragma namespace`: `\\.\root\cimv2`, `//./root/cimv2` or `root/cimv2`.
+/// Returns the namespace of `#pragma namespace`: `\\.\root\cimv2`, `//./root/cimv2` or `root/cimv2`.
 pub(crate) fn namespace_of(name: &str, arguments: &[String]) -> Result<Namespace, Problem> {
     let [path] = arguments else { return Err(wrong(name, "it takes one path, such as \\\\.\\root\\cimv2")) };
     let path = path.replace('\\', "/");

@@ -1,4 +1,4 @@
-//! What a text declares about qualifiers, in the classes that follow it (DSP0004 5.1.2.7).
+//! Qualifier declarations of a text, applied to the classes that follow (DSP0004 5.1.2.7).
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use cim::{
 
 use crate::Problem;
 
-/// The class with the flavors, types and defaults that its qualifiers were declared with.
+/// Returns the class with the flavors, types and defaults of the declared qualifiers.
 pub(super) fn declared(
     class: &ClassDeclaration,
     known: &HashMap<Name, QualifierDeclaration>,
@@ -43,13 +43,13 @@ fn one(own: &Qualifier, declaration: Option<&QualifierDeclaration>) -> Result<Qu
     } else {
         Literal::of(&own.value).typed(&declaration.kind)?
     };
-    // A flavor that the text has given beside the qualifier wins.
+    // Flavors given with the qualifier itself override those of the declaration.
     let flavors = if own.flavors == Flavors::of(&own.name) { declaration.flavors } else { own.flavors };
     Ok(Qualifier { value: plain(value), flavors, ..own.clone() })
 }
 
-/// A value of the types that qualifiers of WMI have, which are those that a text shows: it says a number, not of how many
-/// bits.
+/// Converts a value to the types of WMI qualifiers, which are those of MOF literals: numbers have no declared
+/// width.
 fn plain(value: Value) -> Value {
     match value {
         Value::Array(values) => Value::Array(values.into_iter().map(plain).collect()),

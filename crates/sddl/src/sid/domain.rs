@@ -3,14 +3,14 @@ use std::fmt;
 use super::{NT, Sid};
 use crate::{SddlError, cursor::parse_all};
 
-/// The SID of a machine or of a domain: `S-1-5-21` and three numbers.
+/// SID of a machine or of a domain: `S-1-5-21` and three numbers.
 ///
-/// Its users and groups have the same SID with one number more, the RID.
+/// SIDs of its users and groups have one more number, the relative identifier (RID).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DomainSid([u32; 3]);
 
 impl DomainSid {
-    /// The domain of these three numbers, which for a new machine are random.
+    /// Returns the SID with these three numbers; for a new machine, choose random ones.
     #[must_use]
     pub const fn new(numbers: [u32; 3]) -> Self {
         Self(numbers)
@@ -19,19 +19,19 @@ impl DomainSid {
     /// Parses `S-1-5-21-a-b-c`.
     ///
     /// # Errors
-    /// [`SddlError::NotADomain`] if it is another SID; otherwise what is wrong, and where.
+    /// [`SddlError::NotADomain`] if it is another SID; otherwise the reason and the offset.
     pub fn parse(text: &str) -> Result<Self, SddlError> {
         parse_all(text, Sid::read_numeric)?.try_into()
     }
 
-    /// The SID of the machine or domain itself.
+    /// Returns the SID of the machine or domain itself.
     #[must_use]
     pub const fn sid(self) -> Sid {
         let [a, b, c] = self.0;
         Sid { authority: NT, count: 4, sub_authorities: [21, a, b, c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] }
     }
 
-    /// The SID of the user or group with this relative identifier.
+    /// Returns the SID of the user or group with this RID.
     #[must_use]
     pub const fn account(self, rid: u32) -> Sid {
         let [a, b, c] = self.0;

@@ -4,27 +4,27 @@ use super::{NT, Sid};
 
 /// `WD`: everyone.
 pub const EVERYONE: Sid = Sid::one(1, 0);
-/// `CO`: stands for the creator in entries to be inherited; no token holds it.
+/// `CO`: placeholder for the creator in inheritable entries; no token has it.
 pub const CREATOR_OWNER: Sid = Sid::one(3, 0);
-/// `CG`: stands for the creator's group in entries to be inherited; no token holds it.
+/// `CG`: placeholder for the creator's group in inheritable entries; no token has it.
 pub const CREATOR_GROUP: Sid = Sid::one(3, 1);
-/// `OW`: whoever owns the object; an entry for it replaces what owners gain by themselves.
+/// `OW`: the owner of the object; an entry for it replaces the owner's implicit rights.
 pub const OWNER_RIGHTS: Sid = Sid::one(3, 4);
-/// `NU`: came over the network.
+/// `NU`: users signed in over the network.
 pub const NETWORK: Sid = Sid::one(NT, 2);
-/// `IU`: sits at the machine; never in the token of a network logon.
+/// `IU`: users signed in at the machine itself; never in the token of a network logon.
 pub const INTERACTIVE: Sid = Sid::one(NT, 4);
-/// `SU`: runs as a service.
+/// `SU`: services.
 pub const SERVICE: Sid = Sid::one(NT, 6);
-/// `AN`: gave no name.
+/// `AN`: anonymous users.
 pub const ANONYMOUS: Sid = Sid::one(NT, 7);
-/// `AU`: has proven a name.
+/// `AU`: authenticated users.
 pub const AUTHENTICATED_USERS: Sid = Sid::one(NT, 11);
 /// `SY`: the system itself.
 pub const LOCAL_SYSTEM: Sid = Sid::one(NT, 18);
-/// `LS`: a service without rights on the network.
+/// `LS`: services without rights on the network.
 pub const LOCAL_SERVICE: Sid = Sid::one(NT, 19);
-/// `NS`: a service that is the machine on the network.
+/// `NS`: services that use the machine's identity on the network.
 pub const NETWORK_SERVICE: Sid = Sid::one(NT, 20);
 /// `BA`: administrators of the machine.
 pub const ADMINISTRATORS: Sid = Sid::two(NT, 32, 544);
@@ -36,24 +36,24 @@ pub const GUESTS: Sid = Sid::two(NT, 32, 546);
 pub const POWER_USERS: Sid = Sid::two(NT, 32, 547);
 /// `BO`: backup operators of the machine.
 pub const BACKUP_OPERATORS: Sid = Sid::two(NT, 32, 551);
-/// `RD`: may sign in to a remote desktop.
+/// `RD`: users who may sign in to a remote desktop.
 pub const REMOTE_DESKTOP_USERS: Sid = Sid::two(NT, 32, 555);
-/// `ER`: may read event logs.
+/// `ER`: users who may read event logs.
 pub const EVENT_LOG_READERS: Sid = Sid::two(NT, 32, 573);
-/// `RM`: may manage the machine remotely.
+/// `RM`: users who may manage the machine remotely.
 pub const REMOTE_MANAGEMENT_USERS: Sid = Sid::two(NT, 32, 580);
-/// `S-1-5-15`: belongs to the same organisation.
+/// `S-1-5-15`: users of the same organisation.
 pub const THIS_ORGANIZATION: Sid = Sid::one(NT, 15);
-/// `S-1-5-64-10`: was proven by NTLM.
+/// `S-1-5-64-10`: users authenticated by NTLM.
 pub const NTLM_AUTHENTICATION: Sid = Sid::two(NT, 64, 10);
-/// `S-1-5-64-14`: was proven by a client certificate.
+/// `S-1-5-64-14`: users authenticated by a client certificate.
 pub const CERTIFICATE_AUTHENTICATION: Sid = Sid::two(NT, 64, 14);
-/// `S-1-5-113`: an account of the machine itself, not of a domain.
+/// `S-1-5-113`: accounts of the machine itself, not of a domain.
 pub const LOCAL_ACCOUNT: Sid = Sid::one(NT, 113);
-/// `S-1-5-114`: an account of the machine itself that is also an administrator.
+/// `S-1-5-114`: accounts of the machine itself that are also administrators.
 pub const LOCAL_ADMINISTRATOR_ACCOUNT: Sid = Sid::one(NT, 114);
 
-/// A SID for which SDDL writes two letters.
+/// A SID with a two-letter SDDL alias.
 pub(crate) struct Known {
     pub(crate) alias: &'static str,
     pub(crate) sid: Sid,

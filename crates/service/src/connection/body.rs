@@ -6,13 +6,16 @@ use tokio::time::{Instant, timeout_at};
 
 use super::link::{Link, receive};
 use super::{Connection, Ended, Refusal};
+use crate::access::Caller;
 
 impl<I: Link> Connection<'_, I> {
-    /// Receives a body of at most `limit` octets.
+    /// Receives a body of at most `limit` octets. What has not arrived yet counts for the caller, or for the source of
+    /// the connection if nobody has signed in.
     pub(super) async fn body(
         &mut self,
         head: &RequestHead,
         limit: usize,
+        caller: Option<&Caller>,
     ) -> Result<Result<Vec<u8>, Refusal>, Ended> {
         let expected = match head.body() {
             BodyFraming::Empty => return Ok(Ok(Vec::new())),
@@ -22,6 +25,15 @@ impl<I: Link> Connection<'_, I> {
             },
             BodyFraming::Chunked => None,
         };
+        let mut _permit = None;
+        if expected.is_none_or(|length| length > self.received.len()) {
+            // The length of chunks is not known before the last one.
+            let bytes = expected.unwrap_or(limit);
+            match self.slot.receive_body(caller, bytes, &self.service.config()) {
+                Ok(permit) => _permit = Some(permit),
+                Err(_) => return Ok(Err(Refusal(503))),
+            }
+        }
         if head.expects_continue() && self.received.is_empty() {
             self.write(CONTINUE, &[]).await?;
         }

@@ -13,7 +13,7 @@ impl<I: Link> Connection<'_, I> {
     /// Receives a head; an idle connection is closed after a while, a slow one sooner.
     pub(super) async fn head(&mut self) -> Result<Result<RequestHead, HeadError>, Ended> {
         let limits = Limits::default();
-        let idle = if self.is_trusted { IDLE } else { IDLE_BEFORE_SIGN_IN };
+        let idle = if self.account.is_some() { IDLE } else { IDLE_BEFORE_SIGN_IN };
         let mut deadline = Instant::now() + idle;
         let mut has_begun = false;
         loop {

@@ -15,7 +15,7 @@ use super::Door;
 use super::site::Site;
 use crate::certificate::Certificate;
 use crate::connection::{self, Peer};
-use crate::crowd::Place;
+use crate::connection_table::{ConnectionSlot, Source};
 use crate::service::Service;
 
 /// Why an address cannot be listened on.
@@ -108,8 +108,7 @@ fn take(
     site: &watch::Receiver<Arc<Site>>,
     service: &Arc<Service>,
 ) -> io::Result<()> {
-    let Some(place) = service.crowd.admit() else {
-        tracing::warn!(peer = %address, "Connection refused: too many are open, and all of them have signed in");
+    let Ok(slot) = service.connections.admit(Source::of_address(address.ip()), &service.config()) else {
         return Ok(());
     };
     // One write is one reply; without this each would wait for the peer's delayed acknowledgement.
@@ -130,14 +129,14 @@ fn take(
     tokio::spawn(async move {
         let serving = async {
             match certificate {
-                None => connection::serve(stream, peer, &place, &service).await,
+                None => connection::serve(stream, peer, &slot, &service).await,
                 // Apart, because the others have to have no memory for it.
-                Some(certificate) => Box::pin(secure(&certificate, stream, peer, &place, &service)).await,
+                Some(certificate) => Box::pin(secure(&certificate, stream, peer, &slot, &service)).await,
             }
         };
         tokio::select! {
             () = serving => {}
-            () = place.asked_to_leave() => tracing::debug!(peer = %address, "Connection gave way to a newer one"),
+            () = slot.displaced() => tracing::debug!(peer = %address, "Connection closed in favour of a new one"),
         }
     });
     Ok(())
@@ -148,7 +147,7 @@ async fn secure(
     certificate: &Certificate,
     stream: TcpStream,
     mut peer: Peer,
-    place: &Place,
+    slot: &ConnectionSlot,
     service: &Arc<Service>,
 ) {
     let address = peer.address;
@@ -165,7 +164,7 @@ async fn secure(
     match handshake.await {
         Ok(Ok(stream)) => {
             peer.certificate = asking.and_then(|asking| asking.proof(stream.get_ref().1));
-            connection::serve(stream, peer, place, service).await;
+            connection::serve(stream, peer, slot, service).await;
         }
         Ok(Err(error)) => tracing::debug!(peer = %address, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(peer = %address, "TLS handshake took too long"),

@@ -6,7 +6,7 @@ mod arrival;
 mod attacks;
 mod authentication;
 mod certificate;
-mod crowd;
+mod connections;
 mod enumeration;
 mod faults;
 mod framing;

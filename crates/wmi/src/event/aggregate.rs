@@ -1,4 +1,4 @@
-//! `GROUP WITHIN … BY … HAVING`: events that are counted together (WQL).
+//! Aggregation of events: `GROUP WITHIN … BY … HAVING` (WQL).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -10,18 +10,18 @@ use tokio::time::{Instant, sleep_until};
 
 use super::queue::Queue;
 
-/// Groups that are being counted. A group begins with its first event.
+/// Open groups. A group begins with its first event.
 pub(super) struct Groups {
     group: Group,
     from: Name,
-    /// `__AggregateEvent`
+    /// The class `__AggregateEvent`.
     class: Arc<Class>,
     open: HashMap<Key, Open>,
-    /// When they end; the first one first, because all are counted for the same time.
+    /// End times of the groups, earliest first, because all groups are open for the same time.
     ends: VecDeque<(Instant, Key)>,
 }
 
-/// The values that tell groups apart, as texts without regard to case.
+/// Values that identify a group, as upper-case texts.
 type Key = Vec<Option<String>>;
 
 struct Open {
@@ -29,10 +29,10 @@ struct Open {
     representative: Instance,
 }
 
-/// More groups at once are not counted.
+/// Maximum number of open groups.
 const MOST: usize = 1_000;
 
-/// The event would begin one group too many.
+/// Error: the maximum number of open groups is reached.
 #[derive(Debug, PartialEq)]
 pub(super) struct TooManyGroups;
 
@@ -59,7 +59,7 @@ impl Groups {
         self.ends.front().map(|(end, _)| *end)
     }
 
-    /// The groups that have ended and are wanted.
+    /// Returns the events of groups that have ended and satisfy HAVING.
     fn ended(&mut self, now: Instant) -> Vec<Instance> {
         let mut ended = Vec::new();
         while self.next_end().is_some_and(|end| end <= now) {
@@ -88,7 +88,7 @@ fn text(value: &Value) -> Option<String> {
     Some(text.to_uppercase())
 }
 
-/// Counts events until no more can come and every group has ended.
+/// Aggregates events until the source has ended and all groups are closed.
 pub(super) async fn count(mut groups: Groups, mut events: mpsc::Receiver<Instance>, queue: Arc<Queue>) {
     let mut is_open = true;
     while is_open || groups.next_end().is_some() {

@@ -1,4 +1,4 @@
-//! Changes of instances, found by looking again, or told by who knows them all.
+//! Changes of instances, found by polling or reported by sources.
 
 mod class;
 mod told;
@@ -22,7 +22,7 @@ use crate::{Engine, Error, ProviderError};
 use class::{Change, WatchedClass};
 use told::ToldClasses;
 
-/// Looks for the first time, and goes on in the background.
+/// Looks at all instances for the first time, and continues in the background.
 pub(super) async fn watch(
     subscriber: Subscriber,
     wanted: Wanted,
@@ -51,18 +51,18 @@ struct Watcher {
     interval: Duration,
     events: EventClasses,
     changes: Changes,
-    /// Those that are looked at.
+    /// Classes that are polled, or looked at when a source reports a change.
     classes: Vec<WatchedClass>,
-    /// Those that need not be.
+    /// Classes whose sources report every new instance.
     told: ToldClasses,
-    /// Not before this is looked again: looking is never more than a tenth of the time.
+    /// Earliest time of the next look, so that looking takes at most a tenth of the time.
     rested: Instant,
     wake: Arc<Wake>,
-    /// Those who hear the sources.
+    /// Tasks that listen to the sources.
     listening: JoinSet<()>,
 }
 
-/// Those who have the instances of some classes and of those below them, each once.
+/// Returns the classes with providers among these classes and their subclasses, each once.
 fn served(table: &Table, targets: &[Name]) -> Result<Vec<Served>, Error> {
     let mut all: Vec<Served> = Vec::new();
     let mut missing = None;
@@ -84,25 +84,25 @@ fn served(table: &Table, targets: &[Name]) -> Result<Vec<Served>, Error> {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Look {
-    /// What is there is no event.
+    /// The instances found are not reported as events.
     First,
     Again,
 }
 
-/// The places of classes that are watched from now on, and who says when to look at them.
+/// Indices of watched classes, by how to continue with them, and their sources.
 #[derive(Default)]
 struct Taken {
-    /// Nobody has watched these yet.
+    /// Classes that were not watched before.
     new: BTreeSet<usize>,
-    /// These were watched before, but their properties are others now.
+    /// Classes that were watched before but whose properties have changed.
     changed: BTreeSet<usize>,
-    /// These go on as they were.
+    /// Classes that continue unchanged.
     known: BTreeSet<usize>,
     sources: Vec<(usize, Box<dyn EventSource>)>,
 }
 
 impl Watcher {
-    /// Turns to the classes that there are now. What was seen of those that were there before is kept.
+    /// Updates the watched classes from the current engine. Data of classes that still exist is kept.
     fn take_up(&mut self, wanted: &Wanted) -> Result<Taken, Error> {
         let keys = Condition::And(wanted.keys.clone());
         let condition = Some(keys).filter(|_| !wanted.keys.is_empty());
@@ -117,7 +117,7 @@ impl Watcher {
             }
             let at = self.classes.len();
             let watch = Watch { context, class: &served.class, changes: wanted.changes, predicate: None };
-            // It listens before anybody looks, so that nothing is missed in between.
+            // The source starts before the first look, so that no change in between is missed.
             let source = served.provider.watch(&watch).map_err(|error| error.of(served.class.name()))?;
             let source = match source {
                 Some(source) if source.telling() == Telling::Instances => {
@@ -141,7 +141,7 @@ impl Watcher {
         Ok(taken)
     }
 
-    /// Hears these sources, and none from before.
+    /// Listens to these sources and stops listening to earlier ones.
     fn listen(&mut self, sources: Vec<(usize, Box<dyn EventSource>)>) {
         self.wake = Arc::default();
         self.listening = JoinSet::new();
@@ -150,12 +150,13 @@ impl Watcher {
         }
     }
 
-    /// Goes on with another engine.
+    /// Continues with another engine.
     async fn follow(&mut self, engine: Engine) -> Result<(), Error> {
         let Kind::Changes(wanted) = self.subscriber.ask(engine)? else { return Ok(()) };
         let Taken { new, changed, known, sources } = self.take_up(&wanted)?;
         self.look(&changed, Look::First).await?;
-        // What a source has told last may have gone with it, and instances may have come with their class.
+        // The last report of a replaced source may be lost, and instances may have been added together with
+        // their class.
         self.look(&(&known | &new), Look::Again).await?;
         self.listen(sources);
         Ok(())
@@ -164,7 +165,7 @@ impl Watcher {
     async fn run(mut self) {
         let mut looked = Instant::now();
         loop {
-            // With a source for everything there is nothing to wake up for.
+            // If every class has a source, polling is not needed.
             let is_polled = self.classes.iter().any(|class| !class.has_source);
             let poll = is_polled.then(|| (looked + self.interval).max(self.rested));
             let polling = async {
@@ -180,7 +181,7 @@ impl Watcher {
                     due.extend((0..).zip(&self.classes).filter(|(_, class)| !class.has_source).map(|(at, _)| at));
                 }
                 () = self.wake.more.notified() => {
-                    // What happens together is looked at once.
+                    // Changes that occur together are looked at once.
                     sleep_until((Instant::now() + SETTLING).max(self.rested)).await;
                     let told = self.wake.take();
                     for at in told.lost {
@@ -205,7 +206,7 @@ impl Watcher {
         }
     }
 
-    /// Looks at some of the classes and tells what has changed.
+    /// Looks at some of the classes and reports changes.
     async fn look(&mut self, due: &BTreeSet<usize>, look: Look) -> Result<(), Error> {
         let began = Instant::now();
         for at in due {
@@ -220,7 +221,7 @@ impl Watcher {
                 let found = class.look(&context, &origin, most, look);
                 Ok((class, found))
             };
-            // A provider that hangs keeps the class with it; the subscription ends then.
+            // If a provider hangs, the data of the class is lost with it, and the subscription ends.
             let (mut class, found) = engine.call_in_turn(&name, looking).await?;
             match found {
                 Ok(found) => {
@@ -263,7 +264,7 @@ impl Watcher {
 }
 
 impl EventClasses {
-    /// The event of a change; `None` never, as its classes take any instance.
+    /// Returns the event of a change. It is never `None`, because the event classes accept any instance.
     fn event(&self, class: &Arc<Class>, target: Instance, previous: Option<Instance>) -> Option<Instance> {
         let object = |instance: Instance| Value::Object(Box::new(instance));
         let event = Instance::new(class.clone()).with(self.target, object(target)).ok()?;
@@ -274,12 +275,12 @@ impl EventClasses {
     }
 }
 
-/// Whether looking again would be of no use.
+/// Returns whether the error is permanent, so that polling again is useless.
 fn is_for_good(error: &ProviderError) -> bool {
     matches!(error, ProviderError::Failed { status: Status::QuotaViolation, .. })
 }
 
-/// What sources have told and nobody has looked at yet.
+/// Reports of sources that have not been processed yet.
 #[derive(Default)]
 struct Wake {
     told: Mutex<Told>,
@@ -288,9 +289,9 @@ struct Wake {
 
 #[derive(Default)]
 struct Told {
-    /// Places of classes whose instances may have changed.
+    /// Indices of classes whose instances may have changed.
     changed: BTreeSet<usize>,
-    /// Places of classes whose sources have ended.
+    /// Indices of classes whose sources have ended.
     lost: Vec<usize>,
 }
 
@@ -322,8 +323,8 @@ async fn listen(at: usize, mut source: Box<dyn EventSource>, wake: Arc<Wake>) {
     }
 }
 
-/// How long it is waited for more of the same before instances are looked at.
+/// Time to wait for further changes before looking.
 const SETTLING: Duration = Duration::from_millis(20);
 
-/// A provider may fail this often before the subscription ends, one time after the other.
+/// Number of consecutive failures of a provider after which the subscription ends.
 const MOST_FAILURES: u8 = 3;

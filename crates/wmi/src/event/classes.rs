@@ -1,4 +1,4 @@
-//! Classes that come, change and go: found by comparing an engine with the one that follows it.
+//! Changes of classes, found by comparing an engine with its successor.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::Subscriber;
 use super::question::{EventClasses, Kind};
 use crate::{Engine, Error};
 
-/// Compares from now on. Nothing is looked at before there is another engine.
+/// Starts to compare. Nothing is compared until the engine is replaced.
 pub(super) fn watch(
     subscriber: Subscriber,
     events: EventClasses,
@@ -24,7 +24,7 @@ pub(super) fn watch(
 struct Comparison {
     subscriber: Subscriber,
     events: EventClasses,
-    /// The classes that there were last.
+    /// Classes of the last engine, except built-in ones.
     added: BTreeMap<Name, Arc<Class>>,
 }
 
@@ -70,7 +70,7 @@ impl Comparison {
     }
 }
 
-/// The classes that did not come with the system, which never change.
+/// Returns the classes that are not built in; built-in ones never change.
 fn added(schema: &Schema) -> BTreeMap<Name, Arc<Class>> {
     let added = schema.names().map(|(name, _)| name).filter(|name| !schema.is_builtin(name.as_str()));
     added.filter_map(|name| Some((name.clone(), schema.class(name.as_str())?))).collect()
@@ -80,7 +80,8 @@ fn declared(class: &Class) -> ClassDeclaration {
     ClassDeclaration::from(class)
 }
 
-/// A class inside an event: values are instances everywhere, so it is one with the defaults of the class.
+/// Returns a class as an embedded object: because values can only be instances, it is an instance with the
+/// defaults of the class.
 fn embedded(class: &Arc<Class>) -> Value {
     Value::Object(Box::new(Instance::with_defaults(class.clone())))
 }

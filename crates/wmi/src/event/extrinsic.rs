@@ -1,4 +1,4 @@
-//! Events that are not changes of instances: from the sources of providers.
+//! Extrinsic events, which are reported by the sources of providers.
 
 use std::sync::Arc;
 
@@ -11,10 +11,11 @@ use super::question::Kind;
 use super::{Changes, EventSource, Happening, Subscriber, Watch, next_of};
 use crate::{Error, Provider};
 
-/// Listens to everybody who tells of a class of events or one below.
+/// Listens to all providers of an event class and its subclasses.
 ///
 /// # Errors
-/// [`Error::NoProvider`] if there is nobody, and those of providers if none of them can.
+/// [`Error::NoProvider`] if no provider serves the class, and the errors of providers if none of them can
+/// watch.
 pub(super) fn watch(subscriber: Subscriber, watching: &mut JoinSet<()>) -> Result<(), Error> {
     let mut listeners = Listeners { subscriber, heard: Vec::new(), tasks: JoinSet::new() };
     listeners.turn()?;
@@ -25,11 +26,11 @@ pub(super) fn watch(subscriber: Subscriber, watching: &mut JoinSet<()>) -> Resul
 struct Listeners {
     subscriber: Subscriber,
     heard: Vec<Heard>,
-    /// As many as there are sources; a source that ends is not begun again.
+    /// Tasks, one for each source; a source that ends is not restarted.
     tasks: JoinSet<()>,
 }
 
-/// Who is listened to.
+/// A source that is listened to.
 struct Heard {
     provider: Arc<dyn Provider>,
     class: Arc<Class>,
@@ -41,9 +42,9 @@ impl Listeners {
         loop {
             tokio::select! {
                 ended = self.tasks.join_next() => match ended {
-                    // One that is listened to no more.
+                    // A source that was stopped on purpose.
                     Some(Err(error)) if error.is_cancelled() => {}
-                    // It has said why.
+                    // The reason has already been reported.
                     Some(_) | None => return,
                 },
                 engine = self.subscriber.successors.next() => {
@@ -59,7 +60,7 @@ impl Listeners {
         }
     }
 
-    /// Listens to those that the engine has now. Whoever was heard before goes on without a gap.
+    /// Listens to the sources of the current engine. Existing subscriptions continue without losing events.
     fn turn(&mut self) -> Result<(), Error> {
         let Subscriber { engine, context, namespace, select, outlet, .. } = &self.subscriber;
         let origin = engine.origin(namespace);
@@ -98,7 +99,7 @@ async fn listen(mut source: Box<dyn EventSource>, outlet: Arc<Outlet>, class: Na
     loop {
         match next_of(source.as_mut()).await {
             Ok(Happening::Event(event)) => outlet.offer(event),
-            // There are no instances to look at.
+            // Event classes have no instances to look at.
             Ok(Happening::Changed | Happening::Came(_)) => {}
             Err(error) => return outlet.fail(error.of(&class)),
         }

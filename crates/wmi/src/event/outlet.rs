@@ -1,4 +1,4 @@
-//! Where events go that were found: those that are wanted to whoever subscribed, alone or counted together.
+//! Delivery of events: filters them and passes them to the subscriber, directly or through aggregation.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,12 +12,12 @@ use super::question::{Judge, Question};
 use super::queue::Queue;
 use crate::Error;
 
-/// Takes events from those who find them.
+/// Receiver of events from all sources of a subscription.
 pub(super) struct Outlet {
-    /// Another one when classes have changed.
+    /// Filter; replaced when classes have changed.
     judge: RwLock<Arc<Judge>>,
     queue: Arc<Queue>,
-    /// Takes those that are counted together.
+    /// Channel to the aggregation, if there is one.
     counted: Option<mpsc::Sender<Instance>>,
 }
 
@@ -31,12 +31,12 @@ impl Outlet {
         Arc::new(Self { judge: RwLock::new(question.judge()), queue, counted })
     }
 
-    /// Judges by what is known of the classes now.
+    /// Updates the filter for the current classes.
     pub(super) fn judge_by(&self, question: &Question) {
         *self.judge.write().unwrap_or_else(PoisonError::into_inner) = question.judge();
     }
 
-    /// Gives an event away, if it is wanted. Never waits.
+    /// Delivers an event if it matches. Never blocks.
     pub(super) fn offer(&self, mut event: Instance) {
         stamp(&mut event);
         let judge = Arc::clone(&self.judge.read().unwrap_or_else(PoisonError::into_inner));
@@ -59,23 +59,23 @@ impl Outlet {
     }
 }
 
-/// Says when an event was, unless its source has.
+/// Sets the time of an event, unless its source has.
 fn stamp(event: &mut Instance) {
     let Some(column) = event.class().column("TIME_CREATED") else { return };
     if event.at(column).is_null() {
-        // The class declares it as what it is given.
+        // The class declares the column with this type, so setting it cannot fail.
         let _ = event.set(column, Value::Uint64(file_time(SystemTime::now())));
     }
 }
 
-/// Tenths of microseconds since 1601 (MS-DTYP 2.3.3).
+/// Returns the time in units of 100 ns since 1601 (MS-DTYP 2.3.3).
 fn file_time(time: SystemTime) -> u64 {
     const UNTIL_1970: u128 = 116_444_736_000_000_000;
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() / 100;
     u64::try_from(UNTIL_1970 + since).unwrap_or(u64::MAX)
 }
 
-/// Events on their way to be counted; whoever counts does nothing else.
+/// Number of events queued for aggregation.
 const EVENTS_AHEAD: usize = 1_024;
 
 #[cfg(test)]

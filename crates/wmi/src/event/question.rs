@@ -1,4 +1,4 @@
-//! What a query of events asks for.
+//! Analysis of event queries.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,40 +11,40 @@ use super::Changes;
 use super::aggregate::Groups;
 use crate::Error;
 
-/// A query of events, with what it takes to find and to judge them.
+/// An event query, and how to find and filter its events.
 pub(super) struct Question {
     pub(super) kind: Kind,
     from: Name,
-    /// With the class of the events that tell of groups.
+    /// Aggregation, with the class of aggregate events.
     group: Option<(Group, Arc<Class>)>,
     judge: Arc<Judge>,
 }
 
-/// How its events are found.
+/// How events are found.
 pub(super) enum Kind {
-    /// By looking at instances.
+    /// Found by comparing instances.
     Changes(Wanted),
-    /// By comparing the classes of one engine with those of the next.
+    /// Found by comparing the classes of successive engines.
     Classes(EventClasses),
-    /// From sources.
+    /// Reported by event sources.
     Others,
 }
 
-/// Which changes of which instances.
+/// Requested changes of instances.
 pub(super) struct Wanted {
-    /// Whose instances, with their subclasses.
+    /// Watched classes, including their subclasses.
     pub(super) targets: Vec<Name>,
     pub(super) changes: Changes,
-    /// How often to look.
+    /// Polling interval.
     pub(super) interval: Duration,
-    /// What the keys of the instances must be, as far as the query says so.
+    /// Conditions on the keys of instances, as far as the query has them.
     pub(super) keys: Vec<Condition>,
     pub(super) events: EventClasses,
-    /// Whether events of a modification tell what there was before.
+    /// Whether modification events need the previous state.
     pub(super) tells_previous: bool,
 }
 
-/// The classes of the events of changes.
+/// Event classes of changes.
 #[derive(Clone)]
 pub(super) struct EventClasses {
     pub(super) creation: Arc<Class>,
@@ -56,9 +56,9 @@ pub(super) struct EventClasses {
     pub(super) previous: &'static str,
 }
 
-/// Decides which events are wanted.
+/// Filter for events.
 pub(super) struct Judge {
-    /// For each class of events that can come.
+    /// Condition for each possible event class.
     predicates: HashMap<Name, Predicate>,
 }
 
@@ -68,7 +68,7 @@ impl Judge {
     }
 }
 
-/// The changes of one family: their classes, and where they keep what has changed.
+/// A family of change events: its classes, and the properties for the changed object.
 struct Family {
     above: &'static str,
     names: [&'static str; 3],
@@ -97,20 +97,21 @@ const CLASSES: Family = Family {
     previous: "PreviousClass",
 };
 
-/// How often instances are looked at when the query does not say it. Windows refuses such queries.
+/// Polling interval if the query has no `WITHIN`. Windows rejects such queries.
 const USUAL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Instances are not looked at more often than this.
+/// Minimum polling interval.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Question {
-    /// Reads the query of a namespace whose classes these are.
+    /// Analyses a query in a namespace with these classes.
     ///
     /// # Errors
-    /// [`Error::Model`] for a wrong query, [`Error::NotEventClass`] and [`Error::NotEvents`] for one of something else.
+    /// [`Error::Model`] for an invalid query, [`Error::NotEventClass`] and [`Error::NotEvents`] for other
+    /// queries.
     pub(super) fn read(schema: &Schema, select: Select, origin: Origin) -> Result<Self, Error> {
         let class = schema.require(select.from.as_str())?;
-        // What is wrong with the query is told of the class it names.
+        // The query is validated against the class it names.
         Predicate::bind(&select, &class, &origin)?;
         select.selected(&class)?;
         if !class.is_a("__Event") {
@@ -134,7 +135,7 @@ impl Question {
         Ok(Self { kind, from: class.name().clone(), group, judge: Arc::new(Judge { predicates }) })
     }
 
-    /// Who counts the events together, if they are to be.
+    /// Returns the aggregation, if the query has one.
     pub(super) fn groups(&self) -> Option<Groups> {
         let (group, aggregate) = self.group.as_ref()?;
         Some(Groups::new(group.clone(), self.from.clone(), Arc::clone(aggregate)))
@@ -189,7 +190,8 @@ fn wanted(schema: &Schema, class: &Class, select: &Select, family: &Family) -> R
     })
 }
 
-/// What a condition demands of the keys of the instances: keys never change, so others need not be looked at.
+/// Returns the conditions on the keys of instances. Keys never change, so instances with other keys need not
+/// be watched.
 fn about_keys(condition: &Condition, target: &Class, property: &str) -> Vec<Condition> {
     match condition {
         Condition::And(all) => {

@@ -1,4 +1,4 @@
-//! Events that wait to be taken, as many as there may be.
+//! Bounded queue of events.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::Occurrence;
 use crate::Error;
 
-/// Events between those who find them and the one who takes them. Nobody who finds one waits.
+/// Queue between event sources and the consumer. Adding an event never blocks.
 pub(super) struct Queue {
     most: usize,
     most_octets: usize,
@@ -20,7 +20,7 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct Waiting {
     events: VecDeque<Occurrence>,
-    /// How many octets the events take.
+    /// Approximate size of the queued events in bytes.
     octets: usize,
     end: Option<End>,
 }
@@ -31,12 +31,13 @@ enum End {
 }
 
 impl Queue {
-    /// One for so many events, which together take so many octets; one event of any size always has a place.
+    /// Creates a queue with a maximum number of events and a maximum size in bytes; a single event of any
+    /// size is always accepted.
     pub(super) fn new(most: usize, most_octets: usize) -> Self {
         Self { most: most.max(1), most_octets, waiting: Mutex::default(), more: Notify::new() }
     }
 
-    /// Adds an event, or counts it as given up.
+    /// Adds an event, or counts it as dropped if the queue is full.
     pub(super) fn push(&self, event: Instance) {
         let octets = event.octets();
         let mut waiting = self.locked();
@@ -51,13 +52,13 @@ impl Queue {
         self.more.notify_one();
     }
 
-    /// Counts an event that was given up before it came here.
+    /// Counts an event that was dropped before it reached the queue.
     pub(super) fn push_dropped(&self) {
         self.locked().drop_one();
         self.more.notify_one();
     }
 
-    /// No more come; the first reason counts.
+    /// Ends the queue; the first reason is kept.
     pub(super) fn end(&self, error: Option<Error>) {
         let end = error.map_or(End::Over, End::Failed);
         self.locked().end.get_or_insert(end);
@@ -73,8 +74,8 @@ impl Queue {
         }
     }
 
-    /// What is there; `None` as long as that is nothing.
-    #[allow(clippy::option_option)] // Nothing yet, and nothing any more.
+    /// Returns the next item; the outer `None` means that there is nothing yet.
+    #[allow(clippy::option_option)] // Outer: nothing yet. Inner: ended.
     fn take(&self) -> Option<Option<Result<Occurrence, Error>>> {
         let mut waiting = self.locked();
         if let Some(event) = waiting.events.pop_front() {
@@ -101,7 +102,8 @@ impl Queue {
 }
 
 impl Waiting {
-    /// The count stands where the events would have stood, and takes one place at most.
+    /// Counts a dropped event. The count takes the position of the dropped events and occupies at most one
+    /// entry.
     fn drop_one(&mut self) {
         match self.events.back_mut() {
             Some(Occurrence::Dropped(count)) => *count = count.saturating_add(1),

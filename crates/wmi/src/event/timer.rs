@@ -1,6 +1,7 @@
-//! Timers: `__IntervalTimerInstruction` and `__AbsoluteTimerInstruction` make `__TimerEvent` (MS-WMI 2.2.6).
+//! Timers: `__IntervalTimerInstruction` and `__AbsoluteTimerInstruction` produce `__TimerEvent` (MS-WMI
+//! 2.2.6).
 //!
-//! They are gone with the last engine of a [lineage](crate::lineage::Lineage).
+//! They exist in memory only, as long as the [successive engines](crate::lineage::Lineage).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,17 +14,17 @@ use tokio::time::{Instant, sleep_until};
 use super::{BoxFuture, EventSource, Happening, Watch};
 use crate::{Context, Lookup, Provider, ProviderError, Scan, Sink, Storage};
 
-/// The timers of one namespace.
+/// Timers of one namespace.
 pub(crate) struct Timers {
     namespace: Namespace,
     shared: Arc<Shared>,
 }
 
-/// What timers and those who wait for them have in common.
+/// State shared by timers and their event sources.
 struct Shared {
-    /// By their identifiers, in capitals.
+    /// Timers by identifier in upper case.
     instructions: Mutex<BTreeMap<String, Instruction>>,
-    /// Says that they are others now.
+    /// Notified when timers change.
     changed: watch::Sender<()>,
 }
 
@@ -130,24 +131,24 @@ impl Shared {
     }
 }
 
-/// What timers do for one who waits.
+/// Event source of timers for one subscription.
 struct Firings {
     class: Arc<Class>,
     shared: Arc<Shared>,
     changed: watch::Receiver<()>,
-    /// What was before this has been told.
+    /// Events up to this time have been reported.
     told: Instant,
     ready: VecDeque<Instance>,
 }
 
 impl Firings {
-    /// When the next timer fires.
+    /// Returns the time at which the next timer fires.
     fn next_firing(&self) -> Option<Instant> {
         let instructions = self.shared.locked();
         instructions.values().filter_map(|instruction| instruction.schedule.after(self.told)).min()
     }
 
-    /// Tells what has been until now.
+    /// Queues the events since the last report.
     fn collect(&mut self, now: Instant) -> Result<(), ProviderError> {
         for instruction in self.shared.locked().values() {
             let count = instruction.schedule.count(self.told, now);
@@ -179,7 +180,7 @@ impl EventSource for Firings {
                 };
                 tokio::select! {
                     () = firing => self.collect(Instant::now())?,
-                    // The sender lives as long as what is shared.
+                    // The sender lives as long as `shared`.
                     _ = self.changed.changed() => {}
                 }
             }
@@ -188,7 +189,7 @@ impl EventSource for Firings {
 }
 
 impl Schedule {
-    /// When it fires next after some time.
+    /// Returns the first firing after a time.
     fn after(self, told: Instant) -> Option<Instant> {
         match self {
             Self::Once(at) => Some(at).filter(|at| *at > told),
@@ -200,7 +201,7 @@ impl Schedule {
         }
     }
 
-    /// How often it has fired between two times.
+    /// Returns the number of firings between two times.
     fn count(self, told: Instant, now: Instant) -> u32 {
         match self {
             Self::Once(at) => u32::from(at > told && at <= now),
@@ -234,10 +235,10 @@ fn schedule(instance: &Instance, clock: SystemTime) -> Result<Schedule, Provider
     }
 }
 
-/// The shortest interval, in milliseconds.
+/// Minimum interval in milliseconds.
 const SHORTEST: u32 = 100;
 
-/// The most timers of a namespace.
+/// Maximum number of timers of a namespace.
 const MOST: usize = 1_000;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `__SystemSecurity`: the descriptor of a namespace, for scripts.
+//! `__SystemSecurity`: the namespace descriptor, for scripts.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use super::{Descriptors, Rights, effective, own_part};
 use crate::descriptor::{self, Form, refused, wrong};
 use crate::{Lookup, MethodCall, Provider, ProviderError, Scan, Sink};
 
-/// Serves `__SystemSecurity` in one namespace. Who may call what the engine has asked before.
+/// Provider of `__SystemSecurity` in one namespace. The engine has already checked access to the methods.
 pub(crate) struct SystemSecurity {
     namespace: Namespace,
     descriptors: Arc<dyn Descriptors>,
-    /// The classes of the system, for embedded objects.
+    /// System classes, for embedded objects.
     schema: Schema,
 }
 
@@ -30,7 +30,7 @@ impl SystemSecurity {
         Ok(())
     }
 
-    /// The rights that the caller has, by its token or, for this process, all.
+    /// Returns the rights of the caller by its token; all rights for this process itself.
     fn rights_of(&self, call: &MethodCall<'_>) -> Rights {
         let Some(token) = call.context.token() else { return Rights::all() };
         let descriptor = effective(self.descriptors.as_ref(), &self.namespace);
@@ -81,7 +81,7 @@ impl Provider for SystemSecurity {
                 if set.dacl().is_none() {
                     return Err(wrong("a descriptor without DACL would let everyone in: give it entries"));
                 }
-                // Its SACL is not taken: nothing is recorded by it here.
+                // The SACL is dropped, because namespaces are not audited.
                 let set = SecurityDescriptor::new(set.owner(), set.group(), set.dacl().cloned(), None);
                 self.set(call, set.map_err(|error| refused(&error))?)?;
                 Ok(output)

@@ -1,6 +1,7 @@
 //! JSON (RFC 8259).
 
 use super::Tree;
+use crate::terminal::steers;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
@@ -70,8 +71,8 @@ pub(super) fn string(out: &mut String, text: &str) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            // YAML of 1.1 ends lines at the first two, and leaves out white space beside them.
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
+            // YAML of 1.1 ends lines at U+2028 and U+2029, and leaves out white space beside them.
+            c if c.is_control() || steers(c) || c == '\u{feff}' => {
                 out.push_str(&format!("\\u{:04x}", u32::from(c)));
             }
             c => out.push(c),

@@ -4,6 +4,7 @@ use wsman::namespace::SOURCES;
 use xml::Element;
 
 use crate::markup::{by_name, has_children, is_nil};
+use crate::terminal::harmless;
 
 pub(super) fn print(element: Element<'_>) -> String {
     let mut out = String::new();
@@ -77,13 +78,6 @@ fn selectors(out: &mut String, selectors: &[Element<'_>], depth: usize) {
 fn source(element: Element<'_>) -> String {
     let source = element.attribute("", "Source");
     source.map(|source| format!(" [Source=\"{}\"]", harmless(&source))).unwrap_or_default()
-}
-
-/// A remote value must not steer the terminal it is printed on.
-#[must_use]
-pub fn harmless(text: &str) -> String {
-    let steers = |c: char| c.is_control() && !matches!(c, '\t' | '\n');
-    text.replace(steers, "\u{FFFD}")
 }
 
 fn indent(out: &mut String, depth: usize) {

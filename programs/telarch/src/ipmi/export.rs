@@ -6,7 +6,7 @@
 mod page;
 mod server;
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,6 +23,7 @@ use super::many::{self, Door};
 use super::prometheus::Page;
 use super::sign_in;
 use crate::failure::Failure;
+use crate::output;
 
 /// What is known of one controller.
 #[derive(Debug)]
@@ -95,7 +96,7 @@ pub(super) fn run(place: Place, every: Duration, listen: SocketAddr) -> Result<S
 
 /// Tells the administrator; if nobody reads it any more, metrics are served all the same.
 fn say(what: std::fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "telarch: {what}");
+    let _ = writeln!(output::errors(), "telarch: {what}");
 }
 
 /// Waits for Ctrl-C, or for the service manager.

@@ -19,6 +19,7 @@ use super::report::{Format, Row, csv_head, csv_line, json_object};
 use super::sel::{self, Clock};
 use super::sign_in;
 use crate::failure::Failure;
+use crate::output;
 
 /// Prints each record once it is there, until it is told to end; all sessions are closed then.
 pub(super) fn run(place: Place, clock: Clock, every: Duration) -> Result<String, Failure> {
@@ -66,9 +67,9 @@ struct Printer {
 impl Printer {
     fn print(&mut self, told: Told) -> io::Result<()> {
         match told {
-            Told::Trouble(text) => writeln!(io::stderr(), "telarch: {text}"),
+            Told::Trouble(text) => writeln!(output::errors(), "telarch: {text}"),
             Told::Event(host, row) => {
-                let mut out = io::stdout();
+                let mut out = output::out();
                 out.write_all(self.lines(&host, row).as_bytes())?;
                 out.flush()
             }

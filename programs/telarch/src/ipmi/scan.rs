@@ -1,7 +1,7 @@
 //! `telarch ipmi scan`: which controllers there are, asked without signing in.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::time::Duration;
 
 use ipmi::proto::CipherSuite;
@@ -14,6 +14,7 @@ use super::hosts::Host;
 use super::many;
 use super::report::{self, Answer, Report, Row};
 use crate::failure::Failure;
+use crate::output;
 
 /// Asks all; those that do not answer are no failure, because most addresses of a network have no controller. A name
 /// that nobody knows is one.
@@ -37,7 +38,7 @@ pub(super) fn run(place: Place) -> Result<String, Failure> {
     };
     many::runtime()?.block_on(many::each(hosts, parallel, &mut report, begin, take));
     let failed = report.finish()?;
-    writeln!(io::stderr(), "telarch: {answered} of {asked} answered")?;
+    writeln!(output::errors(), "telarch: {answered} of {asked} answered")?;
     failed.or_else(|| report::failure_of(unasked.into_values())).map_or(Ok(String::new()), Err)
 }
 

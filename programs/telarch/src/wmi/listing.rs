@@ -1,7 +1,7 @@
 //! What a query finds, printed as it comes: no more is held than decides how it looks.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use cli::screen::{Columns, Table};
 use serde_json::Value as Json;
@@ -12,6 +12,7 @@ use super::source::Source;
 use super::watch::interrupted;
 use crate::failure::Failure;
 use crate::format::csv_cell;
+use crate::output;
 
 /// What comes of a query.
 #[derive(Debug)]
@@ -32,21 +33,22 @@ pub(super) fn run(source: &Source, query: &str, printer: Printer) -> Result<Stri
             listing = printer.listing(asked, FIRST_ROWS);
             Ok(())
         }
-        Listed::Row(row) => io::stdout().write_all(listing.row(row).as_bytes()),
+        Listed::Row(row) => output::out().write_all(listing.row(row).as_bytes()),
     });
     // What was printed stays one whole document.
     let late = match &listed {
         Err(_) if listing.is_empty() => BTreeSet::new(),
         _ => {
             let (rest, late) = listing.end();
-            io::stdout().write_all(rest.as_bytes()).and_then(|()| io::stdout().flush())?;
+            let mut out = output::out();
+            out.write_all(rest.as_bytes()).and_then(|()| out.flush())?;
             late
         }
     };
     if !late.is_empty() {
         let names = late.into_iter().collect::<Vec<_>>().join(", ");
         writeln!(
-            io::stderr(),
+            output::errors(),
             "telarch: rows after the first {FIRST_ROWS} have more than there are columns for: {names}\n  \
              select them by name, or use --format json"
         )?;

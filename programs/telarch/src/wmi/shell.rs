@@ -1,11 +1,9 @@
 //! The shell of `telarch wmi`: a line, its answer, the next line.
 
 use std::borrow::Cow;
-use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, BufRead as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
 
+use files::{FileError, TrustedFile};
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -23,6 +21,8 @@ use crate::failure::Failure;
 
 /// How many lines are remembered.
 const REMEMBERED: usize = 1_000;
+/// In bytes.
+const LARGEST: usize = 4 << 20;
 
 const HELP: &str = "\
 A query, or the name of a class for all its instances; TAB completes names of classes and properties.
@@ -42,8 +42,7 @@ pub(super) fn talk(source: &Source, printer: Printer) -> Result<String, Failure>
     let mut editor = Editor::<Names<'_>, MemHistory>::with_history(config, empty).map_err(failed)?;
     editor.set_helper(Some(Names { source }));
     let history = history_file();
-    let before = history.as_ref().and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
-    for line in before.lines() {
+    for line in before(history.as_ref()).lines() {
         // A line that cannot be remembered is no reason to stop.
         let _ = editor.add_history_entry(line);
     }
@@ -168,20 +167,22 @@ fn println(text: &str) -> Result<(), Failure> {
 }
 
 /// Where lines are remembered: in the state of the user, for nobody else.
-fn history_file() -> Option<PathBuf> {
+fn history_file() -> Option<TrustedFile> {
     let paths = config::Paths::of_user(|name| std::env::var_os(name))?;
-    Some(paths.state.join("wmi-history"))
+    Some(TrustedFile::private(paths.state.join("wmi-history")))
+}
+
+/// Returns the remembered lines; none where the file cannot be trusted.
+fn before(history: Option<&TrustedFile>) -> String {
+    let content = history.and_then(|file| file.read(LARGEST).ok().flatten());
+    content.and_then(|content| String::from_utf8(content).ok()).unwrap_or_default()
 }
 
 /// Keeps the last lines; where that is not possible they are gone.
-fn remember(path: &PathBuf, history: &MemHistory) {
+fn remember(file: &TrustedFile, history: &MemHistory) {
     let last = (0..history.len()).filter_map(|at| history.get(at, SearchDirection::Forward).ok().flatten());
     let text = kept(last.map(|found| found.entry));
-    let Some(folder) = path.parent() else { return };
-    let _ = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    // What somebody asks is nobody else's business.
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    let _ = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    let _: Result<(), FileError> = file.update(LARGEST, |_| Ok(text.into_bytes()));
 }
 
 /// The lines that outlive the shell. Arguments of methods do not: they may be passwords, and their names need not

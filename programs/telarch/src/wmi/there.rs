@@ -311,7 +311,7 @@ impl There {
     fn ask_with(&self, words: &[&str], input: &str, way_out: &str) -> Result<String, Failure> {
         let command = self.command(words)?;
         let mut out = Vec::new();
-        let mut errors = std::io::stderr();
+        let mut errors = crate::output::errors();
         let mut input = BufReader::new(Cursor::new(input.as_bytes()));
         let mut streams = Streams { out: &mut out, errors: &mut errors, input: &mut input };
         let conversation = self.conversation(&command, way_out)?;

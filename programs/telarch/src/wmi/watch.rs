@@ -9,6 +9,7 @@ use super::print::Printer;
 use super::row::Row;
 use super::source::Source;
 use crate::failure::Failure;
+use crate::output;
 
 /// What has occurred.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ pub(super) fn run(source: &Source, query: &str, until: Until, printer: Printer) 
             }
             Occurred::Event(_) if left == Some(0) => Ok(()),
             Occurred::Event(row) => {
-                let mut out = io::stdout().lock();
+                let mut out = output::out();
                 out.write_all(stream.next(row).as_bytes())?;
                 out.flush()?;
                 left = left.map(|left| left - 1);

@@ -18,7 +18,7 @@ impl Asked {
         let is_there = |shell: &&str| {
             let is_there = Command::new(shell).arg("--version").output().is_ok();
             if !is_there {
-                eprintln!("SKIPPED: there is no {} (./test --install, or the package of that name)", shell);
+                skips::skip_part!("there is no {} (./test --install, or the package of that name)", shell);
             }
             is_there
         };

@@ -18,7 +18,7 @@ fn kernel() -> PathBuf {
 /// A machine with our program and theirs, and its controller; none where there can be none, or none is wanted.
 fn machine() -> Option<(Guest, SimulatedBmc)> {
     if std::env::var_os("TELARCH_LONG").is_none() {
-        eprintln!("SKIPPED: a virtual machine is started with TELARCH_LONG=1 only, as .ci/run --long does");
+        skips::skip!("a virtual machine is started with TELARCH_LONG=1 only, as .ci/run --long does");
         return None;
     }
     if !is_installed("ipmitool", "ipmitool") {

@@ -19,7 +19,7 @@ impl Terminal {
     /// With this command line.
     pub(crate) fn start(program: &str) -> Option<Self> {
         if Command::new("tmux").arg("-V").stdout(Stdio::null()).status().is_err() {
-            eprintln!("SKIPPED: tmux is missing (Debian: apt-get install tmux)");
+            skips::skip!("tmux is missing (Debian: apt-get install tmux)");
             return None;
         }
         let folder = tempfile::Builder::new().prefix("telarch-tmux-").tempdir().unwrap().keep();

@@ -35,7 +35,7 @@ impl AtTerminal {
         match program {
             Ok(program) => Some(Self { person: File::from(person), program, shown: String::new() }),
             Err(error) => {
-                eprintln!("SKIPPED: setsid: {error} (Debian: apt-get install util-linux)");
+                skips::skip!("setsid: {error} (Debian: apt-get install util-linux)");
                 None
             }
         }
@@ -114,7 +114,7 @@ fn without_a_terminal_the_other_way_is_named() {
         .stdin(Stdio::null())
         .output();
     let Ok(output) = output else {
-        eprintln!("SKIPPED: there is no setsid (Debian: apt-get install util-linux)");
+        skips::skip!("there is no setsid (Debian: apt-get install util-linux)");
         return;
     };
     let errors = String::from_utf8(output.stderr).unwrap();

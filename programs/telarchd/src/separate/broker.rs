@@ -102,7 +102,6 @@ struct Serving<'a> {
     current: Current,
     restarts: Restarts,
     subscriptions: Subscriptions,
-    locals: Arc<LocalConnections>,
     /// Requests and local connections of the gateway when memory was given back the last time.
     served: u64,
 }
@@ -177,7 +176,6 @@ impl<'a> Serving<'a> {
             current,
             restarts,
             subscriptions,
-            locals,
             served: 0,
         };
         Ok((serving, Heard { notices, ends }))
@@ -196,10 +194,8 @@ impl<'a> Serving<'a> {
         self.gateway.announce(&Tell::Reload(self.files.store.text()), &descriptors);
     }
 
-    /// Logs what was refused, and gives memory back to the system that the last seconds of work have left.
+    /// Gives memory back to the system that the last seconds of work have left free.
     fn keep_small(&mut self) {
-        self.locals.log_refused();
-        self.gateway.log_refused();
         let served = self.gateway.served();
         if served != self.served {
             self.served = served;

@@ -1,15 +1,20 @@
 //! One connection of a client that does what it is told, and shows what it gets.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use auth::Secret;
+use auth::ntlm::{self, InitiatorFresh, Login, NtHash, Sealing};
+use auth::{Initiator as _, Secret, Step};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+use tokio::net::TcpSocket;
 
 use crate::PATIENCE;
 use crate::message;
@@ -31,6 +36,16 @@ pub(crate) type Tls = StreamOwned<ClientConnection, TcpStream>;
 impl Connection<TcpStream> {
     pub(crate) fn open(address: SocketAddr) -> Self {
         Self { stream: tcp(address) }
+    }
+
+    /// Connects from another address of the loopback network.
+    pub(crate) async fn open_from(source: IpAddr, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(source, 0)).unwrap();
+        let stream = socket.connect(address).await.unwrap().into_std().unwrap();
+        stream.set_nonblocking(false).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { stream }
     }
 }
 
@@ -74,9 +89,37 @@ impl<S: Read + Write> Connection<S> {
     }
 
     pub(crate) fn ask_as(&mut self, user: &str, path: &str, message: &str) -> Answer {
-        let password = Secret::new(PASSWORD.to_owned());
-        let header = format!("Authorization: {}\r\n", &*auth::basic::authorization(user, &password));
-        self.exchange(path, &header, message).unwrap()
+        self.exchange(path, &basic(user), message).unwrap()
+    }
+
+    /// Signs in by NTLM, which takes much less time than comparing a password.
+    pub(crate) fn sign_in_by_ntlm(&mut self, user: &str) -> io::Result<()> {
+        let hash = NtHash::of_password(&Secret::new(PASSWORD.to_owned()));
+        let login = Login { domain: String::new(), user: user.to_owned(), hash };
+        let fresh = InitiatorFresh {
+            challenge: accounts::random().unwrap(),
+            session_key: accounts::random::<16>().unwrap().into(),
+            now: SystemTime::now(),
+        };
+        let mut initiator = ntlm::Initiator::new(login, Sealing::IfAgreed, fresh);
+        let mut challenge = None;
+        loop {
+            let (token, is_last) = match initiator.step(challenge.as_deref()).unwrap() {
+                Step::Continue(token) => (token, false),
+                Step::Done { token, .. } => (token.unwrap(), true),
+            };
+            self.send(&format!(
+                "POST /wsman HTTP/1.1\r\nHost: localhost\r\nAuthorization: Negotiate {}\r\nContent-Length: 0\r\n\r\n",
+                STANDARD.encode(token)
+            ))?;
+            let head = self.head()?;
+            if is_last {
+                assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+                return Ok(());
+            }
+            let token = head.lines().find_map(|line| line.strip_prefix("WWW-Authenticate: Negotiate "));
+            challenge = Some(STANDARD.decode(token.unwrap()).unwrap());
+        }
     }
 
     /// Asks without saying who it is.
@@ -103,19 +146,40 @@ impl<S: Read + Write> Connection<S> {
         self.answer()
     }
 
-    fn answer(&mut self) -> io::Result<Answer> {
+    /// Sends a part of a request.
+    pub(crate) fn send(&mut self, part: &str) -> io::Result<()> {
+        self.stream.write_all(part.as_bytes())?;
+        self.stream.flush()
+    }
+
+    /// Sends the head of a request, and returns the status with which the service expects the body or not.
+    pub(crate) fn begin(&mut self, headers: &str, length: usize) -> io::Result<u16> {
+        self.send(&format!(
+            "POST /wsman HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/soap+xml;charset=UTF-8\r\n\
+             {headers}Expect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+        ))?;
+        let mut status = [0; 12];
+        self.stream.read_exact(&mut status)?;
+        Ok(String::from_utf8_lossy(&status[9..]).parse().unwrap())
+    }
+
+    pub(crate) fn answer(&mut self) -> io::Result<Answer> {
+        let head = self.head()?;
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+        let mut body = vec![0; length.unwrap().parse().unwrap()];
+        self.stream.read_exact(&mut body)?;
+        Ok(Answer { status, body: String::from_utf8(body).unwrap() })
+    }
+
+    fn head(&mut self) -> io::Result<String> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut octet = [0];
             self.stream.read_exact(&mut octet)?;
             head.push(octet[0]);
         }
-        let head = String::from_utf8_lossy(&head).into_owned();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
-        let mut body = vec![0; length.unwrap().parse().unwrap()];
-        self.stream.read_exact(&mut body)?;
-        Ok(Answer { status, body: String::from_utf8(body).unwrap() })
+        Ok(String::from_utf8_lossy(&head).into_owned())
     }
 
     /// Waits until the service closes the connection.
@@ -129,6 +193,12 @@ impl<S: Read + Write> Connection<S> {
             }
         }
     }
+}
+
+/// The header of somebody who signs in by Basic.
+pub(crate) fn basic(user: &str) -> String {
+    let password = Secret::new(PASSWORD.to_owned());
+    format!("Authorization: {}\r\n", &*auth::basic::authorization(user, &password))
 }
 
 /// Whether somebody listens.

@@ -171,7 +171,7 @@ fn the_compatibility_listener_has_port_80_beside_the_others() {
     /// An address of the loopback network that nobody else uses.
     const OWN: [u8; 4] = [127, 0, 80, 80];
     if !is_root() || TcpListener::bind(SocketAddr::from((OWN, 80))).is_err() {
-        eprintln!("SKIPPED: port 80 is for root, or taken");
+        skips::skip!("port 80 is for root, or taken");
         return;
     }
     let [port] = free_ports();
@@ -197,7 +197,7 @@ fn addresses_that_come_and_go_with_interfaces_are_listened_on_while_they_are_the
     };
     let has_unshare = Command::new("unshare").args(["--net", "true"]).status().is_ok_and(|s| s.success());
     if !is_root() || !has_unshare || !ip("-Version") {
-        eprintln!("SKIPPED: it takes root, unshare and ip to make a network of one's own");
+        skips::skip!("it takes root, unshare and ip to make a network of one's own");
         return;
     }
     let config = [

@@ -65,7 +65,7 @@ fn ask_as_nobody(telarchd: &Telarchd, message: &str) -> Option<(String, String)>
 #[test]
 fn another_user_of_the_machine_may_look_and_may_not_open_a_shell() {
     if !is_root() {
-        eprintln!("SKIPPED: only root can become somebody else");
+        skips::skip!("only root can become somebody else");
         return;
     }
     let telarchd = Telarchd::start("");
@@ -73,7 +73,7 @@ fn another_user_of_the_machine_may_look_and_may_not_open_a_shell() {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     }
     let Some((status, body)) = ask_as_nobody(&telarchd, &message::settings()) else {
-        eprintln!("SKIPPED: setpriv or curl is not installed");
+        skips::skip!("setpriv or curl is not installed");
         return;
     };
     assert_eq!(status, "200", "an interactive user may read: {body}");
@@ -85,7 +85,7 @@ fn another_user_of_the_machine_may_look_and_may_not_open_a_shell() {
 #[test]
 fn an_account_without_a_user_of_the_machine_may_look_and_has_nobody_to_run_commands_as() {
     if !is_root() {
-        eprintln!("SKIPPED: only the service of root runs commands as whoever asks");
+        skips::skip!("only the service of root runs commands as whoever asks");
         return;
     }
     let [port] = free_ports();

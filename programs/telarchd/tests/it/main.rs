@@ -8,6 +8,8 @@ mod certificates;
 mod check;
 mod client_certificates;
 mod exchange;
+mod fairness;
+mod hostile;
 mod instances;
 mod kerberos;
 mod listeners;

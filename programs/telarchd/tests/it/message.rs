@@ -1,6 +1,8 @@
 //! The few messages that these tests need.
 
-use wsman::namespace::{ADDRESSING, ANONYMOUS, CONFIG, IDENTITY, SHELL, SHELL_CMD, SOAP, TRANSFER, WSMAN};
+use wsman::namespace::{
+    ADDRESSING, ANONYMOUS, CONFIG, ENUMERATION, IDENTITY, SHELL, SHELL_CMD, SOAP, TRANSFER, WSMAN,
+};
 
 pub(crate) fn identify() -> String {
     envelope("", &format!("<i:Identify xmlns:i=\"{IDENTITY}\"/>"))
@@ -30,6 +32,60 @@ pub(crate) fn create_shell() -> String {
         "<r:Shell xmlns:r=\"{SHELL}\"><r:InputStreams>stdin</r:InputStreams><r:OutputStreams>stdout stderr</r:OutputStreams></r:Shell>"
     );
     request(SHELL_CMD, &format!("{TRANSFER}/Create"), "", &body)
+}
+
+/// Starts a command in a shell.
+pub(crate) fn command(shell: &str, line: &str) -> String {
+    let selectors =
+        format!("<w:SelectorSet><w:Selector Name=\"ShellId\">{shell}</w:Selector></w:SelectorSet>");
+    let body = format!("<r:CommandLine xmlns:r=\"{SHELL}\"><r:Command>{line}</r:Command></r:CommandLine>");
+    request(SHELL_CMD, &format!("{SHELL}/Command"), &selectors, &body)
+}
+
+/// Messages with this text, as XML writes it, in one field each.
+pub(crate) fn with_text_in_each_field(text: &str) -> Vec<String> {
+    let get = format!("{TRANSFER}/Get");
+    let selector = |name: &str, value: &str| {
+        format!("<w:SelectorSet><w:Selector Name=\"{name}\">{value}</w:Selector></w:SelectorSet>")
+    };
+    let option = |name: &str, value: &str| {
+        format!("<w:OptionSet><w:Option Name=\"{name}\">{value}</w:Option></w:OptionSet>")
+    };
+    vec![
+        request(CONFIG, text, "", ""),
+        request(text, &get, "", ""),
+        request(CONFIG, &get, &selector("ShellId", text), ""),
+        request(CONFIG, &get, &selector(text, "x"), ""),
+        request(SHELL_CMD, &format!("{TRANSFER}/Create"), &option("WINRS_CODEPAGE", text), ""),
+        request(SHELL_CMD, &format!("{TRANSFER}/Create"), &option(text, "x"), ""),
+        request(CONFIG, &get, "", "").replace("uuid:", text),
+        request(CONFIG, &get, "", "").replace("http://localhost/wsman", text),
+        request(CONFIG, &get, &format!("<w:OperationTimeout>{text}</w:OperationTimeout>"), ""),
+        request(CONFIG, &get, &format!("<w:Locale xml:lang=\"{text}\"/>"), ""),
+        command(text, "true"),
+        request(
+            CONFIG,
+            &format!("{TRANSFER}/Put"),
+            "",
+            &format!("<c:Config xmlns:c=\"{CONFIG}\"><c:{FIELD}>{text}</c:{FIELD}></c:Config>"),
+        ),
+    ]
+}
+
+const FIELD: &str = "MaxEnvelopeSizekb";
+
+/// Begins an enumeration of listeners without taking any.
+pub(crate) fn enumerate_listeners() -> String {
+    let body = format!("<n:Enumerate xmlns:n=\"{ENUMERATION}\"/>");
+    request(config::LISTENER_RESOURCE, &format!("{ENUMERATION}/Enumerate"), "", &body)
+}
+
+/// Pull or Release of an enumeration, in the name of some resource.
+pub(crate) fn of_enumeration(verb: &str, resource: &str, context: &str) -> String {
+    let body = format!(
+        "<n:{verb} xmlns:n=\"{ENUMERATION}\"><n:EnumerationContext>{context}</n:EnumerationContext></n:{verb}>"
+    );
+    request(resource, &format!("{ENUMERATION}/{verb}"), "", &body)
 }
 
 fn request(resource: &str, action: &str, more: &str, body: &str) -> String {

@@ -44,7 +44,7 @@ fn open_shell(port: u16, authentication: Authentication, user: &str, password: &
     })
 }
 
-fn set_nt_hash(telarchd: &Telarchd, name: &str, key: Option<&HostKey>) {
+pub(crate) fn set_nt_hash(telarchd: &Telarchd, name: &str, key: Option<&HostKey>) {
     let hash = NtHash::of_password(&Secret::new(PASSWORD.to_owned()));
     accounts::update(&telarchd.file("accounts"), IfMissing::Fail, |file| {
         let record = file.find(name).unwrap().clone();
@@ -156,7 +156,7 @@ for line in sys.stdin:
 #[test]
 fn a_user_of_a_domain_signs_in_as_whom_the_table_says() {
     if !is_root() || Command::new("/usr/bin/python3").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: it takes root and /usr/bin/python3 to stand in for winbind");
+        skips::skip!("it takes root and /usr/bin/python3 to stand in for winbind");
         return;
     }
     let [port] = free_ports();

@@ -53,5 +53,5 @@ fn the_service_raises_its_limit_and_its_commands_have_the_one_it_found() {
 #[test]
 fn a_limit_that_is_too_low_for_the_settings_is_told_with_the_way_out() {
     let telarchd = start("Service.MaxConnections = 50\n", 200, 250);
-    telarchd.logged(&["WARN", "MaxConnections", "LimitNOFILE", "limit=250", "needed=300"]);
+    telarchd.logged(&["WARN", "MaxConnections", "LimitNOFILE", "limit=250", "needed=890"]);
 }

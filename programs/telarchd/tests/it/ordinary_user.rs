@@ -30,7 +30,7 @@ impl Home {
     /// None where nobody can become an ordinary user.
     fn of(uid: u32) -> Option<Self> {
         if !is_root() || Command::new("setpriv").arg("--version").output().is_err() {
-            eprintln!("SKIPPED: it takes root and setpriv to become an ordinary user");
+            skips::skip!("it takes root and setpriv to become an ordinary user");
             return None;
         }
         let folder = tempfile::Builder::new().prefix("telarchd-it-").tempdir().unwrap();

@@ -18,7 +18,7 @@ impl Person {
     /// None where nobody can be made.
     pub(crate) fn make() -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
-            eprintln!("SKIPPED: it takes root to make users");
+            skips::skip!("it takes root to make users");
             return None;
         }
         let random: [u8; 4] = accounts::random().unwrap();
@@ -26,7 +26,7 @@ impl Person {
         let (name, group) = (format!("tel{suffix}"), format!("tgr{suffix}"));
         let mut person = Self { name, uid: 0, group };
         if Command::new("groupadd").arg(&person.group).status().is_err() {
-            eprintln!("SKIPPED: groupadd and useradd are not installed");
+            skips::skip!("groupadd and useradd are not installed");
             return None;
         }
         done("useradd", &["--create-home", "--shell", "/bin/sh", "--groups", &person.group, &person.name]);

@@ -176,7 +176,7 @@ fn a_gateway_that_was_killed_is_started_again_and_finds_the_shells_there_were() 
 #[test]
 fn a_gateway_that_does_not_stay_ends_the_service() {
     if !is_root() {
-        eprintln!("SKIPPED: only the service of root has a gateway");
+        skips::skip!("only the service of root has a gateway");
         return;
     }
     let (mut telarchd, _) = start("");
@@ -357,7 +357,7 @@ fn a_user_who_signs_in_with_other_groups_has_them_unless_shells_are_open() {
 #[test]
 fn a_gateway_without_a_user_is_told_how_to_make_one() {
     if !is_root() {
-        eprintln!("SKIPPED: only the service of root has a gateway");
+        skips::skip!("only the service of root has a gateway");
         return;
     }
     let telarchd = Telarchd::new("");
@@ -381,6 +381,7 @@ fn what_is_for_the_processes_among_themselves_is_nothing_for_people() {
         if arguments[0] == "--host" {
             command = Command::new(env!("CARGO_BIN_EXE_telarchd"));
         } else if !is_root() {
+            skips::skip_part!("only the service of root has a gateway");
             continue;
         }
         let output = command.args(arguments).stdin(std::process::Stdio::null()).output().unwrap();

@@ -72,7 +72,7 @@ fn process_of(telarchd: &Telarchd) -> Option<i32> {
 #[test]
 fn what_root_has_registered_is_carried_out_while_the_settings_want_it_and_what_others_have_is_not() {
     if !is_root() {
-        eprintln!("SKIPPED: only root starts the process of permanent subscriptions");
+        skips::skip!("only root starts the process of permanent subscriptions");
         return;
     }
     let mut telarchd = Telarchd::new("");

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod hostile;
 mod sddl;
 #[path = "../../../../crates/cli/tests/it/service.rs"]
 #[allow(dead_code)] // Other tests use the rest of it.
@@ -78,7 +79,7 @@ const CONFIG: &str = "<c:Config xmlns:c=\"urn:c\"><c:A>1</c:A></c:Config>";
 #[test]
 fn without_remote_the_service_of_this_user_is_found() {
     if std::path::Path::new("/run/telarch/local.sock").exists() {
-        eprintln!("SKIPPED: this machine has a service of its own, which comes first");
+        skips::skip!("this machine has a service of its own, which comes first");
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -246,7 +246,7 @@ fn pywinrm_is_told_what_is_logged() {
 fn root_has_the_hardware_in_a_process_of_its_own() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: it takes root to serve a machine");
+        skips::skip!("it takes root to serve a machine");
         return;
     }
     let kept = Kept::files("");

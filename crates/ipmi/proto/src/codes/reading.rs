@@ -1,8 +1,8 @@
-//! Reads the table of text while this is compiled: what is wrong with it is an error of the compiler, and no program
-//! has to read it again.
+//! Parses the table of names at compile time: an error in the table is a compile error, and nothing is parsed
+//! at run time.
 //!
-//! Indices are allowed here because nothing of this is left when a program runs; they cannot be checked otherwise in
-//! constants.
+//! Indexing is allowed here, because this code runs only in constant evaluation, where checked access is not
+//! available.
 #![allow(clippy::indexing_slicing)]
 
 use super::{ENTITY, GENERIC, Key, Row, SPECIFIC, Severity, TEXT, TYPE};
@@ -10,7 +10,7 @@ use super::{ENTITY, GENERIC, Key, Row, SPECIFIC, Severity, TEXT, TYPE};
 pub(super) const COUNT: usize = count();
 pub(super) const ROWS: [Row; COUNT] = rows();
 
-/// How many lines the tables have: all but those of other tables.
+/// Returns the number of lines that belong to one of the tables.
 const fn count() -> usize {
     let (mut at, mut count) = (0, 0);
     while at < TEXT.len() {
@@ -39,7 +39,7 @@ const fn rows() -> [Row; COUNT] {
     rows
 }
 
-/// `TABLE<tab>0xCODE<tab>OFFSET<tab>TEXT<tab>SEVERITY`, where the offset is decimal or nothing.
+/// Parses `TABLE<tab>0xCODE<tab>OFFSET<tab>TEXT<tab>SEVERITY`; the offset is decimal or empty.
 const fn row(table: u8, begin: usize) -> Row {
     let octets = TEXT.as_bytes();
     let mut at = end(begin, b'\t') + 1;
@@ -68,7 +68,7 @@ const fn row(table: u8, begin: usize) -> Row {
     Row { key: (table, code, offset), text, severity }
 }
 
-/// Which table a line is of.
+/// Returns the table that a line belongs to.
 const fn table(line: usize) -> Option<u8> {
     match TEXT.as_bytes()[line] {
         b't' => Some(TYPE),
@@ -79,7 +79,7 @@ const fn table(line: usize) -> Option<u8> {
     }
 }
 
-/// Where this stands next.
+/// Returns the next position of the byte `what`.
 const fn end(mut at: usize, what: u8) -> usize {
     while TEXT.as_bytes()[at] != what {
         at += 1;

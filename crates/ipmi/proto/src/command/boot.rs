@@ -1,4 +1,4 @@
-//! What the machine starts from next (IPMI 2.0, 28.12 to 28.14).
+//! Boot device selection (IPMI 2.0, 28.12 to 28.14).
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,39 +7,40 @@ use super::Command;
 use crate::octets::Octets;
 use crate::{NetFn, Privilege, ProtoError, Request};
 
-/// Get System Boot Options, of the boot flags (parameter 5).
+/// Get System Boot Options, for the boot flags (parameter 5).
 #[derive(Clone, Copy, Debug)]
 pub struct GetBootFlags;
 
-/// What the firmware is told about the next start (IPMI 2.0, table 28-14, parameter 5).
+/// Boot flags, read by the firmware at the next start (IPMI 2.0, table 28-14, parameter 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BootFlags {
-    /// Whether the firmware is to look at them at all. It forgets them, or a minute does, unless told otherwise.
+    /// Whether the firmware uses the flags. They become invalid after a start or after one minute, unless set
+    /// otherwise.
     pub are_valid: bool,
-    /// For how many starts they count.
+    /// Number of starts for which the flags apply.
     pub persistence: Persistence,
-    /// Which sort of firmware they are for.
+    /// Firmware type to start.
     pub firmware: Firmware,
-    /// What is started from.
+    /// Device to start from.
     pub device: BootDevice,
-    /// Locks, verbosity and redirection: the octets behind the device, as they are.
+    /// Remaining bytes, unchanged: locks, verbosity and console redirection.
     pub others: [u8; 3],
 }
 
-/// For how many starts boot flags count.
+/// Number of starts for which boot flags apply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Persistence {
-    /// For the next one.
+    /// The next start only.
     #[default]
     Once,
-    /// For all that follow.
+    /// All further starts.
     Always,
 }
 
-/// Which sort of firmware boot flags are for.
+/// Firmware type that boot flags apply to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Firmware {
-    /// A BIOS of the old sort.
+    /// Legacy BIOS.
     #[default]
     Legacy,
     /// UEFI.
@@ -47,53 +48,53 @@ pub enum Firmware {
 }
 
 impl BootFlags {
-    /// Valid flags that say nothing but where to start from.
+    /// Returns valid flags that set only the boot device.
     #[must_use]
     pub fn new(device: BootDevice, persistence: Persistence, firmware: Firmware) -> Self {
         Self { are_valid: true, persistence, firmware, device, others: [0; 3] }
     }
 }
 
-/// What a machine can start from (IPMI 2.0, table 28-14).
+/// Boot device (IPMI 2.0, table 28-14).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BootDevice {
-    /// Whatever the firmware's own settings say.
+    /// No override: the boot order in the firmware settings applies.
     NoOverride,
-    /// The network.
+    /// Network boot.
     Pxe,
-    /// The default disk.
+    /// Default hard disk.
     Disk,
-    /// The default disk, in a safe mode.
+    /// Default hard disk, in safe mode.
     SafeDisk,
-    /// The partition for diagnosis.
+    /// Diagnostic partition.
     Diagnostic,
-    /// A CD or DVD.
+    /// CD or DVD.
     Cd,
-    /// The settings of the firmware.
+    /// Firmware setup.
     Setup,
-    /// A removable medium over the network.
+    /// Remote removable media.
     RemoteFloppy,
-    /// A CD or DVD over the network.
+    /// Remote CD or DVD.
     RemoteCd,
-    /// The primary medium over the network.
+    /// Primary remote media.
     RemoteMedia,
-    /// A disk over the network.
+    /// Remote hard disk.
     RemoteDisk,
-    /// A floppy, or the primary removable medium.
+    /// Floppy or primary removable media.
     Floppy,
-    /// A number that the specification reserves.
+    /// A number reserved by the specification.
     Reserved(
         /// INVARIANT: 10, 12, 13 or 14.
         ReservedDevice,
     ),
 }
 
-/// A number of a device that nobody has defined.
+/// A boot device number that is not defined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReservedDevice(u8);
 
 impl BootDevice {
-    /// All that are defined, with the words for them.
+    /// All defined devices, with their names on the command line.
     pub const WORDS: [(&str, Self); 12] = [
         ("none", Self::NoOverride),
         ("pxe", Self::Pxe),
@@ -109,7 +110,7 @@ impl BootDevice {
         ("floppy", Self::Floppy),
     ];
 
-    /// Its word on the command line and in tables.
+    /// Returns the name on the command line and in tables.
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::WORDS.iter().find(|(_, device)| *device == self).map_or("reserved", |(word, _)| word)
@@ -183,20 +184,20 @@ impl Command for GetBootFlags {
     }
 }
 
-/// Set System Boot Options: one of the steps that change what is started from, in the order in which they are sent.
+/// Set System Boot Options: one step of changing the boot device. Send the steps in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetBootOption {
-    /// Nobody else may change them now (parameter 0); controllers may refuse it.
+    /// Locks the parameters against changes by others (parameter 0); controllers may reject it.
     Begin,
-    /// The flags stay valid until the next start, rather than for a minute (parameter 3).
+    /// Keeps the flags valid until the next start instead of one minute (parameter 3).
     KeepUntilStart,
-    /// The firmware has not seen them yet (parameter 4).
+    /// Marks the flags as not read by the firmware yet (parameter 4).
     Unread,
-    /// The flags themselves (parameter 5).
+    /// Sets the flags (parameter 5).
     Flags(BootFlags),
-    /// What was set counts (parameter 0): those that could take it back do not any more; others do not know this.
+    /// Commits the changes (parameter 0). Controllers without rollback do not support this step.
     Commit,
-    /// Others may change them again (parameter 0).
+    /// Unlocks the parameters (parameter 0).
     End,
 }
 
@@ -208,7 +209,7 @@ impl Command for SetBootOption {
         let data: &[u8] = match self {
             Self::Begin => &[0, 1],
             Self::KeepUntilStart => &[3, 0x08],
-            // Of the readers the firmware, which is the one that starts from something.
+            // Clears the acknowledgement of the BIOS, which is the one that selects the boot device.
             Self::Unread => &[4, 1, 1],
             Self::Commit => &[0, 2],
             Self::End => &[0, 0],
@@ -233,7 +234,7 @@ const FLAGS: u8 = 5;
 const VALID: u8 = 0x80;
 const PERSISTENT: u8 = 0x40;
 const EFI: u8 = 0x20;
-/// Of the parameter's number in answers: it is marked as invalid.
+/// Bit in the parameter number of a response that marks the parameter as invalid or locked.
 const LOCKED: u8 = 0x80;
 
 #[cfg(test)]

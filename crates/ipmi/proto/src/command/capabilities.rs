@@ -1,57 +1,57 @@
-//! What a controller lets people sign in with; it tells everybody (IPMI 2.0, 22.13 and 22.15).
+//! Authentication capabilities, which controllers report without a session (IPMI 2.0, 22.13 and 22.15).
 
 use super::Command;
 use super::channel::ChannelNumber;
 use crate::octets::Octets;
 use crate::{AuthenticationType, CipherSuite, NetFn, Privilege, ProtoError, Request};
 
-/// Get Channel Authentication Capabilities, of the channel that it arrives on.
+/// Get Channel Authentication Capabilities, for the channel on which the request arrives.
 #[derive(Clone, Copy, Debug)]
 pub struct GetAuthenticationCapabilities {
-    /// The level that is going to be asked for.
+    /// Privilege level that will be requested.
     pub privilege: Privilege,
-    /// Whether what IPMI 2.0 adds is asked for: some controllers of IPMI 1.5 refuse to answer that.
+    /// Whether IPMI 2.0 data is requested: some IPMI 1.5 controllers reject a request for it.
     pub detail: Detail,
 }
 
-/// How much is asked for.
+/// Version of the requested data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// With what IPMI 2.0 adds.
+    /// IPMI 2.0 extended data.
     Ipmi20,
-    /// What IPMI 1.5 knows.
+    /// IPMI 1.5 data only.
     Ipmi15,
 }
 
-/// What a controller lets people sign in with.
+/// Authentication capabilities of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthenticationCapabilities {
-    /// The number of the channel.
+    /// Channel number.
     pub channel: u8,
-    /// The types for sessions of IPMI 1.5, without those of manufacturers.
+    /// IPMI 1.5 authentication types, without those defined by manufacturers.
     pub lan15: Vec<AuthenticationType>,
-    /// Whether sessions of IPMI 2.0 (RMCP+) can be had.
+    /// Whether IPMI 2.0 (RMCP+) sessions are supported.
     pub rmcp_plus: bool,
-    /// Whether sessions of IPMI 1.5 can be had.
+    /// Whether IPMI 1.5 sessions are supported.
     pub ipmi15: bool,
-    /// Whether a key K_g is set, besides the passwords of users.
+    /// Whether a key `K_g` is set in addition to user passwords.
     pub has_group_key: bool,
-    /// Whether packets of an IPMI 1.5 session need no proof after the first ones.
+    /// Whether packets after the first ones need no authentication in an IPMI 1.5 session.
     pub per_message_is_off: bool,
-    /// Whether commands of the level of a user need no proof in an IPMI 1.5 session.
+    /// Whether commands of level User need no authentication in an IPMI 1.5 session.
     pub user_level_is_off: bool,
-    /// Whether there are users with names, with a password but no name, and with neither.
+    /// Kinds of enabled users.
     pub logins: Logins,
 }
 
-/// Which kinds of users there are.
+/// Kinds of enabled users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Logins {
-    /// With a name.
+    /// Users with a name.
     pub named: bool,
-    /// With an empty name and a password.
+    /// Users without a name but with a password.
     pub unnamed: bool,
-    /// With an empty name and an empty password.
+    /// Users with neither name nor password.
     pub anonymous: bool,
 }
 
@@ -70,7 +70,7 @@ impl Command for GetAuthenticationCapabilities {
     fn reply(&self, octets: &[u8]) -> Result<AuthenticationCapabilities, ProtoError> {
         let mut octets = Octets::new("the answer to Get Channel Authentication Capabilities", octets);
         let [channel, types, status] = octets.array()?;
-        // IPMI 1.5 has nothing there, or something reserved.
+        // In IPMI 1.5 this byte is reserved or missing.
         let versions = if types & 0x80 == 0 { 0x01 } else { octets.u8()? };
         let all = [
             AuthenticationType::Md5,
@@ -95,23 +95,23 @@ impl Command for GetAuthenticationCapabilities {
     }
 }
 
-/// Get Channel Cipher Suites: one piece of the list, of sixteen octets but for the last one.
+/// Get Channel Cipher Suites: one piece of the list. All pieces but the last have sixteen bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct GetCipherSuites {
-    /// Of which channel.
+    /// Channel.
     pub channel: ChannelNumber,
-    /// Which piece, 0 to 63.
+    /// Index of the piece, 0 to 63.
     pub piece: u8,
 }
 
 impl GetCipherSuites {
-    /// A piece of the list of the channel that the question arrives on.
+    /// Returns the request for a piece, for the channel on which the request arrives.
     #[must_use]
     pub fn here(piece: u8) -> Self {
         Self { channel: ChannelNumber::THIS, piece }
     }
 
-    /// Whether a piece is the last of its list.
+    /// Returns whether this response is the last piece of the list.
     #[must_use]
     pub fn is_last(self, octets: &[u8]) -> bool {
         octets.len() < SUITES_PIECE || self.piece >= LAST_PIECE
@@ -119,7 +119,7 @@ impl GetCipherSuites {
 }
 
 impl Command for GetCipherSuites {
-    /// A piece of the list; a shorter one than sixteen octets is the last.
+    /// A piece of the list; a piece with less than sixteen bytes is the last.
     type Reply = Vec<u8>;
     const PRIVILEGE: Privilege = Privilege::User;
 
@@ -139,11 +139,12 @@ impl Command for GetCipherSuites {
     }
 }
 
-/// The suites of a whole list that are known here, in its order (IPMI 2.0, table 22-18).
+/// Returns the supported suites of a complete list, in order (IPMI 2.0, table 22-18).
 #[must_use]
 pub fn suites(list: &[u8]) -> Vec<CipherSuite> {
     let (mut suites, mut rest) = (Vec::new(), list);
-    // Each begins with its number, behind a mark; those of manufacturers have three octets more before them.
+    // Each entry is a start byte and the suite number. Manufacturer-defined entries have a different start
+    // byte and three more bytes.
     while let Some((mark, after)) = rest.split_first() {
         rest = after;
         if let (0xc0, Some((number, after))) = (*mark, after.split_first()) {
@@ -154,18 +155,18 @@ pub fn suites(list: &[u8]) -> Vec<CipherSuite> {
     suites
 }
 
-/// A suite as a controller lists it, also one that is not known here (IPMI 2.0, table 22-18).
+/// A suite listed by a controller, supported here or not (IPMI 2.0, table 22-18).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListedSuite {
-    /// Its number.
+    /// Suite number.
     pub number: u8,
-    /// Whose it is (IANA), if it is a manufacturer's own.
+    /// IANA enterprise number of the manufacturer, for a manufacturer-defined suite.
     pub manufacturer: Option<u32>,
-    /// The names of its algorithms for authentication, integrity and confidentiality.
+    /// Names of the authentication, integrity and confidentiality algorithms.
     pub algorithms: [&'static str; 3],
 }
 
-/// All suites of a whole list, in its order; what is cut off is left out.
+/// Returns all suites of a complete list, in order. A truncated entry is omitted.
 #[must_use]
 pub fn listed_suites(list: &[u8]) -> Vec<ListedSuite> {
     let (mut all, mut rest) = (Vec::new(), Octets::new("the list of cipher suites", list));
@@ -173,7 +174,7 @@ pub fn listed_suites(list: &[u8]) -> Vec<ListedSuite> {
         let (manufacturer, number) = match mark {
             0xc0 => (None, rest.u8()),
             0xc1 => match (rest.u24(), rest.u8()) {
-                // The number comes first.
+                // The suite number precedes the three bytes of the manufacturer number.
                 (Ok(after), Ok(last)) => {
                     let [number, low, middle, _] = after.to_le_bytes();
                     (Some(u32::from_le_bytes([low, middle, last, 0])), Ok(number))
@@ -196,14 +197,15 @@ pub fn listed_suites(list: &[u8]) -> Vec<ListedSuite> {
     all
 }
 
-/// By their numbers: authentication, integrity, confidentiality (IPMI 2.0, tables 13-17 to 13-19).
+/// Names of authentication, integrity and confidentiality algorithms by number (IPMI 2.0, tables 13-17 to
+/// 13-19).
 const ALGORITHMS: [&[&str]; 3] = [
     &["none", "hmac_sha1", "hmac_md5", "hmac_sha256"],
     &["none", "hmac_sha1_96", "hmac_md5_128", "md5_128", "sha256_128"],
     &["none", "aes_cbc_128", "xrc4_128", "xrc4_40"],
 ];
 
-/// The list of suites as a controller gives it.
+/// Encodes a list of suites as a controller does.
 pub(crate) fn list(suites: &[CipherSuite]) -> Vec<u8> {
     let row = |suite: &CipherSuite| {
         let [authentication, integrity, confidentiality] = suite.algorithms();
@@ -212,11 +214,11 @@ pub(crate) fn list(suites: &[CipherSuite]) -> Vec<u8> {
     suites.iter().flat_map(row).collect()
 }
 
-/// How long all pieces of the list are, but for the last.
+/// Length in bytes of all pieces but the last.
 pub(crate) const SUITES_PIECE: usize = 16;
-/// There are no more.
+/// Index of the last possible piece.
 const LAST_PIECE: u8 = 0x3f;
-/// The channel that the question arrives on.
+/// Number that means the channel on which the request arrives.
 const THIS_CHANNEL: u8 = 0x0e;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The ways into a controller, who may use them, and who does (IPMI 2.0, 22.20, 22.22 to 22.24).
+//! Channels of a controller, access to them, and sessions (IPMI 2.0, 22.20, 22.22 to 22.24).
 
 use std::net::Ipv4Addr;
 
@@ -7,7 +7,7 @@ use super::user::AccessLevel;
 use crate::octets::Octets;
 use crate::{NetFn, Privilege, ProtoError, Request};
 
-/// The number of a channel, 0 to 15.
+/// Channel number, 0 to 15.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChannelNumber(
     /// INVARIANT: below 16.
@@ -15,13 +15,13 @@ pub struct ChannelNumber(
 );
 
 impl ChannelNumber {
-    /// The one that the question comes by.
+    /// The channel on which the request arrives.
     pub const THIS: Self = Self(14);
 
-    /// The channel with this number.
+    /// Returns the channel with this number.
     ///
     /// # Errors
-    /// When it is above 15.
+    /// If the number is above 15.
     pub fn new(number: u8) -> Result<Self, ProtoError> {
         if number < 16 {
             Ok(Self(number))
@@ -30,7 +30,7 @@ impl ChannelNumber {
         }
     }
 
-    /// Its number.
+    /// Returns the number.
     #[must_use]
     pub fn number(self) -> u8 {
         self.0
@@ -40,29 +40,29 @@ impl ChannelNumber {
 /// Get Channel Info (IPMI 2.0, 22.24).
 #[derive(Clone, Copy, Debug)]
 pub struct GetChannelInfo(
-    /// Of which channel.
+    /// Channel.
     pub ChannelNumber,
 );
 
-/// What a channel is.
+/// Description of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Channel {
-    /// Its own number, also if it was asked for as [`ChannelNumber::THIS`].
+    /// Channel number, resolved if the request was for [`ChannelNumber::THIS`].
     pub number: ChannelNumber,
-    /// Of what it is made (IPMI 2.0, table 6-3); 4 is a network.
+    /// Channel medium (IPMI 2.0, table 6-3); 4 is LAN.
     pub medium: u8,
-    /// What is spoken on it (IPMI 2.0, table 6-2).
+    /// Channel protocol (IPMI 2.0, table 6-2).
     pub protocol: u8,
-    /// Whether it has sessions: 0 none, 1 one, 2 several, 3 one or several.
+    /// Session support: 0 none, 1 single, 2 multiple, 3 single or multiple.
     pub sessions: u8,
-    /// How many of those are active now.
+    /// Number of active sessions.
     pub active_sessions: u8,
-    /// Whose protocol it is (IANA).
+    /// IANA enterprise number of the organisation that defined the protocol.
     pub manufacturer: u32,
 }
 
 impl Channel {
-    /// The name of its medium.
+    /// Returns the name of the medium.
     #[must_use]
     pub fn medium_name(&self) -> &'static str {
         let all = [
@@ -83,7 +83,7 @@ impl Channel {
         all.get(usize::from(self.medium)).copied().unwrap_or("OEM")
     }
 
-    /// The name of its protocol.
+    /// Returns the name of the protocol.
     #[must_use]
     pub fn protocol_name(&self) -> &'static str {
         let all = [
@@ -127,18 +127,18 @@ impl Command for GetChannelInfo {
 /// Get Channel Access (IPMI 2.0, 22.23).
 #[derive(Clone, Copy, Debug)]
 pub struct GetChannelAccess {
-    /// Of which channel.
+    /// Channel.
     pub channel: ChannelNumber,
-    /// What is asked for.
+    /// Setting to read.
     pub setting: Setting,
 }
 
-/// Where a setting of a channel is kept.
+/// Storage of a channel setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
-    /// What counts until the controller starts again.
+    /// Active value, lost when the controller restarts.
     Volatile,
-    /// What counts from then on.
+    /// Stored value, active after a restart.
     Lasting,
 }
 
@@ -151,22 +151,22 @@ impl Setting {
     }
 }
 
-/// Who may use a channel, and when.
+/// Access settings of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelAccess {
-    /// Whether events of it are kept from being reported.
+    /// Whether alerts on this channel are disabled.
     pub alerting_is_off: bool,
-    /// Whether packets need no proof once the session is open (IPMI 1.5).
+    /// Whether packets need no authentication after session activation (IPMI 1.5).
     pub per_message_authentication_is_off: bool,
-    /// Whether commands of the level of a user need none.
+    /// Whether commands of level User need no authentication.
     pub user_level_authentication_is_off: bool,
-    /// When it is open.
+    /// Times at which the channel is available.
     pub mode: AccessMode,
-    /// The most that anybody may do on it.
+    /// Maximum privilege level on the channel.
     pub limit: AccessLevel,
 }
 
-/// When a channel is open.
+/// Times at which a channel is available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessMode {
     /// Never.
@@ -175,13 +175,13 @@ pub enum AccessMode {
     PreBoot,
     /// Always.
     Always,
-    /// Always, and shared with the machine.
+    /// Always, shared with the host system.
     Shared,
-    /// A number that the specification reserves, which is written back as it was read.
+    /// A number reserved by the specification; it is written back unchanged.
     Reserved(ReservedMode),
 }
 
-/// A number of a mode that nobody has defined.
+/// An access mode number that is not defined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReservedMode(
     /// INVARIANT: 4 to 7.
@@ -189,7 +189,7 @@ pub struct ReservedMode(
 );
 
 impl AccessMode {
-    /// Its name.
+    /// Returns the name of the mode.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -241,11 +241,11 @@ impl Command for GetChannelAccess {
 /// Set Channel Access (IPMI 2.0, 22.22).
 #[derive(Clone, Copy, Debug)]
 pub struct SetChannelAccess {
-    /// Of which channel.
+    /// Channel.
     pub channel: ChannelNumber,
-    /// Where it is kept.
+    /// Setting to change.
     pub setting: Setting,
-    /// From then on.
+    /// New access settings.
     pub access: ChannelAccess,
 }
 
@@ -270,35 +270,35 @@ impl Command for SetChannelAccess {
 /// Get Session Info (IPMI 2.0, 22.20).
 #[derive(Clone, Copy, Debug)]
 pub enum GetSessionInfo {
-    /// Of the session that asks.
+    /// The session of the request itself.
     Own,
-    /// Of the nth that is active, from 1 on.
+    /// The n-th active session, counted from 1.
     Active(u8),
 }
 
-/// A session of a controller.
+/// Sessions of a controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionInfo {
-    /// How many there can be.
+    /// Maximum number of sessions.
     pub slots: u8,
-    /// How many there are.
+    /// Number of active sessions.
     pub active: u8,
-    /// The session; none if the one that was asked for is not active.
+    /// The requested session; `None` if it is not active.
     pub session: Option<ActiveSession>,
 }
 
-/// A session that is active.
+/// An active session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ActiveSession {
-    /// A number that tells it from others.
+    /// Session handle.
     pub handle: u8,
-    /// The number of its user.
+    /// User id of the session.
     pub user: u8,
-    /// What it may do now.
+    /// Current privilege level.
     pub level: AccessLevel,
-    /// Its channel.
+    /// Channel of the session.
     pub channel: ChannelNumber,
-    /// Who is at the other end, if it is on a network and the controller says so.
+    /// Address and port of the console, for a LAN session, if the controller reports it.
     pub peer: Option<(Ipv4Addr, u16)>,
 }
 
@@ -321,7 +321,8 @@ impl Command for GetSessionInfo {
         let session = octets.array().ok().filter(|_| handle != 0).map(|[user, level, channel]: [u8; 3]| {
             let peer = octets.array().ok().map(|address: [u8; 4]| Ipv4Addr::from(address));
             let _hardware_address: Option<[u8; 6]> = octets.array().ok();
-            // ipmi_sim and others send the port with its lower octet first, as the specification has it.
+            // The port is sent with its lower byte first, as the specification requires; ipmi_sim and others
+            // do so.
             let port = octets.u16().ok();
             ActiveSession {
                 handle,

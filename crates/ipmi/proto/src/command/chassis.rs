@@ -1,4 +1,4 @@
-//! The power, and what else is known of the box (IPMI 2.0, 28).
+//! Power state and chassis status (IPMI 2.0, 28).
 
 use super::Command;
 use crate::octets::Octets;
@@ -8,31 +8,31 @@ use crate::{NetFn, Privilege, ProtoError, Request};
 #[derive(Clone, Copy, Debug)]
 pub struct GetStatus;
 
-/// What is known of the box (IPMI 2.0, 28.2).
+/// Chassis status (IPMI 2.0, 28.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// Whether the machine has power.
+    /// Whether the machine is powered on.
     pub power_is_on: bool,
-    /// What is wrong with the power, in its own words.
+    /// Power faults, as text.
     pub power_faults: Vec<&'static str>,
-    /// What happens when power comes back.
+    /// Behaviour after a power failure.
     pub restore_policy: RestorePolicy,
-    /// Why the power went or came last.
+    /// Causes of the last power change.
     pub last_event: Vec<&'static str>,
-    /// What else is wrong or remarkable.
+    /// Other faults and conditions.
     pub conditions: Vec<&'static str>,
-    /// The lamp that shows where the box is, if the controller knows.
+    /// State of the identify LED, if the controller reports it.
     pub identify: Option<Identify>,
 }
 
 impl Status {
-    /// Whether a drive is broken.
+    /// Returns whether a drive has failed.
     #[must_use]
     pub fn has_drive_fault(&self) -> bool {
         self.conditions.contains(&DRIVE_FAULT)
     }
 
-    /// Whether a fan is broken, or the cooling otherwise.
+    /// Returns whether a fan or other cooling has failed.
     #[must_use]
     pub fn has_cooling_fault(&self) -> bool {
         self.conditions.contains(&COOLING_FAULT)
@@ -42,21 +42,21 @@ impl Status {
 const DRIVE_FAULT: &str = "drive fault";
 const COOLING_FAULT: &str = "fan fault";
 
-/// What happens when power comes back.
+/// Behaviour when mains power returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestorePolicy {
     /// The machine stays off.
     AlwaysOff,
-    /// It is on if it was on before.
+    /// The previous state is restored.
     Previous,
-    /// It is switched on.
+    /// The machine is powered on.
     AlwaysOn,
-    /// The controller does not know.
+    /// The controller does not report the policy.
     Unknown,
 }
 
 impl RestorePolicy {
-    /// Its name on the command line and in tables.
+    /// Returns the name on the command line and in tables.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -68,12 +68,12 @@ impl RestorePolicy {
     }
 }
 
-/// The lamp that shows where the box is.
+/// State of the identify LED.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identify {
     /// Dark.
     Off,
-    /// On for some time.
+    /// On for a limited time.
     Temporary,
     /// On until it is switched off.
     Indefinite,
@@ -119,20 +119,20 @@ impl Command for GetStatus {
     }
 }
 
-/// Chassis Control: what is done to the power (IPMI 2.0, 28.3).
+/// Chassis Control: changes the power state (IPMI 2.0, 28.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// Switches it off at once, whatever runs.
+    /// Powers off immediately, without shutting down the operating system.
     PowerDown,
-    /// Switches it on.
+    /// Powers on.
     PowerUp,
-    /// Off, and on again after a while.
+    /// Powers off and, after an interval, on again.
     PowerCycle,
-    /// The reset line.
+    /// Resets the machine.
     HardReset,
-    /// A diagnostic interrupt, at which an operating system may write a dump.
+    /// Sends a diagnostic interrupt (NMI), on which an operating system may write a dump.
     DiagnosticInterrupt,
-    /// Asks the operating system to shut down.
+    /// Requests an orderly shutdown of the operating system.
     SoftShutdown,
 }
 
@@ -157,10 +157,10 @@ impl Command for Control {
     }
 }
 
-/// Chassis Identify: switches the lamp (IPMI 2.0, 28.5).
+/// Chassis Identify: switches the identify LED (IPMI 2.0, 28.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetIdentify {
-    /// On for so many seconds; 0 switches it off.
+    /// On for this number of seconds; 0 switches it off.
     Seconds(u8),
     /// On until it is switched off.
     Indefinitely,
@@ -182,7 +182,7 @@ impl Command for SetIdentify {
     }
 }
 
-/// The names of the bits that are set.
+/// Returns the names of the bits that are set.
 fn named(octet: u8, names: &[(u8, &'static str)]) -> Vec<&'static str> {
     names.iter().filter(|(bit, _)| octet >> bit & 1 == 1).map(|(_, name)| *name).collect()
 }

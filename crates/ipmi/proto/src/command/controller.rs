@@ -1,16 +1,16 @@
-//! The controller itself: how it starts anew, and what it finds wrong with itself (IPMI 2.0, 20.2 to 20.4).
+//! Restart and self test of the controller (IPMI 2.0, 20.2 to 20.4).
 
 use super::Command;
 use crate::octets::Octets;
 use crate::{NetFn, Privilege, ProtoError, Request};
 
-/// Cold Reset and Warm Reset: the controller starts anew, and its machine goes on. It knows no session afterwards, and
-/// many are gone before they answer.
+/// Cold Reset and Warm Reset: the controller restarts, the machine keeps running. All sessions are lost, and
+/// many controllers restart before they respond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restart {
-    /// As after power on: settings that are not kept have their defaults.
+    /// Cold reset: volatile settings return to their defaults.
     Cold,
-    /// What can be kept is kept.
+    /// Warm reset: volatile settings are kept where possible.
     Warm,
 }
 
@@ -31,22 +31,22 @@ impl Command for Restart {
     }
 }
 
-/// Get Self Test Results: what the controller found when it looked at itself last.
+/// Get Self Test Results: the result of the last self test.
 #[derive(Clone, Copy, Debug)]
 pub struct GetSelfTest;
 
-/// What a self test has found.
+/// Result of a self test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SelfTest {
-    /// Nothing is wrong.
+    /// No error.
     Passed,
-    /// It does not test itself.
+    /// The controller has no self test.
     NotThere,
-    /// These do not work, or hold what cannot be read.
+    /// Names of the components that failed or are not readable.
     Wrong(Vec<&'static str>),
-    /// The hardware is broken; the number is the manufacturer's.
+    /// Fatal hardware error, with a manufacturer-defined code.
     Broken(u8),
-    /// Something else, in numbers of the manufacturer.
+    /// Another result, with manufacturer-defined codes.
     Other(u8, u8),
 }
 
@@ -72,7 +72,7 @@ impl Command for GetSelfTest {
     }
 }
 
-/// By their bits (IPMI 2.0, table 20-4).
+/// Names of components by bit (IPMI 2.0, table 20-4).
 const PARTS: [&str; 8] = [
     "the firmware that runs",
     "the boot block of the firmware",

@@ -1,27 +1,27 @@
-//! What DCMI adds to IPMI: the power that the whole machine takes (DCMI 1.5, 6.6.1).
+//! DCMI power reading of the whole machine (DCMI 1.5, 6.6.1).
 
 use super::Command;
 use crate::octets::Octets;
 use crate::{NetFn, Privilege, ProtoError, Request};
 
-/// Get Power Reading, of the machine as a whole.
+/// Get Power Reading, of the whole machine.
 #[derive(Clone, Copy, Debug)]
 pub struct GetPowerReading;
 
-/// What the machine takes, in watts.
+/// Power consumption of the machine, in watts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PowerReading {
-    /// Now.
+    /// Current power.
     pub current: u16,
-    /// The least of the period.
+    /// Minimum over the sampling period.
     pub minimum: u16,
-    /// The most of it.
+    /// Maximum over the sampling period.
     pub maximum: u16,
-    /// The mean of it.
+    /// Average over the sampling period.
     pub average: u16,
-    /// How long that is, in milliseconds.
+    /// Sampling period in milliseconds.
     pub period: u32,
-    /// Whether it measures at all.
+    /// Whether power measurement is active.
     pub is_active: bool,
 }
 
@@ -46,7 +46,7 @@ impl Command for GetPowerReading {
     }
 }
 
-/// The number of the group.
+/// Group number of DCMI.
 pub(crate) const DCMI: u8 = 0xdc;
 
 #[cfg(test)]

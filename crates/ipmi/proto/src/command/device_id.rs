@@ -1,4 +1,4 @@
-//! What the controller is (IPMI 2.0, 20.1).
+//! Identification of the controller (IPMI 2.0, 20.1).
 
 use super::Command;
 use crate::octets::Octets;
@@ -8,45 +8,45 @@ use crate::{NetFn, Privilege, ProtoError, Request};
 #[derive(Clone, Copy, Debug)]
 pub struct GetDeviceId;
 
-/// What a controller says it is.
+/// Identification of a controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceId {
-    /// The manufacturer's number for the device.
+    /// Device id, assigned by the manufacturer.
     pub id: u8,
-    /// Its revision, 0 to 15.
+    /// Device revision, 0 to 15.
     pub revision: u8,
-    /// Whether the device itself has records of sensors, besides the repository.
+    /// Whether the controller has device SDRs in addition to the repository.
     pub has_device_sdrs: bool,
-    /// Whether the firmware is being updated, or the device is starting.
+    /// Whether the firmware is being updated, or the device is initialising.
     pub is_updating: bool,
-    /// The firmware's version: the part before the point.
+    /// Major firmware version.
     pub firmware_major: u8,
-    /// The part behind the point, as two decimal digits.
+    /// Minor firmware version, as two decimal digits.
     pub firmware_minor: u8,
-    /// The version of IPMI, such as (2, 0).
+    /// IPMI version, such as (2, 0).
     pub ipmi: (u8, u8),
-    /// What it offers.
+    /// Supported device types.
     pub support: Support,
-    /// The manufacturer's number of a private enterprise (IANA).
+    /// IANA enterprise number of the manufacturer.
     pub manufacturer: u32,
-    /// The manufacturer's number for the product.
+    /// Product id, assigned by the manufacturer.
     pub product: u16,
-    /// More about the firmware, if it says so.
+    /// Auxiliary firmware revision, if reported.
     pub auxiliary: Option<[u8; 4]>,
 }
 
-/// What a controller offers, as the bits of Additional Device Support.
+/// Supported device types: the bits of Additional Device Support.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Support(pub u8);
 
 impl Support {
-    /// It has a repository of SDRs.
+    /// Returns whether the controller has an SDR repository.
     #[must_use]
     pub fn has_sdr_repository(self) -> bool {
         self.0 & 0x02 != 0
     }
 
-    /// The names of what it offers, in the order of their bits.
+    /// Returns the names of the set bits, in bit order.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         let all = [
             "Sensor Device",

@@ -1,4 +1,5 @@
-//! The records that a controller has of its own sensors, besides a repository (IPMI 2.0, 35.2 to 35.5).
+//! Device SDRs: records that a controller stores about its own sensors, in addition to a repository (IPMI
+//! 2.0, 35.2 to 35.5).
 
 use super::Command;
 use super::storage::{GetSdr, Piece};
@@ -11,12 +12,13 @@ use crate::{NetFn, Privilege, ProtoError, Request, sdr};
 #[derive(Clone, Copy, Debug)]
 pub struct GetDeviceSdrInfo;
 
-/// What is known of the records of a device.
+/// Device SDR information.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceSdrInfo {
-    /// How many records there are, over all logical units.
+    /// Number of records, over all logical units.
     pub records: u8,
-    /// When they have changed last, if they do at all while the controller runs: a number that is another one then.
+    /// Change indicator of a dynamic sensor population: a different number means that records changed. `None`
+    /// if the population is static.
     pub stamp: Option<u32>,
 }
 
@@ -25,7 +27,7 @@ impl Command for GetDeviceSdrInfo {
     const PRIVILEGE: Privilege = Privilege::User;
 
     fn request(&self) -> Request {
-        // The number of records, not of sensors.
+        // Requests the number of records rather than of sensors.
         Request::new(NetFn::SENSOR, 0x20, &[1])
     }
 
@@ -54,7 +56,7 @@ impl Command for ReserveDeviceSdrs {
     }
 }
 
-/// Get Device SDR: as [`GetSdr`], of the device's own records.
+/// Get Device SDR: like [`GetSdr`], for device SDRs.
 #[derive(Clone, Copy, Debug)]
 pub struct GetDeviceSdr(pub GetSdr);
 
@@ -71,19 +73,19 @@ impl Command for GetDeviceSdr {
     }
 }
 
-/// Get Sensor Reading Factors (IPMI 2.0, 35.5): those of one raw value of a sensor that is not linear.
+/// Get Sensor Reading Factors (IPMI 2.0, 35.5), for one raw value of a sensor that is not linear.
 #[derive(Clone, Copy, Debug)]
 pub struct GetReadingFactors {
-    /// The sensor's number.
+    /// Sensor number.
     pub sensor: u8,
-    /// The raw value.
+    /// Raw value.
     pub raw: u8,
-    /// How raw values of the sensor are to be read, as its record says.
+    /// Format of raw values, from the sensor's record.
     pub format: AnalogFormat,
 }
 
 impl Command for GetReadingFactors {
-    /// The factors, and how exact the reading is.
+    /// Conversion factors, tolerance and accuracy of the reading.
     type Reply = (Factors, Exactness);
     const PRIVILEGE: Privilege = Privilege::User;
 

@@ -1,10 +1,10 @@
-//! The clock of the event log, and records that are added or erased (IPMI 2.0, 31.6, 31.8, 31.10 to 31.11b).
+//! Clock of the event log; adding and deleting records (IPMI 2.0, 31.6, 31.8, 31.10 to 31.11b).
 
 use super::Command;
 use crate::octets::Octets;
 use crate::{NetFn, Privilege, ProtoError, Request};
 
-/// Get SEL Time: what the controller's clock says, in seconds since 1970.
+/// Get SEL Time: the clock of the controller in seconds since 1970.
 #[derive(Clone, Copy, Debug)]
 pub struct GetSelTime;
 
@@ -41,12 +41,12 @@ impl Command for SetSelTime {
     }
 }
 
-/// Get SEL Time UTC Offset: how many minutes the clock is ahead of UTC; below zero it is behind.
+/// Get SEL Time UTC Offset: offset of the clock from UTC in minutes; negative if it is behind UTC.
 #[derive(Clone, Copy, Debug)]
 pub struct GetSelUtcOffset;
 
 impl Command for GetSelUtcOffset {
-    /// −1440 to 1440; none if nobody has said it.
+    /// −1440 to 1440; `None` if it was not set.
     type Reply = Option<i16>;
     const PRIVILEGE: Privilege = Privilege::User;
 
@@ -64,12 +64,12 @@ impl Command for GetSelUtcOffset {
 /// Add SEL Entry.
 #[derive(Clone, Copy, Debug)]
 pub struct AddSelEntry(
-    /// The record; its number is the controller's choice.
+    /// The record; the controller replaces the record id.
     pub [u8; 16],
 );
 
 impl Command for AddSelEntry {
-    /// The number of the record.
+    /// Id of the added record.
     type Reply = u16;
     const PRIVILEGE: Privilege = Privilege::Operator;
 
@@ -85,14 +85,15 @@ impl Command for AddSelEntry {
 /// Delete SEL Entry.
 #[derive(Clone, Copy, Debug)]
 pub struct DeleteSelEntry {
-    /// From [`ReserveSel`](super::storage::ReserveSel); 0 where the controller knows no reservations.
+    /// Reservation from [`ReserveSel`](super::storage::ReserveSel); 0 if the controller does not support
+    /// reservations.
     pub reservation: u16,
-    /// Its number.
+    /// Record id.
     pub record: u16,
 }
 
 impl Command for DeleteSelEntry {
-    /// The number of the record that was erased.
+    /// Id of the deleted record.
     type Reply = u16;
     const PRIVILEGE: Privilege = Privilege::Operator;
 

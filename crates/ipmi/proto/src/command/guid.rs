@@ -1,4 +1,4 @@
-//! What tells one machine, or one controller, from all others (IPMI 2.0, 20.8 and 22.14).
+//! GUIDs of machines and controllers (IPMI 2.0, 20.8 and 22.14).
 
 use std::fmt;
 
@@ -6,31 +6,31 @@ use super::Command;
 use crate::octets::Octets;
 use crate::{NetFn, Privilege, ProtoError, Request};
 
-/// Get System GUID: that of the machine.
+/// Get System GUID: the GUID of the machine.
 #[derive(Clone, Copy, Debug)]
 pub struct GetSystemGuid;
 
-/// Get Device GUID: that of the controller.
+/// Get Device GUID: the GUID of the controller.
 #[derive(Clone, Copy, Debug)]
 pub struct GetDeviceGuid;
 
-/// A GUID as it was sent. In which order its octets stand differs between manufacturers.
+/// A GUID as received. Manufacturers use different byte orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Guid(pub [u8; 16]);
 
-/// In which order the octets of a GUID stand.
+/// Byte order of a GUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GuidOrder {
-    /// All from the last to the first, as IPMI wants it (IPMI 2.0, 20.8).
+    /// All bytes reversed, as IPMI specifies (IPMI 2.0, 20.8).
     Ipmi,
-    /// The first three fields from the last octet to the first, as in tables of SMBIOS, which most controllers copy.
+    /// The first three fields little-endian, as in SMBIOS tables, which most controllers copy.
     Smbios,
-    /// All from the first to the last (RFC 4122).
+    /// Network byte order (RFC 4122).
     Rfc4122,
 }
 
 impl GuidOrder {
-    /// Its name.
+    /// Returns the name of the order.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -42,7 +42,8 @@ impl GuidOrder {
 }
 
 impl Guid {
-    /// The order that makes it a GUID of a version that exists; the usual one where several, or none, do.
+    /// Returns the byte order in which the GUID has a valid version and variant; SMBIOS order if several
+    /// match or none does.
     #[must_use]
     pub fn order(&self) -> GuidOrder {
         let has = |order: &GuidOrder, demands_variant: bool| {
@@ -51,11 +52,11 @@ impl Guid {
         };
         let all = [GuidOrder::Smbios, GuidOrder::Ipmi, GuidOrder::Rfc4122];
         let whole = all.into_iter().find(|order| has(order, true));
-        // Some count the version up and know nothing of variants.
+        // Some GUIDs have a valid version but an invalid variant.
         whole.or_else(|| all.into_iter().find(|order| has(order, false))).unwrap_or(GuidOrder::Smbios)
     }
 
-    /// Its digits, in that order.
+    /// Formats the GUID, read in this byte order.
     #[must_use]
     pub fn written(&self, order: GuidOrder) -> String {
         let digits: String = self.sorted(order).iter().map(|octet| format!("{octet:02x}")).collect();
@@ -69,7 +70,7 @@ impl Guid {
         parts.join("-")
     }
 
-    /// From the first octet to the last.
+    /// Returns the bytes in network byte order.
     fn sorted(&self, order: GuidOrder) -> [u8; 16] {
         let mut octets = self.0;
         match order {
@@ -85,7 +86,7 @@ impl Guid {
     }
 }
 
-/// In the order that is most likely.
+/// Formats the GUID in the most likely byte order.
 impl fmt::Display for Guid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.written(self.order()))

@@ -1,4 +1,4 @@
-//! How a controller is reached over the network (IPMI 2.0, 23.1, 23.2 and table 23-4).
+//! LAN configuration of a controller (IPMI 2.0, 23.1, 23.2 and table 23-4).
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -10,44 +10,45 @@ use super::user::AccessLevel;
 use crate::octets::Octets;
 use crate::{NetFn, Privilege, ProtoError, Request};
 
-/// Get LAN Configuration Parameters. The code 80h says that the controller does not have this one.
+/// Get LAN Configuration Parameters. Completion code 80h means that the controller does not support the
+/// parameter.
 #[derive(Clone, Copy, Debug)]
 pub struct GetLanParameter {
-    /// Of which channel.
+    /// Channel.
     pub channel: ChannelNumber,
-    /// Which one.
+    /// Parameter.
     pub parameter: LanParameter,
 }
 
-/// A parameter that can be read (IPMI 2.0, table 23-4).
+/// A readable parameter (IPMI 2.0, table 23-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LanParameter {
-    /// Sorts of authentication that IPMI 1.5 has for each level: [`LanValue::Levels`].
+    /// IPMI 1.5 authentication types per privilege level: [`LanValue::Levels`].
     AuthenticationEnables,
-    /// The address: [`LanValue::Address`].
+    /// IP address: [`LanValue::Address`].
     Address,
-    /// Where the address comes from: [`LanValue::Source`].
+    /// IP address source: [`LanValue::Source`].
     Source,
-    /// The hardware address: [`LanValue::Hardware`].
+    /// MAC address: [`LanValue::Hardware`].
     Hardware,
-    /// The mask of the network: [`LanValue::Address`].
+    /// Subnet mask: [`LanValue::Address`].
     Mask,
-    /// Whether the controller answers, and sends, ARP: [`LanValue::Arp`].
+    /// ARP behaviour: [`LanValue::Arp`].
     Arp,
     /// The default gateway: [`LanValue::Address`].
     Gateway,
-    /// Its hardware address: [`LanValue::Hardware`].
+    /// MAC address of the default gateway: [`LanValue::Hardware`].
     GatewayHardware,
-    /// The other gateway: [`LanValue::Address`].
+    /// Backup gateway: [`LanValue::Address`].
     BackupGateway,
-    /// The community that traps of SNMP name: [`LanValue::Community`].
+    /// SNMP community of traps: [`LanValue::Community`].
     Community,
-    /// The virtual network: [`LanValue::Vlan`].
+    /// VLAN: [`LanValue::Vlan`].
     Vlan,
-    /// The cipher suites: [`LanValue::Suites`].
+    /// Cipher suites: [`LanValue::Suites`].
     Suites,
-    /// The most that each cipher suite allows: [`LanValue::SuiteLimits`].
+    /// Maximum privilege level of each cipher suite: [`LanValue::SuiteLimits`].
     SuiteLimits,
 }
 
@@ -75,76 +76,76 @@ impl LanParameter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LanValue {
-    /// For callback, user, operator, administrator and OEM: what is allowed.
+    /// Allowed authentication types for callback, user, operator, administrator and OEM.
     Levels([AuthenticationTypes; 5]),
-    /// An address of IPv4.
+    /// IPv4 address.
     Address(Ipv4Addr),
-    /// Where the address comes from.
+    /// IP address source.
     Source(AddressSource),
-    /// A hardware address.
+    /// MAC address.
     Hardware([u8; 6]),
-    /// ARP.
+    /// ARP behaviour.
     Arp {
-        /// Answers who asks for the address.
+        /// Whether the controller responds to ARP requests.
         answers: bool,
-        /// Says by itself now and then where it is.
+        /// Whether the controller sends gratuitous ARP packets.
         is_gratuitous: bool,
     },
-    /// A community; what would move a cursor is replaced.
+    /// SNMP community; control characters are replaced.
     Community(String),
-    /// The number of the virtual network; none if there is none.
+    /// VLAN id; `None` if VLAN tagging is disabled.
     Vlan(Option<u16>),
-    /// The numbers of the cipher suites, in the controller's order.
+    /// Numbers of the cipher suites, in the order of the controller.
     Suites(Vec<u8>),
-    /// For each of them in that order, the most that it allows.
+    /// Maximum privilege level of each cipher suite, in the same order.
     SuiteLimits(Vec<AccessLevel>),
 }
 
-/// Sorts of authentication of IPMI 1.5, as bits (IPMI 2.0, table 22-16).
+/// IPMI 1.5 authentication types, as bits (IPMI 2.0, table 22-16).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuthenticationTypes(pub u8);
 
 impl AuthenticationTypes {
-    /// Nobody has to prove anything.
+    /// Returns whether access without authentication is allowed.
     #[must_use]
     pub fn allows_none(self) -> bool {
         self.0 & 0x01 != 0
     }
 
-    /// The password goes over the network as it is.
+    /// Returns whether clear-text passwords are allowed.
     #[must_use]
     pub fn allows_password(self) -> bool {
         self.0 & 0x10 != 0
     }
 
-    /// The names of those that are set.
+    /// Returns the names of the allowed types.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         let all = [(0, "none"), (1, "MD2"), (2, "MD5"), (4, "password"), (5, "OEM")];
         all.into_iter().filter(move |(bit, _)| self.0 >> bit & 1 == 1).map(|(_, name)| name)
     }
 }
 
-/// Where an address comes from.
+/// Source of an IP address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressSource {
-    /// Somebody has set it.
+    /// Set manually.
     Static,
     /// DHCP.
     Dhcp,
-    /// The firmware of the machine.
+    /// Set by the firmware of the machine.
     Firmware,
-    /// Another protocol.
+    /// Set by another protocol.
     Other,
-    /// The controller does not say.
+    /// Not specified by the controller.
     Unknown,
 }
 
 impl AddressSource {
-    /// Those that can be set, with the words for them.
+    /// Sources that can be set, with their names.
     pub const WORDS: [(&str, Self); 4] =
         [("static", Self::Static), ("dhcp", Self::Dhcp), ("bios", Self::Firmware), ("other", Self::Other)];
 
-    /// Its word.
+    /// Returns the name.
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::WORDS.iter().find(|(_, source)| *source == self).map_or("unknown", |(word, _)| word)
@@ -227,13 +228,14 @@ impl Command for GetLanParameter {
     }
 }
 
-/// There is a reserved octet before them, which some leave away; suite 0 cannot stand there without a second one.
+/// Decodes the list of suites. The reserved byte before it is omitted by some controllers; a list that starts
+/// with suite 0 therefore needs two zero bytes.
 fn suites(octets: &[u8]) -> Vec<u8> {
     let listed = match octets {
         [0, rest @ ..] => rest,
         all => all,
     };
-    // At most 16 are listed; zeros behind others fill the rest.
+    // At most 16 suites are listed; trailing zeros are filler.
     let last = listed.iter().rposition(|suite| *suite != 0).map_or(0, |last| last + 1);
     let mut listed: Vec<u8> =
         listed.iter().take(last.max(usize::from(!listed.is_empty()))).copied().collect();
@@ -241,12 +243,12 @@ fn suites(octets: &[u8]) -> Vec<u8> {
     listed
 }
 
-/// Set LAN Configuration Parameters. The connection over which it is set may be lost by it.
+/// Set LAN Configuration Parameters. The change may break the connection over which it is made.
 #[derive(Clone, Debug)]
 pub struct SetLanParameter {
-    /// Of which channel.
+    /// Channel.
     pub channel: ChannelNumber,
-    /// What is changed.
+    /// Change to make.
     pub change: LanChange,
 }
 
@@ -254,39 +256,40 @@ pub struct SetLanParameter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LanChange {
-    /// Nobody else may change anything now.
+    /// Locks the parameters against changes by others.
     Begin,
-    /// What was set counts: those that could take it back do not any more; others do not know this.
+    /// Commits the changes. Controllers without rollback do not support this step.
     Commit,
-    /// Others may, again.
+    /// Unlocks the parameters.
     End,
-    /// The address.
+    /// Sets the IP address.
     Address(Ipv4Addr),
-    /// Where it comes from.
+    /// Sets the IP address source.
     Source(AddressSource),
-    /// The mask of the network.
+    /// Sets the subnet mask.
     Mask(Ipv4Addr),
-    /// The default gateway.
+    /// Sets the default gateway.
     Gateway(Ipv4Addr),
-    /// The other gateway.
+    /// Sets the backup gateway.
     BackupGateway(Ipv4Addr),
-    /// The community of traps.
+    /// Sets the SNMP community of traps.
     Community(Community),
-    /// The virtual network; none is none.
+    /// Sets the VLAN; `None` disables VLAN tagging.
     Vlan(Option<VlanNumber>),
-    /// ARP.
+    /// Sets the ARP behaviour.
     Arp {
-        /// Answers who asks for the address.
+        /// Whether the controller responds to ARP requests.
         answers: bool,
-        /// Says by itself now and then where it is.
+        /// Whether the controller sends gratuitous ARP packets.
         is_gratuitous: bool,
     },
-    /// The most that each cipher suite allows, in the order of [`LanParameter::Suites`].
+    /// Sets the maximum privilege level of each cipher suite, in the order of [`LanParameter::Suites`].
     SuiteLimits([AccessLevel; 16]),
 }
 
 impl LanChange {
-    /// What reads as this once it was set; none of what cannot be read, and of limits, of which only some count.
+    /// Returns the parameter and value to expect when reading back; `None` for steps that cannot be read and
+    /// for limits, which controllers store only for existing suites.
     #[must_use]
     pub fn read_back(&self) -> Option<(LanParameter, LanValue)> {
         Some(match self {
@@ -308,7 +311,7 @@ impl LanChange {
     }
 }
 
-/// The number of a virtual network, 1 to 4094 (IEEE 802.1Q).
+/// VLAN id, 1 to 4094 (IEEE 802.1Q).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VlanNumber(
     /// INVARIANT: 1 to 4094.
@@ -316,10 +319,10 @@ pub struct VlanNumber(
 );
 
 impl VlanNumber {
-    /// The network with this number.
+    /// Returns the VLAN with this id.
     ///
     /// # Errors
-    /// When it is not 1 to 4094.
+    /// If the id is not 1 to 4094.
     pub fn new(number: u16) -> Result<Self, ProtoError> {
         if (1..=4_094).contains(&number) {
             Ok(Self(number))
@@ -332,15 +335,15 @@ impl VlanNumber {
     }
 }
 
-/// A community of SNMP, at most 18 octets.
+/// SNMP community, at most 18 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Community(String);
 
 impl Community {
-    /// Takes a text.
+    /// Creates a community.
     ///
     /// # Errors
-    /// When it is longer, or has a NUL in it.
+    /// If the text is longer or contains a NUL.
     pub fn new(text: &str) -> Result<Self, ProtoError> {
         crate::keys::fits("the community", text.as_bytes(), 18)?;
         Ok(Self(text.to_owned()))

@@ -1,4 +1,4 @@
-//! How a controller is reached by IPv6 (IPMI 2.0 revision 1.1 with errata 7, table 23-4, parameters 50 to 77).
+//! IPv6 LAN configuration (IPMI 2.0 revision 1.1 with errata 7, table 23-4, parameters 50 to 77).
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -9,22 +9,22 @@ use super::channel::ChannelNumber;
 use crate::octets::Octets;
 use crate::{NetFn, Privilege, ProtoError, Request};
 
-/// Which families of addresses a controller uses.
+/// Address families used by a controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressFamilies {
-    /// IPv4 alone.
+    /// IPv4 only.
     Ipv4,
-    /// IPv6 alone.
+    /// IPv6 only.
     Ipv6,
-    /// Both.
+    /// IPv4 and IPv6.
     Both,
 }
 
 impl AddressFamilies {
-    /// All of them, with the words for them.
+    /// All values, with their names.
     pub const WORDS: [(&str, Self); 3] = [("ipv4", Self::Ipv4), ("ipv6", Self::Ipv6), ("both", Self::Both)];
 
-    /// Its word.
+    /// Returns the name.
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::WORDS.iter().find(|(_, families)| *families == self).map_or("ipv4", |(word, _)| word)
@@ -52,10 +52,10 @@ impl FromStr for AddressFamilies {
     }
 }
 
-/// Which families of addresses are used: Get LAN Configuration Parameters, 51.
+/// Get LAN Configuration Parameters, parameter 51: address families in use.
 #[derive(Clone, Copy, Debug)]
 pub struct GetAddressFamilies(
-    /// Of which channel.
+    /// Channel.
     pub ChannelNumber,
 );
 
@@ -77,23 +77,23 @@ impl Command for GetAddressFamilies {
     }
 }
 
-/// How many addresses there can be: Get LAN Configuration Parameters, 55.
+/// Get LAN Configuration Parameters, parameter 55: number of addresses.
 #[derive(Clone, Copy, Debug)]
 pub struct GetAddressSlots(
-    /// Of which channel.
+    /// Channel.
     pub ChannelNumber,
 );
 
-/// How many addresses a controller can have, and where they come from.
+/// Number of IPv6 addresses and supported configuration protocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressSlots {
-    /// Those that somebody sets.
+    /// Maximum number of static addresses.
     pub fixed: u8,
-    /// Those that come by themselves.
+    /// Maximum number of dynamic addresses.
     pub dynamic: u8,
-    /// It knows DHCPv6.
+    /// Whether DHCPv6 is supported.
     pub dhcp: bool,
-    /// It knows stateless autoconfiguration.
+    /// Whether stateless address autoconfiguration is supported.
     pub autoconfiguration: bool,
 }
 
@@ -111,55 +111,55 @@ impl Command for GetAddressSlots {
     }
 }
 
-/// Where an address comes from.
+/// Address list: static or dynamic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Somebody has set it.
+    /// Addresses set manually.
     Fixed,
-    /// DHCPv6 or autoconfiguration.
+    /// Addresses from DHCPv6 or autoconfiguration.
     Dynamic,
 }
 
-/// One of the addresses: Get LAN Configuration Parameters, 56 and 59.
+/// Get LAN Configuration Parameters, parameters 56 and 59: an address.
 #[derive(Clone, Copy, Debug)]
 pub struct GetAddress {
-    /// Of which channel.
+    /// Channel.
     pub channel: ChannelNumber,
-    /// Which of the two lists.
+    /// Address list: static or dynamic.
     pub origin: Origin,
-    /// Its place there, from 0 on.
+    /// Index in the list, from 0.
     pub slot: u8,
 }
 
-/// An address with its network.
+/// An IPv6 address of a controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ipv6Address {
-    /// Whether it is used; those that come by themselves always are.
+    /// Whether the address is enabled; dynamic addresses always are.
     pub is_enabled: bool,
-    /// The address; the unspecified one where there is none.
+    /// Address; `::` if the slot is empty.
     pub address: Ipv6Addr,
-    /// How many of its bits are those of the network.
+    /// Prefix length in bits.
     pub prefix: u8,
-    /// What has become of it.
+    /// Status of the address.
     pub status: AddressStatus,
-    /// The number of where it comes from: 0 somebody, 1 autoconfiguration, 2 DHCPv6.
+    /// Source number: 0 static, 1 autoconfiguration, 2 DHCPv6.
     source: u8,
 }
 
 impl Ipv6Address {
-    /// Where it comes from.
+    /// Returns the name of the source.
     #[must_use]
     pub fn source_name(&self) -> &'static str {
         ["static", "slaac", "dhcpv6"].get(usize::from(self.source)).copied().unwrap_or("other")
     }
 }
 
-/// What has become of an address.
+/// Status of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressStatus(u8);
 
 impl AddressStatus {
-    /// Its name.
+    /// Returns the name of the status.
     #[must_use]
     pub fn name(self) -> &'static str {
         let all = ["active", "disabled", "pending", "failed", "deprecated", "invalid"];
@@ -194,19 +194,19 @@ impl Command for GetAddress {
     }
 }
 
-/// Which routers are used: Get LAN Configuration Parameters, 64.
+/// Get LAN Configuration Parameters, parameter 64: router configuration in use.
 #[derive(Clone, Copy, Debug)]
 pub struct GetRouterUse(
-    /// Of which channel.
+    /// Channel.
     pub ChannelNumber,
 );
 
-/// Which routers are used.
+/// Router configuration in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouterUse {
-    /// Those that somebody has set.
+    /// Whether static routers are used.
     pub fixed: bool,
-    /// Those that say themselves that they are there.
+    /// Whether routers from router advertisements are used.
     pub dynamic: bool,
 }
 
@@ -224,15 +224,15 @@ impl Command for GetRouterUse {
     }
 }
 
-/// The first router that somebody has set: Get LAN Configuration Parameters, 65.
+/// Get LAN Configuration Parameters, parameter 65: the first static router.
 #[derive(Clone, Copy, Debug)]
 pub struct GetRouter(
-    /// Of which channel.
+    /// Channel.
     pub ChannelNumber,
 );
 
 impl Command for GetRouter {
-    /// The unspecified address where there is none.
+    /// Router address; `::` without a router.
     type Reply = Ipv6Addr;
     const PRIVILEGE: Privilege = Privilege::Operator;
 
@@ -245,26 +245,26 @@ impl Command for GetRouter {
     }
 }
 
-/// Set LAN Configuration Parameters, of those of IPv6.
+/// Set LAN Configuration Parameters, for IPv6 parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct SetLan6Parameter {
-    /// Of which channel.
+    /// Channel.
     pub channel: ChannelNumber,
-    /// What is changed.
+    /// Change to make.
     pub change: Lan6Change,
 }
 
-/// A change of how a controller is reached by IPv6.
+/// A change of the IPv6 configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lan6Change {
-    /// Which families of addresses are used.
+    /// Sets the address families in use.
     Families(AddressFamilies),
-    /// An address, in a slot of those that somebody sets; none switches the slot off.
+    /// Sets the static address in a slot; `None` disables the slot.
     Address(u8, Option<Ipv6Network>),
-    /// Which routers are used.
+    /// Sets the router configuration in use.
     RouterUse(RouterUse),
-    /// The first router that somebody sets.
+    /// Sets the first static router.
     Router(Ipv6Addr),
 }
 
@@ -280,7 +280,7 @@ impl Command for SetLan6Parameter {
                 let (address, prefix) =
                     network.map_or((Ipv6Addr::UNSPECIFIED, 0), |network| (network.address, network.prefix));
                 octets.extend(address.octets());
-                // The last octet is for reading only.
+                // The last byte, the status, is read-only.
                 octets.extend([prefix, 0]);
                 (FIXED, octets)
             }
@@ -299,7 +299,7 @@ impl Command for SetLan6Parameter {
     }
 }
 
-/// An address of a host with the length of its network's prefix, such as `2001:db8::7/64`.
+/// A host address with a prefix length, such as `2001:db8::7/64`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ipv6Network {
     /// INVARIANT: neither unspecified nor multicast.
@@ -309,13 +309,13 @@ pub struct Ipv6Network {
 }
 
 impl Ipv6Network {
-    /// The address.
+    /// Returns the address.
     #[must_use]
     pub fn address(&self) -> Ipv6Addr {
         self.address
     }
 
-    /// How many of its bits are those of the network.
+    /// Returns the prefix length in bits.
     #[must_use]
     pub fn prefix(&self) -> u8 {
         self.prefix
@@ -349,7 +349,7 @@ fn get(channel: ChannelNumber, number: u8, slot: u8) -> Request {
     Request::new(NetFn::TRANSPORT, 0x02, &[channel.number(), number, slot, 0])
 }
 
-/// What follows the revision of the parameter.
+/// Returns a reader over the data after the parameter revision.
 fn parameter(octets: &[u8]) -> Octets<'_> {
     let rest = octets.split_first().map_or(octets, |(_revision, rest)| rest);
     Octets::new("the answer to Get LAN Configuration Parameters", rest)

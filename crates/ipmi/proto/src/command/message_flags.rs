@@ -1,26 +1,27 @@
-//! What a controller has for the software of its machine (IPMI 2.0, 22.4).
+//! Messages waiting for the software of the machine (IPMI 2.0, 22.4).
 
 use super::Command;
 use crate::octets::Octets;
 use crate::{NetFn, Privilege, ProtoError, Request};
 
-/// Get Message Flags. Controllers answer it through the driver of their machine, and hardly any over the network.
+/// Get Message Flags. Controllers respond to it through the driver of their machine, and hardly any over the
+/// network.
 #[derive(Clone, Copy, Debug)]
 pub struct GetMessageFlags;
 
-/// What there is for the software of the machine.
+/// Items waiting for the software of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageFlags {
-    /// A message waits.
+    /// A message is waiting.
     pub has_message: bool,
-    /// The buffer of events is full.
+    /// The event message buffer is full.
     pub has_event: bool,
-    /// The watchdog is about to act.
+    /// The watchdog pre-timeout interrupt occurred.
     pub has_watchdog: bool,
 }
 
 impl MessageFlags {
-    /// Whether there is anything.
+    /// Returns whether any flag is set.
     #[must_use]
     pub fn any(self) -> bool {
         self.has_message || self.has_event || self.has_watchdog

@@ -1,4 +1,4 @@
-//! What else than messages goes over a session: the serial console (IPMI 2.0, 24.1, 24.2, 26.2 and 26.3).
+//! Serial over LAN: activation and configuration (IPMI 2.0, 24.1, 24.2, 26.2 and 26.3).
 
 use super::Command;
 use super::channel::ChannelNumber;
@@ -6,37 +6,38 @@ use super::user::AccessLevel;
 use crate::octets::Octets;
 use crate::{NetFn, Privilege, ProtoError, Request};
 
-/// Activate Payload, of serial over LAN. The codes 80h to 84h have meanings of their own: [`ActivateSerial::refusal`].
+/// Activate Payload, for serial over LAN. Completion codes 80h to 84h are specific to this command:
+/// [`ActivateSerial::refusal`].
 #[derive(Clone, Copy, Debug)]
 pub struct ActivateSerial {
-    /// Whether packets of it are encrypted and proven, which they are where the session's are.
+    /// Protection of console packets.
     pub protection: Protection,
 }
 
-/// How packets of a payload are protected.
+/// Protection of the packets of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protection {
-    /// As the session's messages are: encrypted, and proven.
+    /// Encrypted and authenticated, like the messages of the session.
     Full,
-    /// Proven only, in suites that do not encrypt.
+    /// Authenticated only, for suites without encryption.
     Authenticated,
-    /// Not at all.
+    /// No protection.
     None,
 }
 
-/// Where the console is, and how long its packets may be.
+/// Port and packet lengths of an active console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SerialPayload {
-    /// The longest payload to the controller, in octets.
+    /// Maximum payload length to the controller in bytes.
     pub most_in: u16,
-    /// The longest payload from it.
+    /// Maximum payload length from the controller in bytes.
     pub most_out: u16,
-    /// The port to which they go.
+    /// UDP port of the payload.
     pub port: u16,
 }
 
 impl ActivateSerial {
-    /// What a completion code of this command's own says.
+    /// Returns the text for a completion code specific to this command, or `None`.
     #[must_use]
     pub fn refusal(code: u8) -> Option<&'static str> {
         match code {
@@ -70,7 +71,7 @@ impl Command for ActivateSerial {
     }
 }
 
-/// Deactivate Payload, of serial over LAN. The code 80h says that it is not active.
+/// Deactivate Payload, for serial over LAN. Completion code 80h means that it is not active.
 #[derive(Clone, Copy, Debug)]
 pub struct DeactivateSerial;
 
@@ -87,12 +88,13 @@ impl Command for DeactivateSerial {
     }
 }
 
-/// Get SOL Configuration Parameters. The code 80h says that the controller does not have this one.
+/// Get SOL Configuration Parameters. Completion code 80h means that the controller does not support the
+/// parameter.
 #[derive(Clone, Copy, Debug)]
 pub struct GetSerialParameter {
-    /// Of which channel.
+    /// Channel.
     pub channel: ChannelNumber,
-    /// Which one.
+    /// Parameter.
     pub parameter: SerialParameter,
 }
 
@@ -100,19 +102,19 @@ pub struct GetSerialParameter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SerialParameter {
-    /// Whether there is a console at all.
+    /// Whether serial over LAN is enabled.
     Enabled,
-    /// Who may have it, and how it must be protected.
+    /// Required privilege level and protection.
     Authentication,
-    /// How long characters are gathered, and how many.
+    /// Accumulation interval and send threshold.
     Accumulation,
-    /// How often what is not acknowledged is sent again, and how soon.
+    /// Retry count and interval.
     Retry,
-    /// The speed of the line until the controller starts again.
+    /// Volatile bit rate, lost when the controller restarts.
     VolatileRate,
-    /// The speed of the line from then on.
+    /// Non-volatile bit rate, used after a restart.
     LastingRate,
-    /// The port of UDP.
+    /// UDP port.
     Port,
 }
 
@@ -134,41 +136,41 @@ impl SerialParameter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SerialValue {
-    /// Whether there is a console.
+    /// Whether serial over LAN is enabled.
     Enabled(bool),
-    /// Who may have it, and how.
+    /// Required privilege level and protection.
     Authentication {
-        /// Only encrypted.
+        /// Whether encryption is required.
         demands_encryption: bool,
-        /// Only proven.
+        /// Whether authentication is required.
         demands_authentication: bool,
-        /// The level it takes.
+        /// Minimum privilege level.
         level: AccessLevel,
     },
-    /// How characters are gathered before they are sent.
+    /// Accumulation of characters before a packet is sent.
     Accumulation {
-        /// For so long, in steps of 5 ms.
+        /// Accumulation interval in units of 5 ms.
         steps: u8,
-        /// Or until there are so many.
+        /// Number of characters after which a packet is sent at once.
         characters: u8,
     },
-    /// What is not acknowledged.
+    /// Resending of unacknowledged packets.
     Retry {
-        /// Is sent again so often, 0 to 7 times.
+        /// Number of retries, 0 to 7.
         times: u8,
-        /// After so many steps of 10 ms each.
+        /// Retry interval in units of 10 ms.
         steps: u8,
     },
-    /// The speed of the line.
+    /// Bit rate of the serial line.
     Rate(BitRate),
-    /// The port of UDP.
+    /// UDP port.
     Port(u16),
 }
 
-/// The speed of a serial line (IPMI 2.0, table 26-5).
+/// Bit rate of a serial line (IPMI 2.0, table 26-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BitRate {
-    /// As the line itself is set.
+    /// The configured rate of the serial port.
     AsSerial,
     /// 9.6 kbit/s.
     K9_6,
@@ -180,12 +182,12 @@ pub enum BitRate {
     K57_6,
     /// 115.2 kbit/s.
     K115_2,
-    /// A number that is reserved.
+    /// A reserved number.
     Unknown,
 }
 
 impl BitRate {
-    /// All that can be set, with the words for them.
+    /// All rates that can be set, with their names.
     pub const WORDS: [(&str, Self); 6] = [
         ("serial", Self::AsSerial),
         ("9.6", Self::K9_6),
@@ -195,7 +197,7 @@ impl BitRate {
         ("115.2", Self::K115_2),
     ];
 
-    /// Its word: kbit/s, or `serial`.
+    /// Returns the name: kbit/s, or `serial`.
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::WORDS.iter().find(|(_, rate)| *rate == self).map_or("reserved", |(word, _)| word)
@@ -256,30 +258,30 @@ impl Command for GetSerialParameter {
 /// Set SOL Configuration Parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct SetSerialParameter {
-    /// Of which channel.
+    /// Channel.
     pub channel: ChannelNumber,
-    /// What is changed.
+    /// Change to make.
     pub change: SerialChange,
 }
 
-/// A change of serial over LAN.
+/// A change of the serial-over-LAN configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SerialChange {
-    /// Nobody else may change anything now.
+    /// Locks the parameters against changes by others.
     Begin,
-    /// Others may, again.
+    /// Unlocks the parameters.
     End,
-    /// Whether there is a console.
+    /// Enables or disables serial over LAN.
     Enabled(bool),
-    /// The speed of the line, until the controller starts again.
+    /// Sets the volatile bit rate, lost when the controller restarts.
     VolatileRate(BitRate),
-    /// The speed of the line, from then on.
+    /// Sets the non-volatile bit rate, used after a restart.
     LastingRate(BitRate),
 }
 
 impl SerialChange {
-    /// What reads as this once it was set; none of what cannot be read.
+    /// Returns the parameter and value to expect when reading back; `None` for steps that cannot be read.
     #[must_use]
     pub fn read_back(self) -> Option<(SerialParameter, SerialValue)> {
         match self {
@@ -311,7 +313,7 @@ impl Command for SetSerialParameter {
     }
 }
 
-/// The type of the payload, and the only one of it that there is.
+/// Payload type of serial over LAN; only one instance is used.
 const SERIAL_OVER_LAN: u8 = 1;
 const INSTANCE: u8 = 1;
 

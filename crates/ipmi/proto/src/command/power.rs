@@ -1,21 +1,21 @@
-//! What happens to the power by itself, and what has happened (IPMI 2.0, 28.8, 28.11 and 28.15).
+//! Power restore policy, restart cause and power-on hours (IPMI 2.0, 28.8, 28.11 and 28.15).
 
 use super::Command;
 use super::chassis::RestorePolicy;
 use crate::octets::Octets;
 use crate::{NetFn, Privilege, ProtoError, Request};
 
-/// Set Power Restore Policy: what happens when power comes back.
+/// Set Power Restore Policy: behaviour when mains power returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetRestorePolicy {
-    /// From now on this one.
+    /// Sets this policy.
     To(RestorePolicy),
-    /// Nothing is changed; the answer says what there is.
+    /// Changes nothing; only returns the supported policies.
     Ask,
 }
 
 impl Command for SetRestorePolicy {
-    /// The policies that the machine knows.
+    /// Policies supported by the machine.
     type Reply = Vec<RestorePolicy>;
     const PRIVILEGE: Privilege = Privilege::Operator;
 
@@ -36,7 +36,7 @@ impl Command for SetRestorePolicy {
     }
 }
 
-/// Get System Restart Cause: why the machine was started last.
+/// Get System Restart Cause: reason for the last start of the machine.
 #[derive(Clone, Copy, Debug)]
 pub struct GetRestartCause;
 
@@ -54,17 +54,17 @@ impl Command for GetRestartCause {
     }
 }
 
-/// Why the machine was started last.
+/// Reason for the last start of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RestartCause {
-    /// The number of the reason (IPMI 2.0, table 28-12).
+    /// Number of the reason (IPMI 2.0, table 28-12).
     pub number: u8,
-    /// The channel over which it was told to; means something for [`number`](Self::number) 1 only.
+    /// Channel of the command that started the machine; only meaningful if [`number`](Self::number) is 1.
     pub channel: u8,
 }
 
 impl RestartCause {
-    /// The reason, for people.
+    /// Returns the reason as text for display.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         let all = [
@@ -85,12 +85,12 @@ impl RestartCause {
     }
 }
 
-/// Get POH Counter: for how long the machine has been on in its life.
+/// Get POH Counter: total power-on time of the machine.
 #[derive(Clone, Copy, Debug)]
 pub struct GetPowerOnHours;
 
 impl Command for GetPowerOnHours {
-    /// Minutes; those of a whole life.
+    /// Total power-on time in minutes.
     type Reply = u64;
     const PRIVILEGE: Privilege = Privilege::User;
 

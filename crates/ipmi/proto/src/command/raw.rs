@@ -1,9 +1,9 @@
-//! Any command, with its octets as they are.
+//! Raw commands, without encoding or decoding.
 
 use super::Command;
 use crate::{Privilege, ProtoError, Request};
 
-/// A request whose answer nobody reads for the caller.
+/// A request whose response data is returned undecoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Raw(pub Request);
 

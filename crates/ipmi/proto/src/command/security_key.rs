@@ -1,41 +1,41 @@
-//! The key of a channel besides the passwords of its users (IPMI 2.0, 22.25).
+//! Channel security keys (IPMI 2.0, 22.25).
 
 use super::Command;
 use super::channel::ChannelNumber;
 use crate::octets::Octets;
 use crate::{GroupKey, NetFn, Privilege, ProtoError, Request};
 
-/// Set Channel Security Keys, of the key `K_g`.
+/// Set Channel Security Keys, for the key `K_g`.
 #[derive(Clone, Debug)]
 pub struct GroupKeyRequest {
-    /// Of which channel.
+    /// Channel.
     pub channel: ChannelNumber,
-    /// What is done with it.
+    /// Operation.
     pub operation: KeyOperation,
 }
 
-/// What is done with a key.
+/// Operation on a key.
 #[derive(Clone, Debug)]
 pub enum KeyOperation {
-    /// It is read, where it is not locked.
+    /// Reads the key, if it is not locked.
     Read,
-    /// It is another one from now on.
+    /// Sets a new key.
     Set(GroupKey),
 }
 
-/// Whether a key may be read and set.
+/// Lock state of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyLock {
-    /// Always: there is no lock.
+    /// The key cannot be locked.
     None,
-    /// Not any more.
+    /// The key is locked: it can be neither read nor set.
     Locked,
-    /// Until somebody locks it.
+    /// The key is not locked.
     Unlocked,
 }
 
 impl KeyLock {
-    /// Its name.
+    /// Returns the name of the state.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl KeyLock {
 }
 
 impl GroupKeyRequest {
-    /// What a completion code of this command's own says.
+    /// Returns the text for a completion code specific to this command, or `None`.
     #[must_use]
     pub fn refusal(code: u8) -> Option<&'static str> {
         match code {
@@ -62,7 +62,7 @@ impl GroupKeyRequest {
 }
 
 impl Command for GroupKeyRequest {
-    /// Whether it is locked, and the key where it was asked for and is told.
+    /// Lock state, and the key if it was read and the controller returned it.
     type Reply = (KeyLock, Option<GroupKey>);
     const PRIVILEGE: Privilege = Privilege::Administrator;
 
@@ -91,7 +91,7 @@ impl Command for GroupKeyRequest {
     }
 }
 
-/// The number of `K_g`; that of `K_r` is 0.
+/// Key id of `K_g`; `K_r` is 0.
 const GROUP_KEY: u8 = 1;
 
 #[cfg(test)]

@@ -1,22 +1,22 @@
-//! What a sensor measures now (IPMI 2.0, 35.14).
+//! Sensor readings (IPMI 2.0, 35.14).
 
 use super::Command;
 use crate::octets::Octets;
 use crate::{NetFn, Privilege, ProtoError, Request};
 
-/// Get Sensor Reading, of the controller's own logical unit.
+/// Get Sensor Reading, for a sensor of the controller's logical unit 0.
 #[derive(Clone, Copy, Debug)]
 pub struct GetReading(
-    /// The sensor's number.
+    /// Sensor number.
     pub u8,
 );
 
-/// What a sensor says.
+/// Reading of a sensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// The raw value; none while it is not available or not scanned.
+    /// Raw value; `None` if it is not available or scanning is disabled.
     pub value: Option<u8>,
-    /// For thresholds, bits 0 to 5; for states, bits 0 to 14.
+    /// Threshold states in bits 0 to 5, or discrete states in bits 0 to 14.
     pub states: u16,
 }
 
@@ -31,7 +31,7 @@ impl Command for GetReading {
     fn reply(&self, octets: &[u8]) -> Result<Reading, ProtoError> {
         let mut octets = Octets::new("the answer to Get Sensor Reading", octets);
         let [value, flags] = octets.array()?;
-        // Some controllers leave the states away when there is none.
+        // Some controllers omit the state bytes if no state is set.
         let (low, high) = (octets.u8().unwrap_or(0), octets.u8().unwrap_or(0));
         let is_there = flags & 0x20 == 0 && flags & 0x40 != 0;
         let states = if is_there { u16::from_le_bytes([low, high & 0x7f]) } else { 0 };

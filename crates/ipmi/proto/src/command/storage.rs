@@ -1,4 +1,4 @@
-//! Where controllers keep records: reservations, and pieces of what is too long for one answer.
+//! SDR repository, FRU inventories and event log: reservations and partial reads (IPMI 2.0, 31, 33 and 34).
 
 use super::Command;
 use crate::octets::Octets;
@@ -8,13 +8,13 @@ use crate::{NetFn, Privilege, ProtoError, Request};
 #[derive(Clone, Copy, Debug)]
 pub struct GetSdrRepositoryInfo;
 
-/// What is known of the repository of sensors.
+/// SDR repository information.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RepositoryInfo {
-    /// How many records there are.
+    /// Number of records.
     pub records: u16,
-    /// When one was added last, and one erased, in seconds since 1970 by the controller's clock, or 0 or FFFFFFFFh where
-    /// it does not say: as long as both stay, so do the records.
+    /// Times of the last addition and the last deletion, in seconds since 1970 by the controller's clock, or
+    /// 0 or FFFFFFFFh if unknown. The records are unchanged as long as both times are.
     pub stamps: (u32, u32),
 }
 
@@ -34,7 +34,8 @@ impl Command for GetSdrRepositoryInfo {
     }
 }
 
-/// Reserve SDR Repository (IPMI 2.0, 33.11): pieces are read under a number that ends when records change.
+/// Reserve SDR Repository (IPMI 2.0, 33.11): returns the reservation for partial reads, which is cancelled
+/// when records change.
 #[derive(Clone, Copy, Debug)]
 pub struct ReserveSdrRepository;
 
@@ -51,25 +52,25 @@ impl Command for ReserveSdrRepository {
     }
 }
 
-/// Get SDR: a piece of a record (IPMI 2.0, 33.12).
+/// Get SDR: part of a record (IPMI 2.0, 33.12).
 #[derive(Clone, Copy, Debug)]
 pub struct GetSdr {
-    /// From [`ReserveSdrRepository`].
+    /// Reservation from [`ReserveSdrRepository`].
     pub reservation: u16,
-    /// 0 is the first.
+    /// Record id; 0 is the first record.
     pub record: u16,
-    /// Where the piece begins.
+    /// Offset of the part in bytes.
     pub offset: u8,
-    /// How long it may be.
+    /// Maximum length of the part in bytes.
     pub octets: u8,
 }
 
-/// A piece of a record.
+/// Part of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// The record after this one; ffffh is none.
+    /// Id of the next record; ffffh after the last record.
     pub next: u16,
-    /// The piece.
+    /// Bytes of the part.
     pub octets: Vec<u8>,
 }
 
@@ -95,16 +96,16 @@ impl Command for GetSdr {
     }
 }
 
-/// Get FRU Inventory Area Info (IPMI 2.0, 34.1).
+/// Get FRU Inventory Area Info, of a device number (IPMI 2.0, 34.1).
 #[derive(Clone, Copy, Debug)]
 pub struct GetFruInfo(pub u8);
 
-/// How much a device can hold.
+/// Size of a FRU inventory device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FruInfo {
-    /// In octets.
+    /// Size in bytes.
     pub octets: u16,
-    /// Whether offsets and counts are in words of two octets.
+    /// Whether offsets and counts are in 16-bit words instead of bytes.
     pub is_in_words: bool,
 }
 
@@ -122,14 +123,14 @@ impl Command for GetFruInfo {
     }
 }
 
-/// Read FRU Data (IPMI 2.0, 34.2); offset and count are in the device's units.
+/// Read FRU Data (IPMI 2.0, 34.2). Offset and count are in the device's unit, bytes or words.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadFru {
-    /// Which device.
+    /// Device number.
     pub device: u8,
-    /// Where to begin.
+    /// Offset.
     pub offset: u16,
-    /// How much to read.
+    /// Maximum count to read.
     pub count: u8,
 }
 
@@ -144,7 +145,7 @@ impl Command for ReadFru {
 
     fn reply(&self, octets: &[u8]) -> Result<Vec<u8>, ProtoError> {
         let mut octets = Octets::new("the answer to Read FRU Data", octets);
-        // The count is believed only as far as there is something: some count words, some octets.
+        // The count in the response is ignored: some controllers count words, some bytes.
         let _count = octets.u8()?;
         let limit = usize::from(self.count) * 2;
         let octets = octets.rest();
@@ -155,19 +156,20 @@ impl Command for ReadFru {
     }
 }
 
-/// Write FRU Data (IPMI 2.0, 34.3); the offset is in the device's units. The code 80h says that it cannot be written.
+/// Write FRU Data (IPMI 2.0, 34.3). The offset is in the device's unit. Completion code 80h means that the
+/// device is write-protected.
 #[derive(Clone, Debug)]
 pub struct WriteFru {
-    /// Which device.
+    /// Device number.
     pub device: u8,
-    /// Where to begin.
+    /// Offset.
     pub offset: u16,
-    /// What is written.
+    /// Bytes to write.
     pub octets: Vec<u8>,
 }
 
 impl Command for WriteFru {
-    /// How much was written, in the device's units.
+    /// Count written, in the device's unit.
     type Reply = u8;
     const PRIVILEGE: Privilege = Privilege::Operator;
 
@@ -187,16 +189,16 @@ impl Command for WriteFru {
 #[derive(Clone, Copy, Debug)]
 pub struct GetSelInfo;
 
-/// What is known of the event log.
+/// Event log information.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SelInfo {
-    /// How many records there are.
+    /// Number of records.
     pub records: u16,
-    /// How much is free, in octets; ffffh is that much or more.
+    /// Free space in bytes; ffffh means 65,535 or more.
     pub free: u16,
-    /// When one was added last, and one erased, as in [`RepositoryInfo::stamps`].
+    /// Times of the last addition and the last deletion, as in [`RepositoryInfo::stamps`].
     pub stamps: (u32, u32),
-    /// Whether events were lost because it was full.
+    /// Whether events were lost because the log was full.
     pub has_overflowed: bool,
 }
 
@@ -220,15 +222,15 @@ impl Command for GetSelInfo {
     }
 }
 
-/// Get SEL Entry, the whole of it (IPMI 2.0, 31.5).
+/// Get SEL Entry, of the whole record (IPMI 2.0, 31.5).
 #[derive(Clone, Copy, Debug)]
 pub struct GetSelEntry(
-    /// 0 is the first, ffffh the last.
+    /// Record id; 0 is the first record, ffffh the last.
     pub u16,
 );
 
 impl Command for GetSelEntry {
-    /// The next record's number, and this one, which is of 16 octets unless the controller has cut it off.
+    /// Id of the next record, and the bytes of this one: 16, or less if the controller truncated it.
     type Reply = (u16, Vec<u8>);
     const PRIVILEGE: Privilege = Privilege::User;
 
@@ -266,23 +268,23 @@ impl Command for ReserveSel {
 /// Clear SEL (IPMI 2.0, 31.9).
 #[derive(Clone, Copy, Debug)]
 pub struct ClearSel {
-    /// From [`ReserveSel`].
+    /// Reservation from [`ReserveSel`].
     pub reservation: u16,
-    /// Whether it begins, or is asked whether it is done.
+    /// Step to execute.
     pub step: ClearStep,
 }
 
-/// A step of clearing the log.
+/// Step of clearing the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClearStep {
-    /// Begins to clear.
+    /// Starts to clear.
     Start,
-    /// Asks whether it is done.
+    /// Queries whether clearing is complete.
     Poll,
 }
 
 impl Command for ClearSel {
-    /// Whether the log is empty now.
+    /// Whether clearing is complete.
     type Reply = bool;
     const PRIVILEGE: Privilege = Privilege::Operator;
 

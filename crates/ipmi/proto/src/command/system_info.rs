@@ -1,28 +1,28 @@
-//! What the machine has told its controller about itself (IPMI 2.0, 22.14a and 22.14b).
+//! System information that the machine stored in its controller (IPMI 2.0, 22.14a and 22.14b).
 
 use super::Command;
 use crate::octets::Octets;
 use crate::{NetFn, Privilege, ProtoError, Request};
 
-/// What can be asked for; each is a text.
+/// A system information text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SystemText {
-    /// The version of the machine's firmware, such as its BIOS.
+    /// Version of the machine's firmware, such as its BIOS.
     FirmwareVersion,
-    /// The name of the machine.
+    /// System name.
     Name,
-    /// The operating system.
+    /// Name of the primary operating system.
     OperatingSystem,
-    /// The operating system that runs now; the controller forgets it when the machine starts anew.
+    /// Name of the running operating system; the controller clears it when the machine restarts.
     RunningSystem,
 }
 
-/// Get System Info Parameters: sixteen octets of a text.
+/// Get System Info Parameters: one block of sixteen bytes of a text.
 #[derive(Clone, Copy, Debug)]
 pub struct GetSystemInfo {
-    /// Which text.
+    /// Text to read.
     pub text: SystemText,
-    /// Which sixteen, from 0 on.
+    /// Index of the block, from 0.
     pub block: u8,
 }
 
@@ -50,10 +50,11 @@ impl Command for GetSystemInfo {
     }
 }
 
-/// How many octets of text the first block announces, at most 255, and which of them it has itself.
+/// Decodes the first block: encoding, total length in bytes (at most 255), and the bytes of text in this
+/// block.
 ///
 /// # Errors
-/// When it is too short to say so.
+/// If the block is too short.
 pub fn begin(block: &[u8]) -> Result<(SystemTextEncoding, usize, &[u8]), ProtoError> {
     let mut octets = Octets::new("the beginning of a text", block);
     let [encoding, length] = octets.array()?;
@@ -64,17 +65,17 @@ pub fn begin(block: &[u8]) -> Result<(SystemTextEncoding, usize, &[u8]), ProtoEr
     Ok((encoding, length.into(), octets.rest()))
 }
 
-/// How a text is written (IPMI 2.0, table 22-16c).
+/// Encoding of a text (IPMI 2.0, table 22-16c).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SystemTextEncoding {
-    /// ASCII with Latin-1, or UTF-8: what is no UTF-8 is the other.
+    /// ASCII with Latin-1, or UTF-8: decoded as Latin-1 if it is not valid UTF-8.
     Octets,
-    /// UTF-16, the low octet first.
+    /// UTF-16, little-endian.
     Utf16,
 }
 
 impl SystemTextEncoding {
-    /// The text, up to the first NUL; whatever would move a cursor or end a line is not shown.
+    /// Returns the text up to the first NUL; control characters are replaced.
     #[must_use]
     pub fn decode(self, octets: &[u8]) -> String {
         let text = match self {

@@ -1,5 +1,4 @@
-//! Thresholds of sensors, how far readings must go back behind them, and which events are sent
-//! (IPMI 2.0, 35.6 to 35.11).
+//! Thresholds, hysteresis and event settings of sensors (IPMI 2.0, 35.6 to 35.11).
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,25 +7,25 @@ use super::Command;
 use crate::octets::Octets;
 use crate::{NetFn, Privilege, ProtoError, Request};
 
-/// One of the six thresholds of a sensor, in the order of their bits (IPMI 2.0, 35.8).
+/// Threshold of a sensor, in bit order (IPMI 2.0, 35.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Threshold {
-    /// Somebody should look at it.
+    /// Lower bound for attention.
     LowerNonCritical,
-    /// It is out of what is allowed.
+    /// Lower bound of the permitted range.
     LowerCritical,
-    /// It may be damaged.
+    /// Lower bound beyond which damage is possible.
     LowerNonRecoverable,
-    /// Somebody should look at it.
+    /// Upper bound for attention.
     UpperNonCritical,
-    /// It is out of what is allowed.
+    /// Upper bound of the permitted range.
     UpperCritical,
-    /// It may be damaged.
+    /// Upper bound beyond which damage is possible.
     UpperNonRecoverable,
 }
 
 impl Threshold {
-    /// All of them, in the order of their bits.
+    /// All thresholds, in bit order.
     pub const ALL: [Self; 6] = [
         Self::LowerNonCritical,
         Self::LowerCritical,
@@ -36,7 +35,7 @@ impl Threshold {
         Self::UpperNonRecoverable,
     ];
 
-    /// The word for it on command lines, which is that of ipmitool.
+    /// Returns the name on the command line, the same as in ipmitool.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -49,7 +48,7 @@ impl Threshold {
         }
     }
 
-    /// The number of its bit.
+    /// Returns the bit number.
     #[must_use]
     pub fn bit(self) -> u8 {
         match self {
@@ -82,18 +81,18 @@ impl FromStr for Threshold {
     }
 }
 
-/// Raw thresholds, those that there are.
+/// Raw values of thresholds; absent ones are `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Thresholds([Option<u8>; 6]);
 
 impl Thresholds {
-    /// The raw value of one.
+    /// Returns the raw value of a threshold, or `None`.
     #[must_use]
     pub fn of(&self, threshold: Threshold) -> Option<u8> {
         self.0.get(usize::from(threshold.bit())).copied().flatten()
     }
 
-    /// The same with this value of one.
+    /// Returns the thresholds with one value replaced.
     #[must_use]
     pub fn with(mut self, threshold: Threshold, raw: u8) -> Self {
         if let Some(place) = self.0.get_mut(usize::from(threshold.bit())) {
@@ -113,12 +112,12 @@ impl Thresholds {
 /// Get Sensor Thresholds (IPMI 2.0, 35.9).
 #[derive(Clone, Copy, Debug)]
 pub struct GetThresholds(
-    /// The sensor's number.
+    /// Sensor number.
     pub u8,
 );
 
 impl Command for GetThresholds {
-    /// Those that can be read.
+    /// Readable thresholds.
     type Reply = Thresholds;
     const PRIVILEGE: Privilege = Privilege::User;
 
@@ -139,12 +138,12 @@ impl Command for GetThresholds {
     }
 }
 
-/// Set Sensor Thresholds (IPMI 2.0, 35.8). A controller may say "done" and not do it: read them again.
+/// Set Sensor Thresholds (IPMI 2.0, 35.8). Read them back: some controllers report success without a change.
 #[derive(Clone, Copy, Debug)]
 pub struct SetThresholds {
-    /// The sensor's number.
+    /// Sensor number.
     pub sensor: u8,
-    /// Those that are changed.
+    /// Thresholds to change.
     pub thresholds: Thresholds,
 }
 
@@ -163,19 +162,19 @@ impl Command for SetThresholds {
     }
 }
 
-/// How far, in raw steps, a reading must go back behind a threshold before its event is taken back.
+/// Hysteresis in raw counts: how far a reading must return past a threshold before the event is deasserted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hysteresis {
-    /// Below thresholds that are crossed upwards.
+    /// For thresholds crossed upwards.
     pub positive: u8,
-    /// Above thresholds that are crossed downwards.
+    /// For thresholds crossed downwards.
     pub negative: u8,
 }
 
 /// Get Sensor Hysteresis (IPMI 2.0, 35.7).
 #[derive(Clone, Copy, Debug)]
 pub struct GetHysteresis(
-    /// The sensor's number.
+    /// Sensor number.
     pub u8,
 );
 
@@ -196,9 +195,9 @@ impl Command for GetHysteresis {
 /// Set Sensor Hysteresis (IPMI 2.0, 35.6).
 #[derive(Clone, Copy, Debug)]
 pub struct SetHysteresis {
-    /// The sensor's number.
+    /// Sensor number.
     pub sensor: u8,
-    /// From now on.
+    /// New hysteresis.
     pub hysteresis: Hysteresis,
 }
 
@@ -216,23 +215,23 @@ impl Command for SetHysteresis {
     }
 }
 
-/// Which events a sensor sends.
+/// Events that a sensor sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventEnables {
-    /// Whether it sends any.
+    /// Whether the sensor sends events at all.
     pub sends_events: bool,
-    /// Whether it is measured.
+    /// Whether the sensor is scanned.
     pub is_scanned: bool,
-    /// Of which states, or crossings of thresholds, that come; a bit each.
+    /// Assertion events that are enabled; one bit for each state or threshold crossing.
     pub asserted: u16,
-    /// Of which that go.
+    /// Deassertion events that are enabled; same bits.
     pub deasserted: u16,
 }
 
 /// Get Sensor Event Enable (IPMI 2.0, 35.11).
 #[derive(Clone, Copy, Debug)]
 pub struct GetEventEnables(
-    /// The sensor's number.
+    /// Sensor number.
     pub u8,
 );
 
@@ -247,7 +246,7 @@ impl Command for GetEventEnables {
     fn reply(&self, octets: &[u8]) -> Result<EventEnables, ProtoError> {
         let mut octets = Octets::new("the answer to Get Sensor Event Enable", octets);
         let flags = octets.u8()?;
-        // The masks may be left away from the end on.
+        // Trailing mask bytes may be omitted.
         let mut mask = || u16::from_le_bytes([octets.u8().unwrap_or(0), octets.u8().unwrap_or(0)]) & 0x7fff;
         Ok(EventEnables {
             sends_events: flags & 0x80 != 0,
@@ -258,25 +257,25 @@ impl Command for GetEventEnables {
     }
 }
 
-/// Set Sensor Event Enable (IPMI 2.0, 35.10), of the events that are named.
+/// Set Sensor Event Enable (IPMI 2.0, 35.10), for selected events.
 #[derive(Clone, Copy, Debug)]
 pub struct SetEventEnables {
-    /// The sensor's number.
+    /// Sensor number.
     pub sensor: u8,
-    /// What becomes of the events that are named.
+    /// Change to the selected events.
     pub change: EventChange,
-    /// The events. Whether the sensor sends events at all and is scanned counts in any case.
+    /// Selected events. `sends_events` and `is_scanned` are always applied.
     pub events: EventEnables,
 }
 
-/// What becomes of events that are named.
+/// Change to the selected events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventChange {
-    /// Those that are named are left as they are: only whether it sends events at all, and is scanned, is changed.
+    /// No change; only `sends_events` and `is_scanned` are applied.
     Nothing,
-    /// They are sent from now on.
+    /// Enables them.
     Enable,
-    /// They are sent no more.
+    /// Disables them.
     Disable,
 }
 

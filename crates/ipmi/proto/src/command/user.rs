@@ -1,4 +1,4 @@
-//! Users of a controller: names, passwords, and what they may do on a channel (IPMI 2.0, 22.26 to 22.30).
+//! Users of a controller: names, passwords and access per channel (IPMI 2.0, 22.26 to 22.30).
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use super::channel::ChannelNumber;
 use crate::octets::Octets;
 use crate::{NetFn, Password, Privilege, ProtoError, Request, UserName};
 
-/// The number of a user's slot, 1 to 63; the first is the one without a name.
+/// User id, 1 to 63; user 1 has no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UserId(
     /// INVARIANT: 1 to 63.
@@ -16,10 +16,10 @@ pub struct UserId(
 );
 
 impl UserId {
-    /// The slot with this number.
+    /// Returns the user id with this number.
     ///
     /// # Errors
-    /// When it is not 1 to 63.
+    /// If the number is not 1 to 63.
     pub fn new(number: u8) -> Result<Self, ProtoError> {
         if (1..=63).contains(&number) {
             Ok(Self(number))
@@ -28,7 +28,7 @@ impl UserId {
         }
     }
 
-    /// Its number.
+    /// Returns the number.
     #[must_use]
     pub fn number(self) -> u8 {
         self.0
@@ -41,27 +41,27 @@ impl fmt::Display for UserId {
     }
 }
 
-/// The most that a user may do on a channel (IPMI 2.0, table 22-31).
+/// Maximum privilege level of a user on a channel (IPMI 2.0, table 22-31).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AccessLevel {
-    /// Nothing.
+    /// No access.
     NoAccess,
-    /// Ask to be called back.
+    /// May only request a callback.
     Callback,
-    /// What [`Privilege::User`] may.
+    /// Level [`Privilege::User`].
     User,
-    /// What [`Privilege::Operator`] may.
+    /// Level [`Privilege::Operator`].
     Operator,
-    /// What [`Privilege::Administrator`] may.
+    /// Level [`Privilege::Administrator`].
     Administrator,
-    /// What the manufacturer says.
+    /// Defined by the manufacturer.
     Oem,
-    /// A number that is reserved.
+    /// A reserved number.
     Unknown,
 }
 
 impl AccessLevel {
-    /// All that are defined, with the words for them.
+    /// All defined levels, with their names.
     pub const WORDS: [(&str, Self); 6] = [
         ("none", Self::NoAccess),
         ("callback", Self::Callback),
@@ -71,7 +71,7 @@ impl AccessLevel {
         ("oem", Self::Oem),
     ];
 
-    /// Its word.
+    /// Returns the name.
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::WORDS.iter().find(|(_, level)| *level == self).map_or("reserved", |(word, _)| word)
@@ -112,30 +112,30 @@ impl FromStr for AccessLevel {
 /// Get User Access (IPMI 2.0, 22.27).
 #[derive(Clone, Copy, Debug)]
 pub struct GetUserAccess {
-    /// On which channel.
+    /// Channel.
     pub channel: ChannelNumber,
-    /// Whose.
+    /// User.
     pub user: UserId,
 }
 
-/// What a user may do on a channel.
+/// Access of a user on a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UserAccess {
-    /// How many slots the channel has; at most 63.
+    /// Number of user ids of the channel, at most 63.
     pub slots: u8,
-    /// How many users are enabled.
+    /// Number of enabled users.
     pub enabled: u8,
-    /// How many of the first have names that cannot be changed.
+    /// Number of users, from user 1, whose names cannot be changed.
     pub fixed_names: u8,
-    /// Whether the user is enabled; older controllers do not say.
+    /// Whether the user is enabled; `None` if the controller does not report it, as older ones do.
     pub is_enabled: Option<bool>,
-    /// Only callers that the controller has called back are let in.
+    /// Whether the user may sign in only by callback.
     pub callback_only: bool,
-    /// Whether it may be used for the link itself, such as PPP.
+    /// Whether the user may be used for link authentication, such as PPP.
     pub link_authentication: bool,
-    /// Whether messages of IPMI are taken from it.
+    /// Whether the user may send IPMI messages.
     pub messaging: bool,
-    /// The most that it may do.
+    /// Maximum privilege level.
     pub limit: AccessLevel,
 }
 
@@ -169,11 +169,11 @@ impl Command for GetUserAccess {
 /// Set User Access (IPMI 2.0, 22.26).
 #[derive(Clone, Copy, Debug)]
 pub struct SetUserAccess {
-    /// On which channel.
+    /// Channel.
     pub channel: ChannelNumber,
-    /// Whose.
+    /// User.
     pub user: UserId,
-    /// What it may do from now on; slots, counts and whether it is enabled are not changed by this.
+    /// New access; user counts and `is_enabled` are ignored.
     pub access: UserAccess,
 }
 
@@ -197,12 +197,12 @@ impl Command for SetUserAccess {
 /// Get User Name (IPMI 2.0, 22.29).
 #[derive(Clone, Copy, Debug)]
 pub struct GetUserName(
-    /// Whose.
+    /// User.
     pub UserId,
 );
 
 impl Command for GetUserName {
-    /// The name; empty if there is none. What is no UTF-8, or would move a cursor, is replaced.
+    /// User name; empty for a user without one. Invalid UTF-8 and control characters are replaced.
     type Reply = String;
     const PRIVILEGE: Privilege = Privilege::Operator;
 
@@ -220,9 +220,9 @@ impl Command for GetUserName {
 /// Set User Name (IPMI 2.0, 22.28).
 #[derive(Clone, Debug)]
 pub struct SetUserName {
-    /// Whose.
+    /// User.
     pub user: UserId,
-    /// The new name; the empty one frees the slot.
+    /// New name; an empty name frees the user id.
     pub name: UserName,
 }
 
@@ -242,35 +242,36 @@ impl Command for SetUserName {
     }
 }
 
-/// Set User Password (IPMI 2.0, 22.30): everything around a password.
+/// Set User Password (IPMI 2.0, 22.30).
 #[derive(Clone, Debug)]
 pub struct SetUserPassword {
-    /// Whose.
+    /// User.
     pub user: UserId,
-    /// What is done.
+    /// Operation.
     pub operation: PasswordOperation,
 }
 
-/// What is done around a password.
+/// Password operation.
 #[derive(Clone, Debug)]
 pub enum PasswordOperation {
-    /// The user cannot sign in any more.
+    /// Disables the user.
     Disable,
-    /// The user can.
+    /// Enables the user.
     Enable,
-    /// The password is a new one.
+    /// Sets a new password.
     Set(Password, PasswordSize),
-    /// Is it this one? The code 80h says no, and 81h that it was stored with the other size.
+    /// Tests whether this is the password. Completion code 80h means no; 81h means that it was stored with
+    /// the other size.
     Test(Password, PasswordSize),
 }
 
-/// How many octets of a password a controller keeps.
+/// Stored password length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PasswordSize {
-    /// 16, as logins of IPMI 1.5 need it.
+    /// 16 bytes, required for IPMI 1.5 logins.
     #[default]
     Sixteen,
-    /// 20; logins of IPMI 1.5 are not possible then.
+    /// 20 bytes; IPMI 1.5 logins are then not possible.
     Twenty,
 }
 
@@ -285,7 +286,8 @@ impl Command for SetUserPassword {
             PasswordOperation::Set(password, size) => (2, Some((password, *size))),
             PasswordOperation::Test(password, size) => (3, Some((password, *size))),
         };
-        // Never grown, so that the password is in one place, which the request overwrites.
+        // Allocated at full size: growing would leave a copy of the password behind. The request overwrites
+        // it on drop.
         let mut data = Vec::with_capacity(LONGEST_REQUEST);
         data.extend([self.user.0, operation]);
         if let Some((password, size)) = password {
@@ -309,11 +311,11 @@ impl Command for SetUserPassword {
     }
 }
 
-/// Of a user, an operation and a password.
+/// Maximum length of the data: user, operation and password.
 const LONGEST_REQUEST: usize = 22;
 
 impl PasswordSize {
-    /// The smallest that holds the password.
+    /// Returns the smallest size that holds the password.
     #[must_use]
     pub fn of(password: &Password) -> Self {
         let behind = password.padded().iter().skip(16).any(|octet| *octet != 0);

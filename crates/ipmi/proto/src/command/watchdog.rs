@@ -1,4 +1,4 @@
-//! The timer that acts when the machine says nothing any more (IPMI 2.0, 27).
+//! Watchdog timer, which acts when the machine stops responding (IPMI 2.0, 27).
 
 use std::time::Duration;
 
@@ -10,48 +10,49 @@ use crate::{NetFn, Privilege, ProtoError, Request};
 #[derive(Clone, Copy, Debug)]
 pub struct GetWatchdog;
 
-/// The timer and what it does.
+/// State of the watchdog timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watchdog {
-    /// For whom it runs.
+    /// Use of the timer.
     pub user: TimerUser,
-    /// Whether it runs.
+    /// Whether the timer is running.
     pub is_running: bool,
-    /// Whether what it does is written to the event log.
+    /// Whether expiration is logged in the event log.
     pub is_logged: bool,
-    /// What it does at the end.
+    /// Action when the timer expires.
     pub action: TimeoutAction,
-    /// What it does before the end.
+    /// Interrupt before the timer expires.
     pub warning: PreTimeout,
-    /// How long before the end it does that; whole seconds, at most 255.
+    /// Time between the interrupt and expiration, 0 to 255 whole seconds.
     pub warns_before: Duration,
-    /// For whom it has run out since that was looked at; a bit for each [`TimerUser`] by its number.
+    /// Uses for which the timer has expired since the flags were cleared; one bit for each [`TimerUser`]
+    /// number.
     pub expired_for: u8,
-    /// How long it runs; tenths of seconds.
+    /// Initial countdown, a multiple of 100 ms.
     pub interval: Duration,
-    /// How long it still has to run; some controllers do not say it.
+    /// Remaining time; `None` if the controller does not report it.
     pub remaining: Option<Duration>,
 }
 
-/// For whom the timer runs (IPMI 2.0, 27.6).
+/// Use of the timer (IPMI 2.0, 27.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimerUser {
-    /// The firmware, which tests the processors (FRB2).
+    /// Processor test by the firmware (FRB2).
     Frb2,
-    /// The firmware's self test.
+    /// Power-on self test of the firmware.
     Post,
-    /// The loader of the operating system.
+    /// Operating system loader.
     OsLoad,
-    /// The operating system, or software on it (SMS/OS).
+    /// Operating system, or management software on it (SMS/OS).
     Os,
-    /// The manufacturer's own.
+    /// Manufacturer-defined use.
     Oem,
-    /// A number that is reserved.
+    /// A reserved number.
     Unknown,
 }
 
 impl TimerUser {
-    /// Its name.
+    /// Returns the name of the use.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -81,27 +82,27 @@ impl TimerUser {
     }
 }
 
-/// What the timer does at its end.
+/// Action when the timer expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeoutAction {
-    /// Nothing.
+    /// No action.
     None,
-    /// A hard reset.
+    /// Hard reset.
     Reset,
-    /// The power goes.
+    /// Power off.
     PowerDown,
-    /// The power goes and comes again.
+    /// Power cycle.
     PowerCycle,
-    /// A number that is reserved.
+    /// A reserved number.
     Unknown,
 }
 
 impl TimeoutAction {
-    /// All that can be set, with the words for them.
+    /// All actions that can be set, with their names.
     pub const WORDS: [(&str, Self); 4] =
         [("none", Self::None), ("reset", Self::Reset), ("off", Self::PowerDown), ("cycle", Self::PowerCycle)];
 
-    /// Its word.
+    /// Returns the name.
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::WORDS.iter().find(|(_, action)| *action == self).map_or("reserved", |(word, _)| word)
@@ -123,23 +124,23 @@ impl TimeoutAction {
     }
 }
 
-/// What the timer does before its end.
+/// Interrupt before the timer expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PreTimeout {
-    /// Nothing.
+    /// No interrupt.
     None,
-    /// A system management interrupt.
+    /// System management interrupt (SMI).
     Smi,
-    /// A diagnostic interrupt.
+    /// Diagnostic interrupt (NMI).
     Nmi,
-    /// A message that waits for the operating system.
+    /// Messaging interrupt.
     Message,
-    /// A number that is reserved.
+    /// A reserved number.
     Unknown,
 }
 
 impl PreTimeout {
-    /// Its name.
+    /// Returns the name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -193,23 +194,23 @@ impl Command for GetWatchdog {
     }
 }
 
-/// Set Watchdog Timer (IPMI 2.0, 27.6). It stands still afterwards, until it is reset.
+/// Set Watchdog Timer (IPMI 2.0, 27.6). Afterwards the timer is stopped until it is reset.
 #[derive(Clone, Copy, Debug)]
 pub struct SetWatchdog {
-    /// For whom it runs.
+    /// Use of the timer.
     pub user: TimerUser,
-    /// What it does at its end.
+    /// Action when the timer expires.
     pub action: TimeoutAction,
-    /// What it does before.
+    /// Interrupt before the timer expires.
     pub warning: PreTimeout,
-    /// How long before, in seconds.
+    /// Time between the interrupt and expiration in seconds.
     pub warns_before: u8,
-    /// How long it runs, in tenths of seconds.
+    /// Initial countdown in units of 100 ms.
     pub tenths: u16,
 }
 
 impl SetWatchdog {
-    /// A timer that stands still and does nothing at all.
+    /// A stopped timer without action.
     pub const OFF: Self = Self {
         user: TimerUser::Os,
         action: TimeoutAction::None,
@@ -226,7 +227,7 @@ impl Command for SetWatchdog {
     fn request(&self) -> Request {
         let [low, high] = self.tenths.to_le_bytes();
         let actions = self.warning.number() << 4 | self.action.number();
-        // What has run out for this user is no news any more.
+        // Clears the expiration flag of this use.
         let cleared = 1 << self.user.number();
         let data = [self.user.number(), actions, self.warns_before, cleared, low, high];
         Request::new(NetFn::APP, 0x24, &data)
@@ -237,7 +238,8 @@ impl Command for SetWatchdog {
     }
 }
 
-/// Reset Watchdog Timer: it begins anew (IPMI 2.0, 27.5). The code 80h says that nobody has set it up.
+/// Reset Watchdog Timer: starts or restarts the countdown (IPMI 2.0, 27.5). Completion code 80h means that
+/// the timer was never set.
 #[derive(Clone, Copy, Debug)]
 pub struct ResetWatchdog;
 

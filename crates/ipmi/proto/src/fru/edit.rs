@@ -1,4 +1,4 @@
-//! Changing one field of an inventory, in the room that there is.
+//! Changing one field of an inventory within the available space.
 
 use super::Area;
 use crate::ProtoError;
@@ -6,28 +6,29 @@ use crate::message::checksum;
 use crate::octets::Octets;
 use crate::sdr::fru_field;
 
-/// What is written to a device to change a field.
+/// Bytes to write to a device in order to change a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Patch {
-    /// Where the area begins.
+    /// Offset of the area in bytes.
     pub offset: usize,
-    /// The whole area, with its checksum.
+    /// New content of the whole area, with its checksum.
     pub octets: Vec<u8>,
 }
 
 impl Patch {
-    /// What makes a field say something else. All other fields stay as they are.
+    /// Creates the patch that sets one field. All other fields stay as they are.
     ///
-    /// The area keeps its place, and may grow into what nobody uses behind it.
+    /// The area keeps its offset and may grow into unused space behind it.
     ///
     /// # Errors
-    /// When the header is damaged, there is no such area or field, a field is longer than the area, the text is not of
-    /// printable letters, of Latin ones where the area is in English, or longer than 63 octets, or there is no room
-    /// for it.
+    /// If the header is damaged; the area or field does not exist; a field extends beyond the area; the text
+    /// contains control characters or, in an English area, characters outside Latin-1; the text is longer
+    /// than 63 bytes; or the space does not suffice.
     pub fn new(inventory: &[u8], area: Area, field: &str, text: &str) -> Result<Self, ProtoError> {
         let what = "an area of an inventory";
         let header: [u8; 8] = Octets::new(HEADER, inventory).array()?;
-        // Where areas are is believed of a damaged one for reading, but not for writing.
+        // For reading, the area offsets of a damaged header are used as they are; for writing that is too
+        // risky.
         if checksum(&header) != 0 {
             return Err(ProtoError::Damaged { what: HEADER });
         }
@@ -57,14 +58,15 @@ impl Patch {
         let length = usize::from(length) * 8;
         let head = fields.take(area.head_octets())?;
         let mut body = Octets::new(what, octets.take(length.saturating_sub(2))?);
-        // Without the checksum.
+        // The checksum at the end is not part of the fields.
         let mut rest = Octets::new(what, body.take(length.saturating_sub(3))?);
         rest.take(area.head_octets().saturating_sub(2))?;
         let wanted = area.field_names().iter().position(|name| name.eq_ignore_ascii_case(field));
         let wanted = wanted.ok_or_else(absent)?;
         let (mut written, mut is_found) = (head.to_vec(), false);
         let mut number = 0;
-        // The mark of the end may be missing. What is cut off would be lost, so nothing is changed then.
+        // The end marker may be missing. A truncated field is an error, because rewriting the area would lose
+        // it.
         while !rest.rest().is_empty() {
             let Some(raw) = fru_field(&mut rest)? else { break };
             if number == wanted {
@@ -79,7 +81,7 @@ impl Patch {
             return Err(absent());
         }
         written.push(END);
-        // One octet more for the checksum, and whole groups of eight.
+        // One byte more for the checksum, rounded up to multiples of eight.
         let needed = (written.len() + 1).next_multiple_of(8);
         let room = end.saturating_sub(offset).min(usize::from(u8::MAX) * 8);
         if needed > room {
@@ -95,8 +97,8 @@ impl Patch {
     }
 }
 
-/// As Latin-1, or as UTF-16 where the area is in another language and the text is not plain ASCII. One letter would look
-/// like the mark of the end, so a space stands behind it.
+/// Encodes a text as Latin-1, or as UTF-16 if the area is not in English and the text is not ASCII. A text of
+/// one character would look like the end marker, so a space is appended to it.
 fn encoded(text: &str, is_english: bool) -> Result<Vec<u8>, ProtoError> {
     let mut octets = Vec::with_capacity(text.len() + 1);
     for letter in text.chars() {
@@ -121,7 +123,7 @@ fn encoded(text: &str, is_english: bool) -> Result<Vec<u8>, ProtoError> {
 }
 
 const HEADER: &str = "the header of an inventory";
-/// As many as six bits count.
+/// Maximum length of a field: the length has six bits.
 const LONGEST: usize = 63;
 const END: u8 = 0xc1;
 

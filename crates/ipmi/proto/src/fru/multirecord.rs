@@ -1,4 +1,4 @@
-//! The area of many records: power supplies, their outputs and loads, addresses for management (FRU 1.0, 16 to 18).
+//! MultiRecord area: power supplies, their outputs and loads, management addresses (FRU 1.0, 16 to 18).
 
 use super::{Area, Field, Inventory};
 use crate::ProtoError;
@@ -6,7 +6,7 @@ use crate::message::checksum;
 use crate::octets::Octets;
 
 impl Inventory {
-    /// Reads record after record until the last; what is not known is shown as octets.
+    /// Decodes all records; records of unknown types are shown as hexadecimal digits.
     pub(super) fn multirecords(&mut self, octets: &[u8], place: usize) -> Result<(), ProtoError> {
         let mut octets = Octets::new("an area of an inventory", octets);
         octets.take(place)?;
@@ -82,7 +82,7 @@ impl Inventory {
         }
     }
 
-    /// Power Supply Information (FRU 1.0, 18.1).
+    /// Decodes Power Supply Information (FRU 1.0, 18.1).
     fn power_supply(&mut self, octets: Octets<'_>) -> Result<(), ProtoError> {
         let mut octets = octets;
         let (capacity, peak) = (octets.u16()?, octets.u16()?);
@@ -118,7 +118,7 @@ fn hundredths(value: u16) -> String {
     format!("{}.{:02}", value / 100, value % 100)
 }
 
-/// Ten millivolts each, in two's complement.
+/// Formats a number of hundredths in two's complement.
 fn signed_hundredths(value: u16) -> String {
     let value = i16::from_le_bytes(value.to_le_bytes());
     let sign = if value < 0 { "-" } else { "" };
@@ -139,7 +139,7 @@ fn shown(text: &[u8]) -> String {
 }
 
 const LAST: u8 = 0x80;
-/// More than any inventory of 64 KiB that makes sense has.
+/// Maximum number of records read; no valid inventory of 64 KiB has more.
 const MOST_RECORDS: usize = 256;
 
 #[cfg(test)]

@@ -1,23 +1,23 @@
-//! A request as the one who is asked sees it.
+//! A request as decoded by the receiver.
 
 use super::{CompletionCode, NetFn, checksum, framed, is_secret, repetition};
 use crate::ProtoError;
 use crate::octets::Octets;
 
-/// A request with the addresses that its answer goes back to.
+/// A request with the addresses for the response.
 #[derive(Clone, Copy)]
 pub(crate) struct Call<'o> {
-    /// All of it, as it was sent.
+    /// The whole message as received.
     pub(crate) message: &'o [u8],
-    /// Who is asked: the controller's address, or another's if it is bridged.
+    /// Destination address: the controller, or another controller if the request is bridged.
     pub(crate) address: u8,
-    /// The logical unit there.
+    /// Destination logical unit.
     pub(crate) unit: u8,
-    /// Who asks, and its number and logical unit.
+    /// Source address, and sequence number with source logical unit.
     from: [u8; 2],
     pub(crate) net_fn: NetFn,
     pub(crate) command: u8,
-    /// What follows the command.
+    /// Data of the command.
     pub(crate) data: &'o [u8],
 }
 
@@ -36,7 +36,7 @@ impl<'o> Call<'o> {
         Ok(Self { message, address, unit, from: [from, number], net_fn, command, data })
     }
 
-    /// Puts the message of the answer behind what is there.
+    /// Appends the response message.
     pub(crate) fn answered(&self, CompletionCode(code): CompletionCode, data: &[u8], out: &mut Vec<u8>) {
         let [from, number] = self.from;
         let (number, unit) = (number & 0xfc, number & 3);
@@ -44,18 +44,19 @@ impl<'o> Call<'o> {
         framed(head, &[self.address, number | self.unit, self.command, code], data, out);
     }
 
-    /// The message in this call for another controller, so that what that one answers is seen by the console as an
-    /// answer to this call: under its number.
+    /// Returns the inner request with the source of this one, so that the console sees the response of the
+    /// other controller as a response to its own sequence number.
     pub(crate) fn tracks(&self, inner: Self) -> Self {
         Self { from: self.from, ..inner }
     }
 
-    /// As that of a [`Request`](super::Request).
+    /// Returns whether the request is repeatable; see
+    /// [`Request::is_repeatable`](super::Request::is_repeatable).
     pub(crate) fn is_repeatable(&self) -> bool {
         repetition::is_repeatable(self.net_fn, self.command, self.data)
     }
 
-    /// As that of a [`Request`](super::Request).
+    /// Returns whether the request may contain a secret.
     pub(crate) fn is_secret(&self) -> bool {
         is_secret(self.net_fn, self.command)
     }

@@ -1,12 +1,12 @@
-//! What messages carry.
+//! Data of messages.
 
 use std::fmt;
 use std::ops::Deref;
 
 use zeroize::Zeroize;
 
-/// What follows the command of a message, or its completion code: most often a few octets, which need no memory of
-/// their own. A scan has tens of thousands of them.
+/// Data of a request or response. Up to 30 bytes, the usual case, are stored inline: a scan has tens of
+/// thousands of messages.
 #[derive(Clone)]
 pub struct Data(Octets);
 
@@ -40,7 +40,7 @@ impl From<&[u8]> for Data {
     }
 }
 
-/// It stays where it is, so that of a secret there is no other copy that would have to be forgotten.
+/// Keeps the allocation, so that no copy of a secret is left behind.
 impl From<Vec<u8>> for Data {
     fn from(octets: Vec<u8>) -> Self {
         Self(Octets::Many(octets))
@@ -85,7 +85,7 @@ impl fmt::Debug for Data {
     }
 }
 
-/// As many as fit into four words, with their count.
+/// Inline capacity in bytes; with the length it fits into four words.
 const FEW: usize = 30;
 
 #[cfg(test)]

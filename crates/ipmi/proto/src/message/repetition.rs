@@ -1,21 +1,23 @@
-//! Which commands are not the same done twice as done once.
+//! Commands that must not be executed twice.
 
 use super::{NetFn, Request};
 use crate::dcmi::DCMI;
 use crate::destination::SEND_MESSAGE;
 
 impl Request {
-    /// Whether it does no harm if the controller does it twice, because an answer was lost.
+    /// Returns whether the controller may safely execute the request twice, which happens if a response is
+    /// lost and the request is resent.
     ///
-    /// What is not repeatable is sent again in the very same packet, which a controller takes once only, by its
-    /// number (IPMI 2.0, 6.12.13): so it is done once or not at all, but whether it was done may stay unknown.
+    /// A request that is not repeatable is resent in the identical packet, which a controller accepts only
+    /// once because of its sequence number (IPMI 2.0, 6.12.13). So it is executed at most once, but it may
+    /// remain unknown whether it was executed.
     #[must_use]
     pub fn is_repeatable(&self) -> bool {
         is_repeatable(self.net_fn, self.command, &self.data)
     }
 
-    /// Whether its answer may take much longer than others, and it is better not sent again meanwhile: switching the
-    /// power, and what must not be done twice.
+    /// Returns whether the response may take much longer than usual, so that the request should not be resent
+    /// early: power control, and requests that are not repeatable.
     pub(crate) fn takes_its_time(&self) -> bool {
         (self.net_fn.number(), self.command) == (0x00, 0x02) || !self.is_repeatable()
     }
@@ -23,23 +25,24 @@ impl Request {
 
 pub(super) fn is_repeatable(net_fn: NetFn, command: u8, data: &[u8]) -> bool {
     match (net_fn.number(), command, data) {
-        // Chassis Control: a second cycle, reset, pulse or interrupt is one too many; on, off and soft are not.
+        // Chassis Control: cycle, reset, pulse or interrupt must not be repeated; on, off and soft shutdown
+        // may be.
         (0x00, 0x02, [control, ..]) => matches!(control & 0x0f, 0 | 1 | 5),
         // Chassis Reset.
         (0x00, 0x03, _) => false,
-        // Cold Reset, Warm Reset, Manufacturing Test On; a message for another controller, or on a bus (Master
-        // Write-Read), may be anything; what Get Message and Read Event Message Buffer tell is told once.
+        // Cold Reset, Warm Reset, Manufacturing Test On; a bridged message or bus access (Master Write-Read)
+        // may have any effect; Get Message and Read Event Message Buffer remove what they return.
         (0x06, 0x02 | 0x03 | 0x05 | SEND_MESSAGE | 0x52 | 0x33 | 0x35, _) => false,
         // Platform Event, Alert Immediate.
         (0x04, 0x02 | 0x16, _) => false,
-        // Add SDR, Partial Add SDR, Add SEL Entry, Partial Add SEL Entry; to delete the first one, which is another one
-        // then.
+        // Add SDR, Partial Add SDR, Add SEL Entry, Partial Add SEL Entry, Delete SEL Entry: deleting the
+        // first record again would delete another one.
         (0x0a, 0x24 | 0x25 | 0x26 | 0x44..=0x46, _) => false,
         // Callback.
         (0x0c, 0x19, _) => false,
-        // The commands of DCMI that change nothing: their numbers are below those of power limits.
+        // DCMI commands that change nothing: their numbers are below those of power limits.
         (0x2c, 0..=0x03, [DCMI, ..]) => true,
-        // Bridges, firmware, groups and OEM groups: nobody knows.
+        // Bridge, firmware, group and OEM commands: unknown, so not repeatable.
         (number, ..) => matches!(number, 0x00 | 0x04 | 0x06 | 0x0a | 0x0c),
     }
 }

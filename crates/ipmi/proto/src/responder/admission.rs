@@ -1,20 +1,22 @@
-//! Who may begin a login.
+//! Limits for logins in progress.
 //!
-//! Open Session and Get Session Challenge prove nothing, and what a console says afterwards, four octets and a code, is
-//! too little to keep nothing until it has proven itself. So logins have a room of their own, which takes no session
-//! from anybody, and where whoever fills it pushes out their own first.
+//! Open Session and Get Session Challenge are unauthenticated, and state must be kept for each until the
+//! console has authenticated. Logins therefore have their own limit, separate from sessions, and a source
+//! that fills it displaces its own logins first.
 
 use std::cmp::Reverse;
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::Responder;
 
-/// Where a datagram comes from, as far as one console can choose it.
+/// Source of a datagram: an IPv4 address, or an IPv6 network, because one console can choose addresses within
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Source(IpAddr);
 
 impl Source {
-    /// Whoever has one address of IPv6 usually has all those of its network of 64 bits.
+    /// Returns the source of an address. For IPv6 it is the /64 network, which is usually assigned to one
+    /// host as a whole.
     pub(super) fn new(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
@@ -24,7 +26,7 @@ impl Source {
 }
 
 impl Responder {
-    /// The number of a login that begins now; none if all sessions are taken.
+    /// Returns the session id for a new login; `None` if all sessions are in use.
     pub(super) fn admit(&mut self, from: Source) -> Option<u32> {
         if self.is_full() {
             return None;
@@ -38,7 +40,8 @@ impl Responder {
             .find(|id| slots.iter().all(|slot| slot.id != *id))
     }
 
-    /// The oldest login of the source that has most of them; where several have as many, of the one that wants another.
+    /// Removes the oldest login of the source with the most logins; if several have equally many, that of the
+    /// new login's own source is preferred.
     fn push_one_out(&mut self, from: Source) {
         let Self { slots, .. } = self;
         let of = |source: Source| slots.iter().filter(|slot| slot.from == source && slot.is_login()).count();
@@ -52,7 +55,7 @@ impl Responder {
     }
 }
 
-/// Logins under way, whoever begins them: a console needs three round trips for one.
+/// Maximum number of logins in progress, from all sources together. A login takes three round trips.
 const MOST_LOGINS: usize = 64;
-/// Two numbers of four octets are hardly ever the same.
+/// Maximum attempts to draw an unused 32-bit id; collisions are rare.
 const MOST_DRAWS: usize = 4;

@@ -1,4 +1,4 @@
-//! What everybody may ask, inside of a session and outside.
+//! Commands that need no session.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::message::{Call, Response};
 use crate::{NetFn, ProtoError, UserName};
 
 impl Responder {
-    /// Answers what belongs to no session; anything else is not answered at all.
+    /// Answers a command outside a session; commands that need a session get no response.
     pub(super) fn answer_outside(
         &mut self,
         call: &Call<'_>,
@@ -23,7 +23,7 @@ impl Responder {
 }
 
 impl Settings {
-    /// The answers that need no session.
+    /// Returns the response to a command that needs no session; `None` for other commands.
     pub(super) fn public_answer(&self, call: &Call<'_>) -> Option<Response> {
         match (call.net_fn, call.command) {
             (NetFn::APP, GET_SYSTEM_GUID) => Some(Response::done(self.guid.to_vec())),
@@ -45,7 +45,7 @@ impl Settings {
             .map(|account| if account.password.is_empty() { 0x01 } else { 0x02 });
         let mut status = anonymous.fold(u8::from(named) << 2, |bits, bit| bits | bit);
         let mut versions = u8::from(!self.lan15.is_empty());
-        // Who asks in the way of IPMI 1.5 is told what that knows.
+        // A request in IPMI 1.5 format gets IPMI 1.5 data only.
         if channel & 0x80 != 0 && !self.suites.is_empty() {
             types |= 0x80;
             versions |= 0x02;

@@ -1,4 +1,4 @@
-//! A session at the controller's end: what it is asked, and what it may ask for.
+//! An established session at the controller: commands and access control.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -17,18 +17,18 @@ use crate::{Destination, Frames, NetFn, Privilege, ProtoError};
 #[derive(Debug)]
 pub(super) struct Established {
     wire: Wire,
-    /// The number of the user.
+    /// User id.
     user: u8,
     limit: Privilege,
     privilege: Privilege,
-    /// RAKP 3's code and the answer to it, until something else arrives.
+    /// Code of RAKP 3 and the response to it, kept until the next packet arrives.
     rakp4: Option<(Vec<u8>, Vec<u8>)>,
-    /// The last answers to what must not be done twice.
+    /// Latest responses to requests that must not be executed twice.
     answered: VecDeque<Answered>,
     is_closed: bool,
 }
 
-/// A request that must not be done twice, and the messages that have answered it.
+/// A request that must not be executed twice, with its response messages.
 #[derive(Debug)]
 struct Answered {
     call: Zeroizing<Vec<u8>>,
@@ -46,7 +46,7 @@ impl Established {
         self.is_closed
     }
 
-    /// The answer to RAKP 3 that was lost, under another tag perhaps.
+    /// Returns the response to a repeated RAKP 3, possibly with another tag.
     pub(super) fn rakp4_again(&self, tag: u8, code: &[u8]) -> Option<Vec<u8>> {
         let (_, answer) = self.rakp4.as_ref().filter(|(proven, _)| same(proven, code))?;
         let mut answer = answer.clone();
@@ -56,7 +56,7 @@ impl Established {
         Some(answer)
     }
 
-    /// What is asked in a packet, which is written into the room for that.
+    /// Decrypts a packet into `plain` and decodes the request.
     pub(super) fn open<'p>(
         &mut self,
         frame: &Frame<'_>,
@@ -75,7 +75,8 @@ impl Established {
         answers.add(|out| self.wire.seal(Payload::Ipmi, message, entropy.draw(), out));
     }
 
-    /// Whether the request has come again under the same number, and must not be done again; its answer is said again.
+    /// Returns whether the request is a repetition that must not be executed again, and if so adds the stored
+    /// response.
     pub(super) fn was_answered(&self, call: &Call<'_>, said: &mut Frames, now: Instant) -> bool {
         let is_same = |answered: &&Answered| *answered.call == call.message && now < answered.at + REMEMBERED;
         let again = self.answered.iter().find(is_same);
@@ -85,7 +86,7 @@ impl Established {
         again.is_some()
     }
 
-    /// Says the messages that answer it.
+    /// Appends the response messages.
     pub(super) fn answer<D: Device + ?Sized>(
         &mut self,
         call: &Call<'_>,
@@ -134,7 +135,7 @@ impl Established {
         Asked { destination, net_fn, command, data, privilege: self.privilege }
     }
 
-    /// What is about the session itself.
+    /// Answers commands about the session itself.
     fn own(&mut self, call: &Call<'_>, settings: &Settings, active: usize) -> Option<Response> {
         if call.net_fn != NetFn::APP {
             return None;
@@ -146,7 +147,7 @@ impl Established {
                 self.is_closed = is_this;
                 Some(if is_this { Response::done(Vec::new()) } else { Response::refusal(INVALID_SESSION) })
             }
-            // Of this session only: whoever asks for another one is told that there is none.
+            // Only this session is visible: a request for another one is answered as if it did not exist.
             (GET_SESSION, [index, ..]) => {
                 let most = u8::try_from(settings.most_sessions).unwrap_or(0x3f).min(0x3f);
                 let active = u8::try_from(active).unwrap_or(0x3f).min(0x3f);
@@ -174,7 +175,7 @@ impl Established {
         Response::done(vec![self.privilege.number()])
     }
 
-    /// Send Message: that it was sent, and then what came back (IPMI 2.0, 6.13).
+    /// Handles Send Message: confirms it and adds the response of the addressed controller (IPMI 2.0, 6.13).
     fn bridge<D: Device + ?Sized>(&self, call: &Call<'_>, device: &mut D, said: &mut Frames) {
         let refused = |code, said: &mut Frames| said.add(|out| call.answered(CompletionCode(code), &[], out));
         let Some((flags, message)) = call.data.split_first() else { return refused(WRONG_LENGTH, said) };
@@ -198,7 +199,7 @@ impl Established {
         }
     }
 
-    /// What another controller has passed on: that it did, and then what came back.
+    /// Handles Send Message at an intermediate controller: confirms it and adds the response of the next one.
     fn pass_on<D: Device + ?Sized>(
         &self,
         transit: &Call<'_>,
@@ -242,11 +243,12 @@ const CLOSE_SESSION: u8 = 0x3c;
 const GET_SESSION: u8 = 0x3d;
 const LEVEL_NOT_AVAILABLE: u8 = 0x80;
 const LEVEL_ABOVE_LIMIT: u8 = 0x81;
-/// Of Send Message.
+/// Completion code of Send Message.
 const NOT_ACKNOWLEDGED: u8 = 0x83;
 const INVALID_SESSION: u8 = 0x87;
 const WRONG_LENGTH: u8 = 0xc7;
 const INVALID_FIELD: u8 = 0xcc;
 const MOST_REMEMBERED: usize = 8;
-/// Longer than any console goes on to send the same again; numbers come again after 64 requests.
+/// Time for which responses are kept: longer than any console resends a request. Sequence numbers repeat
+/// after 64 requests.
 const REMEMBERED: Duration = Duration::from_secs(20);

@@ -1,4 +1,4 @@
-//! The controller's end of a login of IPMI 1.5 (IPMI 2.0, 22.16 and 22.17).
+//! The controller's side of an IPMI 1.5 login (IPMI 2.0, 22.16 and 22.17).
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::window::Window;
 use crate::wire::{Sealing, Wire};
 use crate::{AuthenticationType, Frames, NetFn, Privilege, ProtoError, UserName};
 
-/// A login whose challenge was sent.
+/// A login whose challenge has been sent.
 #[derive(Debug)]
 pub(super) struct Challenged15 {
     id: u32,
@@ -25,7 +25,7 @@ pub(super) struct Challenged15 {
 }
 
 impl Responder {
-    /// Get Session Challenge.
+    /// Handles Get Session Challenge.
     pub(super) fn challenge(
         &mut self,
         data: &[u8],
@@ -53,7 +53,8 @@ impl Responder {
 }
 
 impl Challenged15 {
-    /// Answers Activate Session; the session, if there is one. There is none if all are taken, `is_full`.
+    /// Handles Activate Session. Returns the session, or `None` if it was rejected; `is_full` means that all
+    /// sessions are in use.
     pub(super) fn activate(
         &self,
         packet: &Lan15Packet<'_>,
@@ -70,7 +71,7 @@ impl Challenged15 {
         let mut octets = Octets::new("Activate Session", call.data);
         let [kind, level] = octets.array()?;
         let (challenge, outbound): ([u8; 16], u32) = (octets.array()?, octets.u32()?);
-        // Consoles take the number of this packet as that after which those of the session come.
+        // Consoles treat the number of this packet as the one before the first of the session.
         let mut answer = |code: CompletionCode, data: &[u8]| {
             let mut message = Vec::new();
             call.answered(code, data, &mut message);
@@ -104,7 +105,7 @@ impl Challenged15 {
 
 const ACTIVATE_SESSION: u8 = 0x3a;
 const BUSY: u8 = 0xc0;
-/// Of Activate Session.
+/// Completion codes of Activate Session.
 const NO_SESSION: u8 = 0x81;
 const INVALID_USER: u8 = 0x81;
 const NULL_USER_DISABLED: u8 = 0x82;

@@ -1,4 +1,4 @@
-//! The controller's end of Open Session and RAKP (IPMI 2.0, 13.17 to 13.23).
+//! The controller's side of Open Session and RAKP (IPMI 2.0, 13.17 to 13.23).
 
 use std::time::Instant;
 
@@ -10,27 +10,27 @@ use crate::octets::Octets;
 use crate::wire::Wire;
 use crate::{CipherSuite, Password, Privilege, ProtoError, UserName};
 
-/// A login of which Open Session is done.
+/// A login after Open Session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Opened {
     suite: CipherSuite,
     console_id: u32,
-    /// `Rc`; the same however often RAKP 1 arrives.
+    /// `Rc`; the same for repeated RAKP 1 messages.
     random: [u8; 16],
 }
 
-/// A login of which RAKP 2 was sent.
+/// A login after RAKP 2 was sent.
 #[derive(Debug)]
 pub(super) struct Challenged {
     opened: Opened,
     exchange: Exchange,
     account: Option<(u8, Account)>,
-    /// That of the account, or one that nobody knows.
+    /// Password of the account, or a random one if there is no such account.
     password: Password,
 }
 
 impl Responder {
-    /// Open Session Request, and its response.
+    /// Handles Open Session Request and returns the response.
     pub(super) fn open_session(
         &mut self,
         request: &[u8],
@@ -58,7 +58,7 @@ impl Responder {
         let random = self.entropy.draw();
         let state = State::Opened(Opened { suite, console_id, random });
         self.slots.push(Slot { id, from, heard_at: now, state });
-        // Zero asks for the highest level there is.
+        // Zero requests the highest available level.
         let level = if level & 0x0f == 0 { Privilege::Administrator.number() } else { level & 0x0f };
         let mut response = vec![tag, 0, level, 0];
         response.extend(console_id.to_le_bytes());
@@ -69,7 +69,8 @@ impl Responder {
         Ok(response)
     }
 
-    /// RAKP 1, and RAKP 2. Whoever has no account is answered as those who have one, with a code of no password.
+    /// Handles RAKP 1 and returns RAKP 2. For an unknown user the response looks the same, with a code
+    /// computed from a random password.
     pub(super) fn rakp1(&mut self, message: &[u8]) -> Result<Vec<u8>, ProtoError> {
         let mut octets = Octets::new("RAKP 1", message);
         let [tag, _, _, _] = octets.array()?;
@@ -113,7 +114,7 @@ impl Responder {
         Ok(response)
     }
 
-    /// RAKP 3, and RAKP 4; none if the console has given up.
+    /// Handles RAKP 3 and returns RAKP 4; `None` if the console cancelled the login.
     pub(super) fn rakp3(&mut self, message: &[u8], now: Instant) -> Result<Option<Vec<u8>>, ProtoError> {
         let mut octets = Octets::new("RAKP 3", message);
         let [tag, status, _, _] = octets.array()?;
@@ -124,7 +125,7 @@ impl Responder {
         let slot = self.slot(id)?;
         let challenged = match &slot.state {
             State::Challenged(challenged) => challenged,
-            // Its answer was lost: it gets the same one.
+            // The response was lost: send the same one again.
             State::Established(session) => return Ok(session.rakp4_again(tag, code)),
             _ => return Err(ProtoError::OutOfWindow),
         };
@@ -136,7 +137,7 @@ impl Responder {
             return Ok((status == 0).then(|| refused(tag, INVALID_INTEGRITY_CHECK, console_id)));
         };
         if is_full {
-            // Others were quicker, who had begun later.
+            // Other logins that started later have taken the last session.
             self.slots.retain(|slot| slot.id != id);
             return Ok(Some(refused(tag, NO_RESOURCES, console_id)));
         }
@@ -163,5 +164,5 @@ const INVALID_NAME_LENGTH: u8 = 0x0c;
 const INVALID_INTEGRITY_CHECK: u8 = 0x0f;
 const NO_SUITE: u8 = 0x11;
 const INVALID_PARAMETER: u8 = 0x12;
-/// That of the manufacturer (IPMI 2.0, 13.17 and 13.20).
+/// Highest role number, OEM (IPMI 2.0, 13.17 and 13.20).
 const HIGHEST_ROLE: u8 = 5;

@@ -1,16 +1,16 @@
-//! Which level of privilege a command takes (IPMI 2.0, appendix G).
+//! Required privilege level of commands (IPMI 2.0, appendix G).
 
 use crate::dcmi::DCMI;
 use crate::message::Call;
 use crate::{NetFn, Privilege};
 
-/// The level of a command. What is not known takes the highest.
+/// Returns the required level of a command; unknown commands require the highest.
 pub(super) fn privilege(call: &Call<'_>) -> Privilege {
     let is_in = |table: &[(u8, &[u8])]| {
         let (net_fn, command) = (call.net_fn.number(), call.command);
         table.iter().any(|(function, commands)| *function == net_fn && commands.contains(&command))
     };
-    // The same numbers are other commands in other groups.
+    // In other groups the same numbers mean other commands.
     let is_of_others = call.net_fn == NetFn::GROUP && call.data.first() != Some(&DCMI);
     if is_of_others {
         Privilege::Administrator
@@ -23,7 +23,7 @@ pub(super) fn privilege(call: &Call<'_>) -> Privilege {
     }
 }
 
-/// By their network functions: chassis, sensor and event, application, storage, transport, and groups (DCMI).
+/// Commands by network function: chassis, sensor/event, application, storage, transport, and group (DCMI).
 const USER: &[(u8, &[u8])] = &[
     (0x00, &[0x00, 0x01, 0x07, 0x0f]),
     (0x04, &[0x01, 0x10, 0x20, 0x21, 0x22, 0x23, 0x25, 0x27, 0x29, 0x2b, 0x2d, 0x2f]),

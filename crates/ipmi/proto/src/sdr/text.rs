@@ -1,18 +1,18 @@
-//! Texts in one of four encodings (IPMI 2.0, 43.15; FRU 1.0, 13).
+//! Text encodings of records and inventories (IPMI 2.0, 43.15; FRU 1.0, 13).
 
 use crate::ProtoError;
 use crate::octets::Octets;
 
-/// A text of a record that begins with its type and length. It is the last of a record, which some have made shorter
-/// than the text says.
+/// Decodes a text with its type/length byte. It is the last field of a record; some records are shorter than
+/// the length byte says.
 pub(crate) fn type_length(octets: &mut Octets<'_>) -> Result<String, ProtoError> {
     let head = octets.u8()?;
     let text = octets.take(usize::from(head & 0x1f).min(octets.rest().len()))?;
     Ok(decoded(head >> 6, text, |text| String::from_utf8_lossy(text).into_owned(), latin))
 }
 
-/// A text of an inventory; none where the mark of the end stands. Type 0 is octets without a meaning there, and type 3
-/// is UTF-16 in other languages than English.
+/// Decodes a text of an inventory; `None` at the end marker. There, type 0 is binary data, and type 3 is
+/// UTF-16 if the language is not English.
 pub(crate) fn fru_text(octets: &mut Octets<'_>, is_english: bool) -> Result<Option<String>, ProtoError> {
     let head = octets.u8()?;
     if head == END {
@@ -24,7 +24,7 @@ pub(crate) fn fru_text(octets: &mut Octets<'_>, is_english: bool) -> Result<Opti
     Ok(Some(decoded(head >> 6, text, hex, letters)))
 }
 
-/// The same as it stands there, with its type and length.
+/// Returns the undecoded text with its type/length byte; `None` at the end marker.
 pub(crate) fn fru_field<'o>(octets: &mut Octets<'o>) -> Result<Option<&'o [u8]>, ProtoError> {
     let mut whole = *octets;
     let head = octets.u8()?;
@@ -48,7 +48,7 @@ fn decoded(
         2 => six_bits(text),
         _ => of_type_3(text),
     };
-    // Whatever would move a cursor or end a line is not shown.
+    // Control characters are replaced.
     text.trim_end_matches(['\0', ' ']).replace(|letter: char| letter.is_control(), "\u{fffd}")
 }
 
@@ -56,7 +56,8 @@ fn latin(text: &[u8]) -> String {
     text.iter().copied().map(char::from).collect()
 }
 
-/// With the low octet first; none if it cannot be that, or is plain ASCII, which many write under any language.
+/// Decodes UTF-16, little-endian; `None` if it is invalid or plain ASCII, which many inventories contain
+/// under any language code.
 fn utf16(text: &[u8]) -> Option<String> {
     let (pairs, rest) = text.as_chunks::<2>();
     let is_ascii = text.iter().all(|octet| (0x20..0x7f).contains(octet));
@@ -65,7 +66,7 @@ fn utf16(text: &[u8]) -> Option<String> {
     read.ok().filter(|_| rest.is_empty() && !is_ascii)
 }
 
-/// The mark behind the last field of an area.
+/// End marker after the last field of an area.
 const END: u8 = 0xc1;
 
 fn bcd_plus(digit: u8) -> Option<char> {
@@ -78,7 +79,7 @@ fn bcd_plus(digit: u8) -> Option<char> {
     }
 }
 
-/// Four letters in three octets, the lowest bits first.
+/// Decodes 6-bit ASCII: four characters in three bytes, lowest bits first.
 fn six_bits(text: &[u8]) -> String {
     let mut letters = String::new();
     for group in text.chunks(3) {

@@ -1,4 +1,4 @@
-//! Asking what a controller lets people sign in with, before signing in (IPMI 2.0, 13.14).
+//! Queries before a login: authentication capabilities and cipher suites (IPMI 2.0, 13.14).
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use crate::capabilities::{
 use crate::message::{Answer, SequenceNumber};
 use crate::{AuthenticationType, CipherSuite, Command as _, CompletionCode, ProtoError, Request, lan15};
 
-/// The questions before a login.
+/// Queries before a login.
 #[derive(Debug)]
 pub(super) struct Discovery {
     step: Step,
@@ -27,11 +27,11 @@ enum Step {
     Suites(u8),
 }
 
-/// What is known now.
+/// State after a response or timeout.
 pub(super) enum Found {
     Waiting,
     Send(Vec<u8>),
-    /// These suites, in the order in which they are to be tried.
+    /// Suites in the order in which to try them.
     Suites(Vec<CipherSuite>),
     Failed(ProtoError),
 }
@@ -57,7 +57,8 @@ impl Discovery {
         self.resend_at
     }
 
-    /// Who does not answer these questions may still answer a login.
+    /// Resends the query. After several timeouts, goes on with the login: some controllers respond to a login
+    /// but not to these queries.
     pub(super) fn tick(&mut self, login: &Login, now: Instant) -> Found {
         if now < self.resend_at {
             return Found::Waiting;
@@ -128,14 +129,14 @@ impl Discovery {
     }
 }
 
-/// Why there can be no session of IPMI 2.0.
+/// Returns the error if the controller does not support IPMI 2.0 sessions.
 pub(super) fn without_rmcp_plus(capabilities: &AuthenticationCapabilities) -> Option<ProtoError> {
     let names: Vec<&str> = capabilities.lan15.iter().copied().map(AuthenticationType::name).collect();
     (!capabilities.rmcp_plus).then(|| ProtoError::OnlyLan15 { kinds: names.join(", ") })
 }
 
-/// Those that are wanted and offered, before those that are wanted only: lists lie in both directions. What is
-/// offered but not wanted is never used.
+/// Returns the wanted suites that are offered, then the other wanted ones, because some controllers list
+/// suites incorrectly. Suites that are not wanted are never used.
 fn in_order(wanted: &[CipherSuite], offered: &[CipherSuite]) -> Vec<CipherSuite> {
     let (mut first, then): (Vec<_>, Vec<_>) = wanted.iter().partition(|suite| offered.contains(suite));
     first.extend(then);

@@ -1,4 +1,4 @@
-//! A session whose keys are proven: requests, their answers, and what is sent again.
+//! An established session: requests, responses and retransmission.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -22,64 +22,66 @@ pub(super) struct Established {
     protection: Protection,
     guid: Option<[u8; 16]>,
     next: SequenceNumber,
-    /// In the order of their last sendings, in which answers most often come.
+    /// Outstanding requests in the order in which they were last sent, which is mostly the order of
+    /// responses.
     open: VecDeque<Open>,
-    /// How many of those are parked.
+    /// Number of parked requests in `open`.
     parked: usize,
     round_trip: RoundTrip,
-    /// How many may be open.
+    /// Limit of outstanding requests.
     room: Room,
     sent_at: Instant,
-    /// How many requests were sent, and the last of those that have been answered after they were sent once.
+    /// Number of requests sent, and the highest order of a request that was answered after being sent only
+    /// once.
     asked: u64,
     answered: u64,
-    /// The controller has taken a packet with this number, or a higher one.
+    /// The controller has accepted a packet with this sequence number or a higher one.
     taken: u32,
-    /// Whether the level of privilege was set: a session begins with that of a user.
+    /// Whether the privilege level was set; a session begins at level User.
     is_level_set: bool,
-    /// When the controller last said something that was proven.
+    /// Time of the last authenticated packet from the controller.
     heard_at: Instant,
     stage: Stage,
-    /// What is used again for every datagram: what the controller has said, in clear, and what it is told.
+    /// Reused buffers for received plain text and for messages to send.
     plain: Scratch,
     message: Scratch,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// The level of privilege is not set yet.
+    /// The privilege level is not set yet.
     Entering,
     Ready,
     Closing,
 }
 
-/// A request whose answer is waited for.
+/// An outstanding request.
 #[derive(Debug)]
 struct Open {
     purpose: Purpose,
     destination: Destination,
     request: Request,
     number: SequenceNumber,
-    /// The place of its last sending among those of all others.
+    /// Position of its last transmission in the order of all transmissions.
     order: u64,
-    /// The lowest number of a packet that it was sent in.
+    /// Lowest packet sequence number in which it was sent.
     packet: u32,
-    /// Whether it was lost, and is sent again as soon as there is room.
+    /// Whether it was lost and waits to be resent.
     is_parked: bool,
-    /// Whether it was sent before the level of privilege was set.
+    /// Whether it was sent before the privilege level was set.
     is_early: bool,
-    /// The packet that is sent again as it is, because the request must not be done twice.
+    /// The identical packet to resend, for a request that must not be executed twice.
     once: Option<Box<[u8]>>,
     first_sent_at: Instant,
     sent_at: Instant,
     resend_at: Instant,
     give_up_at: Instant,
     unanswered: u32,
-    /// The last answer that said "later", and how many did.
+    /// The last response that asked to retry, and the number of such responses.
     later: Option<Box<(Response, u32)>>,
 }
 
-/// Whose request it is.
+/// Origin of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Caller(RequestId),
@@ -88,13 +90,13 @@ pub(super) enum Purpose {
     Close,
 }
 
-/// What has come of requests, and whether the controller is still there.
+/// Completed requests, and whether the controller still responds.
 #[derive(Debug, Default)]
 pub(super) struct Done {
     pub(super) answered: Option<(Purpose, Response)>,
     pub(super) given_up: Vec<(Purpose, Result<Response, ProtoError>)>,
     pub(super) is_silent: bool,
-    /// Whether the level of privilege must be set after all.
+    /// Whether the privilege level has to be set.
     pub(super) needs_level: bool,
     /// A packet of the serial console.
     pub(super) serial: Option<Vec<u8>>,
@@ -136,28 +138,30 @@ impl Established {
         self.stage == Stage::Closing
     }
 
-    /// The level is that of a user, with which sessions begin (IPMI 2.0, 22.18): it is set only where that is not so.
+    /// Marks the session as ready at level User, with which sessions begin (IPMI 2.0, 22.18). The level is
+    /// set only if a controller starts lower.
     pub(super) fn enter_as_user(&mut self) -> Event {
         self.stage = Stage::Ready;
         self.is_there()
     }
 
-    /// Begins with as many open requests as the controller is known to keep up with.
+    /// Sets the initial number of outstanding requests.
     pub(super) fn begin_with(&mut self, open_requests: Option<usize>) {
         self.room = Room::new(open_requests);
     }
 
-    /// Makes room for so many that are asked next.
+    /// Reserves memory for this number of further requests.
     pub(super) fn reserve(&mut self, requests: usize) {
         self.open.reserve(requests);
     }
 
-    /// How many may be open now.
+    /// Returns the current limit of outstanding requests.
     pub(super) fn pace(&self) -> usize {
         self.room.now()
     }
 
-    /// Controllers of IPMI 1.5 are asked one thing at a time: their windows are narrow, and so are their buffers.
+    /// Returns whether another request may be sent. In IPMI 1.5 sessions only one is outstanding at a time,
+    /// because controllers have narrow windows and small buffers.
     pub(super) fn has_room(&self, limit: usize) -> bool {
         let limit = match self.protection {
             Protection::RmcpPlus(_) => limit,
@@ -170,7 +174,7 @@ impl Established {
         self.open.len().saturating_sub(self.parked)
     }
 
-    /// Who still waits for an answer.
+    /// Returns the callers' requests that are outstanding.
     pub(super) fn callers(&self) -> Vec<RequestId> {
         let caller = |open: &Open| match open.purpose {
             Purpose::Caller(id) => Some(id),
@@ -188,7 +192,7 @@ impl Established {
         self.open.iter().map(of).min()
     }
 
-    /// Set Session Privilege Level (IPMI 2.0, 22.18): a new session has that of a user only.
+    /// Returns the packet of Set Session Privilege Level (IPMI 2.0, 22.18): a new session has level User.
     pub(super) fn set_privilege(
         &mut self,
         privilege: Privilege,
@@ -200,8 +204,8 @@ impl Established {
         self.send(Purpose::SetPrivilege, (Destination::CONTROLLER, request), until, entropy, now)
     }
 
-    /// Asks for something that costs little, if nothing was asked for so long that the controller may end the
-    /// session (IPMI 2.0, 6.12.15).
+    /// Returns the packet of a cheap request if the session has been idle for so long that the controller may
+    /// end it (IPMI 2.0, 6.12.15).
     pub(super) fn keep_alive(
         &mut self,
         (after, limit): (Duration, Duration),
@@ -213,14 +217,14 @@ impl Established {
         is_due.then(|| self.send(Purpose::KeepAlive, request, now + limit, entropy, now))
     }
 
-    /// Close Session (IPMI 2.0, 22.19).
+    /// Returns the packet of Close Session (IPMI 2.0, 22.19).
     pub(super) fn close(&mut self, until: Instant, entropy: &mut Entropy, now: Instant) -> Vec<u8> {
         self.stage = Stage::Closing;
         let request = Request::new(NetFn::APP, 0x3c, &self.wire.outbound_id.to_le_bytes());
         self.send(Purpose::Close, (Destination::CONTROLLER, request), until, entropy, now)
     }
 
-    /// A packet with a request.
+    /// Returns the packet of a request.
     pub(super) fn send(
         &mut self,
         purpose: Purpose,
@@ -234,7 +238,7 @@ impl Established {
         packet
     }
 
-    /// Puts a packet with a request behind what is there.
+    /// Appends the packet of a request.
     pub(super) fn write(
         &mut self,
         purpose: Purpose,
@@ -294,7 +298,7 @@ impl Established {
             self.is_later(place, response, now);
             return Ok(Done::default());
         }
-        // This controller begins sessions at a lower level, or the packets came in another order.
+        // The controller starts sessions at a lower level, or the packets arrived in a different order.
         if response.code == CompletionCode::PRIVILEGE
             && let Some(open) = self.open.get_mut(place).filter(|open| open.is_early)
             && matches!(open.purpose, Purpose::Caller(_))
@@ -320,8 +324,8 @@ impl Established {
         Ok(Done { answered: Some((open.purpose, response)), ..Done::default() })
     }
 
-    /// Those that were asked before one that has been answered are lost by chance, and not because they are too many:
-    /// they are waited for as long as an answer takes and no longer.
+    /// Shortens the timeout of requests sent before one that was answered. They were probably lost by chance
+    /// rather than by overload, so they are resent after about one round trip.
     fn hasten(&mut self) {
         let wait = self.round_trip.wait_overtaken();
         for open in self.open.iter_mut().take_while(|open| open.order < self.answered) {
@@ -332,7 +336,8 @@ impl Established {
         }
     }
 
-    /// Which request it answers. What bridges have to say is answered twice, or inside of the first answer.
+    /// Returns the index of the request that a response belongs to. A bridged request gets two responses, or
+    /// one inside the other.
     fn asked_for(&mut self, answer: Answer) -> Option<(usize, Response)> {
         let Answer { net_fn, command, number, response } = answer;
         let is_it = |open: &Open| {
@@ -353,7 +358,7 @@ impl Established {
             (inside.net_fn, inside.command) == (open.request.net_fn, open.request.command)
         };
         let mut inside = Answer::inside(&response.data)?;
-        // Through two others it may be inside of two answers.
+        // With two hops, the response may be nested in two others.
         if (inside.net_fn, inside.command) == (NetFn::APP, SEND_MESSAGE)
             && inside.response.code == CompletionCode::OK
         {
@@ -366,13 +371,13 @@ impl Established {
         Some((place, inside.response))
     }
 
-    /// The controller asks to come again.
+    /// Schedules a retry because the controller asked for one.
     fn is_later(&mut self, place: usize, response: Response, now: Instant) {
         let number = self.unused_number();
         let Some(open) = self.open.get_mut(place) else { return };
         let times = open.later.as_ref().map_or(0, |later| later.1);
         if response.code.0 == DUPLICATE {
-            // The first one is still being worked on: asking less is what helps.
+            // The controller is still executing the first request: sending less helps.
             self.room.is_at_work();
         } else {
             open.number = number;
@@ -385,7 +390,7 @@ impl Established {
 
     pub(super) fn tick(&mut self, entropy: &mut Entropy, out: &mut VecDeque<Vec<u8>>, now: Instant) -> Done {
         let is_late = |open: &Open| {
-            // Most often the session is closed and only the answer was lost.
+            // Usually the session is closed and only the response was lost.
             let is_closed = open.purpose == Purpose::Close && open.unanswered >= MOST_GOODBYES;
             now >= open.give_up_at || is_closed && now >= open.resend_at
         };
@@ -409,7 +414,8 @@ impl Established {
             open.unanswered += 1;
             if room > 0 || !matches!(open.purpose, Purpose::Caller(_)) {
                 room = room.saturating_sub(1);
-                // Every other time, because who is there may take one packet at a time only.
+                // Resend only every second time, because the controller may process only one packet at a
+                // time.
                 if is_quiet && open.unanswered.is_multiple_of(2) {
                     out.extend(self.within_reach(open, entropy));
                 }
@@ -430,10 +436,11 @@ impl Established {
         Done { given_up: late.into_iter().map(outcome).collect(), is_silent, ..Done::default() }
     }
 
-    /// A controller takes a packet only if its number is not too far ahead of the last that it has taken (IPMI 2.0,
-    /// 6.12.13). Where so many were sent since that all of those in between may be lost, nobody knows which one was the
-    /// last. So the request goes under several numbers as well that are that far apart: the controller takes one of
-    /// them, whichever it was, and then all that follow.
+    /// Returns packets that bring the sequence number back within the controller's window. A controller
+    /// accepts a packet only if its number is not too far ahead of the last one it accepted (IPMI 2.0,
+    /// 6.12.13). If that last number is unknown, because too many packets may have been lost, the request is also
+    /// sent with several lower numbers, one window apart: the controller accepts one of them, and then all
+    /// that follow.
     fn within_reach(&mut self, open: &mut Open, entropy: &mut Entropy) -> Vec<Vec<u8>> {
         let (sent, reach) = (self.wire.sent, self.wire.received.ahead());
         let unsure = sent.wrapping_sub(self.taken).min(reach * MOST_STEPS);
@@ -451,7 +458,7 @@ impl Established {
         steps.map(seal).collect()
     }
 
-    /// Sends one of those again that wait for room.
+    /// Resends a parked request.
     pub(super) fn resume(&mut self, entropy: &mut Entropy, now: Instant) -> Option<Vec<u8>> {
         if self.parked == 0 {
             return None;
@@ -465,8 +472,8 @@ impl Established {
         Some(frame)
     }
 
-    /// It is the same request in a new packet, as the numbers of packets never come twice; what must not be done twice
-    /// is sent as it was.
+    /// Resends a request in a new packet, because packet sequence numbers must not repeat. A request that
+    /// must not be executed twice is resent in the identical packet.
     fn again(&mut self, open: &mut Open, entropy: &mut Entropy, now: Instant) -> Vec<u8> {
         self.asked += 1;
         (open.order, open.sent_at) = (self.asked, now);
@@ -482,7 +489,7 @@ impl Established {
     }
 
     fn unused_number(&mut self) -> SequenceNumber {
-        // There are 64 numbers, and fewer open requests.
+        // There are 64 numbers, and fewer outstanding requests.
         for _ in 0..64 {
             self.next = self.next.next();
             if self.open.iter().all(|open| open.number != self.next) {
@@ -492,14 +499,14 @@ impl Established {
         self.next
     }
 
-    /// A packet of the serial console.
+    /// Returns a packet of the serial console.
     pub(super) fn seal_serial(&mut self, payload: &[u8], entropy: &mut Entropy) -> Vec<u8> {
         let mut frame = Vec::new();
         self.wire.seal(Payload::SerialOverLan, payload, entropy.draw(), &mut frame);
         frame
     }
 
-    /// In a packet of this number.
+    /// Returns the request in a packet with this sequence number.
     fn seal_request(
         &mut self,
         packet: u32,
@@ -519,13 +526,13 @@ impl Established {
     }
 }
 
-/// How often Close Session is sent again.
+/// Number of times Close Session is resent.
 const MOST_GOODBYES: u32 = 2;
-/// So many times as far ahead as a controller takes packets the packets may be that it has not taken.
+/// Maximum distance, in windows of the controller, that is bridged by packets with lower numbers.
 const MOST_STEPS: u32 = 4;
 const GET_DEVICE_ID: u8 = 0x01;
 const DUPLICATE: u8 = 0xcf;
-/// How long what takes its time is waited for at least.
+/// Minimum timeout of requests that take long.
 const SLOW: Duration = Duration::from_millis(500);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);

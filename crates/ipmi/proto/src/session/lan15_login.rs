@@ -1,4 +1,4 @@
-//! The way into a session of IPMI 1.5 (IPMI 2.0, 6.11.6): Get Session Challenge and Activate Session.
+//! IPMI 1.5 login: Get Session Challenge and Activate Session (IPMI 2.0, 6.11.6).
 
 use std::time::{Duration, Instant};
 
@@ -14,14 +14,14 @@ use crate::window::Window;
 use crate::wire::{Sealing, Wire};
 use crate::{AuthenticationType, CompletionCode, NetFn, Protection, ProtoError, Request};
 
-/// One try to get in, from the start again whenever an answer is lost.
+/// A login attempt; restarts from the beginning whenever a response is lost.
 #[derive(Debug)]
 pub(super) struct Lan15Attempt {
     kind: AuthenticationType,
     number: SequenceNumber,
     step: Step,
     unanswered: u32,
-    /// How many Activate Session were not answered: controllers say nothing to a wrong password.
+    /// Number of unanswered Activate Session requests: controllers do not respond to a wrong password.
     unproven: u32,
     sent_at: Instant,
     resend_at: Instant,
@@ -30,14 +30,14 @@ pub(super) struct Lan15Attempt {
     refused: Option<ProtoError>,
 }
 
-/// What is waited for.
+/// Response that is awaited.
 #[derive(Debug)]
 enum Step {
     Challenge,
     Activate {
         session_id: u32,
     },
-    /// Some time, before the next try.
+    /// A pause before the next attempt.
     Pause,
 }
 
@@ -58,7 +58,7 @@ impl Lan15Attempt {
         }
     }
 
-    /// Get Session Challenge (IPMI 2.0, 22.16), outside of any session.
+    /// Returns the packet of Get Session Challenge, outside a session (IPMI 2.0, 22.16).
     pub(super) fn challenge(&self, login: &Login) -> Vec<u8> {
         let mut data = vec![self.kind.number()];
         data.extend(login.user.octets());
@@ -66,7 +66,7 @@ impl Lan15Attempt {
         lan15::in_clear(&Request::new(NetFn::APP, GET_SESSION_CHALLENGE, &data).encode(self.number))
     }
 
-    /// Whether the controller may have opened the session already, so that only its answer is missing.
+    /// Returns whether the controller may already have opened the session and only its response is missing.
     pub(super) fn may_be_open(&self) -> bool {
         matches!(self.step, Step::Activate { .. })
     }
@@ -91,7 +91,7 @@ impl Lan15Attempt {
             }
             Step::Pause => {}
         }
-        // So often is no accident.
+        // After this many attempts it is not packet loss.
         if self.unproven >= MOST_UNPROVEN {
             return Outcome::Failed { error: ProtoError::WrongPassword, goodbye: None };
         }
@@ -112,7 +112,7 @@ impl Lan15Attempt {
             |is_first_only| Lan15Sealing { kind: self.kind, password: login.password.clone(), is_first_only };
         let (message, command) = match self.step {
             Step::Challenge => (packet.in_clear()?, GET_SESSION_CHALLENGE),
-            // A refusal need not be proven, as there is no session then.
+            // An error response need not be authenticated, because there is no session then.
             Step::Activate { session_id } if packet.session_id == session_id => (
                 packet.open(&sealing(false)).or_else(|error| refusal(packet).ok_or(error))?,
                 ACTIVATE_SESSION,
@@ -146,7 +146,8 @@ impl Lan15Attempt {
         }
         let mut octets = Octets::new("the answer to Activate Session", &response.data);
         let (kind, session_id, first) = (octets.u8()?, octets.u32()?, octets.u32()?);
-        // That of all packets that follow; another one than was asked for might show the password.
+        // Authentication type of all further packets; a different type than requested could expose the
+        // password.
         let is_first_only = match AuthenticationType::parse(kind & 0x0f) {
             Ok(AuthenticationType::None) => true,
             Ok(kind) if kind == self.kind => false,
@@ -198,7 +199,7 @@ impl Lan15Attempt {
     }
 }
 
-/// The message of a packet that says that there is no session.
+/// Returns the message of an unauthenticated packet that contains an error response.
 fn refusal<'o>(packet: &Lan15Packet<'o>) -> Option<&'o [u8]> {
     let is_one =
         Answer::decode(packet.message).is_ok_and(|answer| answer.response.code != CompletionCode::OK);
@@ -210,5 +211,5 @@ const ACTIVATE_SESSION: u8 = 0x3a;
 const CHALLENGE: &str = "Get Session Challenge";
 const ACTIVATE: &str = "Activate Session";
 const MOST_UNPROVEN: u32 = 5;
-/// Until a controller may have a free session again.
+/// Pause until a session may be free again.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! The way into a session: Open Session and RAKP, from the start again whenever an answer is lost.
+//! IPMI 2.0 login: Open Session and RAKP; restarts from the beginning whenever a response is lost.
 
 use std::time::{Duration, Instant};
 
@@ -12,26 +12,26 @@ use crate::rakp::{self, OpenSessionResponse, Rakp2, Stage, Status, StepHead};
 use crate::wire::Wire;
 use crate::{CipherSuite, Protection, ProtoError};
 
-/// One try to get in.
+/// A login attempt.
 #[derive(Debug)]
 pub(super) struct Attempt {
-    /// The suites that have not been refused, in the order of preference.
+    /// Cipher suites not rejected so far, in order of preference.
     suites: Vec<CipherSuite>,
     suite: CipherSuite,
     tag: u8,
     console_id: u32,
     step: Step,
-    /// How many were not answered.
+    /// Number of unanswered messages.
     unanswered: u32,
     sent_at: Instant,
     resend_at: Instant,
     give_up_at: Instant,
     round_trip: RoundTrip,
-    /// The last refusal that may pass.
+    /// Last rejection that may be temporary.
     refused: Option<(Stage, Status)>,
 }
 
-/// What is waited for.
+/// Response that is awaited.
 #[derive(Debug)]
 enum Step {
     OpenSession,
@@ -43,18 +43,18 @@ enum Step {
         exchange: Exchange,
         keys: Box<SessionKeys>,
     },
-    /// Some time, before the next try.
+    /// A pause before the next attempt.
     Pause,
 }
 
-/// What has come of an answer, or of time that passed.
+/// Result of a response or of a timeout.
 pub(super) enum Outcome {
     Waiting,
     Send(Vec<u8>),
     Proven(Box<Established>),
     Failed {
         error: ProtoError,
-        /// Tells the controller, which would otherwise keep a slot for a while.
+        /// Packet that cancels the login, so that the controller does not keep a slot for it.
         goodbye: Option<Vec<u8>>,
     },
 }
@@ -83,7 +83,7 @@ impl Attempt {
         attempt
     }
 
-    /// Open Session, with an id of its own so that late answers to earlier tries fit nothing.
+    /// Starts a new attempt with a new session id, so that late responses to earlier attempts do not match.
     fn open(&mut self, entropy: &mut Entropy, now: Instant) {
         self.tag = self.tag.wrapping_add(1);
         self.console_id = entropy.number();
@@ -96,9 +96,9 @@ impl Attempt {
         self.resend_at = now + self.round_trip.wait(self.unanswered);
     }
 
-    /// The Open Session Request of this try.
+    /// Returns the Open Session Request of this attempt.
     pub(super) fn frame(&self) -> Vec<u8> {
-        // The highest level the user may have: what is needed is asked for in RAKP 1.
+        // Requests the highest level the user may have; the needed level is requested in RAKP 1.
         let request = rakp::open_session_request(
             self.tag,
             crate::Privilege::Administrator,
@@ -108,12 +108,12 @@ impl Attempt {
         packet::in_clear(Payload::OpenSessionRequest, &request)
     }
 
-    /// Whether nothing was heard of several Open Session Requests, as from a controller of IPMI 1.5.
+    /// Returns whether several Open Session Requests got no response, as from an IPMI 1.5 controller.
     pub(super) fn is_silent(&self) -> bool {
         self.unanswered >= 2 && matches!(self.step, Step::OpenSession)
     }
 
-    /// Whether the controller may have opened the session already, so that only its answer is missing.
+    /// Returns whether the controller may already have opened the session and only its response is missing.
     pub(super) fn may_be_open(&self) -> bool {
         matches!(self.step, Step::Rakp4 { .. })
     }
@@ -136,7 +136,7 @@ impl Attempt {
         if !matches!(self.step, Step::Pause) {
             self.unanswered += 1;
         }
-        // Some controllers say nothing at all to a suite they do not know.
+        // Some controllers do not respond at all to an unknown suite, so the next one is tried.
         if matches!(self.step, Step::OpenSession) && self.unanswered.is_multiple_of(2) {
             let turn = usize::try_from(self.unanswered / 2).unwrap_or_default();
             let allowed = if self.suites.is_empty() { &login.suites } else { &self.suites };
@@ -171,13 +171,13 @@ impl Attempt {
         if console_id != self.console_id {
             return Err(ProtoError::OutOfWindow);
         }
-        // The tag tells which of several it answers.
+        // The tag identifies the request that the response belongs to, so the round trip can be measured.
         self.round_trip.measure(now.saturating_duration_since(self.sent_at));
         match std::mem::replace(&mut self.step, Step::Pause) {
             Step::OpenSession => {
                 let controller_id = match OpenSessionResponse::decode(octets, self.suite) {
                     Ok(OpenSessionResponse { controller_id }) => controller_id,
-                    // It would say the same again.
+                    // A retry with the same suite would give the same result.
                     Err(error) => return Ok(self.other_suite(entropy, now).unwrap_or_else(|| failed(error))),
                 };
                 let random = entropy.draw();
@@ -256,7 +256,7 @@ impl Attempt {
         failed(ProtoError::Refused { stage, status })
     }
 
-    /// From the start again with the next suite, if there is one that was not refused.
+    /// Restarts with the next suite that was not rejected, if there is one.
     fn other_suite(&mut self, entropy: &mut Entropy, now: Instant) -> Option<Outcome> {
         let refused = self.suite;
         self.suites.retain(|suite| *suite != refused);
@@ -270,6 +270,6 @@ fn failed(error: ProtoError) -> Outcome {
     Outcome::Failed { error, goodbye: None }
 }
 
-/// Until a controller may have a free session again.
+/// Pause until a session may be free again.
 const PAUSE: Duration = Duration::from_secs(1);
 const INVALID_INTEGRITY_CHECK: u8 = 0x0f;

@@ -1,36 +1,36 @@
-//! How many requests may be open at the same time: as many as the controller keeps up with.
+//! Congestion control: number of outstanding requests that the controller keeps up with.
 
-/// Grows with every answer until one is lost, and then with care.
+/// Limit of outstanding requests. It grows with every response until one is lost, and then slowly.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
     now: usize,
-    /// More than this was too much, or nobody has tried.
+    /// Limit at which losses occurred, or the maximum.
     ceiling: usize,
-    /// The most that were open at the same time.
+    /// Highest number of requests that were outstanding.
     tried: usize,
     answered_in_a_row: usize,
-    /// For losses that may be chance: answers earn it.
+    /// Credit for losses that may be random; responses increase it.
     credit: usize,
 }
 
 impl Room {
-    /// What it begins with: fewer than may be, unless the controller is known to keep up with more.
+    /// Returns the initial limit: four, or the number that the controller is known to keep up with.
     pub(super) fn new(known: Option<usize>) -> Self {
         let now = known.unwrap_or(FIRST).clamp(1, MOST);
         Self { now, ceiling: MOST, tried: 0, answered_in_a_row: 0, credit: CREDIT }
     }
 
-    /// How many may be open.
+    /// Returns the current limit.
     pub(super) fn now(self) -> usize {
         self.now
     }
 
-    /// Whether one more may be asked, with so many open.
+    /// Returns whether another request may be sent while `open` are outstanding.
     pub(super) fn is_free(self, open: usize, limit: usize) -> bool {
         open < self.now.min(limit.clamp(1, MOST))
     }
 
-    /// So many are open, with one that was asked just now.
+    /// Records that a request was sent, and `open` are now outstanding.
     pub(super) fn asked(&mut self, open: usize) {
         self.tried = self.tried.max(open);
     }
@@ -39,25 +39,27 @@ impl Room {
         self.answered_in_a_row += 1;
         self.credit = (self.credit + 1).min(CREDIT);
         if self.now < self.ceiling {
-            // Who has been asked one thing at a time only has not shown that it keeps up with many.
+            // The limit grows only if it has been used: requests sent one at a time do not show that the
+            // controller keeps up with many.
             self.now += usize::from(self.now < self.tried * 2);
         } else if self.ceiling < MOST && self.answered_in_a_row.is_multiple_of(PATIENCE) {
             self.ceiling += 1;
         }
     }
 
-    /// Answers did not come to the last of so many that were open: they may have been too many.
+    /// Halves the limit, because the latest of `open` outstanding requests were lost: they may have been too
+    /// many.
     pub(super) fn lost(&mut self, open: usize) {
         self.answered_in_a_row = 0;
-        // One that was alone cannot have been one too many.
+        // A single request cannot have been too many.
         if open > 1 {
             self.ceiling = (self.now.min(open) / 2).max(1);
             self.now = self.ceiling;
         }
     }
 
-    /// So many of those that were open are lost although later ones were answered. On a bad network that is chance, but
-    /// not if it happens to one of three.
+    /// Records that `lost` of `open` outstanding requests were lost although later ones were answered. On a
+    /// poor network that is random, but not if it affects one in three.
     pub(super) fn lost_by_chance(&mut self, lost: usize, open: usize) {
         self.answered_in_a_row = 0;
         match self.credit.checked_sub(lost * 3) {
@@ -66,13 +68,14 @@ impl Room {
         }
     }
 
-    /// Nothing is heard at all: one at a time is enough to find out when that ends.
+    /// Reduces the limit to one because nothing is received: a single request suffices to detect when that
+    /// ends.
     pub(super) fn silent(&mut self, open: usize) {
         self.lost(open);
         self.now = 1;
     }
 
-    /// The controller says that it is still at work on what it is asked.
+    /// Reduces limit and ceiling to one because the controller reports that it is still busy with a request.
     pub(super) fn is_at_work(&mut self) {
         self.ceiling = 1;
         self.now = 1;
@@ -81,11 +84,11 @@ impl Room {
 }
 
 const FIRST: usize = 4;
-/// Half of the numbers that tell the answers apart, so that one that is late is not taken for another.
+/// Half the number of sequence numbers, so that a late response is not matched to another request.
 pub(super) const MOST: usize = 32;
-/// A third of so many may be lost in a row until that is no chance any more.
+/// Credit limit; each loss costs three, each response earns one.
 const CREDIT: usize = 12;
-/// After so many answers in a row one more is tried.
+/// Number of consecutive responses after which the limit is raised by one.
 const PATIENCE: usize = 8;
 
 #[cfg(test)]

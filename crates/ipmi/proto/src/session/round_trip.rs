@@ -1,18 +1,19 @@
-//! How long an answer takes, measured (RFC 6298).
+//! Measurement of the round-trip time (RFC 6298).
 
 use std::time::Duration;
 
-/// The measured time from a request to its answer, and how long to wait before it is sent again.
+/// Measured round-trip time, and the retransmission timeouts derived from it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RoundTrip {
     smoothed: Option<(Duration, Duration)>,
-    /// How often something was not answered in time since the last measurement: the controller may have become
-    /// slower, which nothing that is sent twice can show.
+    /// Number of timeouts since the last measurement. The controller may have become slower, which
+    /// retransmitted requests cannot show.
     late: u32,
 }
 
 impl RoundTrip {
-    /// Takes the time of a request that was sent once only: of others nobody knows which one was answered.
+    /// Records the round-trip time of a request that was sent only once; otherwise it is unknown which
+    /// transmission was answered.
     pub(super) fn measure(&mut self, sample: Duration) {
         self.late = 0;
         self.smoothed = Some(match self.smoothed {
@@ -21,12 +22,13 @@ impl RoundTrip {
         });
     }
 
-    /// Something was not answered in the time that was waited for it.
+    /// Records a timeout.
     pub(super) fn was_too_short(&mut self) {
         self.late = (self.late + 1).min(MOST_LATE);
     }
 
-    /// How long to wait for what was asked before something that has been answered: it is lost rather than late.
+    /// Returns the timeout for a request sent before one that was already answered: it is probably lost
+    /// rather than late.
     pub(super) fn wait_overtaken(&self) -> Duration {
         self.first().clamp(SHORTEST_OVERTAKEN, LONGEST)
     }
@@ -35,7 +37,7 @@ impl RoundTrip {
         self.smoothed.map_or(FIRST, |(mean, variation)| mean + variation * 4)
     }
 
-    /// How long to wait, after this many times without an answer.
+    /// Returns the timeout after this number of unanswered transmissions.
     pub(super) fn wait(&self, unanswered: u32) -> Duration {
         let times = 1 << unanswered.max(self.late).min(8);
         self.first().clamp(SHORTEST, LONGEST).saturating_mul(times).min(LONGEST)

@@ -1,4 +1,4 @@
-//! What is known of a controller, and read again only when it says that it has changed.
+//! Cached data of a controller, read again only if the controller reports a change.
 
 use std::sync::Arc;
 
@@ -14,19 +14,19 @@ use tokio::sync::Mutex;
 use super::Controller;
 use crate::HardwareError;
 
-/// Each with what tells whether it still holds.
+/// Cached data, each item with the change indicator it was read with.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    /// Whoever comes while records are read waits for the same.
+    /// Held while records are read, so that concurrent callers share the result.
     reading: Mutex<()>,
     inventory: Read<DeviceId, Inventory>,
     log: Read<SelInfo, Vec<Logged>>,
 }
 
-/// What the controller said when something was read, and what that was; none before.
+/// Change indicator and content; `None` before the first reading.
 type Read<Said, Content> = Mutex<Option<(Said, Arc<Content>)>>;
 
-/// A record of the event log, as it was sent and as it is read.
+/// A record of the event log, as received and decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Logged {
     pub(crate) octets: Vec<u8>,
@@ -34,18 +34,18 @@ pub(crate) struct Logged {
 }
 
 impl Controller {
-    /// What the controller is.
+    /// Returns the identification of the controller.
     pub(crate) async fn device_id(self: &Arc<Self>) -> Result<DeviceId, HardwareError> {
         self.ask(|bmc| async move { bmc.run(&GetDeviceId).await }).await
     }
 
-    /// The records of its sensors.
+    /// Returns the sensor records.
     pub(crate) async fn records(self: &Arc<Self>) -> Result<Arc<Vec<Record>>, HardwareError> {
         let _turn = self.known.reading.lock().await;
         self.ask(|bmc| async move { bmc.records().await }).await
     }
 
-    /// The machine's inventory; an empty one if it has none.
+    /// Returns the inventory of the machine; empty if it has none.
     pub(crate) async fn inventory(self: &Arc<Self>) -> Result<Arc<Inventory>, HardwareError> {
         let mut known = self.known.inventory.lock().await;
         let now = self.device_id().await?;
@@ -64,12 +64,13 @@ impl Controller {
         Ok(inventory)
     }
 
-    /// What is known of its event log.
+    /// Returns the event log information.
     pub(crate) async fn log_info(self: &Arc<Self>) -> Result<SelInfo, HardwareError> {
         self.ask(|bmc| async move { bmc.run(&GetSelInfo).await }).await
     }
 
-    /// All records of its event log, oldest first; one answer if nothing has changed, and as many more as are new.
+    /// Returns all records of the event log, oldest first. Takes one request if nothing has changed, and one
+    /// more for each new record.
     pub(crate) async fn log(self: &Arc<Self>) -> Result<Arc<Vec<Logged>>, HardwareError> {
         let mut known = self.known.log.lock().await;
         let now = self.log_info().await?;
@@ -78,7 +79,7 @@ impl Controller {
                 *known = Some((then, records.clone()));
                 return Ok(records);
             }
-            // Nothing was erased, so what was there still is.
+            // No record was deleted, so the records read before are still valid.
             Some((then, records)) if then.stamps.1 == now.stamps.1 => records,
             _ => Arc::default(),
         };
@@ -88,7 +89,7 @@ impl Controller {
     }
 }
 
-/// Reads on behind the records that are known.
+/// Reads the records after those already known.
 async fn follow(
     bmc: Connection,
     count: u16,
@@ -98,7 +99,7 @@ async fn follow(
     let mut next = FIRST;
     if let Some(last) = before.last() {
         match bmc.run(&GetSelEntry(last.record.id)).await {
-            // The number alone proves nothing: it is used again.
+            // The record id alone is not sufficient, because ids are reused.
             Ok((after, octets)) if octets == last.octets => {
                 if after == LAST {
                     return Ok(before);
@@ -110,10 +111,10 @@ async fn follow(
             Err(error) => return Err(error),
         }
     }
-    // There are no more numbers than that; who lies about what is next ends here, too.
+    // There are no more ids than that; the limit also ends a loop of wrong next ids.
     while count > 0 && records.len() < usize::from(u16::MAX) {
         let (after, octets) = match bmc.run(&GetSelEntry(next)).await {
-            // It was cleared meanwhile.
+            // The log was cleared meanwhile.
             Err(IpmiError::Completion(CompletionCode::NOT_PRESENT)) => break,
             other => other?,
         };

@@ -1,4 +1,5 @@
-//! One line of the file: what a controller is in the clear, its secrets sealed, with tabs between.
+//! Line of the file: the description of a controller in clear text and its encrypted secrets, separated
+//! by tabs.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -14,7 +15,7 @@ use super::{Host, Secrets};
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) host: Host,
-    /// As it is kept: sealed, or opened by whoever handed it over; none if it could not be opened.
+    /// Stored form: encrypted, or decrypted if it came from a keeper; `None` if it could not be decrypted.
     password: Option<Zeroizing<Vec<u8>>>,
     group_key: Option<Zeroizing<Vec<u8>>>,
 }
@@ -27,7 +28,7 @@ impl Entry {
         Ok(Self { host, password: Some(password.into()), group_key: group_key.map(Zeroizing::new) })
     }
 
-    /// None if they were sealed for another controller, or with another key.
+    /// Decrypts the secrets; `None` if they were encrypted for another controller or with another key.
     pub(super) fn open(&self, key: &HostKey) -> Option<Secrets> {
         let password = key.open_secret(self.password.as_ref()?, &about(&self.host, "password"))?;
         let group_key = match &self.group_key {
@@ -37,12 +38,12 @@ impl Entry {
         Some(Secrets { password, group_key })
     }
 
-    /// Of an entry that was handed over: they are not sealed.
+    /// Returns the secrets of an entry from a keeper, which are not encrypted.
     pub(super) fn handed(&self) -> Option<Secrets> {
         Some(Secrets { password: self.password.clone()?, group_key: self.group_key.clone() })
     }
 
-    /// With its secrets opened, for a process that has no key.
+    /// Returns the entry with decrypted secrets, for a process without the key.
     pub(super) fn opened(&self, key: &HostKey) -> Self {
         let (password, group_key) = match self.open(key) {
             Some(Secrets { password, group_key }) => (Some(password), group_key),
@@ -77,20 +78,21 @@ impl Entry {
     }
 }
 
-/// What a secret is sealed together with. Neither name nor address has a tab, so that no two have one text.
+/// Returns the authenticated data of a secret. Names and addresses contain no tabs, so different values never
+/// give the same text.
 fn about(host: &Host, what: &str) -> Vec<u8> {
     let Host { name, address, user, .. } = host;
     format!("ipmi-host\t{what}\t{}\t{address}\t{user}", name.as_str().to_ascii_lowercase()).into_bytes()
 }
 
-/// The entries of a text, or the number of the line that is wrong, and why.
+/// Parses the entries of a text. The error holds the line number and the reason.
 pub(super) fn parse(text: &str) -> Result<Vec<Entry>, (usize, String)> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     lines.map(|(at, line)| Entry::parse(line).map_err(|reason| (at + 1, reason))).collect()
 }
 
 pub(super) fn show(entries: &[Entry]) -> String {
-    // Growing would leave secrets behind that were handed over.
+    // Allocated at full size: growing would leave copies of decrypted secrets behind.
     let mut text = String::with_capacity(HEADER.len() + entries.len() * LONGEST_LINE);
     text.push_str(HEADER);
     for Entry { host, password, group_key } in entries {
@@ -101,7 +103,7 @@ pub(super) fn show(entries: &[Entry]) -> String {
         };
         let (level, password, group_key) = (level.name(), written(password), written(group_key));
         let (password, group_key) = (password.as_str(), group_key.as_str());
-        // Writing to a text does not fail.
+        // Writing to a `String` does not fail.
         let _ = writeln!(text, "{name}\t{address}\t{user}\t{level}\t{suite}\t{password}\t{group_key}");
     }
     text
@@ -113,7 +115,7 @@ impl fmt::Debug for Entry {
     }
 }
 
-/// More than names, addresses and secrets can have.
+/// Upper limit of the length of a line in bytes, given the limits of its fields.
 const LONGEST_LINE: usize = 1_024;
 const NONE: &str = "-";
 const HEADER: &str = "# Management controllers of root/hardware: telarch ipmi host list\n";

@@ -1,4 +1,5 @@
-//! Account, and what says how much each may do: PrivilegeGroup, AuthorizedPrivilege; and RegisteredProfile.
+//! Account, PrivilegeGroup and AuthorizedPrivilege, which describe users and their rights; and
+//! RegisteredProfile.
 
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ pub(super) struct User {
     is_enabled: Option<bool>,
 }
 
-/// The users who have a name, or may sign in.
+/// Returns the users that have a name or are enabled.
 pub(super) async fn accounts(
     controller: &Arc<Controller>,
     question: &Question,
@@ -41,7 +42,7 @@ pub(super) async fn accounts(
                 .with("ElementName", user.name.clone())?
                 .with("Caption", format!("user {} of {}", user.number, controller.name()))?
                 .with("Description", format!("level {}", user.level.name()))?;
-            // The class has no EnabledState.
+            // The class has no property EnabledState.
             let said = match (user.is_enabled, user.level) {
                 (Some(false), _) | (_, AccessLevel::NoAccess) => "disabled",
                 (Some(true), _) => "enabled",
@@ -52,7 +53,7 @@ pub(super) async fn accounts(
         .collect()
 }
 
-/// The users of the channel that the session is on.
+/// Returns the users of the channel of the session.
 pub(super) async fn users(controller: &Arc<Controller>) -> Result<Vec<User>, HardwareError> {
     controller.ask(read_users).await
 }
@@ -69,7 +70,7 @@ async fn read_users(bmc: Connection) -> Result<Vec<User>, IpmiError> {
         slots = access.slots;
         let name = match bmc.run(&GetUserName(user)).await {
             Ok(name) => name,
-            // What some say of users whose name was never set.
+            // Codes with which some controllers reject the request for a name that was never set.
             Err(IpmiError::Completion(CompletionCode(0xcb | 0xcc))) => String::new(),
             Err(error) => return Err(error),
         };
@@ -81,7 +82,7 @@ async fn read_users(bmc: Connection) -> Result<Vec<User>, IpmiError> {
     Ok(users)
 }
 
-/// A group of users for each level.
+/// Returns one group of users for each privilege level.
 pub(super) fn groups(
     controller: &Arc<Controller>,
     question: &Question,
@@ -100,7 +101,7 @@ pub(super) fn groups(
         .collect()
 }
 
-/// What each level allows.
+/// Returns the activities that each level permits.
 pub(super) fn privileges(
     controller: &Arc<Controller>,
     question: &Question,
@@ -119,7 +120,7 @@ pub(super) fn privileges(
         .collect()
 }
 
-/// The set of a controller's users.
+/// Returns the collection of a controller's users.
 pub(super) fn collection(
     controller: &Arc<Controller>,
     question: &Question,
@@ -132,7 +133,7 @@ pub(super) fn collection(
     Ok(vec![row])
 }
 
-/// What the classes follow.
+/// Returns the profile that the classes follow.
 pub(super) fn profiles(question: &Question) -> Result<Vec<Instance>, HardwareError> {
     let row = question
         .row()
@@ -146,10 +147,10 @@ pub(super) fn profiles(question: &Question) -> Result<Vec<Instance>, HardwareErr
     Ok(vec![row])
 }
 
-/// Of the set of users, behind the name of the controller.
+/// Part of the InstanceID of the collection of users.
 pub(super) const USERS: &str = "users";
 
-/// The levels and their activities: 4 detect, 5 read, 6 write, 7 execute (CIM_Privilege).
+/// Privilege levels and their activities: 4 detect, 5 read, 6 write, 7 execute (CIM_Privilege).
 pub(super) const LEVELS: [(AccessLevel, &[u16]); 4] = [
     (AccessLevel::Callback, &[4]),
     (AccessLevel::User, &[4, 5]),

@@ -1,4 +1,4 @@
-//! The associations between the instances of a controller.
+//! Associations between the instances of a controller.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::controller::Controller;
 use crate::question::Question;
 use crate::{HardwareError, names};
 
-/// CIM_SystemDevice: a machine and its sensors.
+/// Returns CIM_SystemDevice: a machine and its sensors.
 pub(super) async fn system_devices(
     controller: &Arc<Controller>,
     question: &Question,
@@ -22,7 +22,7 @@ pub(super) async fn system_devices(
         .collect()
 }
 
-/// CIM_OwningCollectionElement: a controller, and its sets of sensors and users.
+/// Returns CIM_OwningCollectionElement: a controller and its collections of sensors and users.
 pub(super) fn owned_collections(
     controller: &Arc<Controller>,
     question: &Question,
@@ -34,7 +34,7 @@ pub(super) fn owned_collections(
         .collect()
 }
 
-/// CIM_MemberOfCollection: the sets, and what is in each.
+/// Returns CIM_MemberOfCollection: the collections and their members.
 pub(super) async fn members(
     controller: &Arc<Controller>,
     question: &Question,
@@ -47,7 +47,7 @@ pub(super) async fn members(
         .collect::<Result<Vec<_>, _>>()?;
     let users = match account::users(controller).await {
         Ok(users) => users,
-        // Only operators may know who the users are.
+        // Only operators may list users.
         Err(HardwareError::Refused { .. }) => Vec::new(),
         Err(error) => return Err(error),
     };
@@ -74,7 +74,7 @@ pub(super) async fn members(
     Ok(rows)
 }
 
-/// CIM_UseOfLog: the log, and the machine and the controller that write it.
+/// Returns CIM_UseOfLog: the log, and the machine and controller that write to it.
 pub(super) fn uses_of_log(
     controller: &Arc<Controller>,
     question: &Question,
@@ -86,7 +86,7 @@ pub(super) fn uses_of_log(
         .collect()
 }
 
-/// CIM_LogManagesRecord: the log and its records.
+/// Returns CIM_LogManagesRecord: the log and its records.
 pub(super) async fn log_records(
     controller: &Arc<Controller>,
     question: &Question,

@@ -1,4 +1,4 @@
-//! Microsoft_IPMI: any request, as it is.
+//! Microsoft_IPMI: raw requests.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::controller::Controller;
 use crate::question::Question;
 use crate::{HardwareError, names};
 
-/// The instance of a controller.
+/// Returns the instance of a controller.
 pub(super) fn driver(
     controller: &Arc<Controller>,
     question: &Question,
@@ -24,7 +24,8 @@ pub(super) fn driver(
     Ok(vec![row])
 }
 
-/// RequestResponse: the answer begins with the completion code, and is counted with it.
+/// Implements RequestResponse: the response data begins with the completion code, which is included in its
+/// size.
 pub(crate) async fn request_response(
     controller: &Arc<Controller>,
     call: &MethodCall<'_>,
@@ -32,7 +33,7 @@ pub(crate) async fn request_response(
     answer(controller, call, "RequestData").await
 }
 
-/// RequestResponseEx: the same, with something behind the request that is the caller's own.
+/// Implements RequestResponseEx: like RequestResponse, but `Data` may hold bytes of the caller after the request.
 pub(crate) async fn request_response_ex(
     controller: &Arc<Controller>,
     call: &MethodCall<'_>,
@@ -40,8 +41,9 @@ pub(crate) async fn request_response_ex(
     answer(controller, call, "Data").await
 }
 
-/// SMS_Attention: whether the controller has something for the software of its machine, which is what it raises the
-/// bit of this name for (IPMI 2.0, 9.7 and 22.4). The register that has the bit is seen by the driver alone.
+/// Implements SMS_Attention: whether the controller has a message for the software of its machine, for which
+/// it sets the bit of this name (IPMI 2.0, 9.7 and 22.4). Only the driver can read the register with this
+/// bit, so the message flags are read instead.
 pub(crate) async fn attention(
     controller: &Arc<Controller>,
     call: &MethodCall<'_>,
@@ -76,7 +78,7 @@ async fn answer(
         .with("ResponseData", octets)?)
 }
 
-/// Who is asked, and what.
+/// Returns destination and request from the method parameters.
 fn request(input: &Instance, data: &str) -> Result<(Destination, Request), ProviderError> {
     let wrong = |problem: String| ProviderError::failed(Status::InvalidMethodParameters, problem);
     let number = |name: &str| input.value(name).and_then(Value::as_integer);
@@ -91,7 +93,7 @@ fn request(input: &Instance, data: &str) -> Result<(Destination, Request), Provi
         None => Ok(default),
         Some(_) => octet(name),
     };
-    // Whoever has another address is asked through the controller, over the bus inside the box.
+    // Other responder addresses are reached through the controller, over the internal bus.
     let (unit, address) = (or("Lun", 0)?, or("ResponderAddress", names::CONTROLLER)?);
     let destination =
         Destination::on_channel(IPMB, address, unit).map_err(|error| wrong(error.to_string()))?;
@@ -101,7 +103,7 @@ fn request(input: &Instance, data: &str) -> Result<(Destination, Request), Provi
         .map(|value| value.as_integer().and_then(|number| u8::try_from(number).ok()))
         .collect::<Option<_>>()
         .ok_or_else(|| wrong(format!("{data} has something else than octets in it")))?;
-    // Windows takes an array that is longer than it says; a shorter one is a mistake.
+    // As on Windows, the array may be longer than its declared size; a shorter one is an error.
     let size = match number("RequestDataSize") {
         None => octets.len(),
         Some(size) => usize::try_from(size).unwrap_or(usize::MAX),
@@ -115,7 +117,7 @@ fn request(input: &Instance, data: &str) -> Result<(Destination, Request), Provi
     Ok((destination, Request::new(net_fn, octet("Command")?, octets)))
 }
 
-/// The channel of the bus inside the box (IPMI 2.0, 6.3).
+/// Channel of the internal bus (IPMI 2.0, 6.3).
 const IPMB: u8 = 0;
-/// More than any controller takes in one message.
+/// Maximum number of data bytes; no controller accepts more in one message.
 const MOST_OCTETS: usize = 255;

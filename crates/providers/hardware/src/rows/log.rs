@@ -11,7 +11,7 @@ use crate::health::Health;
 use crate::question::Question;
 use crate::{HardwareError, names, results};
 
-/// The log itself; none if the controller has none.
+/// Returns the log; empty if the controller has none.
 pub(super) async fn logs(
     controller: &Arc<Controller>,
     question: &Question,
@@ -22,7 +22,7 @@ pub(super) async fn logs(
         Err(error) => return Err(error),
     };
     let records = u64::from(info.records);
-    // ffffh means that much or more, which is no number of records.
+    // ffffh means 65,535 bytes or more, from which no number of records follows.
     let most = if info.free == u16::MAX { 0 } else { records + u64::from(info.free / RECORD_OCTETS) };
     let name = names::instance_id(controller.name());
     let row = question
@@ -41,7 +41,7 @@ pub(super) async fn logs(
     Ok(vec![health.fill(row, said)?])
 }
 
-/// The records, oldest first.
+/// Returns the records, oldest first.
 pub(super) async fn records(
     controller: &Arc<Controller>,
     question: &Question,
@@ -50,7 +50,7 @@ pub(super) async fn records(
     log.iter().map(|logged| record(controller.name(), question, logged)).collect()
 }
 
-/// A record of a log.
+/// Returns a record as an instance.
 pub(crate) fn record(
     controller: &str,
     question: &Question,
@@ -70,7 +70,7 @@ pub(crate) fn record(
         .with("RecordData", data)?)
 }
 
-/// The path of a record.
+/// Returns the path of a record.
 pub(super) fn record_path(controller: &str, logged: &Logged) -> Result<ObjectPath, cim::Error> {
     names::path(
         "LogRecord",
@@ -88,7 +88,7 @@ pub(super) fn log_path(controller: &str) -> Result<ObjectPath, cim::Error> {
     names::path("RecordLog", &[("InstanceID", &names::instance_id(controller))])
 }
 
-/// Clears the log, and gives what the method returns.
+/// Clears the log, and returns the method's return value.
 pub(crate) async fn clear(controller: &Arc<Controller>) -> Result<u32, HardwareError> {
     match controller.order(|bmc| async move { bmc.clear_events().await }).await {
         Ok(()) => Ok(results::DONE),
@@ -98,8 +98,8 @@ pub(crate) async fn clear(controller: &Arc<Controller>) -> Result<u32, HardwareE
     }
 }
 
-/// When it was logged: as a length of time since the controller started, where it had no clock, and no length where
-/// it did not say.
+/// Returns the time of a record: an interval since the start of the controller if its clock was not set, and
+/// a zero interval if there is no time.
 pub(super) fn time(logged: &Logged) -> Option<DateTime> {
     match logged.record.time {
         Some(SelTime::Since1970(seconds)) => {
@@ -112,10 +112,10 @@ pub(super) fn time(logged: &Logged) -> Option<DateTime> {
     }
 }
 
-/// RecordFormat and RecordData, letter for letter as Windows has them (IPMI provider, LogRecord).
+/// Returns RecordFormat and RecordData, exactly as on Windows (IPMI provider, LogRecord).
 pub(super) fn text_form(logged: &Logged) -> (&'static str, String) {
     let octets = &logged.octets;
-    // There is less of one that is cut off.
+    // A truncated record has fewer bytes.
     let part = |from: usize, count: usize| {
         let rest = octets.get(from..).unwrap_or_default();
         hex(rest.get(..count).unwrap_or(rest))
@@ -154,7 +154,7 @@ pub(super) fn text_form(logged: &Logged) -> (&'static str, String) {
 fn hex(octets: &[u8]) -> String {
     let mut text = String::new();
     for (at, octet) in octets.iter().enumerate() {
-        // Writing to a text does not fail.
+        // Writing to a `String` does not fail.
         let _ = write!(text, "{}{octet:02X}", if at == 0 { "" } else { " " });
     }
     text
@@ -166,7 +166,7 @@ const EVENT: &str = "*string CIM_Sensor.DeviceID*uint8[2] IPMI_RecordID*uint8 IP
     *uint8 IPMI_EventData3*";
 const MANUFACTURER: &str = "*uint8[2] IPMI_RecordID*uint8 IPMI_RecordType*uint8[4] IPMI_Timestamp\
     *uint8[3] IPMI_ManufacturerID*uint8[6] IPMI_OEMDefinedData*";
-/// Windows' documentation has no example of these; the names are those of the other two.
+/// The Windows documentation has no example of these; the names follow the other two formats.
 const OTHER: &str = "*uint8[2] IPMI_RecordID*uint8 IPMI_RecordType*uint8[13] IPMI_OEMDefinedData*";
 const RECORD_OCTETS: u16 = 16;
 

@@ -1,4 +1,4 @@
-//! Sensor and NumericSensor: what the sensors of a controller say.
+//! Sensor and NumericSensor: sensors of a controller with their readings.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::question::Question;
 use crate::scale::Scale;
 use crate::{HardwareError, names, unit};
 
-/// Sensors with states.
+/// Returns the sensors with discrete states.
 pub(super) async fn discrete(
     controller: &Arc<Controller>,
     question: &Question,
@@ -45,7 +45,7 @@ pub(super) async fn discrete(
         .collect()
 }
 
-/// Sensors with readings and thresholds.
+/// Returns the sensors with readings and thresholds.
 pub(super) async fn numeric(
     controller: &Arc<Controller>,
     question: &Question,
@@ -113,12 +113,12 @@ fn numeric_row(
         .with("SettableThresholds", numbers(&|threshold| is_settable(sensor, threshold)))?;
     for (threshold, property, _) in THRESHOLDS {
         let recorded = in_record(sensor, threshold);
-        // What holds now; what the record says is what held at the start.
+        // Thresholds in effect now; the record contains those set at start.
         let raw = thresholds.map_or(recorded, |now| now.of(threshold));
         row = row.with(property, number(raw))?;
     }
     let Some(analog) = sensor.analog else { return Ok(row) };
-    // A factor below zero turns them around.
+    // A negative factor reverses minimum and maximum.
     let (one, other) = (number(Some(analog.max)), number(Some(analog.min)));
     let row = row
         .with("NominalReading", number(analog.nominal))?
@@ -132,7 +132,7 @@ fn numeric_row(
     }
 }
 
-/// How exact the readings of a sensor are.
+/// Accuracy, hysteresis and scale of the readings of a sensor.
 #[derive(Clone, Debug)]
 pub(crate) struct Characteristics {
     exactness: Exactness,
@@ -141,7 +141,8 @@ pub(crate) struct Characteristics {
 }
 
 impl Characteristics {
-    /// Those of all readings of a linear sensor, and else those of one reading.
+    /// Returns the characteristics of a linear sensor, which apply to all readings, or those of one reading
+    /// of another sensor.
     fn of(sensor: &Sensor, raw: Option<u8>) -> Option<Self> {
         let (analog, scale) = (sensor.analog?, Scale::of(sensor)?);
         let Some(by_reading) = &sensor.by_reading else {
@@ -151,7 +152,7 @@ impl Characteristics {
         Some(Self { exactness: *exactness, hysteresis: analog.hysteresis, scale: scale.around(raw?)? })
     }
 
-    /// The properties of a NumericSensor, or the parameters of GetNonLinearFactors, that say so.
+    /// Sets the properties of a NumericSensor, or the parameters of GetNonLinearFactors.
     pub(crate) fn fill(&self, row: Instance) -> Result<Instance, cim::Error> {
         let Self { exactness: Exactness { tolerance, accuracy }, hysteresis, scale } = self;
         let counts = |count: u8| scale.half_counts(u32::from(count) * 2);
@@ -165,8 +166,8 @@ impl Characteristics {
     }
 }
 
-/// GetNonLinearFactors: those of a reading, as CurrentReading has it; of a linear sensor those of its record, which
-/// hold for all readings. None if there is no such sensor, or it does not measure such a reading.
+/// Implements GetNonLinearFactors: returns the characteristics of a reading in the unit of CurrentReading;
+/// for a linear sensor those of its record. `None` if the sensor does not exist or cannot have this reading.
 pub(crate) async fn factors(
     controller: &Arc<Controller>,
     device: &str,
@@ -181,7 +182,7 @@ pub(crate) async fn factors(
     Ok(raw.and_then(|raw| Characteristics::of(&sensor, Some(raw))))
 }
 
-/// Asks for the factors of these raw values, if the sensor is not linear.
+/// Requests the factors for these raw values, if the sensor is not linear.
 async fn learn(
     controller: &Arc<Controller>,
     sensor: &mut Arc<Sensor>,
@@ -199,7 +200,7 @@ async fn learn(
     Ok(())
 }
 
-/// Sets the thresholds of an instance that have changed, and looks whether they have.
+/// Sets the changed thresholds of an instance, and verifies them.
 pub(crate) async fn set_thresholds(
     controller: &Arc<Controller>,
     instance: &Instance,
@@ -237,7 +238,7 @@ pub(crate) async fn set_thresholds(
     let now = controller.ask(|bmc| async move { bmc.run(&get).await }).await?;
     for (threshold, property, _) in THRESHOLDS {
         if wanted.of(threshold).is_some_and(|raw| now.of(threshold) != Some(raw)) {
-            // Windows has records 1000 and 1001 for this, and tells nobody else.
+            // On Windows, events 1000 and 1001 report this.
             warn!(controller = %controller.name(), sensor = device, property, "Threshold not changed");
             let problem =
                 format!("the controller {} has taken {property} and has not changed it", controller.name());
@@ -247,7 +248,7 @@ pub(crate) async fn set_thresholds(
     Ok(())
 }
 
-/// What sensors of both sorts have in common.
+/// Returns the properties that both kinds of sensors have.
 fn common(
     controller: &Controller,
     question: &Question,
@@ -283,7 +284,7 @@ fn common(
     Ok(Health::from(measured.standing()).fill(row, None)?)
 }
 
-/// The sensors that are wanted, with their readings if those are.
+/// Returns the matching sensors, with readings if they are needed.
 async fn measure(
     controller: &Arc<Controller>,
     question: &Question,
@@ -307,7 +308,7 @@ async fn measure(
         .await
 }
 
-/// The names of the sensors of a controller: the class and the DeviceID of each.
+/// Returns class and DeviceID of each sensor of a controller.
 pub(super) async fn devices(
     controller: &Arc<Controller>,
 ) -> Result<Vec<(&'static str, String)>, HardwareError> {
@@ -325,7 +326,7 @@ async fn find(controller: &Arc<Controller>, device: &str) -> Result<Option<Arc<S
     Ok(found.map(|(_, sensor)| sensor.clone()))
 }
 
-/// Each once: records that say the same twice would make two rows with one key.
+/// Returns each sensor once: duplicate records would give two rows with the same key.
 fn sensors(records: &[Record]) -> impl Iterator<Item = (u16, &Arc<Sensor>)> {
     let mut seen = std::collections::HashSet::new();
     records
@@ -348,7 +349,7 @@ async fn thresholds(bmc: Connection, numbers: Vec<u8>) -> Result<HashMap<u8, Thr
     while let Some(done) = asked.join_next().await {
         match done {
             Ok((number, Ok(found))) => drop(thresholds.insert(number, found)),
-            // Its record promises what it does not do.
+            // The record announces thresholds that the controller does not support.
             Ok((_, Err(IpmiError::Completion(_)))) | Err(_) => {}
             Ok((_, Err(error))) => return Err(error),
         }
@@ -360,7 +361,8 @@ fn is_numeric(sensor: &Sensor) -> bool {
     sensor.is_threshold() && sensor.analog.is_some()
 }
 
-/// Others are behind a bridge, or under another logical unit.
+/// Returns whether the thresholds can be read. Sensors behind a bridge or of other logical units are
+/// excluded.
 fn is_readable(sensor: &Sensor) -> bool {
     let can_be_read =
         matches!(sensor.threshold_access, ThresholdAccess::Readable | ThresholdAccess::Settable);
@@ -371,7 +373,7 @@ fn is_settable(sensor: &Sensor, threshold: Threshold) -> bool {
     sensor.threshold_access == ThresholdAccess::Settable && sensor.settable >> threshold.bit() & 1 == 1
 }
 
-/// The threshold that held when the record was written; those stand from upper non-recoverable down.
+/// Returns the threshold in the record, whose list starts with upper non-recoverable.
 fn in_record(sensor: &Sensor, threshold: Threshold) -> Option<u8> {
     let place = 5_usize.checked_sub(usize::from(threshold.bit()))?;
     sensor.thresholds.get(place).copied().flatten()
@@ -380,7 +382,7 @@ fn in_record(sensor: &Sensor, threshold: Threshold) -> Option<u8> {
 fn current_state(measured: &Measured) -> &'static str {
     let Some(reading) = measured.reading.filter(|reading| reading.value.is_some()) else { return "Unknown" };
     let is_beyond = |(threshold, ..): &&(Threshold, &str, &str)| reading.states >> threshold.bit() & 1 == 1;
-    // From the worst on.
+    // The most severe state first.
     THRESHOLDS.iter().rev().find(is_beyond).map_or("Normal", |(.., state)| state)
 }
 
@@ -389,7 +391,8 @@ fn state_name(sensor: &Sensor, offset: u8) -> String {
     named.map_or_else(|| format!("state {offset}"), |(name, _)| name.to_owned())
 }
 
-/// In the order of their numbers in SupportedThresholds, with the state of a sensor beyond each.
+/// Thresholds in the order of SupportedThresholds, each with its property and the state of a sensor beyond
+/// it.
 const THRESHOLDS: [(Threshold, &str, &str); 6] = [
     (Threshold::LowerNonCritical, "LowerThresholdNonCritical", "Lower Non-Critical"),
     (Threshold::UpperNonCritical, "UpperThresholdNonCritical", "Upper Non-Critical"),
@@ -398,7 +401,8 @@ const THRESHOLDS: [(Threshold, &str, &str); 6] = [
     (Threshold::LowerNonRecoverable, "LowerThresholdFatal", "Lower Fatal"),
     (Threshold::UpperNonRecoverable, "UpperThresholdFatal", "Upper Fatal"),
 ];
-/// What takes a reading; how exact it is, because of a sensor that is not linear each reading has its own.
+/// Properties that require a reading. Accuracy is among them, because it depends on the reading if a sensor
+/// is not linear.
 const READ: [&str; 10] = [
     "CurrentReading",
     "CurrentState",
@@ -411,7 +415,7 @@ const READ: [&str; 10] = [
     "Tolerance",
     "Hysteresis",
 ];
-/// What is counted in the unit of the sensor, besides thresholds.
+/// Properties in the unit of the sensor, besides thresholds.
 const SCALED: [&str; 11] = [
     "CurrentReading",
     "UnitModifier",

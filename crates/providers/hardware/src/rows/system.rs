@@ -1,4 +1,4 @@
-//! AdminDomain, ComputerSystem and SystemSpecificCollection: machines, and the controllers in them.
+//! AdminDomain, ComputerSystem and SystemSpecificCollection: machines and their controllers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::health::Health;
 use crate::question::Question;
 use crate::{HardwareError, names, results};
 
-/// The domain of all machines that are known here.
+/// Returns the domain of all machines known here.
 pub(super) fn domain(machine: &str, question: &Question) -> Result<Vec<Instance>, HardwareError> {
     let row = question
         .row()
@@ -27,7 +27,7 @@ pub(super) fn domain(machine: &str, question: &Question) -> Result<Vec<Instance>
     Ok(vec![Health::Ok.fill(row, None)?])
 }
 
-/// The machine, and the controller in it.
+/// Returns the machine and its controller.
 pub(super) async fn systems(
     controller: &Arc<Controller>,
     question: &Question,
@@ -48,7 +48,7 @@ pub(super) async fn systems(
         .with("Dedicated", vec![0_u16])?
         .with("OtherIdentifyingInfo", guid.clone().map_or(Value::Null, Into::into))?
         .with("IdentifyingDescriptions", guid.map_or(Value::Null, |_| vec!["CIM:GUID"].into()))?
-        // Enabled, because Chassis Control resets.
+        // Enabled, because Chassis Control can reset the machine.
         .with("ResetCapability", 4_u16)?;
     let (health, faults) = machine.health();
     let mut row = health.fill(row, faults)?;
@@ -76,7 +76,7 @@ pub(super) async fn systems(
     Ok(vec![row, Health::Ok.fill(own, None)?])
 }
 
-/// What stands for a machine whose controller cannot be asked.
+/// Returns the instance for a machine whose controller cannot be reached.
 pub(super) fn unreachable(
     controller: &Controller,
     question: &Question,
@@ -96,7 +96,7 @@ pub(super) fn unreachable(
     Ok(row.with("OperationalStatus", vec![LOST_COMMUNICATION])?.with("Status", "Lost Comm")?)
 }
 
-/// The set of a controller's sensors.
+/// Returns the collection of a controller's sensors.
 pub(super) fn collection(
     controller: &Arc<Controller>,
     question: &Question,
@@ -109,7 +109,7 @@ pub(super) fn collection(
     Ok(vec![row])
 }
 
-/// What a controller says of the machine that it is in.
+/// Data of a controller about its machine.
 #[derive(Debug)]
 pub(crate) struct Machine {
     pub(crate) status: Status,
@@ -125,7 +125,7 @@ impl Machine {
         let status = controller.ask(|bmc| async move { bmc.run(&GetStatus).await }).await?;
         let guid = match controller.ask(|bmc| async move { bmc.run(&GetSystemGuid).await }).await {
             Ok(guid) => Some(guid),
-            // Many do not know.
+            // Many controllers do not support it.
             Err(HardwareError::Refused { .. } | HardwareError::Broken { .. }) => None,
             Err(error) => return Err(error),
         };
@@ -133,7 +133,8 @@ impl Machine {
         Ok(Self { status, guid, inventory })
     }
 
-    /// A field of the inventory, of the product if it is there, else of the board, else of the box.
+    /// Returns a field of the inventory: from the product area, otherwise from the board area, otherwise from
+    /// the chassis area.
     pub(crate) fn field(&self, name: &str) -> Option<String> {
         let of = |area| self.inventory.fields.iter().find(|field| field.area == area && field.name == name);
         let field = of(Area::Product).or_else(|| of(Area::Board)).or_else(|| of(Area::Chassis));
@@ -148,12 +149,12 @@ impl Machine {
         (!words.is_empty()).then(|| words.join(" "))
     }
 
-    /// EnabledState: on or off.
+    /// Returns EnabledState: on or off.
     pub(crate) fn enabled_state(&self) -> u16 {
         if self.status.power_is_on { 2 } else { 3 }
     }
 
-    /// How well the box is, and what is wrong with it.
+    /// Returns the health of the chassis, and a description of faults.
     pub(crate) fn health(&self) -> (Health, Option<String>) {
         let faults: Vec<&str> =
             self.status.power_faults.iter().chain(&self.status.conditions).copied().collect();
@@ -166,8 +167,8 @@ impl Machine {
     }
 }
 
-/// RequestStateChange of the machine: switches its power, and gives what the method returns
-/// (CIM_EnabledLogicalElement.RequestedState).
+/// Implements RequestStateChange of the machine: changes the power state and returns the method's return
+/// value (CIM_EnabledLogicalElement.RequestedState).
 pub(crate) async fn change_state(controller: &Arc<Controller>, state: u16) -> Result<u32, HardwareError> {
     let control = match state {
         2 => Control::PowerUp,
@@ -180,7 +181,7 @@ pub(crate) async fn change_state(controller: &Arc<Controller>, state: u16) -> Re
     switch(controller, control).await
 }
 
-/// SetPowerState of the machine (CIM_ComputerSystem).
+/// Implements SetPowerState of the machine (CIM_ComputerSystem).
 pub(crate) async fn set_power_state(controller: &Arc<Controller>, state: u32) -> Result<u32, HardwareError> {
     let control = match state {
         1 => Control::PowerUp,
@@ -207,10 +208,10 @@ async fn switch(controller: &Arc<Controller>, control: Control) -> Result<u32, H
     let is_on = match control {
         Control::PowerUp => true,
         Control::PowerDown => false,
-        // It goes down when its operating system is done, and what is reset stays on.
+        // The shutdown takes as long as the operating system needs, and a reset machine stays on.
         _ => return Ok(results::DONE),
     };
-    // Callers look at once, and some controllers take a moment.
+    // Callers read the state at once, and some controllers need a moment.
     for _ in 0..POLLS {
         let status = controller.ask(|bmc| async move { bmc.run(&GetStatus).await }).await?;
         if status.power_is_on == is_on {
@@ -221,9 +222,9 @@ async fn switch(controller: &Arc<Controller>, control: Control) -> Result<u32, H
     Ok(results::TIMED_OUT)
 }
 
-/// OperationalStatus of a machine without power.
+/// OperationalStatus of a machine that is powered off.
 const STOPPED: u16 = 10;
-/// OperationalStatus of a controller that does not answer.
+/// OperationalStatus of a controller that does not respond.
 const LOST_COMMUNICATION: u16 = 13;
 /// Not supported in the present state (IPMI 2.0, table 5-2).
 const WRONG_STATE: CompletionCode = CompletionCode(0xd5);

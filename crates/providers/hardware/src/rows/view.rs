@@ -1,4 +1,4 @@
-//! MSFT_PCSVDevice: all of a machine in one instance, as its controller shows it.
+//! MSFT_PCSVDevice: a whole machine in one instance, as seen by its controller.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::controller::Controller;
 use crate::question::Question;
 use crate::{HardwareError, names, results};
 
-/// The instance of a controller.
+/// Returns the instance of a controller.
 pub(super) async fn view(
     controller: &Arc<Controller>,
     question: &Question,
@@ -65,7 +65,7 @@ pub(super) async fn view(
     Ok(vec![row])
 }
 
-/// What stands for a machine whose controller cannot be asked.
+/// Returns the instance for a machine whose controller cannot be reached.
 pub(super) fn unreachable(controller: &Controller, question: &Question) -> Result<Instance, HardwareError> {
     let row = begin(controller, question)?;
     Ok(row
@@ -86,7 +86,7 @@ fn begin(controller: &Controller, question: &Question) -> Result<Instance, cim::
         .with("StructuredBootString", SOURCES.map(|(source, _)| source.to_owned()).to_vec())
 }
 
-/// What the machine starts from, by index; NULL if it has not been told.
+/// Sets the boot source by index; NULL if there are no valid boot flags.
 async fn boot(controller: &Arc<Controller>, row: Instance) -> Result<Instance, HardwareError> {
     let flags = match controller.ask(|bmc| async move { bmc.boot_flags().await }).await {
         Ok(flags) if flags.are_valid => flags,
@@ -123,7 +123,7 @@ async fn network(controller: &Arc<Controller>, row: Instance) -> Result<Instance
         .with("MacAddress", hardware)?)
 }
 
-/// A parameter of the channel that the session is on; none if the controller does not know it.
+/// Returns a parameter of the channel of the session; `None` if the controller does not support it.
 async fn parameter(
     controller: &Arc<Controller>,
     parameter: LanParameter,
@@ -147,7 +147,7 @@ async fn event_log(controller: &Arc<Controller>, row: Instance) -> Result<Instan
         .with("LogInstanceID", vec![names::instance_id(controller.name())])?
         .with("LogCurrentNumberOfRecords", vec![u64::from(info.records)])?
         .with("LogMaxNumberOfRecords", vec![u64::from(info.records) + u64::from(free)])?
-        // Never overwrites: who is full loses what is new.
+        // Never overwrites: when the log is full, new records are lost.
         .with("LogOverwritePolicy", vec![7_u16])?
         .with("LogFreeSpace", free)?)
 }
@@ -162,7 +162,8 @@ async fn sensors(controller: &Arc<Controller>, mut row: Instance) -> Result<Inst
     Ok(row)
 }
 
-/// SetOneTimeBootSource, ModifyPersistentBootConfigOrder and ChangeBootConfiguration; gives what they return.
+/// Implements SetOneTimeBootSource, ModifyPersistentBootConfigOrder and ChangeBootConfiguration; returns
+/// their return value.
 pub(crate) async fn change_boot(
     controller: &Arc<Controller>,
     source: &str,
@@ -182,7 +183,8 @@ pub(crate) async fn change_boot(
     }
 }
 
-/// ModifyPersistentBootConfigOrder: controllers keep one source, not an order.
+/// Implements ModifyPersistentBootConfigOrder. Controllers store one source, not an order, so longer lists
+/// are not supported.
 pub(crate) async fn set_order(controller: &Arc<Controller>, order: &[Value]) -> Result<u32, HardwareError> {
     match order {
         [first] => change_boot(controller, first.as_str().unwrap_or_default(), Persistence::Always).await,
@@ -191,7 +193,7 @@ pub(crate) async fn set_order(controller: &Arc<Controller>, order: &[Value]) -> 
     }
 }
 
-/// ChangeNetworkConfiguration of the channel that the session is on.
+/// Implements ChangeNetworkConfiguration for the channel of the session.
 pub(crate) async fn change_network(
     controller: &Arc<Controller>,
     input: &Instance,
@@ -221,7 +223,7 @@ pub(crate) async fn change_network(
     }
     changes.push(LanChange::End);
     match controller.order(|bmc| change_parameters(bmc, changes)).await {
-        // The address that was asked has gone with the last step.
+        // The controller is no longer reachable at its old address after the last step.
         Ok(()) | Err(HardwareError::Silent(_)) => Ok(results::DONE),
         Err(HardwareError::Refused { code, .. }) if code.0 != 0xd4 => Ok(of_refusal(code.0)),
         Err(error) => Err(error),
@@ -233,7 +235,7 @@ async fn change_parameters(bmc: Connection, changes: Vec<LanChange>) -> Result<(
         let is_bracket = matches!(change, LanChange::Begin | LanChange::End);
         match bmc.run(&SetLanParameter { channel: ChannelNumber::THIS, change }).await {
             Ok(()) => {}
-            // Many do without saying when it begins and ends.
+            // Many controllers do not support the lock and unlock steps.
             Err(IpmiError::Completion(_)) if is_bracket => {}
             Err(error) => return Err(error),
         }
@@ -241,7 +243,7 @@ async fn change_parameters(bmc: Connection, changes: Vec<LanChange>) -> Result<(
     Ok(())
 }
 
-/// ChangeUserPassword of the user whose session it is; gives what it returns, and the password if it was changed.
+/// Implements ChangeUserPassword for the user of the session; returns the method's return value.
 pub(crate) async fn change_password(
     controller: &Arc<Controller>,
     user: &str,
@@ -279,7 +281,7 @@ async fn set_password(
     bmc.run(&SetUserPassword { user, operation: set }).await
 }
 
-/// ReadLog: all records, with their octets.
+/// Implements ReadLog: returns all records with their bytes.
 pub(crate) async fn read_log(
     controller: &Arc<Controller>,
     call: &MethodCall<'_>,
@@ -307,14 +309,14 @@ pub(crate) async fn read_log(
         .with("ReturnValue", results::DONE)?)
 }
 
-/// What the methods of this class return of a refusal: not supported, or failed.
+/// Converts a completion code to the return value of this class's methods: not supported, or failed.
 fn of_refusal(code: u8) -> u32 {
     if code == 0xc1 || code == 0x80 { results::NOT_SUPPORTED } else { UNDONE }
 }
 
-/// Failed, as the methods of this class say it.
+/// Return value "failed" of this class's methods.
 const UNDONE: u32 = 2;
-/// IPv4AddressOrigin.
+/// Values of IPv4AddressOrigin.
 const STATIC: u16 = 3;
 const DHCP: u16 = 4;
 const FROM_INVENTORY: [&str; 6] = ["Manufacturer", "Model", "SerialNumber", "PartNumber", "Version", "Tag"];
@@ -325,7 +327,7 @@ const LOG: [&str; 5] = [
     "LogOverwritePolicy",
     "LogFreeSpace",
 ];
-/// The arrays, and the property of a NumericSensor that each is of.
+/// Array properties, and the property of a NumericSensor that each one collects.
 const SENSOR: [(&str, &str); 16] = [
     ("NumericSensorElementName", "ElementName"),
     ("NumericSensorEnabledState", "EnabledState"),

@@ -12,16 +12,16 @@ use crate::{Machine, program};
 pub(crate) struct User {
     pub(crate) name: String,
     pub(crate) uid: u32,
-    /// The primary group.
+    /// Group id of the primary group.
     pub(crate) gid: u32,
-    /// What is said of the user, in fields with commas between them; the first is the full name.
+    /// GECOS fields, separated by commas; the first is the full name.
     pub(crate) remarks: String,
     pub(crate) home: String,
     pub(crate) shell: String,
 }
 
 impl User {
-    /// All of the machine's own.
+    /// Returns all users of the machine itself.
     pub(crate) fn all(machine: &Machine) -> Vec<Self> {
         let all = listed(machine, "passwd", &machine.text("etc/passwd").unwrap_or_default());
         all.lines().filter_map(Self::parse).collect()
@@ -35,35 +35,35 @@ impl User {
         Some(Self { name, uid, gid, remarks: text(), home: text(), shell: text() })
     }
 
-    /// The one of a name: exactly, or else without regard to case.
+    /// Returns the user with this name; an exact match precedes one that differs in case.
     pub(crate) fn named(machine: &Machine, name: &str) -> Option<Self> {
         let all = Self::all(machine);
         let exact = all.iter().find(|user| user.name == name);
         let known = exact.or_else(|| all.iter().find(|user| user.name.eq_ignore_ascii_case(name))).cloned();
         known.or_else(|| {
             let told = told(machine, "passwd", Some(name))?;
-            // A number would be that of a user.
+            // A number would have found the user with that uid.
             told.lines().find_map(Self::parse).filter(|user| user.name.eq_ignore_ascii_case(name))
         })
     }
 
-    /// The full name.
+    /// Returns the full name.
     pub(crate) fn full_name(&self) -> &str {
         self.remarks.split(',').next().unwrap_or_default()
     }
 
-    /// What is said beside it.
+    /// Returns the GECOS fields after the full name.
     pub(crate) fn other_remarks(&self) -> String {
         let others: Vec<&str> = self.remarks.split(',').skip(1).filter(|field| !field.is_empty()).collect();
         others.join(", ")
     }
 
-    /// Whether its shell lets nobody in.
+    /// Returns whether the shell denies logins.
     pub(crate) fn has_no_shell(&self) -> bool {
         self.shell.ends_with("/nologin") || self.shell.ends_with("/false")
     }
 
-    /// The path of its instance.
+    /// Returns the path of the instance.
     pub(crate) fn path(&self, machine: &Machine) -> Value {
         path("Win32_UserAccount", machine, &self.name)
     }
@@ -78,13 +78,13 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// All of the machine's own.
+    /// Returns all groups of the machine itself.
     pub(crate) fn all(machine: &Machine) -> Vec<Self> {
         let all = listed(machine, "group", &machine.text("etc/group").unwrap_or_default());
         all.lines().filter_map(Self::parse).collect()
     }
 
-    /// The one of a name that no file of the machine has.
+    /// Returns a group by name from sources other than the files of the machine.
     pub(crate) fn elsewhere(machine: &Machine, name: &str) -> Option<Self> {
         let told = told(machine, "group", Some(name))?;
         told.lines().find_map(Self::parse).filter(|group| group.name.eq_ignore_ascii_case(name))
@@ -100,14 +100,14 @@ impl Listed {
     }
 }
 
-/// The lines of a database: those of its file, or of all sources if the administrator wants that.
+/// Returns the lines of a database: those of its file, or of all sources if the administrator enabled that.
 fn listed(machine: &Machine, database: &str, file: &str) -> String {
     let is_wanted = machine.choices().accounts == Accounts::All;
     let told = is_wanted.then(|| told(machine, database, None)).flatten();
     told.unwrap_or_else(|| file.to_owned())
 }
 
-/// What the sources of names tell (getent(1)), of which only the machine itself has any.
+/// Returns the entries of all sources (getent(1)); only for this machine itself.
 fn told(machine: &Machine, database: &str, name: Option<&str>) -> Option<String> {
     let is_askable = |name: &str| !name.is_empty() && !name.contains([':', '\n', '\0']);
     if !machine.is_this() || name.is_some_and(|name| !is_askable(name)) {
@@ -115,27 +115,27 @@ fn told(machine: &Machine, database: &str, name: Option<&str>) -> Option<String>
     }
     let words = [Some("--"), Some(database), name].into_iter().flatten();
     let ended = program::of_system("getent", words, LIMIT).ok()?;
-    // Without the name in it the code is 2.
+    // The exit code is 2 if the name was not found.
     (ended.code == 0).then_some(ended.stdout)
 }
 
-/// How long directories may take.
+/// Time limit for queries to directories.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// What is known of a password, by whoever may read `/etc/shadow`.
+/// Password data, for users who may read `/etc/shadow`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Password {
     hash: String,
-    /// The day of the last change, since 1970.
+    /// Day of the last change, since 1970.
     changed: Option<i64>,
-    /// How many days it must be kept.
+    /// Minimum number of days before a change.
     least: Option<i64>,
-    /// After how many days it must be changed.
+    /// Maximum number of days before a change is required.
     most: Option<i64>,
 }
 
 impl Password {
-    /// That of a user.
+    /// Returns the password data of a user.
     pub(crate) fn of(machine: &Machine, user: &str) -> Option<Self> {
         let text = machine.text("etc/shadow").ok()?;
         let mut fields = text.lines().find_map(|line| line.strip_prefix(user)?.strip_prefix(':'))?.split(':');
@@ -144,22 +144,22 @@ impl Password {
         Some(Self { hash, changed: number(), least: number(), most: number() })
     }
 
-    /// Whether it cannot be used to sign in.
+    /// Returns whether the password cannot be used to sign in.
     pub(crate) fn is_locked(&self) -> bool {
         self.hash.starts_with(['!', '*'])
     }
 
-    /// Whether nobody is asked for it.
+    /// Returns whether no password is required.
     pub(crate) fn is_empty(&self) -> bool {
         self.hash.is_empty()
     }
 
-    /// Whether it must be changed some day.
+    /// Returns whether the password expires.
     pub(crate) fn expires(&self) -> bool {
         self.most.is_some_and(|days| (0..99_999).contains(&days))
     }
 
-    /// Whether it may be changed today, which is a number of days since 1970.
+    /// Returns whether the password may be changed on this day since 1970.
     pub(crate) fn can_change(&self, today: i64) -> bool {
         match (self.changed, self.least) {
             (Some(changed), Some(least)) => changed.saturating_add(least) <= today,
@@ -168,7 +168,7 @@ impl Password {
     }
 }
 
-/// The path of an account of this machine.
+/// Returns the path of an account of this machine.
 pub(crate) fn path(class: &str, machine: &Machine, name: &str) -> Value {
     let path = || {
         let key =
@@ -179,7 +179,7 @@ pub(crate) fn path(class: &str, machine: &Machine, name: &str) -> Value {
     path().ok().into()
 }
 
-/// Whether an instance that a key names as one of a domain is one of this machine, which `.` also means.
+/// Returns whether the domain in a key is this machine, which `.` also means.
 pub(crate) fn is_of_here(machine: &Machine, domain: &str) -> bool {
     domain.eq_ignore_ascii_case(&machine.host_name())
 }

@@ -12,20 +12,20 @@ use crate::Machine;
 use crate::events;
 use crate::table::{Fill, Push, Table, returned};
 
-/// The groups of the machine itself, and the one that Windows has for administrators.
+/// The groups of the machine itself, and the group of administrators as on Windows.
 pub(crate) struct Group;
 
 /// A group.
 #[derive(Clone, Debug)]
 pub(crate) enum Row {
-    /// One of the machine.
+    /// A group of the machine.
     Listed(Listed),
-    /// Whoever administers the machine: root, and the members of what sudo and su allow.
+    /// Administrators of the machine: root, and the members of the groups permitted by sudo and su.
     Administrators,
 }
 
 impl Row {
-    /// All of them.
+    /// Returns all groups.
     pub(super) fn all(machine: &Machine) -> Vec<Self> {
         let listed = Listed::all(machine).into_iter().map(Self::Listed);
         std::iter::once(Self::Administrators).chain(listed).collect()
@@ -45,7 +45,7 @@ impl Row {
         }
     }
 
-    /// The users that belong to it, by its list or because it is their primary one.
+    /// Returns the members: listed ones, and those with it as primary group.
     pub(super) fn members(&self, machine: &Machine, users: &[User]) -> Vec<User> {
         let of_listed = |group: &Listed| {
             let is_member = |user: &&User| user.gid == group.gid || group.members.contains(&user.name);

@@ -1,4 +1,4 @@
-//! `Win32_SID`: who a SID is.
+//! `Win32_SID`: SIDs and their accounts.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use super::system_account;
 use crate::Machine;
 use crate::table::{Fill, Push, Table, text_key};
 
-/// The SIDs that somebody here has.
+/// SIDs of accounts known here.
 pub(crate) struct Identity;
 
-/// A SID with whose it is.
+/// A SID and its account.
 pub(crate) struct Row {
     sid: Sid,
     name: Option<String>,
-    /// Whether it is an account of this machine, and not one that every machine has.
+    /// Whether it is an account of this machine rather than a well-known one.
     is_of_here: bool,
 }
 
-/// The accounts of a machine, each file read once.
+/// Accounts of a machine, with each file read once.
 pub(crate) struct Known<'a> {
     machine: &'a Machine,
     all: OnceCell<Vec<Row>>,
@@ -74,7 +74,7 @@ impl Row {
     }
 }
 
-/// Everybody's.
+/// Returns all accounts.
 fn all(machine: &Machine) -> Vec<Row> {
     let users = User::all(machine).into_iter().filter_map(|user| {
         Some(Row { sid: machine.user_sid(user.uid)?, name: Some(user.name), is_of_here: true })
@@ -111,7 +111,7 @@ impl Table for Identity {
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
         let Ok(sid) = Sid::parse(text_key(lookup.keys)) else { return Ok(None) };
         let found = all(machine).into_iter().find(|row| row.sid == sid);
-        // Whoever has a SID by its form need not have an account.
+        // Any valid SID is returned, even without an account.
         let other = || Row { sid, name: sid.name().map(str::to_owned), is_of_here: false };
         Ok(Some(found.unwrap_or_else(other)))
     }

@@ -1,4 +1,4 @@
-//! `Win32_GroupUser`: who belongs to which group.
+//! `Win32_GroupUser`: group memberships.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::Machine;
 use crate::events;
 use crate::table::{Fill, Push, Table};
 
-/// Every member of every group.
+/// All memberships.
 pub(crate) struct GroupUser;
 
-/// One of them.
+/// A membership.
 pub(crate) struct Membership {
     group: String,
     user: User,

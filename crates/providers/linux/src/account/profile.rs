@@ -1,4 +1,4 @@
-//! `Win32_UserProfile`: the homes of users.
+//! `Win32_UserProfile`: home directories of users.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -11,21 +11,21 @@ use crate::Machine;
 use crate::session::Session;
 use crate::table::{Fill, Push, Table};
 
-/// The homes that there are.
+/// Existing home directories.
 pub(crate) struct UserProfile;
 
-/// The smallest number of a user that is a person, where login.defs(5) does not say.
+/// Smallest uid of a person, unless login.defs(5) sets another.
 const FIRST_PERSON: u32 = 1_000;
 
-/// Whether a user is one of the system.
+/// Returns whether a user is a system account.
 fn is_special(machine: &Machine, user: &User) -> bool {
     let text = machine.text("etc/login.defs").unwrap_or_default();
     let first = text.lines().find_map(|line| line.strip_prefix("UID_MIN")?.trim().parse().ok());
     user.uid < first.unwrap_or(FIRST_PERSON)
 }
 
-/// When somebody signed in last, in seconds since 1970 (lastlog(8)): a record of 292 octets for each user, in the
-/// order of their numbers.
+/// Returns the time of the last login in seconds since 1970 (lastlog(8)): the file has one 292-byte record
+/// for each uid.
 fn last_sign_in(machine: &Machine, uid: u32) -> Option<i64> {
     const RECORD: u64 = 292;
     let mut seconds = [0; 4];
@@ -80,7 +80,7 @@ impl Table for UserProfile {
     ];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, User>) -> Result<(), ProviderError> {
-        // Without a SID there is no key, and without a folder nothing to tell of.
+        // Without a SID there is no key, and without a directory there is no profile.
         let has_home = |user: &User| {
             machine.user_sid(user.uid).is_some() && user.home != "/" && machine.path(&user.home).is_dir()
         };

@@ -1,4 +1,4 @@
-//! `Win32_LogonSession` and `Win32_LoggedOnUser`: who is signed in.
+//! `Win32_LogonSession` and `Win32_LoggedOnUser`: logon sessions.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::Machine;
 use crate::session::Session;
 use crate::table::{Fill, Push, Table, reference, text_key};
 
-/// The sessions.
+/// Logon sessions.
 pub(crate) struct LogonSession;
 
 impl Table for LogonSession {
@@ -41,7 +41,7 @@ impl Table for LogonSession {
     }
 }
 
-/// How: 2 is interactive, 3 over the network, 5 by a service, 10 interactive from elsewhere.
+/// Returns the logon type: 2 interactive, 3 network, 5 service, 10 remote interactive.
 fn logon_type(session: &Session) -> u32 {
     match (session.is_interactive(), session.is_remote) {
         (true, true) => 10,
@@ -51,7 +51,7 @@ fn logon_type(session: &Session) -> u32 {
     }
 }
 
-/// Whose each session is.
+/// Association of sessions with users.
 pub(crate) struct LoggedOnUser;
 
 impl Table for LoggedOnUser {
@@ -72,7 +72,7 @@ impl Table for LoggedOnUser {
     ) -> Result<(), ProviderError> {
         let users = User::all(machine);
         for session in Session::all(machine).unwrap_or_default() {
-            // Users of a domain are no accounts of this machine.
+            // Users of a domain are not accounts of this machine.
             if let Some(user) = users.iter().find(|user| user.uid == session.uid) {
                 push((user.clone(), session))?;
             }

@@ -1,4 +1,4 @@
-//! `Win32_SystemAccount`: those that every Windows has (MS-DTYP 2.4.2.4).
+//! `Win32_SystemAccount`: well-known accounts (MS-DTYP 2.4.2.4).
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use wmi::{ProviderError, Scan};
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
 
-/// The accounts that rights are given to without a user or group of the machine.
+/// Accounts that can have rights without being a user or group of the machine.
 pub(crate) struct SystemAccount;
 
-/// Their names and SIDs.
+/// Names and SIDs.
 pub(super) const ALL: [(&str, Sid); 12] = [
     ("Everyone", well_known::EVERYONE),
     ("CREATOR OWNER", well_known::CREATOR_OWNER),

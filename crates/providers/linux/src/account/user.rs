@@ -16,7 +16,7 @@ use crate::{Machine, events, program};
 /// The users of the machine itself.
 pub(crate) struct UserAccount;
 
-/// One of them, with what is known of its password.
+/// A user, with lazily read password data.
 pub(crate) struct Row {
     user: User,
     password: OnceCell<Option<Password>>,
@@ -31,14 +31,14 @@ impl Row {
         self.password.get_or_init(|| Password::of(machine, &self.user.name)).as_ref()
     }
 
-    /// Whether nobody can sign in; `None` if the caller may not know.
+    /// Returns whether the account is disabled; `None` if the caller may not know.
     fn is_disabled(&self, machine: &Machine) -> Option<bool> {
         let by_password = self.password(machine).map(Password::is_locked);
         if self.user.has_no_shell() { Some(true) } else { by_password }
     }
 }
 
-/// Days since 1970.
+/// Returns the current day since 1970.
 fn today() -> i64 {
     now() / (86_400 * 1_000_000)
 }
@@ -49,7 +49,7 @@ impl Table for UserAccount {
     const CLASS: &'static str = "Win32_UserAccount";
 
     const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
-        // 512 is "Normal account".
+        // 512 means "normal account".
         ("AccountType", |_, _| 512_u32.into()),
         ("Caption", |machine, row| format!("{}\\{}", machine.host_name(), row.user.name).into()),
         ("Description", |_, row| row.user.other_remarks().into()),
@@ -110,7 +110,7 @@ impl Table for UserAccount {
         let names = changed.iter().filter_map(|column| instance.class().property(column));
         let names: Vec<&str> = names.map(|property| property.name.as_str()).collect();
         let is_set = |name: &str| key(name) == Value::Boolean(true);
-        // What cannot be done is found before anything is.
+        // All steps are validated before the first is executed.
         let mut steps: Vec<(&str, Vec<String>)> = Vec::new();
         for name in names {
             let (program, argument) = match name {
@@ -149,7 +149,7 @@ fn no_such() -> ProviderError {
     ProviderError::failed(Status::NotFound, "there is no such account on this machine")
 }
 
-/// What is said of a user, with another full name.
+/// Returns the GECOS fields of a user with another full name.
 fn remarks(user: &User, name: Option<&str>) -> Result<String, ProviderError> {
     let name = name.unwrap_or_default();
     if name.contains([':', ',', '=', '\n']) || name.chars().any(char::is_control) {
@@ -160,29 +160,29 @@ fn remarks(user: &User, name: Option<&str>) -> Result<String, ProviderError> {
     Ok(std::iter::once(name).chain(others).collect::<Vec<_>>().join(","))
 }
 
-/// Whether wrong passwords have locked the user out (faillock(8)): a record of 64 octets for each, and no file of
-/// somebody who has given none.
+/// Returns whether the account is locked after wrong passwords (faillock(8)): the file has one 64-byte record
+/// for each, and does not exist if there were none.
 fn is_locked_out(machine: &Machine, name: &str) -> Option<bool> {
-    /// The most that pam_faillock allows by default.
+    /// Default limit of pam_faillock.
     const DENY: usize = 3;
     let octets = match machine.octets(format!("var/run/faillock/{name}")) {
         Ok(octets) => octets,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(false),
         Err(_) => return None,
     };
-    // The status of a record says whether it counts.
+    // Only records with the valid bit in their status count.
     let counts =
         octets.chunks_exact(64).filter(|record| record.get(54).is_some_and(|status| status & 1 != 0));
     Some(counts.count() >= DENY)
 }
 
-/// How long a program may take that waits for the lock of the files.
+/// Time limit of a program, which may wait for the lock of the files.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Codes of Windows (MS-ERREF 2.2).
+/// Windows error codes (MS-ERREF 2.2).
 const ACCESS_DENIED: u32 = 5;
 
-/// Gives an account another name, by a program of shadow, and says what happened as Windows does.
+/// Renames an account with a program of the shadow suite and returns the Windows error code.
 pub(super) fn rename(program: &str, option: &str, from: &str, to: &str) -> u32 {
     let is_name = to.len() <= 32
         && to.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
@@ -191,11 +191,11 @@ pub(super) fn rename(program: &str, option: &str, from: &str, to: &str) -> u32 {
     if !is_name { 2_202 } else { code(program::of_system(program, [option, to, from], LIMIT)) }
 }
 
-/// What a program of shadow ended with (usermod(8), groupmod(8)), as Windows numbers errors.
+/// Converts the exit code of a shadow program (usermod(8), groupmod(8)) to a Windows error code.
 fn code(ended: io::Result<program::Ended>) -> u32 {
     match ended.map(|ended| ended.code) {
         Ok(0) => 0,
-        // The files cannot be changed.
+        // The account files could not be changed.
         Ok(1 | 10) => ACCESS_DENIED,
         // NERR_BadUsername, NERR_UserNotFound, ERROR_BUSY, NERR_UserExists, ERROR_GEN_FAILURE.
         Ok(3) => 2_202,

@@ -1,8 +1,8 @@
-//! A connection of one's own for many questions at once.
+//! D-Bus connection for many requests at once.
 //!
-//! Questions go in few writes and answers come in few reads, on the thread that waits for all of them, so neither end
-//! is woken for each. It leads to the bus, or past it to a service itself: systemd gives there a name of itself that
-//! zbus takes for none.
+//! Requests are sent in few writes and responses received in few reads, on the thread that waits for all of
+//! them, so neither side is woken for each one. The connection leads to the bus or directly to a service: in
+//! the latter case systemd uses a name for itself that zbus rejects.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -22,11 +22,11 @@ use crate::socket::connected;
 #[derive(Debug)]
 pub(crate) struct Line {
     stream: BufReader<Patient>,
-    /// The message that was received last.
+    /// The last message received.
     message: Vec<u8>,
 }
 
-/// What a message answers, of which types its body is and where that begins, and in which order its octets are.
+/// Header of a response: serial number of the request, signature and offset of the body, and byte order.
 struct Answer {
     serial: u32,
     is_error: bool,
@@ -36,10 +36,11 @@ struct Answer {
 }
 
 impl Line {
-    /// To a service that has a socket of its own, and as long to take somebody in, or to answer, as `patience` says.
+    /// Connects to a service with its own socket. `patience` limits connecting as well as each batch of
+    /// requests.
     ///
     /// # Errors
-    /// If nobody is there, or lets this user in; [`io::ErrorKind::TimedOut`] if it takes too long.
+    /// If the socket does not exist or rejects this user; [`io::ErrorKind::TimedOut`] if it takes too long.
     pub(crate) fn to_service(place: &SocketAddrUnix, patience: Duration) -> io::Result<Self> {
         let stream = connected(place, patience).map_err(late)?;
         let stream = Patient { stream, patience, until: Instant::now() + patience };
@@ -49,10 +50,10 @@ impl Line {
         Ok(line)
     }
 
-    /// To a bus.
+    /// Connects to a bus.
     ///
     /// # Errors
-    /// As [`Self::to_service`].
+    /// As for [`Self::to_service`].
     pub(crate) fn to_bus(place: &SocketAddrUnix, patience: Duration) -> io::Result<Self> {
         let mut line = Self::to_service(place, patience)?;
         let hello = BUS.question("Hello", &()).map_err(io::Error::other)?;
@@ -62,12 +63,12 @@ impl Line {
         }
     }
 
-    /// The answers to some questions, each in the place of its question; none where there is no such thing, or one of
+    /// Sends requests and returns the responses in the same order; `None` for errors and for responses of
     /// another type.
     ///
     /// # Errors
-    /// If the connection is lost, or what is said is no message; [`io::ErrorKind::TimedOut`] if not all are answered
-    /// in time.
+    /// If the connection is lost or a message is not valid; [`io::ErrorKind::TimedOut`] if not all responses
+    /// arrive in time.
     pub(crate) fn ask<T: DeserializeOwned + Type>(
         &mut self,
         questions: &[Message],
@@ -85,7 +86,7 @@ impl Line {
                 self.stream.get_mut().write_all(&octets.concat())?;
                 unsent = later;
             }
-            // Signals come as well.
+            // Messages other than responses, such as signals, are skipped.
             let Some(answer) = self.receive()? else { continue };
             let Some(place) = places.remove(&answer.serial) else { continue };
             let is_told = !answer.is_error && answer.signature == *T::SIGNATURE;
@@ -97,7 +98,8 @@ impl Line {
         Ok(answers)
     }
 
-    /// Says who asks, which the kernel confirms (D-Bus Specification, "Authentication Protocol", EXTERNAL).
+    /// Authenticates with the uid, which the kernel confirms (D-Bus Specification, "Authentication Protocol",
+    /// EXTERNAL).
     fn sign_in(&mut self) -> io::Result<()> {
         let user: String =
             rustix::process::geteuid().to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
@@ -108,7 +110,7 @@ impl Line {
         if is_in { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
     }
 
-    /// Waits for the next message; none for one that answers nothing.
+    /// Waits for the next message; `None` if it is not a response.
     fn receive(&mut self) -> io::Result<Option<Answer>> {
         let mut head = [0; 16];
         self.stream.read_exact(&mut head)?;
@@ -121,7 +123,7 @@ impl Line {
         let (body, fields) = (number([b0, b1, b2, b3]), number([f0, f1, f2, f3]));
         let begin = (u64::from(fields) + 16).next_multiple_of(8);
         let rest = begin - 16 + u64::from(body);
-        // Everybody on a bus may send everybody signals, however long they are: those are not kept.
+        // Any client of a bus can send signals of any length to others, so these are not stored.
         let is_answer = matches!(kind, METHOD_RETURN | ERROR);
         if rest > LONGEST_MESSAGE || is_answer && (fields > LONGEST_FIELDS || body > LONGEST_BODY) {
             return Err(io::ErrorKind::InvalidData.into());
@@ -155,7 +157,7 @@ impl Line {
     }
 }
 
-/// A connection at which nothing is waited for beyond a moment, in however small pieces it comes or is taken.
+/// A stream with a deadline for all reads and writes together.
 #[derive(Debug)]
 struct Patient {
     stream: UnixStream,
@@ -192,7 +194,7 @@ impl Write for Patient {
     }
 }
 
-/// What the kernel says when a socket was waited for too long is what it also says where nobody waits.
+/// Converts the error of an expired socket timeout, which is the same as that of a non-blocking socket.
 fn late(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
@@ -200,34 +202,34 @@ fn late(error: io::Error) -> io::Error {
     }
 }
 
-/// The order of octets, kind, flags, version, length of the body, serial, and fields with their codes.
+/// Byte order, type, flags, version, body length, serial number, and header fields with their codes.
 type Head<'m> = (u8, u8, u8, u8, u32, u32, Vec<(u8, Variant<'m>)>);
 
 const METHOD_RETURN: u8 = 2;
 const ERROR: u8 = 3;
-/// The code of the field that says which message is answered, and of that of which types the body is.
+/// Codes of the header fields for the reply serial number and for the body signature.
 const REPLY_SERIAL: u8 = 5;
 const SIGNATURE: u8 = 8;
 
-/// Who a new connection has to greet.
+/// Object that a new connection has to greet.
 const BUS: Object<'_> = Object {
     service: "org.freedesktop.DBus",
     path: "/org/freedesktop/DBus",
     interface: "org.freedesktop.DBus",
 };
 
-/// How many questions are open at the same time: a bus answers a connection that has too many with errors, and
-/// `max_replies_per_connection` (dbus-daemon(1)) is 128 on that of a machine.
+/// Maximum number of outstanding requests: a bus responds with errors if there are too many; the default of
+/// `max_replies_per_connection` (dbus-daemon(1)) for the system bus is 128.
 const MOST_OPEN: usize = 120;
 
 const READ_AT_ONCE: usize = 64 * 1_024;
-/// The specification says so.
+/// Limit in the specification.
 const LONGEST_MESSAGE: u64 = 128 << 20;
-/// The fields of an answer are names, which have at most 255 octets each, and numbers.
+/// Maximum length in bytes of the header fields of a response: names of at most 255 bytes each, and numbers.
 const LONGEST_FIELDS: u32 = 16 << 10;
-/// No property is nearly as long.
+/// Maximum length in bytes of the body of a response; no property is nearly as long.
 const LONGEST_BODY: u32 = 16 << 20;
-/// What is said before there are messages.
+/// Maximum length in bytes of a line during authentication.
 const LONGEST_LINE: u64 = 1_024;
 
 #[cfg(test)]

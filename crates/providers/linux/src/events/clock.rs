@@ -1,10 +1,10 @@
-//! The clock, which is another one every second: scripts wait for `TargetInstance.Hour = 3`.
+//! Clock, which changes every second: scripts wait for `TargetInstance.Hour = 3`.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wmi::{BoxFuture, EventSource, Happening, ProviderError};
 
-/// Says when to look at the time.
+/// Event source that reports a change at each full second.
 pub(crate) struct Seconds;
 
 impl EventSource for Seconds {
@@ -16,7 +16,7 @@ impl EventSource for Seconds {
     }
 }
 
-/// How long the second lasts that it is.
+/// Returns the time until the next full second.
 fn until_next_second(now: SystemTime) -> Duration {
     let passed = now.duration_since(UNIX_EPOCH).unwrap_or_default().subsec_nanos();
     Duration::from_nanos(1_000_000_000 - u64::from(passed))

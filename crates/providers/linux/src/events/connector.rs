@@ -1,6 +1,6 @@
-//! The connector of processes: the kernel tells of each fork, exec and exit (`linux/cn_proc.h`).
+//! Process connector: the kernel reports each fork, exec and exit (`linux/cn_proc.h`).
 //!
-//! Whoever listens needs `CAP_NET_ADMIN`.
+//! Requires `CAP_NET_ADMIN`.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,21 +15,21 @@ use tokio::io::unix::AsyncFd;
 
 use readiness::watch;
 
-/// What has happened to a process; its threads do not count.
+/// A process event; threads are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Happened {
     Forked {
         parent: u32,
         process: u32,
     },
-    /// It runs another program now.
+    /// The process runs another program.
     Executed(u32),
     Ended {
         process: u32,
-        /// As `wait` gives it.
+        /// Exit status, as returned by `wait`.
         status: u32,
     },
-    /// More has happened than the kernel could keep.
+    /// Events were lost because the receive buffer was full.
     Lost,
 }
 
@@ -40,19 +40,19 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// Begins to listen.
+    /// Starts to listen.
     ///
     /// # Errors
-    /// What the kernel says, `PermissionDenied` for most users; `Unsupported` where it does not answer, as to those
-    /// in a container of their own.
+    /// Errors of the operating system: `PermissionDenied` for most users; `Unsupported` if the kernel does
+    /// not respond, as in containers.
     pub(super) fn open() -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(CONNECTOR))?;
         bind(&socket, &SocketAddrNetlink::new(0, GROUP))?;
-        // For bursts; with less it works as well.
+        // A larger buffer for bursts; optional.
         let _ = sockopt::set_socket_recv_buffer_size(&socket, 1 << 20);
         send(&socket, &ask(LISTEN), SendFlags::empty())?;
-        // The kernel has answered before sending was over, if at all.
+        // The kernel responds before `send` returns, if at all.
         let mut message = [0; LONGEST];
         let answered = recv(&socket, &mut message[..], RecvFlags::empty());
         match answered {
@@ -61,10 +61,10 @@ impl Connector {
         }
     }
 
-    /// Waits for what happens next.
+    /// Waits for the next event.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Errors of the operating system.
     pub(super) async fn next(&mut self) -> io::Result<Happened> {
         loop {
             if let Some(happened) = self.ready.pop_front() {
@@ -85,21 +85,22 @@ impl Connector {
 
 impl Drop for Connector {
     fn drop(&mut self) {
-        // Older kernels go on telling nobody otherwise.
+        // Older kernels keep generating events otherwise.
         let _ = send(self.socket.get_ref(), &ask(IGNORE), SendFlags::empty());
     }
 }
 
-/// `CN_IDX_PROC`, which is also the group of those who listen.
+/// `CN_IDX_PROC`, which is also the multicast group.
 const GROUP: u32 = 1;
-/// `PROC_CN_MCAST_LISTEN`
+/// `PROC_CN_MCAST_LISTEN`.
 const LISTEN: u32 = 1;
-/// `PROC_CN_MCAST_IGNORE`
+/// `PROC_CN_MCAST_IGNORE`.
 const IGNORE: u32 = 2;
-/// One message has 76 octets.
+/// Buffer size in bytes; a message has 76 bytes.
 const LONGEST: usize = 1_024;
 
-/// A message with an operation: the headers of netlink (16 octets) and of the connector (20 octets) before it.
+/// Returns a message with an operation, preceded by the netlink header (16 bytes) and the connector header
+/// (20 bytes).
 fn ask(operation: u32) -> Vec<u8> {
     const NLMSG_DONE: u16 = 3;
     let mut message = Vec::with_capacity(40);
@@ -115,14 +116,14 @@ fn ask(operation: u32) -> Vec<u8> {
     message
 }
 
-/// Reads a message; `None` for what is of no interest here.
+/// Parses a message; `None` if it is not of interest.
 pub(super) fn parse(message: &[u8]) -> Option<Happened> {
     let event = message.get(36..)?;
     let word = |at: usize| {
         let octets = event.get(at..)?.first_chunk::<4>()?;
         Some(u32::from_ne_bytes(*octets))
     };
-    // What, the processor, the time (8 octets), and then what depends on the first.
+    // Layout: event type, processor, time stamp (8 bytes), then data that depends on the type.
     match word(0)? {
         0x1 if word(24)? == word(28)? => Some(Happened::Forked { parent: word(20)?, process: word(28)? }),
         0x2 => Some(Happened::Executed(word(20)?)),

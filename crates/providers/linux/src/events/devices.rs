@@ -1,5 +1,5 @@
-//! `Win32_DeviceChangeEvent` and `Win32_SystemConfigurationChangeEvent`: what the kernel says of devices
-//! (`kobject_uevent` of the kernel; `ACTION` in udev(7)).
+//! `Win32_DeviceChangeEvent` and `Win32_SystemConfigurationChangeEvent`: device events of the kernel
+//! (`kobject_uevent`; `ACTION` in udev(7)).
 
 use std::io;
 use std::sync::Arc;
@@ -10,21 +10,21 @@ use wmi::{BoxFuture, EventSource, Happening, ProviderError};
 use super::instance;
 use super::multicast::{Multicast, Told};
 
-/// Which of the two classes.
+/// Event class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A device has come or gone.
+    /// A device was added or removed.
     Device,
-    /// What there is of devices is not what it was, in whatever way.
+    /// The devices changed in any way.
     Configuration,
 }
 
-/// The values of `EventType`.
+/// Values of `EventType`.
 const CHANGED: u16 = 1;
 const ARRIVAL: u16 = 2;
 const REMOVAL: u16 = 3;
 
-/// Devices as they come and go.
+/// Event source for devices.
 pub(super) struct DeviceChanges {
     kernel: Multicast,
     class: Arc<Class>,
@@ -32,8 +32,10 @@ pub(super) struct DeviceChanges {
 }
 
 impl DeviceChanges {
+    /// Starts to listen.
+    ///
     /// # Errors
-    /// What the kernel says.
+    /// Errors of the operating system.
     pub(super) fn open(class: Arc<Class>, kind: Kind) -> Result<Self, ProviderError> {
         let kernel = Multicast::of_devices().map_err(|error| failed(&error))?;
         Ok(Self { kernel, class, kind })
@@ -54,10 +56,10 @@ impl EventSource for DeviceChanges {
     }
 }
 
-/// The event that a message makes, if it makes one of the class.
+/// Returns the event type for a message, or `None`.
 fn event_type(told: &Told, kind: Kind) -> Option<u16> {
     let Told::Message(message) = told else { return (kind == Kind::Configuration).then_some(CHANGED) };
-    // `ACTION@PATH`, and then fields with a NUL behind each.
+    // Format: `ACTION@PATH`, followed by fields terminated by NUL.
     let action = message.split(|octet| *octet == b'@').next().unwrap_or_default();
     match (action, kind) {
         (b"add", Kind::Device) => Some(ARRIVAL),

@@ -1,4 +1,4 @@
-//! Files that instances are read from, which change when the instances do (inotify(7)).
+//! Files from which instances are read, watched for changes (inotify(7)).
 
 use std::sync::Arc;
 
@@ -8,13 +8,14 @@ use wmi::{BoxFuture, EventSource, Happening, ProviderError};
 
 use crate::Machine;
 
-/// When to look at accounts and groups of the machine itself.
+/// Files of the accounts of the machine itself.
 const ACCOUNTS: [&str; 3] = ["etc/passwd", "etc/group", "etc/shadow"];
 
-/// When to look at what is read from some files.
+/// Event source that reports changes of files.
 struct Files(FileChanges);
 
-/// Says when accounts or groups may have changed; `None` where the kernel does not tell, and they are looked at.
+/// Returns a source that reports possible changes of accounts and groups; `None` if the kernel does not
+/// report them, so that polling is used.
 pub(crate) fn of_accounts(machine: &Arc<Machine>) -> Option<Box<dyn EventSource>> {
     let files = FileChanges::of(ACCOUNTS.map(|file| machine.path(file)));
     files.ok().map(|files| Box::new(Files(files)) as Box<dyn EventSource>)

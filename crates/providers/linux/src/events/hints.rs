@@ -1,4 +1,5 @@
-//! When to look at instances that are devices: the kernel says that one has come or gone, and udev that it knows it.
+//! Event sources for instances that are devices: events of the kernel, and of udev once it has processed
+//! them.
 
 use std::io;
 use std::sync::Arc;
@@ -10,14 +11,15 @@ use super::mounts::of_mounted;
 use super::multicast::{Multicast, Told};
 use crate::Machine;
 
-/// Devices of some subsystems.
+/// Event source for devices of some subsystems.
 struct DeviceHints {
     kernel: Multicast,
     subsystems: &'static [&'static str],
 }
 
-/// Says when devices of some subsystems may have come or gone. What else of them changes nobody tells; nor does the
-/// kernel tell of devices in a user namespace. Then they are looked at.
+/// Returns a source that reports devices added or removed in some subsystems. `None` if modifications are
+/// requested, which are not reported, or in a user namespace, to which the kernel does not report devices;
+/// polling is used then.
 pub(crate) fn of_devices(
     machine: &Arc<Machine>,
     watch: &Watch<'_>,
@@ -33,11 +35,11 @@ pub(crate) fn of_devices(
     Some(Box::new(DeviceHints { kernel, subsystems }))
 }
 
-/// Says when file systems may have come or gone: mounted ones, and those on devices. That one was made on a device
-/// which was there before only udev notices; without it they are looked at.
+/// Returns a source that reports mounted file systems and file systems on devices that were added or removed.
+/// Only udev notices that a file system was created on an existing device; without udev polling is used.
 ///
 /// # Errors
-/// None, as [`of_mounted`].
+/// None, as for [`of_mounted`].
 pub(crate) fn of_volumes(
     machine: &Arc<Machine>,
     watch: &Watch<'_>,
@@ -49,13 +51,13 @@ pub(crate) fn of_volumes(
     Ok(both.map(|(mounts, devices)| Box::new(Either(mounts, devices)) as Box<dyn EventSource>))
 }
 
-/// Disks, and their parts.
+/// Subsystems of disks and partitions.
 pub(crate) const BLOCK_DEVICES: &[&str] = &["block"];
 
-/// The buses of devices that can be plugged.
+/// Subsystems of hot-pluggable devices.
 pub(crate) const BUSES: &[&str] = &["usb", "pci"];
 
-/// Users are numbered as the kernel numbers them.
+/// Returns whether this process is in the initial user namespace.
 fn is_in_first_namespace(machine: &Machine) -> bool {
     let map = machine.text("proc/self/uid_map").unwrap_or_default();
     map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
@@ -64,7 +66,7 @@ fn is_in_first_namespace(machine: &Machine) -> bool {
 impl DeviceHints {
     fn concerns(&self, told: &Told) -> bool {
         let Told::Message(message) = told else { return true };
-        // Fields with a NUL behind each; a header of octets comes before those of udev.
+        // Fields are terminated by NUL; messages of udev have a binary header before them.
         let fields = message.split(|octet| *octet == 0);
         let subsystems = fields.filter_map(|field| field.strip_prefix(b"SUBSYSTEM="));
         subsystems.into_iter().any(|own| self.subsystems.iter().any(|wanted| wanted.as_bytes() == own))
@@ -88,7 +90,7 @@ fn failed(error: &io::Error) -> ProviderError {
     ProviderError::failed(Status::Failed, format!("the kernel does not tell of devices: {error}"))
 }
 
-/// Two who say when to look.
+/// Combination of two sources.
 struct Either(Box<dyn EventSource>, Box<dyn EventSource>);
 
 impl EventSource for Either {

@@ -1,5 +1,4 @@
-//! File systems that are mounted and unmounted: `/proc/self/mountinfo` has something to say whenever it is another
-//! (proc_pid_mounts(5)).
+//! Mount and unmount events: the kernel signals changes of `/proc/self/mountinfo` (proc_pid_mounts(5)).
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
@@ -17,17 +16,17 @@ use crate::Machine;
 use crate::mounts;
 use readiness::watch;
 
-/// Says that what is mounted is not the same any more.
+/// Event source for changes of mounts.
 pub(crate) struct MountChanges {
     machine: Arc<Machine>,
     file: AsyncFd<OwnedFd>,
 }
 
-/// When to look at instances that are mounted file systems, for those that nobody looks at for another reason: how
-/// full they are is not told.
+/// Returns a source that reports mounts and unmounts. `None` if modifications are requested, because changes
+/// of free space are not reported.
 ///
 /// # Errors
-/// None: without it they are looked at.
+/// None: without a source polling is used.
 pub(crate) fn of_mounted(
     machine: &Arc<Machine>,
     watch: &Watch<'_>,
@@ -40,13 +39,13 @@ pub(crate) fn of_mounted(
 }
 
 impl MountChanges {
-    /// Begins to wait.
+    /// Starts to watch.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Errors of the operating system.
     pub(crate) fn open(machine: &Arc<Machine>) -> io::Result<Self> {
         let file = File::open(machine.path("proc/self/mountinfo"))?;
-        // The file can be read at any time; that it is another now is told with priority.
+        // The file is always readable; a change is signalled as priority data.
         let file = watch(file.into(), Interest::PRIORITY)?;
         Ok(Self { machine: Arc::clone(machine), file })
     }
@@ -57,14 +56,14 @@ impl MountChanges {
         Ok(())
     }
 
-    /// What is mounted where.
+    /// Returns mount points and sources.
     fn mounted(&self) -> io::Result<BTreeSet<(String, String)>> {
         let mounts = mounts::mounts(&self.machine)?;
         Ok(mounts.into_iter().map(|mount| (mount.place, mount.source)).collect())
     }
 }
 
-/// When to look at instances that are mounted file systems.
+/// Reports possible changes of instances that are mounted file systems.
 impl EventSource for MountChanges {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
         Box::pin(async {
@@ -74,7 +73,7 @@ impl EventSource for MountChanges {
     }
 }
 
-/// `Win32_VolumeChangeEvent`: what has arrived, and what is gone.
+/// Event source of `Win32_VolumeChangeEvent`: volumes that were mounted and unmounted.
 pub(super) struct VolumeChanges {
     changes: MountChanges,
     class: Arc<Class>,
@@ -82,7 +81,7 @@ pub(super) struct VolumeChanges {
     ready: VecDeque<Instance>,
 }
 
-/// The values of `EventType`.
+/// Values of `EventType`.
 const ARRIVAL: u16 = 2;
 const REMOVAL: u16 = 3;
 

@@ -1,4 +1,4 @@
-//! What the kernel tells everybody who listens to a group of netlink (netlink(7)).
+//! Netlink multicast groups of the kernel (netlink(7)).
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -17,46 +17,46 @@ pub(super) struct Multicast {
     heard: Heard,
 }
 
-/// Whose messages count. Whoever speaks to these groups has `CAP_NET_ADMIN`.
+/// Accepted senders. Only processes with `CAP_NET_ADMIN` can send to these groups.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Heard {
     Kernel,
     KernelAndProcesses,
 }
 
-/// Something that was told.
+/// A message, or a report of lost messages.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Told {
     Message(Vec<u8>),
-    /// More was told than the kernel could keep.
+    /// Messages were lost because the receive buffer was full.
     Lost,
 }
 
-/// Links, and addresses and routes of both families (`RTMGRP_*` of `linux/rtnetlink.h`).
+/// Groups for links, and for addresses and routes of both families (`RTMGRP_*` of `linux/rtnetlink.h`).
 const NETWORK: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 
-/// What the kernel says of devices itself.
+/// Group of device events of the kernel itself.
 const DEVICES: u32 = 1;
 
-/// The same once udev has found out what there is to know of them; nothing where there is none.
+/// Group of device events repeated by udev after processing; unused without udev.
 const DEVICES_BY_UDEV: u32 = 2;
 
-/// No message is longer.
+/// Maximum length of a message in bytes.
 const LONGEST: usize = 32 << 10;
 
 impl Multicast {
-    /// Links, addresses and routes that come, change and go.
+    /// Listens for changes of links, addresses and routes.
     pub(super) fn of_network() -> io::Result<Self> {
-        // The protocol of routes is the one with the number 0.
+        // The protocol number of routes is 0.
         Self::open(None, NETWORK, Heard::Kernel)
     }
 
-    /// Devices that come, change and go.
+    /// Listens for changes of devices.
     pub(super) fn of_devices() -> io::Result<Self> {
         Self::open(Some(KOBJECT_UEVENT), DEVICES, Heard::Kernel)
     }
 
-    /// The same, and again when udev knows them.
+    /// Listens for changes of devices, and for the events of udev.
     pub(super) fn of_devices_and_udev() -> io::Result<Self> {
         Self::open(Some(KOBJECT_UEVENT), DEVICES | DEVICES_BY_UDEV, Heard::KernelAndProcesses)
     }
@@ -64,19 +64,19 @@ impl Multicast {
     fn open(protocol: Option<Protocol>, groups: u32, heard: Heard) -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
-        // For bursts; with less it works as well.
+        // A larger buffer for bursts; optional.
         let _ = sockopt::set_socket_recv_buffer_size(&socket, 1 << 20);
         bind(&socket, &SocketAddrNetlink::new(0, groups))?;
         Ok(Self { socket: watch(socket, Interest::READABLE)?, heard })
     }
 
-    /// Waits for the next message. Nothing is lost if the future is dropped.
+    /// Waits for the next message. Cancel-safe.
     pub(super) async fn next(&mut self) -> io::Result<Told> {
         loop {
             let mut readable = self.socket.readable().await?;
             let mut message = vec![0; LONGEST];
             match recvfrom(readable.get_inner(), message.as_mut_slice(), RecvFlags::empty()) {
-                // Processes may speak to the group as well; the kernel has no number.
+                // Processes may also send to the group; messages of the kernel have port 0.
                 Ok((length, _, from))
                     if self.heard == Heard::KernelAndProcesses || is_kernel(from.as_ref()) =>
                 {

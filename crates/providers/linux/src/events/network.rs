@@ -1,4 +1,4 @@
-//! When to look at adapters and their configurations.
+//! Event source for network adapters and their configurations.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,15 +11,15 @@ use wmi::{BoxFuture, EventSource, Happening, ProviderError};
 use super::multicast::Multicast;
 use crate::Machine;
 
-/// Links, addresses, routes, who is asked for names, and what was lent by DHCP.
+/// Event source: netlink messages, and files of name servers and DHCP leases.
 struct NetworkChanges {
     machine: Arc<Machine>,
     kernel: Multicast,
     files: FileChanges,
 }
 
-/// Says when adapters or their configurations may have changed; `None` where the kernel does not tell, and they are
-/// looked at.
+/// Returns a source that reports possible changes of adapters or their configurations; `None` if the kernel
+/// does not report them, so that polling is used.
 pub(crate) fn of_network(machine: &Arc<Machine>) -> Option<Box<dyn EventSource>> {
     let kernel = Multicast::of_network().ok()?;
     let files = listen(machine).ok()?;
@@ -32,7 +32,7 @@ impl EventSource for NetworkChanges {
             let failed = |error: io::Error| ProviderError::failed(Status::Failed, error.to_string());
             tokio::select! {
                 told = self.kernel.next() => drop(told.map_err(failed)?),
-                // When a folder has gone, it is time as well; the link may lead somewhere else now.
+                // If a directory was deleted or the link changed, the watches are installed again.
                 _ = self.files.next() => self.files = listen(&self.machine).map_err(failed)?,
             }
             Ok(Happening::Changed)
@@ -40,10 +40,10 @@ impl EventSource for NetworkChanges {
     }
 }
 
-/// Listens to the files that are read beside what the kernel tells, as far as their folders are there.
+/// Watches the files that are read in addition to kernel data, as far as their directories exist.
 fn listen(machine: &Machine) -> io::Result<FileChanges> {
     let own = machine.path("etc/resolv.conf");
-    // Most often it is a link to what some program writes.
+    // Usually a symbolic link to a generated file.
     let target = std::fs::canonicalize(&own).ok();
     let behind = machine.path("run/systemd/resolve/resolv.conf");
     let is_in_a_folder = |path: &PathBuf| path.parent().is_some_and(std::path::Path::is_dir);
@@ -52,7 +52,7 @@ fn listen(machine: &Machine) -> io::Result<FileChanges> {
     FileChanges::of(files)?.and_all_in(folders)
 }
 
-/// What networkd keeps of links, and it and dhclient of leases.
+/// Directories for the state of networkd links, and for DHCP leases of networkd and dhclient.
 const FOLDERS: [&str; 4] =
     ["run/systemd/netif/links", "run/systemd/netif/leases", "var/lib/dhcp", "var/lib/dhclient"];
 

@@ -1,8 +1,8 @@
-//! What the kernel tells of processes.
+//! Properties of process events.
 
 use super::connector::{Happened, parse};
 
-/// A message is of a process with a number that stands in it, or of none.
+/// Checks that a message is ignored, or that its process numbers are contained in it.
 pub(crate) fn connector(octets: &[u8]) {
     let stands = |number: u32| octets.windows(4).any(|word| word == number.to_ne_bytes());
     match parse(octets) {

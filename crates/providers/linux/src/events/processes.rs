@@ -1,7 +1,8 @@
 //! `Win32_ProcessStartTrace` and `Win32_ProcessStopTrace`.
 //!
-//! On Linux a process begins as a copy of its parent and then, mostly, runs another program. Scripts that wait for a
-//! program mean the latter, so the beginning is told when the program runs; of a copy that stays one, soon after.
+//! On Linux a process begins as a copy of its parent and usually executes another program soon after. Scripts
+//! that wait for a program mean the latter, so the start is reported when the program is executed; for a copy
+//! that executes none, after a short delay.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
@@ -17,24 +18,24 @@ use super::instance;
 use super::table::{Difference, Table};
 use crate::Machine;
 
-/// Which end of a process is told.
+/// Reported event: start or end of processes.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Kind {
     Start,
     Stop,
 }
 
-/// What there is to tell of a process that may have gone already.
+/// Properties of a process that may no longer exist.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Known {
     pub(super) name: Option<String>,
     pub(super) parent: Option<u32>,
-    /// In ticks since the kernel was started, which tells it from a later one of the same number.
+    /// Start time in ticks since boot, which distinguishes processes with the same number.
     pub(super) start: Option<u64>,
 }
 
 impl Known {
-    /// Every process there is.
+    /// Returns all current processes.
     pub(super) fn all(machine: &Machine) -> BTreeMap<u32, Self> {
         let Ok(names) = machine.names("proc") else { return BTreeMap::new() };
         let numbers = names.iter().filter_map(|name| name.to_str()?.parse().ok());
@@ -43,7 +44,7 @@ impl Known {
 
     fn of(machine: &Machine, number: u32) -> Option<Self> {
         let line = machine.text(format!("proc/{number}/stat")).ok()?;
-        // The name may hold anything, brackets too; after its bracket there are only numbers.
+        // The name may contain any characters, including brackets; only numbers follow its closing bracket.
         let (before, rest) = line.rsplit_once(')')?;
         let mut fields = rest.split_ascii_whitespace();
         let program = std::fs::read_link(machine.path(format!("proc/{number}/exe"))).ok();
@@ -58,7 +59,7 @@ impl Known {
     }
 }
 
-/// Processes as they begin or end.
+/// Event source for process starts or ends.
 pub(super) struct ProcessTrace {
     source: Source,
     class: Arc<Class>,
@@ -71,20 +72,20 @@ enum Source {
     Table(Table),
 }
 
-/// What the connector has told so far.
+/// State of a source that uses the connector.
 struct Watched {
     connector: Connector,
     machine: Arc<Machine>,
     known: HashMap<u32, Known>,
-    /// Copies of their parents that may still run another program, the oldest first.
+    /// Copies of their parents that may still execute another program, oldest first.
     copies: VecDeque<(Instant, u32)>,
 }
 
-/// How long a copy of its parent may take to run another program before it is told of as what it is.
+/// Time after which a copy that has executed no program is reported.
 const COPY: Duration = Duration::from_millis(100);
 
 impl ProcessTrace {
-    /// Begins to listen, or to look.
+    /// Starts to listen, or to poll if the connector is not available.
     pub(super) fn open(machine: &Arc<Machine>, class: Arc<Class>, kind: Kind) -> Self {
         let source = match Connector::open() {
             Ok(connector) => Source::Connector(Box::new(Watched {
@@ -101,7 +102,7 @@ impl ProcessTrace {
         Self { source, class, kind, ready: VecDeque::new() }
     }
 
-    /// Waits for more, and keeps what is to be told.
+    /// Waits for events, and queues those to report.
     async fn hear(&mut self) -> Result<(), ProviderError> {
         let told = match &mut self.source {
             Source::Connector(watched) => watched.hear().await.map_err(|error| failed(&error))?,
@@ -149,7 +150,7 @@ impl EventSource for ProcessTrace {
     }
 }
 
-/// What is told of a process, with how it ended.
+/// A process event to report; for an end with the exit status.
 enum Told {
     Started(u32, Known),
     Stopped(u32, Known, Option<u32>),
@@ -194,7 +195,7 @@ impl Watched {
                 let stopped = Told::Stopped(process, known, Some(exit_status(status)));
                 started.into_iter().chain([stopped]).collect()
             }
-            // Names of processes that nobody was told of are looked up when they are needed.
+            // Names of processes whose start was lost are looked up when needed.
             Happened::Lost => {
                 tracing::debug!("More processes began and ended than the kernel could tell");
                 self.known = Known::all(&self.machine).into_iter().collect();
@@ -210,7 +211,7 @@ impl Watched {
         self.copies.len() < before
     }
 
-    /// What the process is now; what it was if it has gone already.
+    /// Returns the current properties of a process, or the last known ones if it has ended.
     fn look(&mut self, process: u32) -> Known {
         let before = self.known.get(&process).cloned().unwrap_or_default();
         let Some(now) = Known::of(&self.machine, process) else { return before };
@@ -220,7 +221,7 @@ impl Watched {
     }
 }
 
-/// What a shell would tell: the number that the program gave, or 128 and the number of the signal that ended it.
+/// Returns the exit status in the convention of shells: the exit code, or 128 plus the signal number.
 fn exit_status(status: u32) -> u32 {
     match status & 0x7F {
         0 => (status >> 8) & 0xFF,

@@ -14,26 +14,26 @@ use crate::Machine;
 use crate::bus::BusError;
 use crate::service::{self, MANAGER};
 
-/// Which signals.
+/// Signals to receive.
 #[derive(Clone, Copy)]
 struct Rule {
     sender: &'static str,
-    /// The object, and those below it.
+    /// Object path; objects below it are included.
     path: &'static str,
-    /// `None` for all that the sender says there.
+    /// Interface and signal name; `None` for all signals.
     signal: Option<(&'static str, &'static str)>,
 }
 
-/// Hears signals, beginning when the first one is waited for.
+/// Listener, which connects at the first call of `next`.
 struct Signals {
     machine: Arc<Machine>,
     rule: Rule,
     stream: Option<MessageStream>,
 }
 
-/// What a wait for a signal came to.
+/// Result of waiting for a signal.
 enum Heard {
-    /// From now on nothing is missed.
+    /// Listening has begun; signals before may have been missed.
     Listening,
     Signal(Message),
 }
@@ -66,7 +66,8 @@ impl Signals {
         let bus = self.machine.bus().connection().await?;
         let stream = MessageStream::for_match_rule(rule, &bus, None).await.map_err(unintelligible)?;
         if sender == MANAGER.service {
-            // Without it, systemd may keep its signals to itself; it is refused the second time.
+            // Without a subscription, systemd may not send signals. A second subscription is rejected, which
+            // is ignored.
             MANAGER.call(&bus, "Subscribe", &()).await.map(drop).or_else(|error| match error {
                 BusError::Refused { .. } => Ok(()),
                 error => Err(error),
@@ -76,7 +77,7 @@ impl Signals {
     }
 }
 
-/// When to look at units of systemd.
+/// Event source that reports changes of systemd units.
 pub(crate) struct UnitChanges(Signals);
 
 impl UnitChanges {
@@ -89,20 +90,20 @@ impl UnitChanges {
 impl EventSource for UnitChanges {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
         Box::pin(async {
-            // Whatever has changed before it listened is looked for as well.
+            // The start of listening is also reported as a change, so that earlier changes are found.
             self.0.next().await.map_err(service::of_bus)?;
             Ok(Happening::Changed)
         })
     }
 }
 
-/// `Win32_ComputerShutdownEvent`: logind says that the machine is about to stop, before it does.
+/// Event source of `Win32_ComputerShutdownEvent`: logind announces a shutdown.
 pub(super) struct Shutdown {
     signals: Signals,
     class: Arc<Class>,
 }
 
-/// The value of `Type`; the other one, a logoff, is not told.
+/// Value of `Type` for a shutdown; logoffs are not reported.
 const SHUTDOWN: u32 = 1;
 
 impl Shutdown {
@@ -123,7 +124,7 @@ impl EventSource for Shutdown {
                 let Heard::Signal(signal) = self.signals.next().await.map_err(service::of_bus)? else {
                     continue;
                 };
-                // It is told again with `false` when the machine does not stop after all.
+                // The signal is repeated with `false` when a shutdown is cancelled.
                 if let Ok(true) = signal.body().deserialize::<bool>() {
                     let name = self.signals.machine.host_name();
                     let values = [("MachineName", Value::text(name)), ("Type", Value::Uint32(SHUTDOWN))];

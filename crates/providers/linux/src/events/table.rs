@@ -1,4 +1,4 @@
-//! Processes by looking at `/proc`, for those to whom the kernel does not tell more.
+//! Process events from polling `/proc`, if the connector is not available.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use super::processes::Known;
 use crate::Machine;
 
-/// Looks at all processes from time to time; those that begin and end in between are not seen.
+/// Polls all processes; processes that start and end between two polls are missed.
 pub(super) struct Table {
     machine: Arc<Machine>,
     seen: BTreeMap<u32, Known>,
@@ -17,7 +17,7 @@ pub(super) struct Table {
     ready: VecDeque<Difference>,
 }
 
-/// A process that was not there before, or is not there any more.
+/// A process that has started or ended.
 pub(super) enum Difference {
     Began(u32, Known),
     Ended(u32, Known),
@@ -59,5 +59,5 @@ impl Table {
     }
 }
 
-/// How often it is looked.
+/// Polling interval.
 const INTERVAL: Duration = Duration::from_millis(500);

@@ -9,7 +9,7 @@ use super::firmware::{Row, identity, is_there, text_of};
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
 
-/// The case.
+/// The chassis.
 pub(crate) struct Enclosure;
 
 impl Table for Enclosure {
@@ -20,7 +20,7 @@ impl Table for Enclosure {
     const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
         ("Caption", |_, _| "System Enclosure".into()),
         ("ChassisTypes", |machine, row| {
-            // The highest bit says whether there is a lock.
+            // The highest bit means that there is a lock.
             let shown = identity(machine, "chassis_type").and_then(|text| text.parse().ok());
             let told = || row.first(machine, 3)?.byte(5).map(|kind| u16::from(kind & 0x7F));
             shown.or_else(told).map(|kind: u16| vec![kind]).into()
@@ -29,7 +29,7 @@ impl Table for Enclosure {
         ("Height", |machine, row| {
             let units =
                 row.first(machine, 3).and_then(|chassis| chassis.byte(0x11)).filter(|units| *units > 0);
-            // A unit of racks is 1.75 inches.
+            // A rack unit is 1.75 inches.
             units.map(|units| f32::from(units) * 1.75).into()
         }),
         ("LockPresent", |machine, row| {
@@ -46,7 +46,7 @@ impl Table for Enclosure {
         }),
         ("SerialNumber", |machine, row| text_of(machine, row, "chassis_serial", 3, 7)),
         ("SKU", |machine, row| {
-            // It stands behind the elements, of which each type has a number and a length (DSP0134 7.4).
+            // The SKU follows the contained elements, whose number and length precede them (DSP0134 7.4).
             let sku = || {
                 let chassis = row.first(machine, 3)?;
                 let elements = usize::from(chassis.byte(0x13)?) * usize::from(chassis.byte(0x14)?);
@@ -56,7 +56,7 @@ impl Table for Enclosure {
         }),
         ("SMBIOSAssetTag", |machine, row| text_of(machine, row, "chassis_asset_tag", 3, 8)),
         ("Status", |machine, row| {
-            // The state when it was started last: 3 is safe, 4 a warning, 5 critical, 6 not recoverable.
+            // State at the last boot: 3 safe, 4 warning, 5 critical, 6 not recoverable.
             match row.first(machine, 3).and_then(|chassis| chassis.byte(9)) {
                 Some(4) => "Degraded".into(),
                 Some(5 | 6) => "Error".into(),
@@ -94,7 +94,7 @@ impl Table for Enclosure {
 /// The board that carries the others.
 pub(crate) struct BaseBoard;
 
-/// A bit of what type 2 says of the board.
+/// Returns a feature flag of the board (SMBIOS type 2).
 fn feature(machine: &Machine, row: &Row, bit: u8) -> Option<bool> {
     Some(row.first(machine, 2)?.byte(9)? >> bit & 1 != 0)
 }

@@ -1,4 +1,4 @@
-//! What of PCI has a class of its own: for pictures, sound and other buses.
+//! PCI devices with their own classes: graphics, sound and bus controllers.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use super::pci::PciDevice;
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
 
-/// The values of `ProtocolSupported` (`CIM_Controller`).
+/// Values of `ProtocolSupported` (`CIM_Controller`).
 const USB: u16 = 16;
 
-/// Gives away the devices of some classes.
+/// Passes on the devices of some PCI classes.
 fn devices(
     machine: &Machine,
     is_meant: impl Fn(u32) -> bool,
@@ -20,7 +20,7 @@ fn devices(
     PciDevice::all(machine).into_iter().filter(|device| is_meant(device.kind())).try_for_each(push)
 }
 
-/// What shows pictures.
+/// Graphics adapters.
 pub(crate) struct VideoController;
 
 impl Table for VideoController {
@@ -40,7 +40,7 @@ impl Table for VideoController {
         ("Name", |machine, device| device.model(machine).into()),
         ("PNPDeviceID", |machine, device| device.identity(machine).into()),
         ("Status", |_, _| "OK".into()),
-        // 5 is VGA, 1 another one; 2 is memory that is not known.
+        // 5 is VGA, 1 other; memory type 2 is unknown.
         ("VideoArchitecture", |_, device| if device.kind() == 0x0300 { 5_u16 } else { 1 }.into()),
         ("VideoMemoryType", |_, _| 2_u16.into()),
         ("VideoProcessor", |machine, device| device.model(machine).into()),
@@ -96,7 +96,7 @@ impl Table for VideoController {
     }
 }
 
-/// What makes sound.
+/// Sound devices.
 pub(crate) struct SoundDevice;
 
 impl Table for SoundDevice {
@@ -131,7 +131,7 @@ impl Table for SoundDevice {
     }
 }
 
-/// What USB hangs on.
+/// USB controllers.
 pub(crate) struct UsbController;
 
 impl Table for UsbController {
@@ -165,7 +165,7 @@ impl Table for UsbController {
     }
 }
 
-/// What disks hang on, but for those of IDE and SATA.
+/// Storage controllers, except IDE and SATA.
 pub(crate) struct ScsiController;
 
 impl Table for ScsiController {
@@ -208,12 +208,12 @@ impl Table for ScsiController {
         _: &Scan,
         push: &mut Push<'_, PciDevice>,
     ) -> Result<(), ProviderError> {
-        // SCSI, RAID, SAS and NVMe, which Windows counts among these.
+        // SCSI, RAID, SAS and NVMe, which Windows lists in this class.
         devices(machine, |kind| matches!(kind, 0x0100 | 0x0104 | 0x0107 | 0x0108), push)
     }
 }
 
-/// What disks of IDE and SATA hang on.
+/// IDE and SATA controllers.
 pub(crate) struct IdeController;
 
 impl Table for IdeController {

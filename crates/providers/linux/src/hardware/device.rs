@@ -1,4 +1,4 @@
-//! `Win32_PnPEntity`: the devices of PCI and USB.
+//! `Win32_PnPEntity`: PCI and USB devices.
 
 use std::sync::Arc;
 
@@ -10,22 +10,22 @@ use crate::table::{Fill, Push, Table};
 use crate::udev::Udev;
 use crate::{Machine, events, sysfs};
 
-/// What was found on buses.
+/// Devices found on buses.
 pub(crate) struct PnpEntity;
 
-/// A device of either.
+/// A PCI or USB device.
 pub(crate) enum Device {
     Pci(PciDevice),
     Usb {
-        /// Its place, as `1-1.2`.
+        /// Position on the bus, such as `1-1.2`.
         place: String,
-        /// Its folder below `/sys`.
+        /// Directory below `/sys`.
         folder: String,
     },
 }
 
 impl Device {
-    /// All of them.
+    /// Returns all devices.
     pub(super) fn all(machine: &Machine) -> Vec<Self> {
         let mut devices: Vec<Self> = PciDevice::all(machine).into_iter().map(Self::Pci).collect();
         let names = machine.names("sys/bus/usb/devices").unwrap_or_default();
@@ -33,7 +33,7 @@ impl Device {
         places.sort();
         for place in places {
             let Some(folder) = folder_of(machine, &format!("sys/bus/usb/devices/{place}")) else { continue };
-            // The parts of a device have no maker of their own.
+            // Interfaces of a device are skipped: they have no vendor id.
             if sysfs::line(machine, &folder, "idVendor").is_some() {
                 devices.push(Self::Usb { place, folder });
             }
@@ -66,18 +66,18 @@ impl Device {
         }
     }
 
-    /// The identity without which one of several it is.
+    /// Returns the identifier without its instance part.
     fn hardware(&self, machine: &Machine) -> Option<String> {
         let identity = sysfs::identity(machine, self.folder());
         identity.rsplit_once('\\').map(|(kind, _)| kind.to_owned())
     }
 
-    /// What Windows files it under, with the number of that.
+    /// Returns the Windows device class and its GUID.
     fn class(&self, machine: &Machine) -> Option<(&'static str, &'static str)> {
         let kind = match self {
             Self::Pci(device) => device.kind(),
             Self::Usb { folder, .. } => {
-                // A hub, and what the parts of a device say each of itself.
+                // Hubs have a class; other USB devices define theirs per interface.
                 let is_hub = sysfs::hexadecimal(machine, folder, "bDeviceClass") == Some(9);
                 return Some(if is_hub { USB } else { return None });
             }

@@ -1,4 +1,4 @@
-//! `Win32_BIOS` and `Win32_ComputerSystemProduct`: what the firmware says of itself and of the whole.
+//! `Win32_BIOS` and `Win32_ComputerSystemProduct`: data of the firmware about itself and the machine.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use super::smbios::{Smbios, Structure};
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
 
-/// What the firmware says, by the tables where the caller may read them, and else by what the kernel shows to all.
+/// Firmware data, from the SMBIOS tables if the caller may read them, otherwise from world-readable kernel
+/// files.
 #[derive(Default)]
 pub(crate) struct Row(OnceCell<Smbios>);
 
@@ -24,12 +25,12 @@ impl Row {
     }
 }
 
-/// A line that the kernel takes from the tables.
+/// Returns a line that the kernel reads from the tables.
 pub(super) fn identity(machine: &Machine, name: &str) -> Option<String> {
     machine.line(format!("sys/class/dmi/id/{name}"))
 }
 
-/// Whether the machine has firmware that says anything.
+/// Returns whether the machine has firmware data.
 pub(super) fn is_there(machine: &Machine) -> bool {
     machine.path("sys/class/dmi/id").exists() || machine.path("sys/firmware/dmi/tables/DMI").exists()
 }
@@ -37,7 +38,7 @@ pub(super) fn is_there(machine: &Machine) -> bool {
 /// The firmware.
 pub(crate) struct Bios;
 
-/// The texts of type 0 by their places, and by the kernel's names.
+/// Returns a text of type 0, from its kernel file or its offset in the table.
 fn bios_text(machine: &Machine, row: &Row, name: &str, at: usize) -> Option<String> {
     identity(machine, name).or_else(|| row.first(machine, 0)?.text(at))
 }
@@ -46,7 +47,7 @@ fn bios_version(machine: &Machine, row: &Row) -> Option<String> {
     bios_text(machine, row, "bios_version", 5)
 }
 
-/// `MM/DD/YYYY`, or of old firmware `MM/DD/YY` (DSP0134 7.1).
+/// Parses `MM/DD/YYYY`, or `MM/DD/YY` of old firmware (DSP0134 7.1).
 fn release_date(text: &str) -> Option<DateTime> {
     let mut parts = text.split('/');
     let (month, day, year): (i8, i8, i16) =
@@ -57,16 +58,16 @@ fn release_date(text: &str) -> Option<DateTime> {
     cim::Timestamp::from_unix_micros(midnight.as_microsecond(), 0).map(DateTime::Timestamp)
 }
 
-/// One half of `bios_release`, as `2.13`.
+/// Returns one half of `bios_release`, such as `2.13`.
 fn release(machine: &Machine, row: &Row, part: usize) -> Option<u8> {
     let shown = identity(machine, "bios_release").and_then(|text| text.split('.').nth(part)?.parse().ok());
     shown.or_else(|| row.first(machine, 0)?.byte(0x14 + part)).filter(|number| *number != 0xFF)
 }
 
-/// What the firmware can do, by the numbers of the bits of type 0, which are those of Windows.
+/// Returns the firmware characteristics: the bit numbers of type 0, which are also the values on Windows.
 fn characteristics(structure: &Structure) -> Option<Vec<u16>> {
     let bits = structure.quad(0x0A)?;
-    // The two highest words are the maker's.
+    // The upper 32 bits are defined by the vendor.
     Some((0..32_u16).filter(|bit| bits >> bit & 1 != 0).collect())
 }
 
@@ -133,15 +134,15 @@ impl Table for Bios {
     }
 }
 
-/// The machine as it was sold.
+/// The machine as a product.
 pub(crate) struct Product;
 
-/// A text of type 1; of machines without SMBIOS the tree of devices tells the model.
+/// Returns a text of type 1; on machines without SMBIOS the model is read from the device tree.
 fn product_text(machine: &Machine, row: &Row, name: &str, at: usize) -> Option<String> {
     identity(machine, name).or_else(|| row.first(machine, 1)?.text(at))
 }
 
-/// The identity of the machine, whose first three parts stand in the order of Intel (DSP0134 7.2.1).
+/// Returns the UUID of the machine, whose first three fields are little-endian (DSP0134 7.2.1).
 fn uuid(structure: &Structure) -> Option<String> {
     let octets = structure.slice(8, 16)?;
     if octets.iter().all(|octet| *octet == 0) || octets.iter().all(|octet| *octet == 0xFF) {
@@ -188,7 +189,7 @@ impl Table for Product {
     }
 }
 
-/// A text of the first structure of a kind, or what the kernel shows of it.
+/// Returns a text of the first structure of a type, or of the corresponding kernel file.
 pub(super) fn text_of(machine: &Machine, row: &Row, name: &str, kind: u8, at: usize) -> Value {
     identity(machine, name).or_else(|| row.first(machine, kind)?.text(at)).into()
 }

@@ -7,20 +7,20 @@ use wmi::{ProviderError, Scan};
 use crate::table::{Fill, Push, Table};
 use crate::{Machine, sysfs};
 
-/// What people put something in with.
+/// An input device.
 pub(crate) struct Input {
     name: String,
-    /// Its folder below `/sys`.
+    /// Directory below `/sys`.
     folder: String,
     handlers: Vec<String>,
-    /// The kinds of events that come from it, a bit for each (`EV_*`).
+    /// Event types, one bit each (`EV_*`).
     events: u64,
-    /// The buttons and keys it has, the highest first (`KEY_*`).
+    /// Keys and buttons, one bit each, the highest word first (`KEY_*`).
     keys: Vec<u64>,
 }
 
 impl Input {
-    /// All of them.
+    /// Returns all input devices.
     fn all(machine: &Machine) -> Vec<Self> {
         let text = machine.text("proc/bus/input/devices").unwrap_or_default();
         text.split("\n\n").filter_map(Self::parse).collect()
@@ -46,8 +46,8 @@ impl Input {
         word >> (key % 64) & 1 != 0
     }
 
-    /// Whether it has the keys of letters: `KEY_Q` to `KEY_P`, and that they repeat (`EV_REP`). Power buttons also
-    /// give keys.
+    /// Returns whether it has letter keys (`KEY_Q` to `KEY_P`) with repetition (`EV_REP`). Power buttons also
+    /// report keys.
     fn is_keyboard(&self) -> bool {
         self.events >> 20 & 1 != 0 && (16..=25).all(|key| self.has_key(key))
     }
@@ -56,18 +56,18 @@ impl Input {
         self.handlers.iter().any(|handler| handler.starts_with("mouse"))
     }
 
-    /// How many buttons: those from `BTN_LEFT` on.
+    /// Returns the number of buttons, from `BTN_LEFT` on.
     fn buttons(&self) -> u8 {
         (0x110..0x118).fold(0, |count, key| count + u8::from(self.has_key(key)))
     }
 
-    /// The device that it is a part of.
+    /// Returns the directory of the parent device.
     fn device(&self) -> &str {
         self.folder.split("/input/").next().unwrap_or(&self.folder)
     }
 }
 
-/// What people write with.
+/// Keyboards.
 pub(crate) struct Keyboard;
 
 impl Table for Keyboard {
@@ -83,7 +83,7 @@ impl Table for Keyboard {
         ("DeviceID", |_, input| input.folder.clone().into()),
         ("Name", |_, input| input.name.clone().into()),
         ("NumberOfFunctionKeys", |_, input| {
-            // KEY_F1 to KEY_F10, KEY_F11, KEY_F12 and those beyond.
+            // KEY_F1 to KEY_F10, KEY_F11, KEY_F12 and further function keys.
             let keys = (59..=68).chain(87..=88).chain(183..=194);
             keys.fold(0_u16, |count, key| count + u16::from(input.has_key(key))).into()
         }),
@@ -105,7 +105,7 @@ impl Table for Keyboard {
     }
 }
 
-/// What people point with.
+/// Pointing devices.
 pub(crate) struct PointingDevice;
 
 impl Table for PointingDevice {
@@ -124,7 +124,7 @@ impl Table for PointingDevice {
         ("NumberOfButtons", |_, input| input.buttons().into()),
         ("PNPDeviceID", |machine, input| sysfs::identity(machine, input.device()).into()),
         ("PointingType", |_, input| {
-            // 3 is a mouse, 7 a touch pad, which knows where a finger is (EV_ABS, BTN_TOOL_FINGER).
+            // 3 is a mouse, 7 a touch pad, which reports finger positions (EV_ABS, BTN_TOOL_FINGER).
             let is_pad = input.events >> 3 & 1 != 0 && input.has_key(0x145);
             if is_pad { 7_u16 } else { 3 }.into()
         }),

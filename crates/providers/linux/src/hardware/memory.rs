@@ -1,4 +1,4 @@
-//! `Win32_PhysicalMemory`, `Win32_PhysicalMemoryArray` and `Win32_CacheMemory`, of which only the firmware knows.
+//! `Win32_PhysicalMemory`, `Win32_PhysicalMemoryArray` and `Win32_CacheMemory`, from the firmware tables.
 
 use std::sync::Arc;
 
@@ -9,15 +9,15 @@ use super::smbios::{Smbios, Structure};
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
 
-/// A structure, and how many of its kind stand before it.
+/// A structure and its index among structures of the same type.
 pub(crate) struct Numbered {
     pub(super) number: u32,
     pub(super) structure: Structure,
-    /// Where what it is a part of has another structure.
+    /// Related structure of another type, if there is one.
     pub(super) other: Option<Structure>,
 }
 
-/// The structures of a kind, with their numbers.
+/// Returns the structures of a type, with their indexes.
 pub(super) fn numbered(
     machine: &Machine,
     kind: u8,
@@ -32,15 +32,16 @@ pub(super) fn numbered(
     (0..).zip(tables.of_kind(kind)).map(of).collect()
 }
 
-/// A number of which the firmware says by some value that it does not know it.
+/// Returns a number, or `None` if it has the value that means "unknown".
 fn known(number: Option<u16>, unknown: u16) -> Option<u16> {
     number.filter(|number| *number != unknown)
 }
 
-/// The modules.
+/// Memory modules.
 pub(crate) struct PhysicalMemory;
 
-/// How many octets a module has (DSP0134 7.18.4): in MiB, or in KiB if the highest bit is set, or elsewhere.
+/// Returns the capacity of a module in bytes (DSP0134 7.18.4): the field is in MiB, or in KiB if its highest
+/// bit is set; large capacities are in an extended field.
 fn capacity(module: &Structure) -> Option<u64> {
     match module.word(0x0C)? {
         0 | 0xFFFF => None,
@@ -50,7 +51,7 @@ fn capacity(module: &Structure) -> Option<u64> {
     }
 }
 
-/// A speed in million transfers a second, which stands elsewhere when it is too high for two octets.
+/// Returns a speed in million transfers per second; high speeds are in an extended field.
 fn speed(module: &Structure, at: usize, extended: usize) -> Option<u32> {
     match module.word(at)? {
         0 => None,
@@ -59,7 +60,7 @@ fn speed(module: &Structure, at: usize, extended: usize) -> Option<u32> {
     }
 }
 
-/// The type as Windows counted before DDR4 (`CIM_PhysicalMemory.MemoryType`), by that of SMBIOS.
+/// Returns the Windows memory type (`CIM_PhysicalMemory.MemoryType`, defined before DDR4) for an SMBIOS type.
 fn memory_type(module: &Structure) -> Option<u16> {
     Some(match module.byte(0x12)? {
         1 => 1,
@@ -102,7 +103,7 @@ impl Table for PhysicalMemory {
         ("DataWidth", |_, row| known(row.structure.word(0x0A), 0xFFFF).into()),
         ("Description", |_, _| "Physical Memory".into()),
         ("DeviceLocator", |_, row| row.structure.text(0x10).into()),
-        // Windows counts forms from 0, and one less from there on.
+        // Windows form factors are one less than those of SMBIOS.
         ("FormFactor", |_, row| {
             row.structure.byte(0x0E).and_then(|form| form.checked_sub(1)).map(u16::from).into()
         }),
@@ -135,25 +136,25 @@ impl Table for PhysicalMemory {
         _: &Scan,
         push: &mut Push<'_, Numbered>,
     ) -> Result<(), ProviderError> {
-        // Where a module is seen in the machine's addresses stands in a structure of type 20.
+        // The address range of a module is in a structure of type 20.
         let mapped = |tables: &Smbios, module: &Structure| {
             tables.of_kind(20).find(|mapped| mapped.word(0x0C) == Some(module.handle)).cloned()
         };
-        // An empty socket is no memory.
+        // Empty sockets are skipped.
         let mut modules = numbered(machine, 17, mapped).into_iter();
         modules.try_for_each(|row| if capacity(&row.structure).is_some() { push(row) } else { Ok(()) })
     }
 }
 
-/// Thousandths of a volt; 0 is not known.
+/// Returns a voltage in millivolts; NULL for 0, which means unknown.
 fn voltage(module: &Structure, at: usize) -> Value {
     module.word(at).filter(|voltage| *voltage > 0).map(u32::from).into()
 }
 
-/// What modules are put into.
+/// Memory arrays.
 pub(crate) struct MemoryArray;
 
-/// How much fits in, in KiB; from 2 TiB on in octets, elsewhere (DSP0134 7.17).
+/// Returns the maximum capacity in KiB; from 2 TiB on it is in an extended field in bytes (DSP0134 7.17).
 fn most(array: &Structure) -> Option<u64> {
     match array.double(7)? {
         0x8000_0000 => array.quad(0x0F).map(|octets| octets >> 10),
@@ -209,10 +210,11 @@ impl Table for MemoryArray {
     }
 }
 
-/// The caches of processors.
+/// Processor caches.
 pub(crate) struct CacheMemory;
 
-/// The size of a cache in KiB: of 1 or of 64, by the highest bit; elsewhere if it is too large (DSP0134 7.8.1).
+/// Returns the size of a cache in KiB; the highest bit selects units of 1 or 64 KiB, and large sizes are in
+/// an extended field (DSP0134 7.8.1).
 fn cache_size(cache: &Structure, at: usize, extended: usize) -> Option<u32> {
     let size = cache.word(at)?;
     if size == 0xFFFF
@@ -231,7 +233,7 @@ impl Table for CacheMemory {
 
     const COLUMNS: &'static [(&'static str, Fill<Numbered>)] = &[
         ("Associativity", |_, row| row.structure.byte(0x12).map(u16::from).into()),
-        // 3 is running, 8 off line.
+        // 3 is running, 8 is off line.
         ("Availability", |_, row| if is_on(&row.structure) { 3_u16 } else { 8 }.into()),
         ("BlockSize", |_, _| 1_024_u64.into()),
         ("CacheSpeed", |_, row| row.structure.byte(0x0F).filter(|speed| *speed > 0).map(u32::from).into()),
@@ -244,7 +246,7 @@ impl Table for CacheMemory {
             row.structure.byte(0x10).and_then(|kind| kind.checked_sub(1)).map(u16::from).into()
         }),
         ("InstalledSize", |_, row| cache_size(&row.structure, 9, 0x17).into()),
-        // Windows counts levels from 3.
+        // Windows cache levels start at 3.
         ("Level", |_, row| row.structure.word(5).map(|flags| (flags & 7) + 3).into()),
         ("Location", |_, row| row.structure.word(5).map(|flags| flags >> 5 & 3).into()),
         ("MaxCacheSize", |_, row| cache_size(&row.structure, 7, 0x13).into()),
@@ -255,7 +257,8 @@ impl Table for CacheMemory {
         ("StatusInfo", |_, row| if is_on(&row.structure) { 3_u16 } else { 4 }.into()),
         ("SupportedSRAM", |_, row| kinds(row.structure.word(0x0B))),
         ("WritePolicy", |_, row| {
-            // SMBIOS: through, back, by address, unknown; Windows: 2 unknown, 3 back, 4 through, 5 by address.
+            // SMBIOS: 0 write-through, 1 write-back, 2 varies with address, 3 unknown; Windows: 2 unknown, 3
+            // write-back, 4 write-through, 5 varies with address.
             let policy = row.structure.word(5).map(|flags| flags >> 8 & 3);
             policy
                 .map(|policy| match policy {
@@ -308,7 +311,7 @@ fn is_on(cache: &Structure) -> bool {
     cache.word(5).is_some_and(|flags| flags & 0x80 != 0)
 }
 
-/// The kinds of memory, by the numbers of their bits.
+/// Returns the numbers of the set bits.
 fn kinds(bits: Option<u16>) -> Value {
     let kinds = bits.map(|bits| (0..16_u16).filter(|bit| bits >> bit & 1 != 0).collect::<Vec<_>>());
     kinds.filter(|kinds| !kinds.is_empty()).into()

@@ -1,8 +1,8 @@
-//! Tables of firmware.
+//! Properties of firmware tables.
 
 use super::smbios::{Structure, parse};
 
-/// Structures follow each other from the first octet on, and what is read of one stands in it.
+/// Checks that structures are consecutive from the first byte on, and that values are read from within them.
 pub(crate) fn tables(octets: &[u8]) {
     let mut rest = octets;
     for structure in parse(octets) {

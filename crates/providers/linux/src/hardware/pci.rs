@@ -1,23 +1,23 @@
-//! The devices of PCI (`/sys/bus/pci/devices`).
+//! PCI devices (`/sys/bus/pci/devices`).
 
 use crate::Machine;
 use crate::storage::folder_of;
 use crate::sysfs;
 use crate::udev::Udev;
 
-/// A device of PCI.
+/// A PCI device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PciDevice {
-    /// Its place, as `0000:00:1f.2`.
+    /// Address, such as `0000:00:1f.2`.
     pub(super) place: String,
-    /// Its folder below `/sys`.
+    /// Directory below `/sys`.
     pub(super) folder: String,
-    /// What it is: base class, subclass and programming interface (PCI Code and ID Assignment Specification).
+    /// Base class, subclass and programming interface (PCI Code and ID Assignment Specification).
     pub(super) class: u32,
 }
 
 impl PciDevice {
-    /// All of them, by their places.
+    /// Returns all devices, sorted by address.
     pub(super) fn all(machine: &Machine) -> Vec<Self> {
         let names = machine.names("sys/bus/pci/devices").unwrap_or_default();
         let device = |name: &std::ffi::OsString| {
@@ -31,17 +31,17 @@ impl PciDevice {
         devices
     }
 
-    /// Base class and subclass.
+    /// Returns base class and subclass.
     pub(super) fn kind(&self) -> u32 {
         self.class >> 8
     }
 
-    /// What Windows would call it.
+    /// Returns the Windows identifier.
     pub(super) fn identity(&self, machine: &Machine) -> String {
         sysfs::identity(machine, &self.folder)
     }
 
-    /// Its model, by udev's list of devices; without one, by its numbers.
+    /// Returns the model from udev's hardware database, or its numeric ids.
     pub(super) fn model(&self, machine: &Machine) -> String {
         let udev = Udev::of_device(machine, "pci", &self.place);
         let known = udev.property("ID_MODEL_FROM_DATABASE").map(str::to_owned);
@@ -49,13 +49,13 @@ impl PciDevice {
         known.unwrap_or_else(|| format!("PCI device {:04x}:{:04x}", number("vendor"), number("device")))
     }
 
-    /// Who has made it.
+    /// Returns the vendor.
     pub(super) fn maker(&self, machine: &Machine) -> Option<String> {
         let udev = Udev::of_device(machine, "pci", &self.place);
         udev.property("ID_VENDOR_FROM_DATABASE").map(str::to_owned)
     }
 
-    /// What drives it.
+    /// Returns the driver.
     pub(super) fn driver(&self, machine: &Machine) -> Option<String> {
         sysfs::driver(machine, &self.folder)
     }

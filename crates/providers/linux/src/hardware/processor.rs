@@ -14,24 +14,24 @@ use crate::performance::sampler::Sampler;
 use crate::processors;
 use crate::table::{Fill, Push, Table};
 
-/// The processors, with how busy they were when somebody asked last.
+/// Processor packages, with the counters of the last query.
 #[derive(Default)]
 pub(crate) struct Processor {
     times: Arc<Sampler<Reading>>,
 }
 
-/// A package.
+/// A processor package.
 pub(crate) struct Package {
-    /// The number that the kernel gives it.
+    /// Package id of the kernel.
     number: u32,
-    /// How many have a smaller one.
+    /// Index among the packages, by package id.
     place: usize,
-    /// The numbers of the processors in it that are in use.
+    /// Numbers of its online logical processors.
     threads: Vec<u32>,
     shared: Rc<Shared>,
 }
 
-/// What is read once for all.
+/// Data read once for all packages.
 struct Shared {
     times: Arc<Sampler<Reading>>,
     told: OnceCell<String>,
@@ -39,7 +39,7 @@ struct Shared {
 }
 
 impl Package {
-    /// What `/proc/cpuinfo` says of its first processor.
+    /// Returns a field of its first logical processor in `/proc/cpuinfo`.
     fn told<'t>(&'t self, machine: &Machine, name: &str) -> Option<&'t str> {
         let text = self.shared.told.get_or_init(|| machine.text("proc/cpuinfo").unwrap_or_default());
         let field = |block: &'t str, name: &str| {
@@ -51,7 +51,7 @@ impl Package {
         field(own, name).filter(|value| !value.is_empty())
     }
 
-    /// What the firmware says of it: its sockets that are not empty stand in the order of packages.
+    /// Returns its SMBIOS structure: populated sockets are in the order of packages.
     fn socket(&self, machine: &Machine) -> Option<&Structure> {
         let tables = self.shared.tables.get_or_init(|| Smbios::of(machine));
         let is_filled = |socket: &&Structure| socket.byte(0x18).is_some_and(|status| status & 0x40 != 0);
@@ -69,7 +69,7 @@ impl Package {
         self.told(machine, name)?.parse().ok()
     }
 
-    /// How many cores are in use.
+    /// Returns the number of online cores.
     fn cores(&self, machine: &Machine) -> Option<u32> {
         let core = |thread: &u32| {
             let topology = format!("sys/devices/system/cpu/cpu{thread}/topology");
@@ -80,7 +80,7 @@ impl Package {
         u32::try_from(cores?.len()).ok()
     }
 
-    /// The sum of its caches of a level, in KiB; each is counted once, whoever shares it.
+    /// Returns the total size of its caches of a level in KiB; a shared cache counts once.
     fn cache(&self, machine: &Machine, level: u32) -> Option<u32> {
         let mut seen = BTreeSet::new();
         let mut sum = 0_u32;
@@ -104,7 +104,7 @@ impl Package {
         Some(khz / 1_000)
     }
 
-    /// In MHz, now.
+    /// Returns the current clock speed in MHz.
     fn speed(&self, machine: &Machine) -> Option<u32> {
         let told = || {
             let mhz = self.told(machine, "cpu MHz")?;
@@ -113,13 +113,13 @@ impl Package {
         self.frequency(machine, "scaling_cur_freq").or_else(told)
     }
 
-    /// In MHz, at most.
+    /// Returns the maximum clock speed in MHz.
     fn most_speed(&self, machine: &Machine) -> Option<u32> {
         let of_socket = || self.socket(machine)?.word(0x14).filter(|mhz| *mhz > 0).map(u32::from);
         self.frequency(machine, "cpuinfo_max_freq").or_else(of_socket).or_else(|| self.speed(machine))
     }
 
-    /// How busy its processors were between the last two looks, in percent.
+    /// Returns the load in percent between the last two samples.
     fn load(&self, machine: &Machine) -> Option<u16> {
         let pair = self.shared.times.pair::<Times>(machine, &|| Ok(())).ok()?;
         let (mut busy, mut all) = (0_u64, 0_u64);
@@ -127,7 +127,8 @@ impl Package {
         let is_own = |name: &Option<String>| name.as_ref().is_some_and(|name| own.contains(name));
         for (after, before) in pair.iter() {
             let Some(before) = before.filter(|_| is_own(&after.name)) else { continue };
-            // What is nice is in the time of users, interrupts are in that of the kernel, and waiting is in what is idle.
+            // Nice time is included in user time, interrupt time in privileged time, and I/O wait in idle
+            // time.
             let used = |reading: &Reading| reading.user.saturating_add(reading.privileged);
             let spent = used(&after.reading).saturating_sub(used(before));
             let rested = after.reading.idle.saturating_sub(before.idle);
@@ -137,7 +138,7 @@ impl Package {
         u16::try_from(busy.saturating_mul(100).checked_div(all)?).ok()
     }
 
-    /// What Windows would call it: the maker, the family, the model and the step.
+    /// Returns the caption as on Windows: vendor, family, model and stepping.
     fn caption(&self, machine: &Machine) -> Option<String> {
         let maker = match self.told(machine, "vendor_id") {
             Some("GenuineIntel") => "Intel64",
@@ -159,7 +160,7 @@ impl Package {
     }
 }
 
-/// The architecture that this was built for, as Windows numbers them.
+/// Returns the architecture for which this program was built, as a Windows number.
 fn architecture() -> Option<u16> {
     Some(match std::env::consts::ARCH {
         "x86" => 0,
@@ -193,7 +194,7 @@ impl Table for Processor {
         ("CpuStatus", |_, _| 1_u16.into()),
         ("CurrentClockSpeed", |machine, cpu| cpu.speed(machine).into()),
         ("CurrentVoltage", |machine, cpu| {
-            // With the highest bit set the others are tenths of a volt (DSP0134 7.5.4).
+            // If the highest bit is set, the others are tenths of a volt (DSP0134 7.5.4).
             let voltage = cpu.socket(machine).and_then(|socket| socket.byte(0x11));
             voltage.filter(|voltage| voltage & 0x80 != 0).map(|voltage| u16::from(voltage & 0x7F)).into()
         }),
@@ -273,7 +274,7 @@ impl Table for Processor {
         let mut packages: Vec<Package> = Vec::new();
         for thread in processors::online(machine).unwrap_or_default() {
             let place = format!("sys/devices/system/cpu/cpu{thread}/topology/physical_package_id");
-            // Where nobody tells of packages, -1 or nothing, there is one.
+            // If package ids are missing or -1, there is one package.
             let number = machine.number::<u32>(place).unwrap_or_default();
             match packages.iter_mut().find(|package| package.number == number) {
                 Some(package) => package.threads.push(thread),

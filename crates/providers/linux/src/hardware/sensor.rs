@@ -8,10 +8,10 @@ use crate::Machine;
 use crate::storage::folder_of;
 use crate::table::{Fill, Push, Table};
 
-/// The batteries of the machine.
+/// Batteries of the machine.
 pub(crate) struct Battery;
 
-/// One of them, by the kernel's name.
+/// A battery, by its kernel name.
 pub(crate) struct Cell(String);
 
 impl Cell {
@@ -23,7 +23,7 @@ impl Cell {
         self.line(machine, file)?.parse().ok()
     }
 
-    /// Energy in mWh: as the battery tells it in µWh, or by charge and voltage.
+    /// Returns an energy in mWh: reported in µWh, or computed from charge and voltage.
     fn energy(&self, machine: &Machine, energy: &str, charge: &str) -> Option<u32> {
         let by_charge = || {
             let (charge, voltage) =
@@ -42,11 +42,11 @@ impl Table for Battery {
 
     const COLUMNS: &'static [(&'static str, Fill<Cell>)] = &[
         ("Availability", |machine, cell| {
-            // 2 is unknown, 3 running, on its own or not.
+            // 2 is unknown, 3 is running, whether on battery or mains.
             if cell.line(machine, "status").is_some() { 3_u16 } else { 2 }.into()
         }),
         ("BatteryStatus", |machine, cell| {
-            // 1 discharges, 2 is on the mains, 3 full, 6 charges.
+            // 1 is discharging, 2 on mains power, 3 full, 6 charging.
             let status = cell.line(machine, "status");
             let number = match status.as_deref() {
                 Some("Discharging") => Some(1_u16),
@@ -114,7 +114,7 @@ impl Table for Battery {
         let mut cells: Vec<Cell> =
             names.into_iter().filter_map(|name| name.into_string().ok()).map(Cell).collect();
         cells.sort_by(|left, right| left.0.cmp(&right.0));
-        // Those of mice and the like are not the machine's.
+        // Batteries of peripherals such as mice are skipped.
         let is_own = |cell: &Cell| {
             cell.line(machine, "type").as_deref() == Some("Battery")
                 && cell.line(machine, "scope").as_deref() != Some("Device")
@@ -123,18 +123,18 @@ impl Table for Battery {
     }
 }
 
-/// Something that a chip measures.
+/// A sensor of a monitoring chip.
 pub(crate) struct Sensor {
-    /// The folder of the chip, below the root.
+    /// Directory of the chip, below the root.
     chip: String,
-    /// What stays the same of the chip: its name, and the device it is of.
+    /// Stable identifier of the chip: its name and its device.
     identity: String,
-    /// What is measured, as `fan1`.
+    /// Name of the measurement, such as `fan1`.
     what: String,
 }
 
 impl Sensor {
-    /// All that measure something of a kind.
+    /// Returns all sensors of a kind.
     fn all(machine: &Machine, kind: &str) -> Vec<Self> {
         let mut sensors = Vec::new();
         for name in machine.names("sys/class/hwmon").unwrap_or_default() {
@@ -160,7 +160,7 @@ impl Sensor {
         format!("{}/{}", self.identity, self.what)
     }
 
-    /// What the chip calls it.
+    /// Returns the label of the chip for the sensor.
     fn label(&self, machine: &Machine) -> String {
         let label = machine.line(format!("{}/{}_label", self.chip, self.what));
         label.unwrap_or_else(|| self.id())
@@ -170,12 +170,12 @@ impl Sensor {
         machine.number(format!("{}/{}_{file}", self.chip, self.what))
     }
 
-    /// A temperature in tenths of a degree, of which the kernel tells thousandths.
+    /// Returns a temperature in tenths of a degree; the kernel reports thousandths.
     fn tenths(&self, machine: &Machine, file: &str) -> Option<i32> {
         i32::try_from(self.number(machine, file)? / 100).ok()
     }
 
-    /// Whether the chip says that something is wrong.
+    /// Returns the status, from the fault and alarm flags of the chip.
     fn status(&self, machine: &Machine) -> &'static str {
         let says = |file: &str| self.number(machine, file).is_some_and(|number| number != 0);
         match (says("fault"), says("alarm") || says("crit_alarm")) {
@@ -186,7 +186,7 @@ impl Sensor {
     }
 }
 
-/// What blows.
+/// Fans.
 pub(crate) struct Fan;
 
 impl Table for Fan {
@@ -225,7 +225,7 @@ impl Table for Fan {
     }
 }
 
-/// What feels how warm it is.
+/// Temperature sensors.
 pub(crate) struct TemperatureProbe;
 
 impl Table for TemperatureProbe {

@@ -8,13 +8,13 @@ use crate::storage::folder_of;
 use crate::table::{Fill, Push, Table};
 use crate::{Machine, sysfs};
 
-/// The lines to old devices.
+/// Serial ports.
 pub(crate) struct SerialPort;
 
-/// A line that leads to something.
+/// A serial port with hardware behind it.
 pub(crate) struct Port {
     name: String,
-    /// The folder of its device below `/sys`.
+    /// Directory of its device below `/sys`.
     folder: String,
 }
 
@@ -75,7 +75,7 @@ impl Table for SerialPort {
         for name in names {
             let Some(device) = folder_of(machine, &format!("sys/class/tty/{name}")) else { continue };
             let Some((above, _)) = device.split_once("/tty/") else { continue };
-            // The kernel lists as many lines as it was built for; those with nothing behind have the type 0.
+            // The kernel lists a fixed number of ports; those without hardware have type 0.
             let is_used = match machine.number::<u32>(format!("sys/class/tty/{name}/type")) {
                 Some(kind) => kind != 0,
                 None => {

@@ -1,4 +1,4 @@
-//! `Win32_PortConnector`, `Win32_SystemSlot` and `Win32_OnBoardDevice`, of which only the firmware knows.
+//! `Win32_PortConnector`, `Win32_SystemSlot` and `Win32_OnBoardDevice`, from the firmware tables.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::smbios::Smbios;
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
 
-/// What cables are put into.
+/// Port connectors.
 pub(crate) struct PortConnector;
 
 impl Table for PortConnector {
@@ -41,10 +41,10 @@ impl Table for PortConnector {
     }
 }
 
-/// What cards are put into.
+/// Expansion slots.
 pub(crate) struct SystemSlot;
 
-/// The widths of types of slots, in bits (`Win32_SystemSlot.MaxDataWidth`): DSP0134 7.10.2.
+/// Returns the data width of a slot type in bits (`Win32_SystemSlot.MaxDataWidth`; DSP0134 7.10.2).
 fn width(code: u8) -> Option<u16> {
     Some(match code {
         3 => 8,
@@ -64,7 +64,7 @@ impl Table for SystemSlot {
     const COLUMNS: &'static [(&'static str, Fill<Numbered>)] = &[
         ("BusNumber", |_, row| row.structure.byte(0x0F).filter(|bus| *bus != 0xFF).map(u32::from).into()),
         ("Caption", |_, _| "System Slot".into()),
-        // 3 is "Available", 4 "In use", in SMBIOS as in Windows.
+        // 3 is "Available", 4 is "In use", both in SMBIOS and on Windows.
         ("CurrentUsage", |_, row| row.structure.byte(7).map(u16::from).into()),
         ("Description", |_, _| "System Slot".into()),
         ("DeviceNumber", |_, row| {
@@ -120,18 +120,19 @@ impl Table for SystemSlot {
     }
 }
 
-/// What is soldered to the board.
+/// Devices on the board.
 pub(crate) struct OnBoardDevice;
 
-/// A device of it.
+/// An onboard device.
 pub(crate) struct Soldered {
     number: u32,
-    /// The type, with the highest bit for whether it is in use.
+    /// Device type; the highest bit is set if the device is enabled.
     kind: u8,
     name: Option<String>,
 }
 
-/// Type 41 has one device in each structure; type 10, which came before it, has several.
+/// Returns the onboard devices: from type 41 with one device for each structure, otherwise from the older
+/// type 10 with several.
 fn soldered(machine: &Machine) -> Vec<Soldered> {
     let tables = Smbios::of(machine);
     let mut found: Vec<(u8, Option<String>)> =

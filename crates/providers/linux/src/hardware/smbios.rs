@@ -1,89 +1,89 @@
-//! The tables of SMBIOS (DSP0134), as the kernel keeps them.
+//! SMBIOS tables (DSP0134), as provided by the kernel.
 
 use crate::Machine;
 
-/// What the firmware says of the machine.
+/// Tables of the firmware.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Smbios {
-    /// The version of the tables, major and minor.
+    /// Major and minor version of the tables.
     pub(super) version: Option<(u16, u16)>,
     structures: Vec<Structure>,
 }
 
-/// One thing that it says.
+/// A structure of the tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Structure {
     kind: u8,
     pub(super) handle: u16,
-    /// Everything but the texts, the header included, so that places are those of the specification.
+    /// Formatted area including the header, so that offsets are those of the specification.
     octets: Vec<u8>,
     texts: Vec<String>,
 }
 
-/// How many structures are read.
+/// Maximum number of structures read.
 const MOST: usize = 4_096;
 
-/// The structure after which there is none.
+/// Type of the last structure.
 const END: u8 = 127;
 
 impl Smbios {
-    /// Reads the tables; nothing if there are none, or the caller may not.
+    /// Reads the tables; empty if they do not exist or the caller may not read them.
     pub(super) fn of(machine: &Machine) -> Self {
         let structures = machine.octets("sys/firmware/dmi/tables/DMI").map(|octets| parse(&octets));
         let entry = machine.octets("sys/firmware/dmi/tables/smbios_entry_point").unwrap_or_default();
         Self { version: version(&entry), structures: structures.unwrap_or_default() }
     }
 
-    /// The structures of a kind, in the order of the tables.
+    /// Returns the structures of a type, in table order.
     pub(super) fn of_kind(&self, kind: u8) -> impl Iterator<Item = &Structure> {
         self.structures.iter().filter(move |structure| structure.kind == kind)
     }
 }
 
 impl Structure {
-    /// The octet at a place; `None` if the structure is of an older version that ends before.
+    /// Returns the byte at an offset; `None` if the structure is of an older version and ends before.
     pub(super) fn byte(&self, at: usize) -> Option<u8> {
         self.octets.get(at).copied()
     }
 
-    /// The two octets at a place, as a number.
+    /// Returns the 16-bit number at an offset.
     pub(super) fn word(&self, at: usize) -> Option<u16> {
         self.octets.get(at..)?.first_chunk().map(|two| u16::from_le_bytes(*two))
     }
 
-    /// The four octets at a place, as a number.
+    /// Returns the 32-bit number at an offset.
     pub(super) fn double(&self, at: usize) -> Option<u32> {
         self.octets.get(at..)?.first_chunk().map(|four| u32::from_le_bytes(*four))
     }
 
-    /// The eight octets at a place, as a number.
+    /// Returns the 64-bit number at an offset.
     pub(super) fn quad(&self, at: usize) -> Option<u64> {
         self.octets.get(at..)?.first_chunk().map(|eight| u64::from_le_bytes(*eight))
     }
 
-    /// Some octets from a place on.
+    /// Returns some bytes from an offset on.
     pub(super) fn slice(&self, at: usize, count: usize) -> Option<&[u8]> {
         self.octets.get(at..at.checked_add(count)?)
     }
 
-    /// Everything but the texts.
+    /// Returns the formatted area.
     pub(super) fn octets(&self) -> &[u8] {
         &self.octets
     }
 
-    /// All its texts.
+    /// Returns all texts.
     pub(super) fn texts(&self) -> &[String] {
         &self.texts
     }
 
-    /// The text whose number stands at a place; `None` if it has none, or an empty one.
+    /// Returns the text whose number is at an offset; `None` if it is missing or empty.
     pub(super) fn text(&self, at: usize) -> Option<String> {
         let number = usize::from(self.byte(at)?);
         self.texts.get(number.checked_sub(1)?).filter(|text| !text.is_empty()).cloned()
     }
 }
 
-/// The version in the entry point of either form (DSP0134 5.2).
+/// Returns the version from an entry point of either format (DSP0134 5.2).
 fn version(entry: &[u8]) -> Option<(u16, u16)> {
     let at = if entry.starts_with(b"_SM3_") {
         7
@@ -95,7 +95,7 @@ fn version(entry: &[u8]) -> Option<(u16, u16)> {
     Some(((*entry.get(at)?).into(), (*entry.get(at + 1)?).into()))
 }
 
-/// Reads structures until the last one, or what makes no sense (DSP0134 6.1).
+/// Parses structures until the last one or an invalid one (DSP0134 6.1).
 pub(super) fn parse(mut octets: &[u8]) -> Vec<Structure> {
     let mut structures = Vec::new();
     while let [kind, length, low, high, ..] = octets {

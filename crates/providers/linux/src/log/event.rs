@@ -1,4 +1,4 @@
-//! `Win32_NTLogEvent`: a record of the journal.
+//! `Win32_NTLogEvent`: journal records.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,20 +14,20 @@ use super::journal::{Record, Records, folder};
 use crate::Machine;
 use crate::table::{Fill, Push, Table, failure};
 
-/// The records of all logs, the newest first.
+/// Records of all logs, newest first.
 pub(super) struct NtLogEvent;
 
-/// One of them.
+/// A record.
 pub(super) struct Row {
     record: Record,
     users: Rc<Users>,
 }
 
-/// The names of users that were looked for already.
+/// Names of users already looked up.
 type Users = RefCell<HashMap<u32, Option<String>>>;
 
 impl Row {
-    /// A record alone.
+    /// Returns the row of a single record.
     pub(super) fn of(record: Record) -> Self {
         Self { record, users: Rc::default() }
     }
@@ -39,7 +39,7 @@ impl Row {
     }
 }
 
-/// Names of syslog's facilities (RFC 5424, 6.2.1).
+/// Names of syslog facilities (RFC 5424, 6.2.1).
 const FACILITIES: [&str; 24] = [
     "kern",
     "user",
@@ -67,7 +67,7 @@ const FACILITIES: [&str; 24] = [
     "local7",
 ];
 
-/// How bad something is, as Windows counts it.
+/// Event type as on Windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Severity {
     Error,
@@ -109,7 +109,7 @@ impl Severity {
         }
     }
 
-    /// The bits of an event identifier that say so (MS-ERREF 2.3).
+    /// Returns the severity bits of an event identifier (MS-ERREF 2.3).
     fn bits(self) -> u32 {
         match self {
             Self::Error => 0xC000_0000,
@@ -120,7 +120,7 @@ impl Severity {
     }
 }
 
-/// The last digits of the kind of a message, which programs may give it; zero otherwise.
+/// Returns the last four digits of the message id, which programs may set; otherwise zero.
 pub(super) fn code(record: &Record) -> u16 {
     let kind = record.text("MESSAGE_ID").unwrap_or_default();
     let digits = kind.len().checked_sub(4).and_then(|begin| kind.get(begin..));
@@ -152,7 +152,7 @@ impl Table for NtLogEvent {
         ("Logfile", |_, row| row.record.log().name().into()),
         ("Message", |_, row| row.record.text("MESSAGE").into()),
         ("RecordNumber", |_, row| {
-            // Beyond its type, it begins again.
+            // The number wraps around at 32 bits.
             row.record
                 .sequence()
                 .map(|number| u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default())
@@ -189,7 +189,7 @@ impl Table for NtLogEvent {
         machine: &Arc<Machine>,
         watch: &Watch<'_>,
     ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
-        // Records never change, and of those that go for want of room nobody tells.
+        // Records never change, and the removal of old ones is not reported.
         if watch.changes != Changes::CREATION || folder(machine).is_none() {
             return Ok(None);
         }

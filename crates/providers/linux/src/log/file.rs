@@ -1,4 +1,4 @@
-//! `Win32_NTEventlogFile`: one of the logs.
+//! `Win32_NTEventlogFile`: logs.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::table::{Fill, Push, Table, failure, host_name};
 /// The three logs.
 pub(super) struct NtEventlogFile;
 
-/// One of them.
+/// A log.
 pub(super) struct Row {
     log: Log,
     folder: String,
 }
 
 impl Row {
-    /// How many records it has, which takes reading all of the journal.
+    /// Returns the number of records; reads the whole journal.
     fn count(&self) -> Option<u32> {
         let mut records = Records::read(self.folder.as_ref(), None).ok()?;
         let mut count = 0_u32;
@@ -31,7 +31,7 @@ impl Row {
         Some(count)
     }
 
-    /// What the journal takes on the disk: all logs are in the same files.
+    /// Returns the size of the journal on disk; all logs share its files.
     fn size(&self) -> Option<u64> {
         let folders = std::fs::read_dir(&self.folder).ok()?.flatten();
         let files = folders.filter_map(|folder| std::fs::read_dir(folder.path()).ok()).flatten().flatten();
@@ -53,7 +53,7 @@ impl Table for NtEventlogFile {
         ("LogfileName", |_, row| row.log.name().into()),
         ("Name", |_, row| format!("{}/{}", row.folder, row.log.name()).into()),
         ("NumberOfRecords", |_, row| row.count().into()),
-        // Old records go when there is no room for new ones.
+        // Old records are removed if there is no space for new ones.
         ("OverwriteOutDated", |_, _| 0_u32.into()),
         ("OverWritePolicy", |_, _| "WhenNeeded".into()),
         ("Path", |_, row| format!("{}/", row.folder).into()),

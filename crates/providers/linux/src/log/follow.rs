@@ -1,4 +1,4 @@
-//! Records of the journal as they are written: journalctl follows it (journalctl(1)).
+//! New journal records, from a journalctl process that follows the journal (journalctl(1)).
 
 use std::io;
 use std::process::Stdio;
@@ -17,30 +17,30 @@ use crate::Machine;
 use crate::program::command_of_system;
 use crate::table::{failure, whole};
 
-/// Tells of every record that is written from a moment on, once.
+/// Event source that reports every record written after a given time once.
 pub(super) struct NewRecords {
     machine: Arc<Machine>,
     class: Arc<Class>,
     journal: Followed,
-    /// What comes after this has not been told.
+    /// Position up to which records have been reported.
     place: Place,
     making: Option<JoinHandle<Result<Instance, ProviderError>>>,
 }
 
-/// A place in the journal.
+/// A position in the journal.
 enum Place {
-    /// Nothing has been told that is younger, in microseconds since 1970.
+    /// Time in microseconds since 1970; records from then on have not been reported.
     Since(u128),
-    /// The record of this cursor has been told.
+    /// Cursor of the last reported record.
     After(String),
 }
 
 impl NewRecords {
-    /// Begins to listen. A record is of the time at which the journal has taken it, so what is written after this is
-    /// found however long journalctl takes to begin.
+    /// Starts to follow. Records carry the time at which the journal received them, so no record is missed
+    /// even if journalctl starts slowly.
     ///
     /// # Errors
-    /// What kept journalctl from starting.
+    /// Errors of starting journalctl.
     pub(super) fn open(machine: &Arc<Machine>, class: &Arc<Class>) -> io::Result<Self> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
         let place = Place::Since(now);
@@ -48,7 +48,7 @@ impl NewRecords {
         Ok(Self { machine: Arc::clone(machine), class: Arc::clone(class), journal, place, making: None })
     }
 
-    /// Waits for the next record, and has an instance made of it.
+    /// Waits for the next record and starts to convert it.
     async fn hear(&mut self) -> Result<JoinHandle<Result<Instance, ProviderError>>, ProviderError> {
         loop {
             if let Some(record) = self.journal.next().await.map_err(failure)? {
@@ -56,11 +56,11 @@ impl NewRecords {
                     self.place = Place::After(cursor);
                 }
                 let (machine, class) = (Arc::clone(&self.machine), Arc::clone(&self.class));
-                // The names of users stand in files.
+                // User names are read from files, which may block.
                 let making = move || whole::<NtLogEvent>(&machine, &class, &Row::of(record));
                 return Ok(tokio::task::spawn_blocking(making));
             }
-            // One that has told nothing would tell nothing again.
+            // If journalctl ended without any output, a restart would fail again.
             if !self.journal.has_told {
                 let problem = "journalctl does not follow the journal\n  journalctl --follow tells why, as the same user";
                 return Err(ProviderError::failed(Status::Failed, problem));
@@ -89,13 +89,13 @@ impl EventSource for NewRecords {
     }
 }
 
-/// A journalctl that follows the journal. It ends with this.
+/// A journalctl process that follows the journal; killed on drop.
 struct Followed {
     _program: Child,
     output: BufReader<ChildStdout>,
-    /// What has come of a line.
+    /// Incomplete line.
     line: Vec<u8>,
-    /// The line is too long: the rest of it is not kept.
+    /// Whether the line is too long; its rest is skipped.
     is_too_long: bool,
     has_told: bool,
 }
@@ -110,7 +110,7 @@ impl Followed {
             }
             Place::After(cursor) => command.arg(format!("--after-cursor={cursor}")),
         };
-        // That of this machine may move to another folder while it is followed.
+        // The journal of this machine may move to another directory while it is followed.
         if let Some(folder) = folder(machine).filter(|_| !machine.is_this()) {
             command.arg("--directory").arg(folder);
         }
@@ -120,7 +120,7 @@ impl Followed {
         Ok(Self { _program: program, output, line: Vec::new(), is_too_long: false, has_told: false })
     }
 
-    /// The next record; `None` when journalctl has ended. Nothing is lost if the future is dropped.
+    /// Returns the next record; `None` if journalctl has ended. Cancel-safe.
     async fn next(&mut self) -> io::Result<Option<Record>> {
         loop {
             let there = self.output.fill_buf().await?;

@@ -1,4 +1,5 @@
-//! The journal through journalctl: its format is nobody else's business (systemd.journal-fields(7)).
+//! Journal access through journalctl, because the file format is private to systemd
+//! (systemd.journal-fields(7)).
 
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
@@ -10,10 +11,10 @@ use super::Log;
 use crate::Machine;
 use crate::program::command_of_system;
 
-/// How long a record may be; what is longer is left out.
+/// Maximum length of a record in bytes; longer ones are skipped.
 pub(super) const MAX_RECORD: u64 = 1 << 20;
 
-/// The folder of a machine's journal; `None` if it keeps none.
+/// Returns the journal directory of a machine; `None` if there is no journal.
 pub(super) fn folder(machine: &Machine) -> Option<PathBuf> {
     let folders = ["var/log/journal", "run/log/journal"].map(|folder| machine.path(folder));
     let has_files =
@@ -21,17 +22,17 @@ pub(super) fn folder(machine: &Machine) -> Option<PathBuf> {
     folders.into_iter().find(has_files)
 }
 
-/// The records of a journal, the newest first. Dropping it ends the search.
+/// Records of a journal, newest first. Dropping it ends journalctl.
 pub(super) struct Records {
     program: Child,
     lines: BufReader<ChildStdout>,
 }
 
 impl Records {
-    /// Begins to read; only those not before a moment, in microseconds since 1970.
+    /// Starts to read; optionally only records from a time on, in microseconds since 1970.
     ///
     /// # Errors
-    /// What kept journalctl from starting.
+    /// Errors of starting journalctl.
     pub(super) fn read(folder: &std::path::Path, not_before: Option<i64>) -> io::Result<Self> {
         let mut command = command_of_system("journalctl");
         command.args(["--quiet", "--no-pager", "--reverse", "--output=json", "--directory"]).arg(folder);
@@ -44,10 +45,10 @@ impl Records {
         Ok(Self { program, lines: BufReader::new(lines) })
     }
 
-    /// The next record.
+    /// Returns the next record.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Errors of the operating system.
     pub(super) fn next(&mut self) -> io::Result<Option<Record>> {
         loop {
             let mut line = Vec::new();
@@ -65,7 +66,7 @@ impl Records {
         }
     }
 
-    /// Reads on to the end of a line without keeping it.
+    /// Skips the rest of a line.
     fn skip_line(&mut self) -> io::Result<()> {
         loop {
             let there = self.lines.fill_buf()?;
@@ -83,18 +84,18 @@ impl Records {
 
 impl Drop for Records {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may already have ended.
         let _ = self.program.kill();
         let _ = self.program.wait();
     }
 }
 
-/// A record with its fields.
+/// A record and its fields.
 #[derive(Debug)]
 pub(super) struct Record(pub(super) Map<String, Value>);
 
 impl Record {
-    /// Reads a line of journalctl's JSON; `None` if it is none.
+    /// Parses a line of journalctl's JSON output; `None` if it is not valid.
     pub(super) fn parse(line: &[u8]) -> Option<Self> {
         match serde_json::from_slice(line) {
             Ok(Value::Object(fields)) => Some(Self(fields)),
@@ -102,7 +103,7 @@ impl Record {
         }
     }
 
-    /// A field as text; what is not UTF-8 comes as numbers, and what is there several times as a list.
+    /// Returns a field as text; binary fields are arrays of numbers, repeated fields are lists.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         match self.0.get(name)? {
             Value::String(text) => Some(text.clone()),
@@ -120,16 +121,16 @@ impl Record {
         self.text(name)?.parse().ok()
     }
 
-    /// Its number in the journal, which is in its cursor: `s=…;i=1f;b=…`.
+    /// Returns the sequence number from the cursor: `s=…;i=1f;b=…`.
     pub(super) fn sequence(&self) -> Option<u64> {
         let cursor = self.text("__CURSOR")?;
         let number = cursor.split(';').find_map(|part| part.strip_prefix("i="))?;
         u64::from_str_radix(number, 16).ok()
     }
 
-    /// The log it belongs to.
+    /// Returns the log to which the record belongs.
     pub(super) fn log(&self) -> Log {
-        /// Facilities of syslog (RFC 5424, 6.2.1).
+        /// Syslog facilities (RFC 5424, 6.2.1).
         const KERNEL: u8 = 0;
         const DAEMON: u8 = 3;
         const AUTH: u8 = 4;

@@ -1,9 +1,9 @@
-//! Records of the journal, as `journalctl` prints them.
+//! Properties of journal records printed by `journalctl`.
 
 use super::event::{Severity, code};
 use super::journal::Record;
 
-/// Whatever JSON is an object has an event.
+/// Checks that any JSON object can be converted to an event.
 pub(crate) fn record(octets: &[u8]) {
     let Ok(serde_json::Value::Object(fields)) = serde_json::from_slice(octets) else { return };
     let names: Vec<String> = fields.keys().cloned().collect();

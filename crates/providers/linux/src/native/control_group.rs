@@ -1,4 +1,4 @@
-//! `Linux_ControlGroup` and `Linux_Container`: the tree of control groups (the kernel's admin-guide, cgroup-v2).
+//! `Linux_ControlGroup` and `Linux_Container`: control groups (kernel admin-guide, cgroup-v2).
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -13,19 +13,19 @@ use crate::Machine;
 use crate::account::User;
 use crate::table::{Fill, Push, Table, text_key};
 
-/// Where the tree is; on machines with both versions of control groups, that of the second one.
+/// Possible roots of the tree; on machines with both versions, that of version 2.
 const ROOTS: [&str; 2] = ["sys/fs/cgroup", "sys/fs/cgroup/unified"];
 
-/// How many groups may stand in each other.
+/// Maximum depth of nested groups.
 const DEEPEST: usize = 64;
 
 /// All control groups.
 pub(super) struct ControlGroup;
 
-/// The control groups of containers.
+/// Control groups of containers.
 pub(super) struct Container;
 
-/// One group, by its place in the tree: `/system.slice/cron.service`.
+/// A group, by its path in the tree, such as `/system.slice/cron.service`.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
     root: &'static str,
@@ -33,7 +33,7 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// The group at a place, if there is one.
+    /// Returns the group with this path, if it exists.
     fn find(machine: &Machine, path: &str) -> Option<Self> {
         let is_place = path.starts_with('/') && !path.split('/').any(|part| part == "..");
         let root = root(machine).filter(|_| is_place)?;
@@ -49,19 +49,19 @@ impl Group {
         machine.text(self.file(name)).ok()
     }
 
-    /// A number that is alone in its file; `None` also for `max`.
+    /// Returns the number in a file; `None` also for `max`.
     fn number(&self, machine: &Machine, name: &str) -> Option<u64> {
         machine.number(self.file(name))
     }
 
-    /// A number behind its name in a file of several.
+    /// Returns a named number in a file with several.
     fn counter(&self, machine: &Machine, file: &str, name: &str) -> Option<u64> {
         let text = self.text(machine, file)?;
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value?.trim().parse().ok()
     }
 
-    /// A number of `io.stat`, of all devices together.
+    /// Returns a number of `io.stat`, summed over all devices.
     fn traffic(&self, machine: &Machine, name: &str) -> Option<u64> {
         let text = self.text(machine, "io.stat")?;
         let values = text.split_ascii_whitespace().filter_map(|field| field.split_once('='));
@@ -73,29 +73,30 @@ impl Group {
         )
     }
 
-    /// Quota and period of `cpu.max`.
+    /// Returns quota or period of `cpu.max`.
     fn quota(&self, machine: &Machine, place: usize) -> Option<u64> {
         self.text(machine, "cpu.max")?.split_ascii_whitespace().nth(place)?.parse().ok()
     }
 
-    /// The processes in this group itself.
+    /// Returns the processes in this group itself.
     fn processes(&self, machine: &Machine) -> Vec<u32> {
         let text = self.text(machine, "cgroup.procs").unwrap_or_default();
         text.lines().filter_map(|line| line.parse().ok()).collect()
     }
 
-    /// Runtime and identifier of the container whose group it is.
+    /// Returns runtime and identifier of the container of the group.
     fn container(&self) -> Option<(&'static str, String)> {
         container(self.path.rsplit('/').next()?)
     }
 }
 
-/// The root of the tree; `None` without the second version of control groups.
+/// Returns the root of the tree; `None` without control groups version 2.
 fn root(machine: &Machine) -> Option<&'static str> {
     ROOTS.into_iter().find(|root| machine.path(format!("{root}/cgroup.procs")).exists())
 }
 
-/// What names of groups say of containers: those of Docker, Podman, CRI-O, containerd, LXC and systemd-nspawn.
+/// Returns runtime and identifier from the name of a container's group: Docker, Podman, CRI-O, containerd,
+/// LXC and systemd-nspawn.
 fn container(name: &str) -> Option<(&'static str, String)> {
     let inner = |prefix: &str, suffix: &str| {
         let id = name.strip_prefix(prefix)?.strip_suffix(suffix)?;
@@ -109,7 +110,7 @@ fn container(name: &str) -> Option<(&'static str, String)> {
             return Some((runtime, id));
         }
     }
-    // Without systemd Docker's groups have the identifier alone.
+    // Without systemd, Docker's groups are named by the identifier alone.
     if identifier(&name.to_owned()) {
         return Some(("docker", name.to_owned()));
     }
@@ -117,7 +118,7 @@ fn container(name: &str) -> Option<(&'static str, String)> {
     inner("lxc.payload.", "").map(|name| ("lxc", name)).or_else(machine)
 }
 
-/// Gives every group away, those above others first.
+/// Passes on every group, parents first.
 fn each(
     machine: &Machine,
     push: &mut dyn FnMut(Group) -> Result<(), ProviderError>,
@@ -126,7 +127,7 @@ fn each(
     each_from(machine, Group { root, path: "/".to_owned() }, push)
 }
 
-/// Gives a group away and those below it.
+/// Passes on a group and the groups below it.
 fn each_from(
     machine: &Machine,
     top: Group,
@@ -142,7 +143,7 @@ fn each_from(
         below.sort_unstable_by(|left, right| right.cmp(left));
         for name in below.into_iter().filter(|_| depth < DEEPEST) {
             let path = format!("{}/{name}", path.trim_end_matches('/'));
-            // Files are no groups, and a group may have gone.
+            // Entries that are not directories are skipped, and so are groups that no longer exist.
             if machine.path(group.file(&name)).is_dir() {
                 waiting.push((path, depth + 1));
             }
@@ -211,13 +212,13 @@ impl Table for ControlGroup {
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Group>, ProviderError> {
         match Group::find(machine, text_key(lookup.keys)) {
             Some(group) => Ok(Some(group)),
-            // Its letters may be others.
+            // The path may differ in case.
             None => Err(ProviderError::NotCapable),
         }
     }
 }
 
-/// A container, with the group that has its name.
+/// A container and its group.
 pub(super) struct Contained {
     group: Group,
     runtime: &'static str,
@@ -226,21 +227,22 @@ pub(super) struct Contained {
 }
 
 impl Contained {
-    /// The processes in its group and in those below.
+    /// Returns the processes in its group and those below.
     fn processes(&self, machine: &Machine) -> Vec<u32> {
         let mut all = Vec::new();
-        // Whoever has a tree of their own can have thousands of containers, so the whole is not gone through for each.
+        // Starting at this group avoids walking the whole tree for each container; a user with a delegated
+        // tree can have thousands.
         let gather = each_from(machine, self.group.clone(), &mut |group| {
             all.extend(group.processes(machine));
             Ok(())
         });
-        // Nothing above fails.
+        // The closure never fails.
         debug_assert!(gather.is_ok());
         all.sort_unstable();
         all
     }
 
-    /// What people call it, as far as this user may know.
+    /// Returns the name, if this user may read it.
     fn name(&self, machine: &Machine) -> Option<String> {
         match self.runtime {
             "docker" => {
@@ -254,7 +256,7 @@ impl Contained {
         }
     }
 
-    /// What Podman calls it, that of the machine or of the user in whose slice it runs.
+    /// Returns the Podman name, from the storage of the machine or of the user in whose slice it runs.
     fn name_of_podman(&self, machine: &Machine) -> Option<String> {
         let slice =
             self.group.path.split('/').find_map(|part| part.strip_prefix("user-")?.strip_suffix(".slice"));
@@ -262,8 +264,8 @@ impl Contained {
     }
 }
 
-/// What Podman's storages call their containers (containers-storage); each is read once, as that of a user may be long
-/// and its user may have many containers.
+/// Container names in Podman storages (containers-storage). Each storage is read once, because it may be
+/// large and its user may have many containers.
 #[derive(Default)]
 struct Podman(RefCell<HashMap<Option<u32>, HashMap<String, String>>>);
 
@@ -276,7 +278,7 @@ struct Stored {
 }
 
 impl Podman {
-    /// The name of a container of a user, or of the machine.
+    /// Returns the name of a container of a user, or of the machine.
     fn name(&self, machine: &Machine, uid: Option<u32>, id: &str) -> Option<String> {
         let mut storages = self.0.borrow_mut();
         let storage = storages.entry(uid).or_insert_with(|| Self::names(machine, uid).unwrap_or_default());
@@ -330,7 +332,7 @@ impl Table for Container {
         _: &Scan,
         push: &mut Push<'_, Contained>,
     ) -> Result<(), ProviderError> {
-        // What a container makes of its own tree may have the same name again.
+        // A container may create a group with the same name in its own tree.
         let mut found = BTreeMap::new();
         let podman = Rc::<Podman>::default();
         each(machine, &mut |group| {

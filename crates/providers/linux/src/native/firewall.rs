@@ -1,4 +1,4 @@
-//! `Linux_FirewallTable`, `Linux_FirewallChain` and `Linux_FirewallRule`: what nftables has (libnftables-json(5)).
+//! `Linux_FirewallTable`, `Linux_FirewallChain` and `Linux_FirewallRule`: nftables (libnftables-json(5)).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,18 +11,18 @@ use crate::Machine;
 use crate::program;
 use crate::table::{self, Fill, Push};
 
-/// How long nft may take.
+/// Time limit of nft.
 const LIMIT: Duration = Duration::from_secs(10);
 
 pub(super) struct Table;
 pub(super) struct Chain;
 pub(super) struct Rule;
 
-/// Everything of one kind, as nft lists it.
+/// Returns all objects of a kind, as listed by nft.
 fn listed(kind: &str) -> Result<Vec<Json>, ProviderError> {
     let wrong = |problem: String| ProviderError::failed(Status::ProviderFailure, problem);
     let ended = match program::of_system("nft", ["-j", "list", "ruleset"], LIMIT) {
-        // Without the program there are no rules that it could have made.
+        // If nft is not installed, there are no rules.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         ended => ended.map_err(table::failure)?,
     };
@@ -48,7 +48,7 @@ fn number(object: &Json, name: &str) -> Value {
     object.get(name).and_then(Json::as_u64).into()
 }
 
-/// A number of the first counter of a rule.
+/// Returns a number of the first counter of a rule.
 fn counted(rule: &Json, name: &str) -> Value {
     let statements = rule.get("expr").and_then(Json::as_array);
     let counter = statements.and_then(|all| all.iter().find_map(|statement| statement.get("counter")));

@@ -1,4 +1,4 @@
-//! `Linux_Package`: an installed package, under the names of Linux.
+//! `Linux_Package`: an installed package, with its Linux properties.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::Machine;
 use crate::package;
 use crate::table::{Fill, Push, Table, failure};
 
-/// The installed packages.
+/// Installed packages.
 pub(super) struct Package;
 
 impl Table for Package {
@@ -28,7 +28,7 @@ impl Table for Package {
         ("Maintainer", |_, package| package.maintainer.clone().into()),
         ("Name", |_, package| package.name.clone().into()),
         ("Section", |_, package| package.section.clone().into()),
-        // In octets.
+        // Size in bytes.
         ("Size", |_, package| package.size.and_then(|kib| kib.checked_mul(1024)).into()),
         ("Version", |_, package| package.version.clone().into()),
     ];

@@ -1,4 +1,4 @@
-//! `Linux_RaidArray`: arrays of the kernel (the kernel's admin-guide, md).
+//! `Linux_RaidArray`: software RAID arrays (kernel admin-guide, md).
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::table::{Fill, Push, Table};
 /// All arrays.
 pub(super) struct RaidArray;
 
-/// One of them, by its name in `/sys/block`.
+/// An array, by its name in `/sys/block`.
 pub(super) struct Row(String);
 
 impl Row {
@@ -22,7 +22,7 @@ impl Row {
         self.line(machine, file)?.parse().ok()
     }
 
-    /// The devices it is made of.
+    /// Returns its component devices.
     fn devices(&self, machine: &Machine) -> Vec<String> {
         let names = machine.names(format!("sys/block/{}/md", self.0)).unwrap_or_default();
         let names = names.into_iter().filter_map(|name| name.into_string().ok());
@@ -60,7 +60,7 @@ impl Table for RaidArray {
         ("MetadataVersion", |machine, row| row.line(machine, "metadata_version").into()),
         ("MismatchCount", |machine, row| row.number::<u64>(machine, "mismatch_cnt").into()),
         ("Name", |_, row| row.0.clone().into()),
-        // The kernel counts sectors of 512 octets, whatever the disks have.
+        // The kernel counts sectors of 512 bytes, whatever the sector size of the disks.
         ("Size", |machine, row| {
             machine
                 .number::<u64>(format!("sys/block/{}/size", row.0))
@@ -70,7 +70,7 @@ impl Table for RaidArray {
         ("State", |machine, row| row.line(machine, "array_state").into()),
         ("SyncAction", |machine, row| row.line(machine, "sync_action").into()),
         ("SyncPercentComplete", |machine, row| {
-            // "done / all", and "none" while nothing goes on.
+            // Format: "done / all", or "none" if no operation is running.
             let done = row.line(machine, "sync_completed").and_then(|text| {
                 let (done, all) = text.split_once(" / ")?;
                 let (done, all) = (done.parse::<u64>().ok()?, all.parse::<u64>().ok()?);

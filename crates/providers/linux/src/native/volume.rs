@@ -1,4 +1,4 @@
-//! `Linux_VolumeGroup` and `Linux_LogicalVolume`: what LVM has, as `vgs` and `lvs` report it (lvmreport(7)).
+//! `Linux_VolumeGroup` and `Linux_LogicalVolume`: LVM, from the reports of `vgs` and `lvs` (lvmreport(7)).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use crate::Machine;
 use crate::program;
 use crate::table::{Fill, Push, Table, failure};
 
-/// How long LVM may look at the disks.
+/// Time limit of LVM programs, which scan disks.
 const LIMIT: Duration = Duration::from_secs(20);
 
 pub(super) struct VolumeGroup;
 pub(super) struct LogicalVolume;
 
-/// The rows of a report.
+/// Returns the rows of a report.
 fn report(program: &str, kind: &str, fields: &str) -> Result<Vec<Json>, ProviderError> {
     let arguments = ["--reportformat", "json", "--units", "b", "--nosuffix", "-o", fields];
     let ended = match program::of_system(program, arguments, LIMIT) {
-        // Without LVM there are no groups of volumes.
+        // If LVM is not installed, there are no volume groups.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         ended => ended.map_err(failure)?,
     };
@@ -43,7 +43,7 @@ fn text(row: &Json, name: &str) -> Value {
     row.get(name).and_then(Json::as_str).filter(|text| !text.is_empty()).map(str::to_owned).into()
 }
 
-/// Numbers come as text.
+/// Numbers are texts in the report.
 fn number<N: std::str::FromStr + Into<Value>>(row: &Json, name: &str) -> Value {
     row.get(name).and_then(Json::as_str).and_then(|text| text.parse::<N>().ok()).into()
 }

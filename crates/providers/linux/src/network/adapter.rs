@@ -13,7 +13,7 @@ use crate::system::booted;
 use crate::table::{Fill, Push, Table, returned, text_key};
 use crate::{Machine, events, sysfs};
 
-/// The adapters, those made by software among them.
+/// Network adapters, including virtual ones.
 pub(crate) struct Adapter;
 
 impl Table for Adapter {
@@ -59,7 +59,7 @@ impl Table for Adapter {
         }),
         ("NetEnabled", |machine, link| link.is_up(machine).into()),
         ("PermanentAddress", |machine, link| {
-            // 0 is "as its maker gave it" (NET_ADDR_PERM).
+            // 0 means that the address is permanent (NET_ADDR_PERM).
             let is_permanent = link.number::<u8>(machine, "addr_assign_type") == Some(0);
             let used =
                 || link.hardware_address(machine).filter(|_| is_permanent && link.is_physical(machine));
@@ -114,7 +114,7 @@ impl Table for Adapter {
     }
 }
 
-/// Codes of Windows (MS-ERREF 2.2).
+/// Windows error codes (MS-ERREF 2.2).
 const ERROR_NOT_SUPPORTED: u32 = 50;
 const ERROR_BUSY: u32 = 170;
 
@@ -122,12 +122,12 @@ fn find(machine: &Machine, id: &str) -> Option<Link> {
     Link::numbered(machine, id.parse().ok()?)
 }
 
-/// What Windows puts before a name: the number in eight digits.
+/// Returns the caption as on Windows: an eight-digit number before the name.
 pub(super) fn caption(machine: &Machine, link: &Link) -> String {
     format!("[{:08}] {}", link.index, link.description(machine))
 }
 
-/// The number of its type: 0 is Ethernet, 9 wireless.
+/// Returns the adapter type: 0 is Ethernet, 9 wireless.
 fn kind(machine: &Machine, link: &Link) -> Option<u16> {
     // 1 is ARPHRD_ETHER.
     let is_ethernet = link.number::<u16>(machine, "type") == Some(1);

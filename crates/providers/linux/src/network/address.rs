@@ -1,46 +1,46 @@
-//! The addresses of links.
+//! IP addresses of links.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::netlink::{self, Kind, dump};
 use crate::Machine;
 
-/// An address of a link.
+/// An IP address of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
-    /// The number of the link.
+    /// Link index.
     pub(crate) link: u32,
     pub(crate) address: IpAddr,
-    /// How many bits of it are the network.
+    /// Prefix length in bits.
     pub(crate) prefix: u8,
-    /// Whether it stays until somebody takes it away; one of DHCP is lent for a time.
+    /// Whether the address has no lifetime; addresses from DHCP do have one.
     pub(crate) is_permanent: bool,
-    /// How far it is known: 0 everywhere, 253 on the link, 254 on the machine (rtnetlink(7)).
+    /// Scope: 0 global, 253 link, 254 host (rtnetlink(7)).
     pub(crate) scope: u8,
-    /// What else is true of it (`IFA_F_*`).
+    /// Flags (`IFA_F_*`).
     pub(crate) flags: u32,
-    /// Where it comes from (`IFAPROT_*`), where the kernel knows that.
+    /// Origin (`IFAPROT_*`), if the kernel reports it.
     pub(crate) origin: Option<u8>,
-    /// For how many seconds it is used for what is new; [`Address::FOREVER`] for ever.
+    /// Preferred lifetime in seconds; [`Address::FOREVER`] for unlimited.
     pub(crate) preferred: u32,
-    /// For how many seconds it is there.
+    /// Valid lifetime in seconds.
     pub(crate) valid: u32,
 }
 
 impl Address {
-    /// The lifetime of what does not end (`INFINITY_LIFE_TIME`).
+    /// Unlimited lifetime (`INFINITY_LIFE_TIME`).
     pub(crate) const FOREVER: u32 = u32::MAX;
 
-    /// Those of all links, first those of IPv4.
+    /// Returns the addresses of all links, IPv4 first.
     pub(crate) fn all(machine: &Machine) -> Vec<Self> {
         let mut addresses = Vec::new();
         if !machine.is_this() {
             return addresses;
         }
-        // Without an answer nothing is known.
+        // If the kernel does not respond, the list stays empty.
         let _ = dump(Kind::GetAddress, |message| {
             let attributes = message.attributes(8);
-            // IFA_LOCAL is ours where IFA_ADDRESS is that of the other end; IPv6 has only the latter.
+            // IFA_LOCAL is the local address if IFA_ADDRESS is that of the peer; IPv6 has only the latter.
             let Some(address) = attributes.address(2).or_else(|| attributes.address(1)) else { return };
             let flags = attributes.number(8).unwrap_or_else(|| message.octet(2).into());
             // IFA_CACHEINFO (`struct ifa_cacheinfo`).
@@ -63,7 +63,7 @@ impl Address {
         addresses
     }
 
-    /// The mask of the network as Windows shows it: with dots, or how many bits it has.
+    /// Returns the subnet mask as on Windows: in dotted notation for IPv4, as prefix length for IPv6.
     pub(crate) fn mask(&self) -> String {
         match self.address {
             IpAddr::V4(_) => mask(self.prefix).to_string(),
@@ -72,12 +72,12 @@ impl Address {
     }
 }
 
-/// The mask of so many bits.
+/// Returns the mask for a prefix length.
 pub(crate) fn mask(prefix: u8) -> Ipv4Addr {
     Ipv4Addr::from_bits(u32::MAX.checked_shl(32_u32.saturating_sub(prefix.into())).unwrap_or_default())
 }
 
-/// How many bits a mask has, with dots or as their number; `None` if they are not all in front.
+/// Parses a mask, in dotted notation or as prefix length; `None` if its bits are not contiguous.
 pub(crate) fn prefix(mask: &str, of: IpAddr) -> Option<u8> {
     match (mask.parse::<Ipv4Addr>(), of) {
         (Ok(mask), IpAddr::V4(_)) => {

@@ -1,5 +1,5 @@
-//! What is changed of a link: by networkd or NetworkManager where one of them looks after it, or in the kernel, until
-//! the machine restarts.
+//! Changes of links: through networkd or NetworkManager if one of them manages the link, otherwise in the
+//! kernel, until the next restart.
 
 mod kernel;
 
@@ -20,7 +20,7 @@ use super::route::Route;
 use super::{network_manager, networkd};
 use crate::Machine;
 
-/// Who looks after a link.
+/// Service that manages a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keeper {
     Networkd,
@@ -28,7 +28,7 @@ pub(super) enum Keeper {
 }
 
 impl Keeper {
-    /// The one of a link; `None` if the kernel alone knows it.
+    /// Returns the service that manages a link; `None` if no known service does.
     pub(super) fn of(machine: &Machine, link: &Link) -> Option<Self> {
         let networkd = || networkd::manages(machine, link).then_some(Self::Networkd);
         networkd().or_else(|| network_manager::manages(machine, link).then_some(Self::NetworkManager))
@@ -41,10 +41,10 @@ impl Keeper {
         }
     }
 
-    /// Has it ask for the lease of a link again.
+    /// Renews the DHCP lease of a link.
     ///
     /// # Errors
-    /// What kept it from doing so.
+    /// Errors of the service.
     pub(super) fn renew(self, machine: &Machine, link: &Link) -> io::Result<()> {
         match self {
             Self::Networkd => networkd::renew(link),
@@ -52,7 +52,7 @@ impl Keeper {
         }
     }
 
-    /// What a link has now, so that it can keep what is not changed.
+    /// Returns the current configuration of a link, so that unchanged parts can be kept.
     fn profile(self, machine: &Machine, link: &Link) -> io::Result<Profile> {
         let own =
             |address: &Address| address.link == link.index && address.is_permanent && address.scope == 0;
@@ -79,10 +79,10 @@ impl Keeper {
     }
 }
 
-/// Gives a link other addresses, of those families of which there is one.
+/// Replaces the addresses of a link, in those families for which there is a new one.
 ///
 /// # Errors
-/// What kept it from having them.
+/// Errors of the service or the kernel.
 pub(super) fn set_addresses(machine: &Machine, link: &Link, wanted: &[(IpAddr, u8)]) -> io::Result<()> {
     let concerns = |address: &IpAddr| wanted.iter().any(|(one, _)| one.is_ipv4() == address.is_ipv4());
     if let Some(keeper) = Keeper::of(machine, link) {
@@ -106,19 +106,20 @@ pub(super) fn set_addresses(machine: &Machine, link: &Link, wanted: &[(IpAddr, u
             change_address(Kind::DeleteAddress, link, old.address, old.prefix)?;
         }
     }
-    // With the first address of a network its others may have gone, and with these the ways through it.
+    // Removing the first address of a network may also have removed secondary addresses, and routes through
+    // them.
     add()?;
     for route in routes {
-        // A gateway that is not in any network of the link any more cannot be used.
+        // A gateway outside the new networks cannot be restored.
         let _ = change_route(Kind::NewRoute, &route);
     }
     Ok(())
 }
 
-/// Gives a link other gateways for what is elsewhere, of those families of which there is one.
+/// Replaces the default gateways of a link, in those families for which there is a new one.
 ///
 /// # Errors
-/// What kept it from having them.
+/// Errors of the service or the kernel.
 pub(super) fn set_gateways(
     machine: &Machine,
     link: &Link,
@@ -145,10 +146,10 @@ pub(super) fn set_gateways(
     Ok(())
 }
 
-/// Asks other servers for names.
+/// Sets the name servers and search domains.
 ///
 /// # Errors
-/// What kept it from doing so.
+/// Errors of the service or of writing `resolv.conf`.
 pub(super) fn set_resolver(
     machine: &Machine,
     link: Option<&Link>,
@@ -170,19 +171,19 @@ pub(super) fn set_resolver(
     }
 }
 
-/// Has a link ask a server of DHCP, from now on.
+/// Enables DHCP on a link.
 ///
 /// # Errors
-/// [`io::ErrorKind::Unsupported`] if nobody looks after the link who could.
+/// [`io::ErrorKind::Unsupported`] if no service manages the link.
 pub(super) fn enable_dhcp(machine: &Machine, link: &Link) -> io::Result<()> {
     let keeper = Keeper::of(machine, link).ok_or(io::ErrorKind::Unsupported)?;
     keeper.apply(machine, link, &Profile { dhcp: true, ..Profile::default() })
 }
 
-/// Has a link ask no server of DHCP any more; what it was lent it has from now on for good.
+/// Disables DHCP on a link; its current addresses become static.
 ///
 /// # Errors
-/// [`io::ErrorKind::Unsupported`] if nobody looks after the link.
+/// [`io::ErrorKind::Unsupported`] if no service manages the link.
 pub(super) fn disable_dhcp(machine: &Machine, link: &Link) -> io::Result<()> {
     let keeper = Keeper::of(machine, link).ok_or(io::ErrorKind::Unsupported)?;
     let mut after = keeper.profile(machine, link)?;
@@ -194,26 +195,26 @@ pub(super) fn disable_dhcp(machine: &Machine, link: &Link) -> io::Result<()> {
     keeper.apply(machine, link, &after)
 }
 
-/// Where something that is made is kept.
+/// Persistence of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Store {
-    /// In the kernel, and with whoever looks after the link.
+    /// In the kernel, and in the configuration of the service that manages the link.
     Kept,
-    /// In the kernel only, until the machine restarts.
+    /// Only in the kernel, until the next restart.
     Active,
 }
 
 impl Store {
-    /// The store that a client names (`PolicyStore`); everything is kept unless it says otherwise.
+    /// Returns the store with this name (`PolicyStore`); persistent by default.
     pub(super) fn named(name: &str) -> Self {
         if name.eq_ignore_ascii_case("ActiveStore") { Self::Active } else { Self::Kept }
     }
 }
 
-/// Gives a link an address more. One that is kept ends DHCP, as on Windows.
+/// Adds an address to a link. A persistent address disables DHCP, as on Windows.
 ///
 /// # Errors
-/// What kept it from having it.
+/// Errors of the service or the kernel.
 pub(super) fn add_address(machine: &Machine, link: &Link, address: &Address, store: Store) -> io::Result<()> {
     let is_plain = address.is_permanent && address.preferred == Address::FOREVER;
     match Keeper::of(machine, link).filter(|_| store == Store::Kept && is_plain) {
@@ -227,10 +228,10 @@ pub(super) fn add_address(machine: &Machine, link: &Link, address: &Address, sto
     }
 }
 
-/// Takes an address from a link.
+/// Removes an address from a link.
 ///
 /// # Errors
-/// What kept it from going.
+/// Errors of the service or the kernel.
 pub(super) fn remove_address(machine: &Machine, link: &Link, address: &Address) -> io::Result<()> {
     if let Some(keeper) = Keeper::of(machine, link).filter(|_| address.is_permanent && address.scope == 0) {
         let mut after = keeper.profile(machine, link)?;
@@ -238,16 +239,16 @@ pub(super) fn remove_address(machine: &Machine, link: &Link, address: &Address) 
         keeper.apply(machine, link, &after)?;
     }
     match change_address(Kind::DeleteAddress, link, address.address, address.prefix) {
-        // Who looks after the link has taken it already.
+        // The service has already removed the address.
         Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => Ok(()),
         result => result,
     }
 }
 
-/// Sends what is elsewhere by a gateway more.
+/// Adds a default gateway.
 ///
 /// # Errors
-/// What kept it from doing so.
+/// Errors of the service or the kernel.
 pub(super) fn add_gateway(machine: &Machine, link: &Link, gateway: IpAddr, store: Store) -> io::Result<()> {
     match Keeper::of(machine, link).filter(|_| store == Store::Kept) {
         Some(keeper) => {
@@ -260,7 +261,7 @@ pub(super) fn add_gateway(machine: &Machine, link: &Link, gateway: IpAddr, store
     }
 }
 
-/// How methods of adapters say what happened: as Windows numbers errors (MS-ERREF 2.2).
+/// Returns the result of adapter methods: a Windows error code (MS-ERREF 2.2).
 pub(super) fn windows_code(result: &io::Result<()>) -> u32 {
     match result {
         Ok(()) => 0,
@@ -272,7 +273,7 @@ pub(super) fn windows_code(result: &io::Result<()>) -> u32 {
     }
 }
 
-/// How methods of configurations say it (`Win32_NetworkAdapterConfiguration`).
+/// Returns the result of configuration methods (`Win32_NetworkAdapterConfiguration`).
 pub(super) fn configuration_code(result: &io::Result<()>) -> u32 {
     match result.as_ref().map_err(io::Error::kind) {
         Ok(()) => 0,

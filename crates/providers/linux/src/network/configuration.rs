@@ -19,10 +19,10 @@ use crate::Machine;
 use crate::events;
 use crate::table::{Fill, Push, Table, host_name};
 
-/// How adapters are configured.
+/// Configurations of network adapters.
 pub(crate) struct Configuration;
 
-/// What is asked once for all links.
+/// Data read once for all links.
 #[derive(Default)]
 pub(crate) struct Everywhere {
     addresses: OnceCell<Vec<Address>>,
@@ -30,7 +30,7 @@ pub(crate) struct Everywhere {
     resolver: OnceCell<Resolver>,
 }
 
-/// How a link is configured.
+/// Configuration of a link.
 pub(crate) struct Row {
     link: Link,
     everywhere: Rc<Everywhere>,
@@ -48,7 +48,7 @@ impl Row {
         all.iter().filter(|address| address.link == self.link.index).copied().collect()
     }
 
-    /// The routes to elsewhere, the ones that are taken first before the others.
+    /// Returns the default routes, by priority.
     fn gateways(&self, machine: &Machine) -> Vec<Route> {
         let all = self.everywhere.routes.get_or_init(|| Route::all(machine)).iter();
         let mut own: Vec<Route> = all
@@ -63,7 +63,7 @@ impl Row {
         self.lease.get_or_init(|| Lease::of(machine, &self.link)).as_ref()
     }
 
-    /// Names are asked for the whole machine, unless the link has servers of its own; but not on links that are
+    /// Returns the name servers of the link, or those of the machine if it has none; `None` if the link is
     /// not in use.
     fn resolver(&self, machine: &Machine) -> Option<&Resolver> {
         let of_machine = || self.everywhere.resolver.get_or_init(|| Resolver::of(machine)).clone();
@@ -72,13 +72,13 @@ impl Row {
         })
     }
 
-    /// Whether it is in use: the link to itself that every machine has is none of these.
+    /// Returns whether the link is in use; the loopback link never is.
     fn is_enabled(&self, machine: &Machine) -> bool {
         let link = &self.link;
         link.is_up(machine) && !link.is_loopback(machine) && !self.addresses(machine).is_empty()
     }
 
-    /// Whether its addresses are lent.
+    /// Returns whether its addresses come from DHCP.
     fn is_dynamic(&self, machine: &Machine) -> bool {
         let is_lent = |address: &Address| address.address.is_ipv4() && !address.is_permanent;
         self.addresses(machine).iter().any(is_lent) || self.lease(machine).is_some()
@@ -146,7 +146,7 @@ impl Table for Configuration {
         ("MTU", |machine, row| row.link.number::<u32>(machine, "mtu").into()),
         ("ServiceName", |machine, row| row.link.driver(machine).into()),
         ("SettingID", |machine, row| row.link.guid(machine).into()),
-        // 2 is "no NetBIOS over TCP".
+        // 2 disables NetBIOS over TCP.
         ("TcpipNetbiosOptions", |_, _| 2_u32.into()),
         ("WINSEnableLMHostsLookup", |_, _| false.into()),
     ];
@@ -208,13 +208,13 @@ impl Table for Configuration {
     }
 }
 
-/// An array, or NULL if there is nothing in it.
+/// Returns an array, or NULL if it is empty.
 pub(super) fn list<V: Into<Value>>(values: impl Iterator<Item = V>) -> Value {
     let values: Vec<V> = values.collect();
     if values.is_empty() { Value::Null } else { values.into() }
 }
 
-/// A time that the kernel keeps in seconds.
+/// Returns a kernel setting in milliseconds; the kernel has it in seconds.
 fn milliseconds(machine: &Machine, name: &str) -> Value {
     let seconds: Option<u32> = machine.number(format!("proc/sys/net/ipv4/{name}"));
     seconds.and_then(|seconds| seconds.checked_mul(1_000)).into()

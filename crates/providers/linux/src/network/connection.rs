@@ -1,4 +1,4 @@
-//! `Win32_NetworkConnection`: what of other machines is in use.
+//! `Win32_NetworkConnection`: mounted network file systems.
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
@@ -12,10 +12,10 @@ use crate::storage::is_of_network;
 use crate::table::{Fill, Push, Table};
 use crate::{Machine, fstab};
 
-/// The file systems of other machines.
+/// Network file systems.
 pub(crate) struct Connection;
 
-/// What is mounted, and what comes back at the next start.
+/// A mounted file system, and the entries of fstab.
 pub(crate) struct Row {
     mount: Mount,
     permanent: Rc<OnceCell<HashSet<(String, String)>>>,
@@ -54,7 +54,7 @@ impl Table for Connection {
 }
 
 impl Row {
-    /// Whether it comes back at the next start.
+    /// Returns whether it is also mounted at boot.
     fn is_permanent(&self, machine: &Machine) -> bool {
         let entries =
             || fstab::entries(machine).into_iter().map(|entry| (entry.place, entry.source)).collect();

@@ -1,22 +1,22 @@
-//! What adapters can do, of which their drivers tell the kernel (the kernel's networking/ethtool-netlink).
+//! Capabilities of adapters, reported by their drivers (kernel documentation, networking/ethtool-netlink).
 
 use std::sync::OnceLock;
 
 use super::netlink::{Attributes, Body, ask_generic};
 use crate::Machine;
 
-/// How a link agrees with the other end about what both can.
+/// Link modes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Modes {
-    /// Whether they agree by themselves.
+    /// Whether autonegotiation is enabled.
     pub(super) is_automatic: Option<bool>,
-    /// The most bits a second of all modes that the adapter has.
+    /// Maximum speed of all supported modes in bits per second.
     pub(super) most: Option<u64>,
-    /// Whether both sides may speak at once, in the mode that is used.
+    /// Whether the current mode is full duplex.
     pub(super) is_full_duplex: Option<bool>,
 }
 
-/// The messages and attributes of the family (`linux/ethtool_netlink.h`).
+/// Messages and attributes of the family (`linux/ethtool_netlink.h`).
 const LINKMODES_GET: u8 = 4;
 const HEADER: u16 = 1;
 const HEADER_DEV_INDEX: u16 = 1;
@@ -28,13 +28,13 @@ const BITSET_BITS_BIT: u16 = 1;
 const BITSET_BIT_NAME: u16 = 2;
 
 impl Modes {
-    /// Those of a link; nothing is known of links without a driver that tells.
+    /// Returns the modes of a link; empty if its driver does not report them.
     pub(super) fn of(machine: &Machine, index: u32) -> Self {
         let Some(family) = family().filter(|_| machine.is_this()) else { return Self::default() };
         let mut modes = Self::default();
         let which = Body::new(&[]).with(HEADER_DEV_INDEX, &index.to_ne_bytes());
         let request = Body::new(&[LINKMODES_GET, 1, 0, 0]).with_within(HEADER, &which);
-        // Who refuses knows nothing.
+        // An error means that nothing is known.
         let _ = ask_generic(family, &request, |message| modes = Self::parse(message.attributes(4)));
         modes
     }
@@ -47,7 +47,7 @@ impl Modes {
         Self {
             is_automatic: attributes.octet(LINKMODES_AUTONEG).map(|says| says == 1),
             most: names.filter_map(speed).max(),
-            // 0 is half, 1 full, 255 unknown.
+            // 0 is half duplex, 1 full, 255 unknown.
             is_full_duplex: match attributes.octet(LINKMODES_DUPLEX) {
                 Some(0) => Some(false),
                 Some(1) => Some(true),
@@ -57,13 +57,14 @@ impl Modes {
     }
 }
 
-/// How many bits a second a mode such as `1000baseT/Full` has; others are no modes but abilities.
+/// Returns the speed of a mode such as `1000baseT/Full` in bits per second; `None` for bits that are not
+/// modes.
 fn speed(mode: &str) -> Option<u64> {
     let (mbits, _) = mode.split_once("base")?;
     mbits.parse::<u64>().ok()?.checked_mul(1_000_000)
 }
 
-/// The number that the family `ethtool` has while this machine runs; `None` on kernels before 5.6.
+/// Returns the number of the netlink family `ethtool`, assigned at boot; `None` on kernels before 5.6.
 fn family() -> Option<u16> {
     static FAMILY: OnceLock<Option<u16>> = OnceLock::new();
     *FAMILY.get_or_init(|| {

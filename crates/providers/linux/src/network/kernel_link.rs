@@ -1,34 +1,34 @@
-//! What only the kernel itself tells of links, and not its files (rtnetlink(7), `IFLA_*` of `linux/if_link.h`).
+//! Link properties that are only available through netlink (rtnetlink(7), `IFLA_*` of `linux/if_link.h`).
 
 use super::netlink::{Kind, dump};
 use crate::Machine;
 
-/// A link, as the kernel tells of it.
+/// A link as reported by the kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct KernelLink {
-    /// Its number.
+    /// Link index.
     pub(super) index: u32,
-    /// The address that its maker gave it.
+    /// Permanent hardware address.
     pub(super) permanent: Option<Vec<u8>>,
-    /// How many want it to take what is not meant for it.
+    /// Number of users of promiscuous mode.
     pub(super) promiscuity: u32,
-    /// The longest packet that it could have.
+    /// Maximum supported MTU.
     pub(super) longest_packet: Option<u32>,
-    /// Its number of IEEE 802.1Q, if it is one of these.
+    /// VLAN id (IEEE 802.1Q), if it is a VLAN link.
     pub(super) vlan: Option<u16>,
 }
 
 impl KernelLink {
-    /// All of them.
+    /// Returns all links.
     pub(super) fn all(machine: &Machine) -> Vec<Self> {
         let mut links = Vec::new();
         if !machine.is_this() {
             return links;
         }
-        // Without an answer nothing is known.
+        // If the kernel does not respond, the list stays empty.
         let _ = dump(Kind::GetLink, |message| {
             let attributes = message.attributes(16);
-            // IFLA_LINKINFO, in it IFLA_INFO_KIND and IFLA_INFO_DATA.
+            // IFLA_LINKINFO, which contains IFLA_INFO_KIND and IFLA_INFO_DATA.
             let made = attributes.within(18);
             let is_vlan = made.text(1) == Some("vlan");
             links.push(Self {
@@ -37,7 +37,7 @@ impl KernelLink {
                 permanent: attributes.find(54).map(<[u8]>::to_vec),
                 // IFLA_PROMISCUITY.
                 promiscuity: attributes.number(30).unwrap_or_default(),
-                // IFLA_MAX_MTU, which is 0 where there is no limit.
+                // IFLA_MAX_MTU; 0 means no limit.
                 longest_packet: attributes.number(51).filter(|octets| *octets > 0),
                 // IFLA_VLAN_ID.
                 vlan: made.within(2).short(1).filter(|_| is_vlan),
@@ -46,7 +46,7 @@ impl KernelLink {
         links
     }
 
-    /// The permanent address in capitals, with something between its octets.
+    /// Returns the permanent address in upper case, with a separator between its bytes.
     pub(super) fn permanent(&self, between: &str) -> Option<String> {
         let octets = self.permanent.as_ref().filter(|octets| octets.iter().any(|octet| *octet != 0))?;
         Some(octets.iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(between))

@@ -1,29 +1,29 @@
-//! What a server of DHCP has lent, as the clients keep it: networkd and dhclient.
+//! DHCP leases recorded by networkd and dhclient.
 
 use std::os::unix::fs::MetadataExt as _;
 
 use super::link::Link;
 use crate::Machine;
 
-/// Addresses that were lent.
+/// A DHCP lease.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lease {
-    /// Who has lent them.
+    /// Address of the DHCP server.
     pub(crate) server: Option<String>,
-    /// Since when, in seconds since 1970.
+    /// Start time in seconds since 1970.
     pub(crate) obtained: Option<i64>,
-    /// Until when.
+    /// End time in seconds since 1970.
     pub(crate) expires: Option<i64>,
 }
 
 impl Lease {
-    /// The lease of a link, if a client keeps one.
+    /// Returns the lease of a link, if one is recorded.
     pub(crate) fn of(machine: &Machine, link: &Link) -> Option<Self> {
         of_networkd(machine, link).or_else(|| of_dhclient(machine, link))
     }
 }
 
-/// systemd keeps a file for each link, written anew with each lease.
+/// Reads the lease of networkd: one file for each link, rewritten with each lease.
 fn of_networkd(machine: &Machine, link: &Link) -> Option<Lease> {
     let path = format!("run/systemd/netif/leases/{}", link.index);
     let text = machine.text(&path).ok()?;
@@ -37,7 +37,8 @@ fn of_networkd(machine: &Machine, link: &Link) -> Option<Lease> {
     })
 }
 
-/// dhclient appends to a file (dhclient.leases(5)); the last lease of a link counts.
+/// Reads the lease of dhclient, which appends to a file (dhclient.leases(5)); the last entry of the link
+/// applies.
 fn of_dhclient(machine: &Machine, link: &Link) -> Option<Lease> {
     let folders = ["var/lib/dhcp", "var/lib/dhclient"];
     let files = folders.iter().flat_map(|folder| {
@@ -57,13 +58,13 @@ fn last_lease(text: &str, link: &str) -> Option<Lease> {
     };
     Some(Lease {
         server: statement("option dhcp-server-identifier ").map(str::to_owned),
-        // The file does not tell the beginning.
+        // The file does not contain the start time.
         obtained: None,
         expires: statement("expire ").and_then(time),
     })
 }
 
-/// A time such as `4 2026/11/26 10:00:00`, in UTC, or `epoch 1795687200`.
+/// Parses a time such as `4 2026/11/26 10:00:00`, in UTC, or `epoch 1795687200`.
 fn time(text: &str) -> Option<i64> {
     if let Some(seconds) = text.strip_prefix("epoch ") {
         return seconds.split_whitespace().next()?.parse().ok();

@@ -1,4 +1,4 @@
-//! Who is reached directly, and by which address of the link (rtnetlink(7), `struct ndmsg`).
+//! Neighbor table: IP and hardware addresses on a link (rtnetlink(7), `struct ndmsg`).
 
 use std::io;
 use std::net::IpAddr;
@@ -6,36 +6,36 @@ use std::net::IpAddr;
 use super::netlink::{Body, Kind, change, dump, family};
 use crate::Machine;
 
-/// Somebody on a link.
+/// A neighbor on a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Neighbor {
-    /// The number of the link.
+    /// Link index.
     pub(super) link: u32,
     pub(super) address: IpAddr,
-    /// The address on the link, if it is known.
+    /// Hardware address, if known.
     pub(super) hardware_address: Option<Vec<u8>>,
-    /// What is known of it (`NUD_*`).
+    /// State (`NUD_*`).
     pub(super) state: u16,
 }
 
 impl Neighbor {
-    /// The state of one that the administrator has made (`NUD_PERMANENT`).
+    /// State of a static entry (`NUD_PERMANENT`).
     pub(super) const PERMANENT: u16 = 0x80;
-    /// The state of those that need no address of the link (`NUD_NOARP`), such as groups.
+    /// State of entries that need no hardware address (`NUD_NOARP`), such as multicast groups.
     const NEEDLESS: u16 = 0x40;
 
-    /// All of them, without those that need no address of the link, as ip(8) shows them.
+    /// Returns all neighbors, without entries that need no hardware address, as ip(8) does.
     pub(super) fn all(machine: &Machine) -> Vec<Self> {
         let mut neighbors = Vec::new();
         if !machine.is_this() {
             return neighbors;
         }
-        // Without an answer nothing is known.
+        // If the kernel does not respond, the list stays empty.
         let _ = dump(Kind::GetNeighbor, |message| {
             let attributes = message.attributes(12);
             let [low, high] = [message.octet(8), message.octet(9)];
             let state = u16::from_ne_bytes([low, high]);
-            // NDA_DST and NDA_LLADDR; what a bridge has learnt has no address of the network.
+            // NDA_DST and NDA_LLADDR. Entries learnt by a bridge have no IP address.
             let Some(address) = attributes.address(1) else { return };
             if state != 0 && state & Self::NEEDLESS == 0 {
                 let hardware_address = attributes.find(2).map(<[u8]>::to_vec);
@@ -46,10 +46,10 @@ impl Neighbor {
         neighbors
     }
 
-    /// Makes it known to the kernel, or known otherwise.
+    /// Adds or replaces the entry in the kernel.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Errors of the kernel.
     pub(super) fn keep(&self) -> io::Result<()> {
         let body = self.body();
         change(
@@ -58,10 +58,10 @@ impl Neighbor {
         )
     }
 
-    /// Makes the kernel forget it.
+    /// Removes the entry from the kernel.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Errors of the kernel.
     pub(super) fn forget(&self) -> io::Result<()> {
         change(Kind::DeleteNeighbor, &self.body())
     }

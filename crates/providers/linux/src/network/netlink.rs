@@ -1,4 +1,4 @@
-//! What the kernel tells and does about addresses, routes and links (rtnetlink(7), RFC 3549).
+//! Netlink access to addresses, routes and links (rtnetlink(7), RFC 3549).
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,7 +11,7 @@ use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
 };
 
-/// What is asked for.
+/// Message type of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub(super) enum Kind {
@@ -28,46 +28,47 @@ pub(super) enum Kind {
     GetNeighbor = 30,
 }
 
-/// The kinds of messages that are no answers (`NLMSG_*`).
+/// Types of control messages (`NLMSG_*`).
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
 
-/// The flags of requests (`NLM_F_*`).
+/// Flags of requests (`NLM_F_*`).
 const REQUEST: u16 = 0x1;
 const ACKNOWLEDGE: u16 = 0x4;
 const DUMP: u16 = 0x300;
 const REPLACE: u16 = 0x100;
 const CREATE: u16 = 0x400;
 
-/// How many octets of answers are taken: some hundred thousand routes.
+/// Maximum number of bytes of a response: some hundred thousand routes.
 const MOST: usize = 64 << 20;
 
-/// A message of the kernel, after its header.
+/// A message of the kernel, without its header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Message<'a>(&'a [u8]);
 
-/// Asks for all links, addresses, routes or neighbors, and gives each answer away.
+/// Requests all links, addresses, routes or neighbors, and passes on each message.
 ///
 /// # Errors
-/// What the kernel says.
+/// Errors of the kernel.
 pub(super) fn dump(kind: Kind, take: impl FnMut(Message<'_>)) -> io::Result<()> {
     let socket = open(None)?;
-    // The family of addresses that is asked for: any.
+    // Address family: any.
     send(&socket, kind as u16, REQUEST | DUMP, &[0; 12])?;
     listen(&socket, take)
 }
 
-/// Asks a part of the kernel that has a number only while the machine runs (the kernel's networking/generic_netlink).
+/// Sends a request to a generic netlink family, whose number is assigned at boot (kernel documentation,
+/// networking/generic_netlink).
 ///
 /// # Errors
-/// What the kernel says.
+/// Errors of the kernel.
 pub(super) fn ask_generic(number: u16, body: &Body, take: impl FnMut(Message<'_>)) -> io::Result<()> {
     let socket = open(Some(GENERIC))?;
     send(&socket, number, REQUEST | ACKNOWLEDGE, &body.0)?;
     listen(&socket, take)
 }
 
-/// Gives each answer away, until the kernel says that there are no more.
+/// Passes on each message, until the kernel reports the end.
 fn listen(socket: &OwnedFd, mut take: impl FnMut(Message<'_>)) -> io::Result<()> {
     let mut seen = 0;
     let mut buffer = vec![0; 256 << 10];
@@ -87,10 +88,10 @@ fn listen(socket: &OwnedFd, mut take: impl FnMut(Message<'_>)) -> io::Result<()>
     }
 }
 
-/// Has the kernel change something.
+/// Sends a change request to the kernel.
 ///
 /// # Errors
-/// What the kernel says.
+/// Errors of the kernel.
 pub(super) fn change(kind: Kind, body: &Body) -> io::Result<()> {
     let socket = open(None)?;
     let is_new = matches!(kind, Kind::NewAddress | Kind::NewRoute | Kind::NewNeighbor);
@@ -103,7 +104,7 @@ pub(super) fn change(kind: Kind, body: &Body) -> io::Result<()> {
 }
 
 fn open(protocol: Option<Protocol>) -> io::Result<OwnedFd> {
-    // Protocol 0 of this family, which is none at all, is NETLINK_ROUTE.
+    // Protocol 0 of this family is NETLINK_ROUTE.
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
     set_socket_timeout(&socket, Timeout::Recv, Some(Duration::from_secs(5)))?;
     Ok(socket)
@@ -115,7 +116,7 @@ fn send(socket: &OwnedFd, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> 
     message.extend(length.to_ne_bytes());
     message.extend(kind.to_ne_bytes());
     message.extend(flags.to_ne_bytes());
-    // The sequence, and the sender, which the kernel fills in.
+    // Sequence number, and sender, which the kernel sets.
     message.extend(1_u32.to_ne_bytes());
     message.extend(0_u32.to_ne_bytes());
     message.extend(body);
@@ -123,10 +124,10 @@ fn send(socket: &OwnedFd, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> 
     Ok(())
 }
 
-/// The octets of a header (`struct nlmsghdr`).
+/// Length of a header in bytes (`struct nlmsghdr`).
 const HEADER: usize = 16;
 
-/// The messages in what was received, each with its kind.
+/// Returns the messages in received data, each with its type.
 pub(super) fn messages(mut octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::try_from(number_u32(octets, 0)?).ok()?;
@@ -137,7 +138,7 @@ pub(super) fn messages(mut octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> 
     })
 }
 
-/// A negative error, or zero.
+/// Parses an acknowledgement: a negative error code, or zero.
 fn verdict(message: &[u8]) -> io::Result<()> {
     match number_u32(message, 0).map(u32::cast_signed) {
         Some(0) => Ok(()),
@@ -147,69 +148,69 @@ fn verdict(message: &[u8]) -> io::Result<()> {
 }
 
 impl<'a> Message<'a> {
-    /// One that was received, without its header.
+    /// Wraps a received message without its header.
     pub(super) fn new(octets: &'a [u8]) -> Self {
         Self(octets)
     }
 
-    /// An octet of its fixed part.
+    /// Returns a byte of the fixed part.
     pub(super) fn octet(self, at: usize) -> u8 {
         self.0.get(at).copied().unwrap_or_default()
     }
 
-    /// A number of its fixed part.
+    /// Returns a 32-bit number of the fixed part.
     pub(super) fn number(self, at: usize) -> u32 {
         number_u32(self.0, at).unwrap_or_default()
     }
 
-    /// The attributes that follow a fixed part of a length.
+    /// Returns the attributes after a fixed part of this length.
     pub(super) fn attributes(self, fixed: usize) -> Attributes<'a> {
         Attributes(self.0.get(aligned(fixed)..).unwrap_or_default())
     }
 }
 
-/// Attributes, one after the other (`struct rtattr`).
+/// A sequence of attributes (`struct rtattr`).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Attributes<'a>(&'a [u8]);
 
 impl<'a> Attributes<'a> {
-    /// Those that stand somewhere within others.
+    /// Wraps nested attributes.
     pub(super) fn new(octets: &'a [u8]) -> Self {
         Self(octets)
     }
 
-    /// What is in the attribute of a kind.
+    /// Returns the content of the attribute with this type.
     pub(super) fn find(self, kind: u16) -> Option<&'a [u8]> {
-        // The two highest bits say how it is written.
+        // The two highest bits are flags.
         self.into_iter().find(|(known, _)| known & 0x3FFF == kind).map(|(_, content)| content)
     }
 
-    /// The number in it.
+    /// Returns an attribute as 32-bit number.
     pub(super) fn number(self, kind: u16) -> Option<u32> {
         number_u32(self.find(kind)?, 0)
     }
 
-    /// The short number in it.
+    /// Returns an attribute as 16-bit number.
     pub(super) fn short(self, kind: u16) -> Option<u16> {
         number_u16(self.find(kind)?, 0)
     }
 
-    /// The octet in it.
+    /// Returns an attribute as byte.
     pub(super) fn octet(self, kind: u16) -> Option<u8> {
         self.find(kind)?.first().copied()
     }
 
-    /// The text in it, without the octet that ends it.
+    /// Returns an attribute as text, without the terminating NUL.
     pub(super) fn text(self, kind: u16) -> Option<&'a str> {
         std::str::from_utf8(self.find(kind)?).ok().map(|text| text.trim_end_matches('\0'))
     }
 
-    /// The attributes in it.
+    /// Returns the nested attributes of an attribute.
     pub(super) fn within(self, kind: u16) -> Self {
         Self(self.find(kind).unwrap_or_default())
     }
 
-    /// The address in it.
+    /// Returns an attribute as IP address.
     pub(super) fn address(self, kind: u16) -> Option<IpAddr> {
         let octets = self.find(kind)?;
         let short = || <[u8; 4]>::try_from(octets).map(|octets| Ipv4Addr::from(octets).into());
@@ -233,22 +234,22 @@ impl<'a> IntoIterator for Attributes<'a> {
     }
 }
 
-/// A request, after its header.
+/// A request, without its header.
 #[derive(Clone, Debug)]
 pub(super) struct Body(Vec<u8>);
 
 impl Body {
-    /// One that begins with a fixed part.
+    /// Creates a request with a fixed part.
     pub(super) fn new(fixed: &[u8]) -> Self {
         Self(fixed.to_vec())
     }
 
-    /// What is in it so far.
+    /// Returns the bytes written so far.
     pub(super) fn octets(&self) -> &[u8] {
         &self.0
     }
 
-    /// The same with an attribute more.
+    /// Appends an attribute.
     pub(super) fn with(mut self, kind: u16, content: &[u8]) -> Self {
         let length = u16::try_from(content.len() + 4).unwrap_or(u16::MAX);
         self.0.resize(aligned(self.0.len()), 0);
@@ -258,13 +259,13 @@ impl Body {
         self
     }
 
-    /// The same with attributes within an attribute more.
+    /// Appends an attribute with nested attributes.
     pub(super) fn with_within(self, kind: u16, inner: &Body) -> Self {
         // NLA_F_NESTED.
         self.with(kind | 0x8000, &inner.0)
     }
 
-    /// The same with an address more.
+    /// Appends an address attribute.
     pub(super) fn with_address(self, kind: u16, address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => self.with(kind, &address.octets()),
@@ -273,7 +274,7 @@ impl Body {
     }
 }
 
-/// The number of a family of addresses (`AF_INET`, `AF_INET6`).
+/// Returns the number of an address family (`AF_INET`, `AF_INET6`).
 pub(super) fn family(address: IpAddr) -> u8 {
     if address.is_ipv4() { 2 } else { 10 }
 }
@@ -286,7 +287,7 @@ fn number_u16(octets: &[u8], at: usize) -> Option<u16> {
     octets.get(at..)?.first_chunk().map(|two| u16::from_ne_bytes(*two))
 }
 
-/// The number at a place.
+/// Returns the 32-bit number at an offset.
 pub(super) fn number_u32(octets: &[u8], at: usize) -> Option<u32> {
     octets.get(at..)?.first_chunk().map(|four| u32::from_ne_bytes(*four))
 }

@@ -1,5 +1,4 @@
-//! How NetworkManager is asked what it knows of links, and told what one shall have (its D-Bus API, and
-//! nm-settings-dbus(5)).
+//! NetworkManager: state and configuration of links (its D-Bus API, and nm-settings-dbus(5)).
 
 use std::collections::HashMap;
 use std::io;
@@ -12,25 +11,25 @@ use super::profile::Profile;
 use crate::Machine;
 use crate::bus::{BusError, Object, text_in};
 
-/// A connection that is in use.
+/// An active connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Active {
-    /// The link that it is on.
+    /// Interface name of its link.
     pub(super) interface: String,
-    /// What people call it.
+    /// Name of the connection.
     pub(super) name: String,
     connectivity: [Option<u64>; 2],
 }
 
 impl Active {
-    /// How far one gets by one of the two kinds of addresses (`NMConnectivityState`).
+    /// Returns the connectivity for IPv4 or IPv6 (`NMConnectivityState`).
     pub(super) fn connectivity(&self, is_v4: bool) -> Option<u64> {
         let [v4, v6] = self.connectivity;
         if is_v4 { v4 } else { v6 }
     }
 }
 
-/// The connections that are in use; none without NetworkManager.
+/// Returns the active connections; empty without NetworkManager.
 pub(super) fn active(machine: &Machine) -> Vec<Active> {
     if !is_there(machine) {
         return Vec::new();
@@ -38,7 +37,7 @@ pub(super) fn active(machine: &Machine) -> Vec<Active> {
     let asked = machine.bus().wait(async |bus| {
         let mut found = Vec::new();
         for path in manager().properties(&bus).await?.texts("ActiveConnections") {
-            // One that ends meanwhile is not in use any more.
+            // A connection that ends meanwhile is skipped.
             found.extend(of_active(&bus, &path).await.unwrap_or_default());
         }
         Ok(found)
@@ -51,7 +50,7 @@ async fn of_active(bus: &Connection, path: &str) -> Result<Vec<Active>, BusError
     let mut found = Vec::new();
     for device in active.texts("Devices") {
         let device = object(&device, DEVICE).properties(bus).await?;
-        // The link that carries addresses may be another than the device, as with modems.
+        // The link with the addresses may differ from the device, as with modems.
         let interface = device.text("IpInterface").or_else(|| device.text("Interface"));
         let Some((interface, name)) = interface.zip(active.text("Id")) else { continue };
         found.push(Active {
@@ -63,7 +62,7 @@ async fn of_active(bus: &Connection, path: &str) -> Result<Vec<Active>, BusError
     Ok(found)
 }
 
-/// Whether NetworkManager looks after a link.
+/// Returns whether NetworkManager manages a link.
 pub(super) fn manages(machine: &Machine, link: &Link) -> bool {
     is_there(machine)
         && machine
@@ -72,7 +71,7 @@ pub(super) fn manages(machine: &Machine, link: &Link) -> bool {
             .is_ok_and(|path| path.is_some())
 }
 
-/// The servers and the endings of names that the connection of a link has been given.
+/// Returns the name servers and search domains configured for the connection of a link.
 pub(super) fn resolver(machine: &Machine, link: &Link) -> io::Result<(Vec<String>, Vec<String>)> {
     let settings = machine.bus().wait(async |bus| {
         let (_, connection) = connection_of(&bus, &link.name).await?.ok_or_else(unmanaged)?;
@@ -92,15 +91,15 @@ pub(super) fn resolver(machine: &Machine, link: &Link) -> io::Result<(Vec<String
     Ok((servers, search))
 }
 
-/// Gives the connection of a link other settings, for good, and has NetworkManager make it so.
+/// Changes the settings of the connection of a link persistently, and activates them.
 ///
 /// # Errors
-/// What kept it from being written or made.
+/// Errors of NetworkManager.
 pub(super) fn apply(machine: &Machine, link: &Link, profile: &Profile) -> io::Result<()> {
     if profile.gateways.iter().filter(|(gateway, _)| gateway.is_ipv4()).count() > 1
         || profile.gateways.iter().filter(|(gateway, _)| gateway.is_ipv6()).count() > 1
     {
-        // A connection has one gateway of each kind.
+        // A connection has at most one gateway for each family.
         return Err(io::ErrorKind::Unsupported.into());
     }
     let told = machine.bus().wait(async |bus| {
@@ -112,10 +111,10 @@ pub(super) fn apply(machine: &Machine, link: &Link, profile: &Profile) -> io::Re
     told.map_err(failed)
 }
 
-/// Has NetworkManager ask for the lease of a link again.
+/// Renews the DHCP lease of a link.
 ///
 /// # Errors
-/// What kept it from doing so.
+/// Errors of NetworkManager.
 pub(super) fn renew(machine: &Machine, link: &Link) -> io::Result<()> {
     let told = machine.bus().wait(async |bus| {
         let (device, path) = connection_of(&bus, &link.name).await?.ok_or_else(unmanaged)?;
@@ -127,7 +126,7 @@ pub(super) fn renew(machine: &Machine, link: &Link) -> io::Result<()> {
 type Settings = HashMap<String, HashMap<String, OwnedVariant>>;
 type Wanted = HashMap<String, HashMap<String, Variant<'static>>>;
 
-/// What a connection shall be, which is what it is but for what the profile says.
+/// Returns the settings of a connection with the profile applied.
 fn edited(settings: Settings, profile: &Profile) -> Wanted {
     let owned = |part: HashMap<String, OwnedVariant>| {
         part.into_iter().map(|(name, value)| (name, Variant::from(value))).collect::<HashMap<_, _>>()
@@ -137,14 +136,14 @@ fn edited(settings: Settings, profile: &Profile) -> Wanted {
         let part = wanted.entry(name.to_owned()).or_default();
         let of_kind = |address: &IpAddr| address.is_ipv4() == is_v4;
         let addresses: Vec<_> = profile.addresses.iter().filter(|(address, _)| of_kind(address)).collect();
-        // What older versions read stands beside what newer ones do, and would contradict it.
+        // Settings for older versions exist in addition to the current ones, and would contradict them.
         for old in ["addresses", "address-data", "gateway", "dns", "dns-data", "dns-search"] {
             part.remove(old);
         }
         let method = match (is_v4, addresses.is_empty()) {
             (_, false) => Some("manual"),
             (true, true) => Some(if profile.dhcp { "auto" } else { "disabled" }),
-            // Without an address of its own a link gets those that routers tell of, if it got these before.
+            // Without a static address the link keeps autoconfiguration, if it used it before.
             (false, true) => None,
         };
         let is_lost = part.get("method").and_then(text_in) == Some("manual");
@@ -179,7 +178,7 @@ fn edited(settings: Settings, profile: &Profile) -> Wanted {
     wanted
 }
 
-/// Servers as both old and new versions read them: numbers in the order of the network, or octets.
+/// Returns name servers in the form for old and new versions: numbers in network byte order, or bytes.
 fn dns(servers: &[IpAddr]) -> Variant<'static> {
     let v4: Vec<u32> = servers
         .iter()
@@ -195,7 +194,7 @@ fn dns(servers: &[IpAddr]) -> Variant<'static> {
     if v4.is_empty() { Variant::from(v6.collect::<Vec<_>>()) } else { Variant::from(v4) }
 }
 
-/// The other way round.
+/// Returns name servers from either form.
 fn servers_in(value: &OwnedVariant) -> Vec<String> {
     let Variant::Array(servers) = &**value else { return Vec::new() };
     let server = |server: &Variant<'_>| match server {
@@ -218,12 +217,12 @@ fn texts_in(value: Option<&OwnedVariant>) -> Vec<String> {
     }
 }
 
-/// NetworkManager keeps this folder while it runs: who is not there is not asked.
+/// Returns whether NetworkManager is running; this directory exists while it does.
 fn is_there(machine: &Machine) -> bool {
     machine.path("run/NetworkManager").exists()
 }
 
-/// The paths of a device and of the connection that it has, if NetworkManager has given it one.
+/// Returns the paths of a device and of its connection, if NetworkManager manages it.
 async fn connection_of(bus: &Connection, name: &str) -> Result<Option<(String, String)>, BusError> {
     let found: Result<zbus::OwnedObjectPath, _> = manager().ask(bus, "GetDeviceByIpIface", &(name,)).await;
     let device = match found {
@@ -232,7 +231,7 @@ async fn connection_of(bus: &Connection, name: &str) -> Result<Option<(String, S
         Err(error) => return Err(error),
     };
     let facts = object(&device, DEVICE).properties(bus).await?;
-    // "/" stands for none.
+    // "/" means none.
     let active = facts.text("ActiveConnection").filter(|path| *path != "/" && facts.is("Managed"));
     let Some(active) = active else { return Ok(None) };
     let active = object(active, "org.freedesktop.NetworkManager.Connection.Active").properties(bus).await?;

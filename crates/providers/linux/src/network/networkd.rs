@@ -1,4 +1,4 @@
-//! How systemd-networkd is told what a link shall be (systemd.network(5)).
+//! systemd-networkd: configuration of links (systemd.network(5)).
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -8,33 +8,33 @@ use super::link::Link;
 use super::profile::Profile;
 use crate::{Machine, program};
 
-/// Whether networkd looks after a link.
+/// Returns whether networkd manages a link.
 pub(super) fn manages(machine: &Machine, link: &Link) -> bool {
     let text = machine.text(format!("run/systemd/netif/links/{}", link.index)).unwrap_or_default();
     let state = text.lines().find_map(|line| line.strip_prefix("ADMIN_STATE="));
     state.is_some_and(|state| matches!(state, "configured" | "configuring" | "pending"))
 }
 
-/// Writes down what a link shall have, and has networkd make it so.
+/// Writes the configuration of a link and activates it.
 ///
 /// # Errors
-/// What kept it from being written or made.
+/// Errors of writing the file or of networkd.
 pub(super) fn apply(machine: &Machine, link: &Link, profile: &Profile) -> io::Result<()> {
     let folder = machine.path("etc/systemd/network");
     fs::create_dir_all(&folder)?;
     let mut file = tempfile::NamedTempFile::new_in(&folder)?;
     file.write_all(profile.to_text(&link.name).as_bytes())?;
     file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-    // Of several files that match a link, networkd takes the one whose name is first.
+    // Of several matching files networkd uses the one whose name sorts first.
     file.persist(folder.join(format!("05-telarch-{}.network", link.name)))?;
     tell(&["reload"])?;
     tell(&["reconfigure", &link.name])
 }
 
-/// Has networkd ask for its lease again.
+/// Renews the DHCP lease of a link.
 ///
 /// # Errors
-/// What kept it from doing so.
+/// Errors of networkd.
 pub(super) fn renew(link: &Link) -> io::Result<()> {
     tell(&["renew", &link.name])
 }

@@ -1,10 +1,10 @@
-//! What the kernel sends over netlink.
+//! Properties of netlink messages.
 
 use super::ethtool::Modes;
 use super::netlink::{Attributes, Body, Message, messages};
 
-/// Messages, and attributes within attributes, lie within the octets, and read as the same when they are written
-/// again.
+/// Checks that messages and nested attributes lie within the data, and that rewriting them gives the same
+/// bytes.
 pub(crate) fn taken_apart(octets: &[u8]) {
     let mut left = octets.len();
     for (_, message) in messages(octets) {
@@ -15,7 +15,7 @@ pub(crate) fn taken_apart(octets: &[u8]) {
     }
 }
 
-/// Attributes that are written again are the same.
+/// Checks that rewritten attributes are the same.
 fn again(attributes: Attributes<'_>, depth: usize) {
     let all: Vec<(u16, &[u8])> = attributes.into_iter().collect();
     let written = all.iter().fold(Body::new(&[]), |body, (kind, content)| body.with(*kind, content));

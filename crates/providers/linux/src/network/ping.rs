@@ -1,4 +1,4 @@
-//! `Win32_PingStatus`: asks another machine whether it is there, because a query names it.
+//! `Win32_PingStatus`: sends an ICMP echo request to the machine that a query names.
 
 mod echo;
 
@@ -13,17 +13,17 @@ use crate::table::{Fill, Push, Table};
 use crate::{Machine, program};
 use echo::{Asked, Outcome};
 
-/// Who answers.
+/// Results of echo requests.
 pub(crate) struct PingStatus;
 
-/// A question that was asked, with what became of it.
+/// A request and its result.
 pub(crate) struct Row {
     question: Question,
     address: Option<IpAddr>,
     outcome: Option<Outcome>,
 }
 
-/// What the conditions of a query say how to ask.
+/// Parameters of a request, from the conditions of a query.
 #[derive(Clone, Debug)]
 struct Question {
     name: String,
@@ -40,7 +40,7 @@ struct Question {
 }
 
 impl Question {
-    /// Reads the keys of a row, in the order of names, with what Windows takes where the query leaves one open.
+    /// Reads the keys of a row; keys not set in the query have the Windows defaults.
     fn new(name: &str, key: impl Fn(&str) -> Option<Value>) -> Self {
         let number = |name: &str, otherwise: u32| {
             let given =
@@ -80,13 +80,13 @@ impl Question {
     }
 }
 
-/// The longest packet, in octets: what a datagram of IPv4 holds.
+/// Maximum packet size in bytes, which an IPv4 datagram can hold.
 const MOST_OCTETS: u32 = 65_500;
 
-/// The longest time that is waited for an answer, in milliseconds.
+/// Maximum time limit in milliseconds.
 const LONGEST_WAIT: u32 = 30_000;
 
-/// The codes of Windows (`IP_STATUS`, and `WSAHOST_NOT_FOUND`).
+/// Windows codes (`IP_STATUS`, and `WSAHOST_NOT_FOUND`).
 const HOST_NOT_FOUND: u32 = 11_001;
 
 impl Table for PingStatus {
@@ -155,7 +155,7 @@ impl Table for PingStatus {
     }
 }
 
-/// The name of an address, by what the machine asks for names.
+/// Returns the name of an address, from the name services of the machine.
 fn name_of(address: IpAddr) -> Option<String> {
     let ended = program::of_system("getent", ["hosts", &address.to_string()], Duration::from_secs(5)).ok()?;
     ended.stdout.split_whitespace().nth(1).map(str::to_owned)

@@ -1,11 +1,11 @@
-//! What a link shall have, in the words of those who look after links.
+//! Configuration of a link, independent of the managing service.
 
 use std::net::IpAddr;
 
-/// What a link shall have.
+/// Configuration of a link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Profile {
-    /// Whether a server of DHCP is asked.
+    /// Whether DHCP is enabled.
     pub(super) dhcp: bool,
     pub(super) addresses: Vec<(IpAddr, u8)>,
     pub(super) gateways: Vec<(IpAddr, Option<u32>)>,

@@ -1,4 +1,4 @@
-//! Who answers questions for names: resolv.conf(5), and what systemd keeps for each link.
+//! Name servers: resolv.conf(5), and settings of systemd for each link.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -6,17 +6,17 @@ use std::io::{self, Write as _};
 use super::link::Link;
 use crate::Machine;
 
-/// Where names are looked up.
+/// Name service configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Resolver {
-    /// The addresses of servers.
+    /// Addresses of name servers.
     pub(crate) servers: Vec<String>,
-    /// What is appended to short names.
+    /// Search domains.
     pub(crate) search: Vec<String>,
 }
 
 impl Resolver {
-    /// That of the machine; behind a resolver on the machine itself, the servers that it asks.
+    /// Returns the configuration of the machine; if it uses a local stub resolver, that of the stub resolver.
     pub(crate) fn of(machine: &Machine) -> Self {
         let own = Self::parse(&machine.text("etc/resolv.conf").unwrap_or_default());
         if own.servers.iter().any(|server| server == "127.0.0.53" || server == "127.0.0.54") {
@@ -26,7 +26,7 @@ impl Resolver {
         own
     }
 
-    /// That of a link, if networkd keeps one for it.
+    /// Returns the configuration of a link, if networkd has one.
     pub(crate) fn of_link(machine: &Machine, link: &Link) -> Option<Self> {
         let text = machine.text(format!("run/systemd/netif/links/{}", link.index)).ok()?;
         let words = |name: &str| {
@@ -43,7 +43,7 @@ impl Resolver {
             let mut words = line.split_whitespace();
             match words.next() {
                 Some("nameserver") => resolver.servers.extend(words.next().map(str::to_owned)),
-                // The last one counts.
+                // The last line applies.
                 Some("search" | "domain") => resolver.search = words.map(str::to_owned).collect(),
                 _ => {}
             }
@@ -52,10 +52,10 @@ impl Resolver {
     }
 }
 
-/// Puts other servers, or other endings of names, into `resolv.conf`, where that is a file of the administrator.
+/// Writes name servers or search domains to `resolv.conf`, if it is a regular file.
 ///
 /// # Errors
-/// [`io::ErrorKind::Unsupported`] if it is a link, so that a program writes it; and what the kernel says.
+/// [`io::ErrorKind::Unsupported`] if it is a link to a generated file; and errors of the operating system.
 pub(super) fn rewrite(
     machine: &Machine,
     servers: Option<&[String]>,

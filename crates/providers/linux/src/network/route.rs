@@ -1,4 +1,4 @@
-//! `Win32_IP4RouteTable`, and the routes of which everybody else makes use.
+//! `Win32_IP4RouteTable`, and routes for other classes.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -10,31 +10,31 @@ use super::netlink::{Attributes, Kind, dump, number_u32};
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
 
-/// A way to a network.
+/// A route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Route {
     pub(crate) network: IpAddr,
-    /// How many bits of it count.
+    /// Prefix length of the destination in bits.
     pub(crate) prefix: u8,
-    /// Who passes on what goes there; `None` if it is there already.
+    /// Gateway; `None` for a directly connected network.
     pub(crate) gateway: Option<IpAddr>,
-    /// The number of the link.
+    /// Link index.
     pub(crate) link: u32,
     pub(crate) metric: u32,
-    /// Who has made it (`RTPROT_*`).
+    /// Origin (`RTPROT_*`).
     pub(crate) protocol: u8,
-    /// For how many seconds it is there; `None` for ever.
+    /// Remaining lifetime in seconds; `None` for unlimited.
     pub(crate) valid: Option<u32>,
 }
 
 impl Route {
-    /// Those of the main table that lead somewhere.
+    /// Returns the unicast routes of the main table.
     pub(crate) fn all(machine: &Machine) -> Vec<Self> {
         let mut routes = Vec::new();
         if !machine.is_this() {
             return routes;
         }
-        // Without an answer nothing is known.
+        // If the kernel does not respond, the list stays empty.
         let _ = dump(Kind::GetRoute, |message| {
             let attributes = message.attributes(12);
             let table = attributes.number(15).unwrap_or_else(|| message.octet(4).into());
@@ -57,7 +57,7 @@ impl Route {
                 valid: expires(attributes),
             };
             match attributes.find(9) {
-                // One network by several ways at once.
+                // A multipath route.
                 Some(hops) => {
                     routes.extend(hops_of(hops).map(|(link, gateway)| Self { link, gateway, ..route }));
                 }
@@ -67,19 +67,20 @@ impl Route {
         routes
     }
 
-    /// Whether it leads everywhere.
+    /// Returns whether it is a default route.
     pub(crate) fn is_default(&self) -> bool {
         self.prefix == 0
     }
 }
 
-/// How many seconds are left of a route of IPv6 that ends (`RTA_CACHEINFO`, `rta_expires` in hundredths of seconds).
+/// Returns the remaining lifetime in seconds of an IPv6 route with expiry (`RTA_CACHEINFO`, `rta_expires` in
+/// hundredths of seconds).
 fn expires(attributes: Attributes<'_>) -> Option<u32> {
     let left = number_u32(attributes.find(12)?, 8)?;
     (left > 0).then_some(left / 100)
 }
 
-/// The ways of `RTA_MULTIPATH` (`struct rtnexthop`): the link of each and its gateway.
+/// Returns link and gateway of each hop in `RTA_MULTIPATH` (`struct rtnexthop`).
 fn hops_of(mut octets: &[u8]) -> impl Iterator<Item = (u32, Option<IpAddr>)> {
     std::iter::from_fn(move || {
         let length = usize::from(u16::from_ne_bytes(*octets.first_chunk()?));
@@ -90,7 +91,7 @@ fn hops_of(mut octets: &[u8]) -> impl Iterator<Item = (u32, Option<IpAddr>)> {
     })
 }
 
-/// The routes of IPv4.
+/// IPv4 routes.
 pub(crate) struct RouteTable;
 
 impl Route {
@@ -126,7 +127,7 @@ impl Table for RouteTable {
         ("Name", |_, route| route.network.to_string().into()),
         ("NextHop", |_, route| route.next_hop().into()),
         ("Protocol", |_, route| {
-            // The numbers of RTPROT_* on the left, those of RFC 1354 (ipRouteProto) on the right.
+            // RTPROT_* on the left, ipRouteProto of RFC 1354 on the right.
             let protocol = match route.protocol {
                 2 => 2,
                 189 => 8,
@@ -148,7 +149,7 @@ impl Table for RouteTable {
     ) -> Result<(), ProviderError> {
         let mut routes = Route::all(machine);
         routes.retain(|route| route.network.is_ipv4());
-        // The keys do not tell metrics apart: of several routes the one that is used is shown.
+        // The key does not contain the metric: of several routes, the one in use is returned.
         routes.sort_by_key(|route| (route.network, route.prefix, route.gateway, route.link, route.metric));
         routes.dedup_by_key(|route| (route.network, route.prefix, route.gateway, route.link));
         routes.into_iter().try_for_each(push)

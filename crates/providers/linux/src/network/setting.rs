@@ -1,4 +1,4 @@
-//! `Win32_NetworkAdapterSetting`: an adapter and how it is configured.
+//! `Win32_NetworkAdapterSetting`: association of adapters and their configurations.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::link::Link;
 use crate::Machine;
 use crate::table::{Fill, Push, Table, reference};
 
-/// Each adapter with its configuration.
+/// Adapters with their configurations.
 pub(crate) struct AdapterSetting;
 
 impl Table for AdapterSetting {

@@ -1,7 +1,7 @@
-//! `root/StandardCimv2`: the network as the modules NetAdapter, NetTCPIP, NetConnection and DnsClient of PowerShell
-//! ask for it.
+//! `root/StandardCimv2`: network classes for the PowerShell modules NetAdapter, NetTCPIP, NetConnection and
+//! DnsClient.
 //!
-//! The numbers of states and kinds are those that these modules show in words.
+//! States and types are the numbers that these modules translate to names.
 
 mod adapter;
 mod associations;
@@ -27,10 +27,10 @@ use super::link::Link;
 use crate::Machine;
 use crate::table::{Binding, Table, bind, object, returned};
 
-/// The namespace of all of them.
+/// Namespace of these classes.
 const NAMESPACE: &str = "root/standardcimv2";
 
-/// Who serves the classes.
+/// Returns the tables of these classes.
 pub(super) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![
         bind(machine, adapter::Adapter),
@@ -53,7 +53,7 @@ pub(super) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     ]
 }
 
-/// The two kinds of addresses, with the numbers that Windows has for them.
+/// Address family, with the numbers of Windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Family {
     V4 = 2,
@@ -71,7 +71,7 @@ impl Family {
         self as u16
     }
 
-    /// What it is called in `/proc/sys/net`.
+    /// Returns its directory in `/proc/sys/net`.
     fn folder(self) -> &'static str {
         match self {
             Self::V4 => "ipv4",
@@ -80,7 +80,7 @@ impl Family {
     }
 }
 
-/// The names of links, asked for once for all rows.
+/// Names of links, read once for all rows.
 #[derive(Debug, Default)]
 struct Aliases(OnceCell<HashMap<u32, String>>);
 
@@ -91,7 +91,7 @@ impl Aliases {
     }
 }
 
-/// A length of time in seconds, or the longest there is for one that does not end.
+/// Returns an interval in seconds, or the maximum interval for unlimited.
 fn lifetime(seconds: u32) -> Value {
     let micros = match seconds {
         Address::FOREVER => Some(Interval::MAX),
@@ -100,25 +100,25 @@ fn lifetime(seconds: u32) -> Value {
     micros.and_then(Interval::from_micros).map(DateTime::Interval).into()
 }
 
-/// How many seconds a client wants something to last.
+/// Returns the seconds of an interval from a client.
 fn seconds(value: &Value) -> Option<u32> {
     let Value::DateTime(DateTime::Interval(interval)) = value else { return None };
     Some(u32::try_from(interval.micros() / 1_000_000).unwrap_or(Address::FOREVER))
 }
 
-/// An address of the link as Windows shows it.
+/// Formats a hardware address as on Windows.
 fn dashed(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join("-")
 }
 
-/// An address of the link in any of the ways in which people write it.
+/// Parses a hardware address in any common notation.
 fn hardware_address(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text.bytes().filter(|octet| !matches!(octet, b'-' | b':' | b'.')).collect();
     let octet = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     (digits.len() == 12).then(|| digits.chunks(2).map(octet).collect())?
 }
 
-/// The link that a client means by its number or its name.
+/// Returns the link that a client identifies by index or name.
 fn link_of(machine: &Machine, input: &Instance) -> Result<Link, ProviderError> {
     let index = input.value("InterfaceIndex").and_then(Value::as_integer);
     let alias = input.value("InterfaceAlias").and_then(Value::as_str).filter(|alias| !alias.is_empty());
@@ -130,12 +130,12 @@ fn link_of(machine: &Machine, input: &Instance) -> Result<Link, ProviderError> {
     link.ok_or_else(|| ProviderError::failed(Status::NotFound, "there is no such interface"))
 }
 
-/// What a client has asked for that cannot be.
+/// Returns the error for an invalid parameter.
 fn wrong(problem: impl Into<String>) -> ProviderError {
     ProviderError::failed(Status::InvalidParameter, problem)
 }
 
-/// The answer of a method that has made or changed something: that, as `cmdletOutput`.
+/// Returns the output of a method that has created or changed rows, in `cmdletOutput`.
 fn made<T: Table>(
     machine: &Machine,
     call: &MethodCall<'_>,
@@ -146,7 +146,7 @@ fn made<T: Table>(
     Ok(returned(call, 0_u32)?.with("cmdletOutput", Value::Array(objects.into()))?)
 }
 
-/// Names that tell apart even what the kernel has twice: the later ones have something more.
+/// Unique names: a suffix is added to repeated ones.
 #[derive(Debug, Default)]
 struct Names(HashSet<String>);
 

@@ -1,4 +1,4 @@
-//! A tree of files that looks like a machine, with one that holds anything.
+//! A directory tree that imitates a machine, with one file of arbitrary content.
 
 use std::cell::LazyCell;
 use std::collections::HashMap;
@@ -118,7 +118,7 @@ pub const PLACES: [(&str, &[&str]); 62] = [
     ("var/spool/cron/crontabs/alice", &["Win32_ScheduledJob"]),
 ];
 
-/// What stands in a file while another one holds anything.
+/// Content of the other files.
 const USUAL: [(&str, &str); 46] = [
     ("etc/group", "root:x:0:\nusers:x:100:alice\n"),
     ("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian 12\"\n"),
@@ -192,7 +192,7 @@ const USUAL: [(&str, &str); 46] = [
     ("var/lib/telarch/empty", ""),
 ];
 
-/// The same thing under another name.
+/// Symbolic links.
 const LINKS: [(&str, &str); 6] = [
     ("sys/block/sda", "../devices/pci/sda"),
     ("sys/class/block/sda", "../../devices/pci/sda"),
@@ -202,7 +202,7 @@ const LINKS: [(&str, &str); 6] = [
     ("sys/dev/block/8:1", "../../devices/pci/sda/sda1"),
 ];
 
-/// How many rows of a class there may be beside those that the octets have made: what the rest of the tree has.
+/// Maximum number of rows that do not come from the arbitrary file, but from the rest of the tree.
 const OTHERS: usize = 64;
 
 thread_local! {
@@ -213,7 +213,7 @@ pub(super) fn file(octets: &[u8]) {
     let Some(end) = octets.iter().position(|octet| *octet == b'\n') else { return };
     let (line, content) = octets.split_at(end);
     let place = PLACES.iter().position(|(path, _)| path.as_bytes() == line);
-    // Nothing that the fuzzer makes of a path is in vain.
+    // Any path selects one of the files, so that no generated input is wasted.
     let place =
         place.unwrap_or_else(|| line.iter().map(|octet| usize::from(*octet)).sum::<usize>() % PLACES.len());
     let Some((path, classes)) = PLACES.get(place) else { return };
@@ -240,13 +240,13 @@ impl Tree {
         Self { folder, runtime }
     }
 
-    /// Lists classes while a file holds something.
+    /// Enumerates classes while a file has this content.
     fn with(&self, path: &str, content: &[u8], classes: &[&str]) {
         write(self.folder.path(), path, content);
         for class in classes {
             let (namespace, class) = class.split_once(':').unwrap_or(("root/cimv2", class));
             let namespace = Namespace::parse(namespace).expect("it is one");
-            // What a machine has read it keeps, so each is another one.
+            // A machine caches files, so a new one is created for each class.
             let engine = engine(&Arc::new(Machine::at(self.folder.path())), &namespace, class);
             let rows = self.runtime.block_on(listed(&engine, &namespace, class));
             let most = OTHERS + content.len();
@@ -257,7 +257,7 @@ impl Tree {
                 content.len()
             );
             rows.iter().for_each(|row| sent(row, &namespace));
-            // Whoever asks by keys asks for everything.
+            // Requesting an instance by key reads all columns, so it is skipped for slow ones.
             if let Some(row) = rows.first().filter(|row| row.value(SLOW).is_none()) {
                 self.runtime.block_on(found_again(&engine, &namespace, row));
             }
@@ -275,14 +275,14 @@ fn write(root: &Path, path: &str, content: &[u8]) {
     fs::write(path, content).expect("there is room");
 }
 
-/// An engine that serves one class, and those that it needs to.
+/// Returns an engine that serves one class and those it depends on.
 fn engine(machine: &Arc<Machine>, namespace: &Namespace, class: &str) -> Engine {
     static SCHEMAS: LazyLock<Vec<Schema>> = LazyLock::new(|| {
         let names = ["root/cimv2", "root/linux", "root/scx", "root/standardcimv2"];
         names.map(|name| Schema::of(Namespace::parse(name).expect("it is one"))).to_vec()
     });
     let schema = SCHEMAS.iter().find(|schema| schema.namespace() == namespace).expect("it is one of these");
-    // To ask each provider what it serves takes longer than everything else.
+    // Cached, because asking each provider for its classes takes longer than everything else.
     static SERVED: LazyLock<HashMap<(Namespace, Name), usize>> = LazyLock::new(|| {
         let providers = crate::providers(&Arc::new(Machine::at("/nonexistent")));
         let served = |(place, provider): (usize, &Arc<dyn wmi::Provider>)| {
@@ -296,7 +296,7 @@ fn engine(machine: &Arc<Machine>, namespace: &Namespace, class: &str) -> Engine 
     Engine::builder("node7", 0).namespace(schema.clone()).provider(provider).build().expect("one class")
 }
 
-/// All rows of a class; those before a failure count.
+/// Returns all rows of a class, up to an error.
 async fn listed(engine: &Engine, namespace: &Namespace, class: &str) -> Vec<Instance> {
     let known = engine.schema(namespace).expect("it is there").require(class).expect("it is there");
     let names = known.properties().iter().map(|property| property.name.as_str());
@@ -313,10 +313,10 @@ async fn listed(engine: &Engine, namespace: &Namespace, class: &str) -> Vec<Inst
     found
 }
 
-/// A property that takes two looks, and the time between them.
+/// Property that needs two samples, with a delay between them.
 const SLOW: &str = "LoadPercentage";
 
-/// A row is written as XML that anybody can read.
+/// Checks that a row is written as valid XML.
 fn sent(row: &Instance, namespace: &Namespace) {
     let origin = Origin { server: "node7".to_owned(), namespace: namespace.clone(), offset: 0 };
     let writer = Writer::new(UriForm::Wmi, origin).with_null_arrays(NullArrays::Marked);
@@ -328,7 +328,7 @@ fn sent(row: &Instance, namespace: &Namespace) {
     assert!(Document::parse(text.as_str(), &Bounds::default()).is_ok(), "{text}");
 }
 
-/// Whoever asks for a row by its keys gets one that has them.
+/// Checks that a row is found by its keys.
 async fn found_again(engine: &Engine, namespace: &Namespace, row: &Instance) {
     let path = row.path().unwrap_or_else(|error| panic!("{error}: {row:?}"));
     match engine.get(&caller(), namespace, &path).await {
@@ -337,7 +337,7 @@ async fn found_again(engine: &Engine, namespace: &Namespace, row: &Instance) {
     }
 }
 
-/// A provider may refuse what is asked, but it ends.
+/// Checks that an error is not a panic or a timeout.
 fn honest(error: &Error) {
     let text = error.to_string();
     assert!(!text.contains("panicked") && !matches!(error, Error::TimedOut(_)), "{text}");

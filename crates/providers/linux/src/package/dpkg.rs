@@ -7,16 +7,16 @@ use std::os::unix::fs::MetadataExt as _;
 use super::Package;
 use crate::Machine;
 
-/// How many octets of the database are read.
+/// Maximum number of bytes of the database that are read.
 const MAX: u64 = 64 << 20;
 
-/// The packages whose files are there.
+/// Returns the installed packages.
 pub(super) fn packages(machine: &Machine) -> io::Result<Vec<Package>> {
     let octets = machine.octets_up_to("var/lib/dpkg/status", MAX)?;
     let text = String::from_utf8_lossy(&octets);
     let dates = dates(machine);
     let installed = |mut package: Package| {
-        // Packages of several architectures have theirs in the name of the file.
+        // Packages for several architectures include it in the name of the file.
         let own = format!("{}:{}", package.name, package.architecture);
         package.installed = dates.get(&own).or_else(|| dates.get(&package.name)).copied();
         package
@@ -28,7 +28,7 @@ pub(super) fn package(paragraph: &str) -> Option<Package> {
     let mut package = Package::default();
     let mut is_installed = false;
     for line in paragraph.lines() {
-        // Lines that begin with a blank belong to the field before.
+        // Lines that begin with a space continue the previous field.
         let Some((field, value)) = line.split_once(':').filter(|_| !line.starts_with([' ', '\t'])) else {
             continue;
         };
@@ -36,7 +36,7 @@ pub(super) fn package(paragraph: &str) -> Option<Package> {
         let text = || (!value.is_empty()).then(|| value.to_owned());
         match field {
             "Package" => package.name = value.to_owned(),
-            // What is wanted, what is wrong, and what there is.
+            // Desired state, error flag, and current state.
             "Status" => is_installed = value.split(' ').nth(2) == Some("installed"),
             "Version" => package.version = value.to_owned(),
             "Architecture" => package.architecture = value.to_owned(),
@@ -52,7 +52,7 @@ pub(super) fn package(paragraph: &str) -> Option<Package> {
     (is_installed && !package.name.is_empty()).then_some(package)
 }
 
-/// When the list of each package's files was written, which is when it was installed last.
+/// Returns the modification time of each package's file list, which is the time of the last installation.
 fn dates(machine: &Machine) -> HashMap<String, i64> {
     let folder = machine.path("var/lib/dpkg/info");
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();

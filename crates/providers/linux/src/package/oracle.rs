@@ -1,6 +1,7 @@
-//! Databases of packages.
+//! Properties of package databases.
 
-/// What `rpm` prints, and paragraphs of dpkg: packages have names, and not more of them are there than the text has.
+/// Checks that packages parsed from `rpm` output or dpkg paragraphs have names, and that they are contained
+/// in the text.
 pub(crate) fn listing(octets: &[u8]) {
     let text = String::from_utf8_lossy(octets);
     let packages = [super::rpm::parse(&text), text.split("\n\n").filter_map(super::dpkg::package).collect()];

@@ -1,4 +1,4 @@
-//! The database of rpm, through rpm itself: its format is nobody else's business.
+//! Database of rpm, read through the program, because the file format is private to rpm.
 
 use std::io;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use super::Package;
 use crate::Machine;
 use crate::program::of_system;
 
-/// Fields end with one of these octets, packages with the other; neither is in a text of a package.
+/// Separators of fields and packages; they do not occur in texts of packages.
 const FIELD: char = '\u{1f}';
 const PACKAGE: char = '\u{1e}';
 
-/// What `rpm -qa` tells of the database in a folder.
+/// Returns the packages that `rpm -qa` lists for a database directory.
 pub(super) fn packages(machine: &Machine, folder: &str) -> io::Result<Vec<Package>> {
     let fields = [
         "%{NAME}",
@@ -36,7 +36,7 @@ pub(super) fn packages(machine: &Machine, folder: &str) -> io::Result<Vec<Packag
     }
 }
 
-/// How long rpm may take: thousands of packages take seconds, and somebody may hold its database.
+/// Time limit of rpm: thousands of packages take seconds, and the database may be locked.
 const LIMIT: Duration = Duration::from_secs(30);
 
 pub(super) fn parse(text: &str) -> Vec<Package> {
@@ -61,7 +61,7 @@ pub(super) fn parse(text: &str) -> Vec<Package> {
             installed: installed.parse().ok(),
         })
     };
-    // Keys of signatures are listed as packages without an architecture.
+    // Signature keys are listed as packages without architecture.
     text.split(PACKAGE).filter_map(package).filter(|package| package.architecture != "(none)").collect()
 }
 

@@ -1,84 +1,84 @@
-//! What a counter counts, and what two readings of it say.
+//! Counter types, and values computed from readings.
 
-/// Hundreds of nanoseconds in a second: the frequency of all time bases here.
+/// Frequency of all time bases: units of 100 ns per second.
 pub(crate) const FREQUENCY: u64 = 10_000_000;
 
-/// A point in time, in hundreds of nanoseconds.
+/// A point in time, in units of 100 ns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Moment {
-    /// Since boot, sleep included.
+    /// Time since boot, including sleep.
     pub(crate) since_boot: u64,
-    /// Since 1601, UTC.
+    /// Time since 1601 in UTC.
     pub(crate) file_time: u64,
 }
 
-/// One number of a counted thing.
+/// A counter of an object.
 pub(crate) struct Counter<I> {
-    /// The property.
+    /// Name of the property.
     pub(crate) name: &'static str,
-    /// What it means.
+    /// Type of the counter.
     pub(crate) kind: Kind,
-    /// What has been counted; `None` if Linux does not count it.
+    /// Returns the value; `None` if Linux does not count it.
     pub(crate) value: Read<I>,
-    /// What it is divided by, of kinds that are divided by a count.
+    /// Returns the base, for types that are divided by a count.
     pub(crate) base: Read<I>,
 }
 
-/// Finds a number in a reading.
+/// Function that reads a number from a reading.
 pub(crate) type Read<I> = fn(&I) -> Option<u64>;
 
-/// What a counter's number means; the names of Windows' types are in brackets.
+/// Counter type; the names of the Windows types are in parentheses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// How many there are now (RAWCOUNT).
+    /// A current number (RAWCOUNT).
     Number,
-    /// How many there have been; formatted, in a second (COUNTER, BULK_COUNT).
+    /// A count; formatted as rate per second (COUNTER, BULK_COUNT).
     Rate,
-    /// How long something has lasted; formatted, percent of the time (100NSEC_TIMER).
+    /// A duration; formatted as percentage of elapsed time (100NSEC_TIMER).
     Timer,
-    /// How long something has not lasted; formatted, percent of the time it has (100NSEC_TIMER_INV).
+    /// The complement of a duration; formatted as percentage of elapsed time (100NSEC_TIMER_INV).
     InverseTimer,
-    /// The same as [`Kind::Timer`], with the time it is held against as its base (PRECISION_100NS_TIMER).
+    /// Like [`Kind::Timer`], with the elapsed time as base (PRECISION_100NS_TIMER).
     PrecisionTimer,
-    /// Time waited by all who waited; formatted, how many waited on average (COUNTER_100NS_QUEUELEN_TYPE).
+    /// Total waiting time of all requests; formatted as average queue length (COUNTER_100NS_QUEUELEN_TYPE).
     QueueLength,
-    /// When it began, since boot; formatted, seconds since then (ELAPSED_TIME).
+    /// Start time since boot; formatted as seconds since then (ELAPSED_TIME).
     Elapsed,
-    /// An amount with the number of times as its base; formatted, each time (AVERAGE_BULK).
+    /// An amount with the number of operations as base; formatted as average per operation (AVERAGE_BULK).
     Average,
-    /// The same of a duration; formatted, in seconds (AVERAGE_TIMER).
+    /// A duration with the number of operations as base; formatted as average in seconds (AVERAGE_TIMER).
     AverageTime,
-    /// A part with the whole as its base; formatted, in percent (RAW_FRACTION).
+    /// A part with the whole as base; formatted as percentage (RAW_FRACTION).
     Fraction,
 }
 
 impl Kind {
-    /// Whether it says something only of what was between two readings.
+    /// Returns whether its formatted value needs two readings.
     pub(crate) fn needs_two(self) -> bool {
         !matches!(self, Self::Number | Self::Elapsed | Self::Fraction)
     }
 
-    /// Whether its raw class has a second property for its base.
+    /// Returns whether the raw class has a second property for its base.
     pub(crate) fn has_base(self) -> bool {
         matches!(self, Self::PrecisionTimer | Self::Average | Self::AverageTime | Self::Fraction)
     }
 }
 
-/// A number and its base, at one moment.
+/// A value and its base at one time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reading {
     pub(crate) value: u64,
     pub(crate) base: u64,
 }
 
-/// What two readings of a counter say; of kinds that need one, what the later one says.
+/// Returns the formatted value from two readings; types that need only one use the later.
 pub(crate) fn formatted(
     kind: Kind,
     (before, then): (Reading, Moment),
     (after, now): (Reading, Moment),
 ) -> f64 {
     let elapsed = now.since_boot.saturating_sub(then.since_boot);
-    // A counter that went back was set to zero in between.
+    // A counter that has decreased was reset in between.
     let counted = after.value.checked_sub(before.value).unwrap_or(after.value);
     let times = after.base.checked_sub(before.base).unwrap_or(after.base);
     match kind {
@@ -94,10 +94,10 @@ pub(crate) fn formatted(
     }
 }
 
-/// What a reading says in a raw class.
+/// Returns the values of a reading in the raw class.
 pub(crate) fn raw(kind: Kind, reading: Reading, now: Moment) -> Reading {
     match kind {
-        // Clients subtract it from the time of the object, which is told since 1601.
+        // Clients subtract it from the object time, which is in file time.
         Kind::Elapsed => {
             let ago = now.since_boot.saturating_sub(reading.value);
             Reading { value: now.file_time.saturating_sub(ago), ..reading }
@@ -111,13 +111,13 @@ fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { float(part) / float(whole) }
 }
 
-/// As near as a floating point number comes.
+/// Converts to floating point, possibly rounded.
 #[expect(clippy::cast_precision_loss, reason = "counters are shown with fewer digits")]
 fn float(number: u64) -> f64 {
     number as f64
 }
 
-/// The constructors name what is counted; each takes where it is read.
+/// The constructors are named after the counter types; their functions read the values.
 impl<I> Counter<I> {
     const fn of(name: &'static str, kind: Kind, value: Read<I>) -> Self {
         Self { name, kind, value, base: none }
@@ -163,7 +163,7 @@ impl<I> Counter<I> {
         Self { name, kind: Kind::Fraction, value, base }
     }
 
-    /// One that Linux does not keep.
+    /// Creates a counter that Linux does not provide.
     pub(crate) const fn unknown(name: &'static str, kind: Kind) -> Self {
         Self::of(name, kind, none)
     }

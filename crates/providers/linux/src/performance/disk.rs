@@ -1,4 +1,4 @@
-//! `PerfDisk_PhysicalDisk` and `PerfDisk_LogicalDisk`: `/proc/diskstats` (the kernel's admin-guide, iostats).
+//! `PerfDisk_PhysicalDisk` and `PerfDisk_LogicalDisk`, from `/proc/diskstats` (kernel admin-guide, iostats).
 
 use std::collections::HashMap;
 use std::io;
@@ -12,21 +12,21 @@ use crate::mounts::{Mount, mounts};
 pub(crate) struct PhysicalDisk;
 pub(crate) struct LogicalDisk;
 
-/// What went through a block device; times in hundreds of nanoseconds.
+/// Traffic of a block device; times in units of 100 ns.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Traffic {
     pub(crate) reads: u64,
     pub(crate) writes: u64,
     pub(crate) bytes_read: u64,
     pub(crate) bytes_written: u64,
-    /// Waited by all who read, and by all who wrote.
+    /// Total time of all reads; the next field is that of all writes.
     pub(crate) reading: u64,
     pub(crate) writing: u64,
-    /// Waited by all together.
+    /// Total waiting time of all requests.
     pub(crate) waiting: u64,
-    /// In which something was going on.
+    /// Time during which requests were in progress.
     pub(crate) busy: u64,
-    /// In which nothing was.
+    /// Time without requests.
     pub(crate) idle: u64,
     pending: u64,
 }
@@ -46,7 +46,7 @@ impl Sum for Traffic {
     }
 }
 
-/// The counters that disks and file systems have, in front of some more.
+/// Counters common to disks and file systems, followed by additional ones.
 macro_rules! counters {
     ($traffic:expr; $($more:expr),*) => {
         &[
@@ -100,13 +100,13 @@ impl Object for PhysicalDisk {
     }
 }
 
-/// What a file system has done, and what is free in it, in MiB.
+/// Traffic of a file system, and its size and free space in MiB.
 #[derive(Debug, Default)]
 pub(crate) struct Volume {
     pub(crate) traffic: Traffic,
     pub(crate) size: u64,
     pub(crate) free: u64,
-    /// Files that can be, and that can still be.
+    /// Total inodes; the next field is the number of free inodes.
     pub(crate) inodes: u64,
     pub(crate) free_inodes: u64,
 }
@@ -148,7 +148,8 @@ impl Object for LogicalDisk {
             .collect();
         let mut volumes = Vec::new();
         for mount in mounts(machine)? {
-            // Each device once, where it was mounted first. Others than block devices may keep us waiting for ever.
+            // Shows each device once, at its first mount point. File systems that are not on block devices,
+            // such as network file systems, are not asked: the call may block indefinitely.
             let name = mount.source.rsplit('/').next().unwrap_or_default().to_owned();
             let number = format!("{}:{}", mount.device.0, mount.device.1);
             let Some(traffic) = devices.remove(&number).or_else(|| devices.remove(&name)) else {
@@ -161,7 +162,8 @@ impl Object for LogicalDisk {
     }
 }
 
-/// Size and what is free for users.
+/// Returns the size and the space available to unprivileged users, in MiB; `None` if the file system cannot
+/// be read.
 fn space(machine: &Machine, mount: &Mount) -> Option<Volume> {
     let space = rustix::fs::statvfs(machine.path(mount.place.trim_start_matches('/'))).ok()?;
     let mib = |blocks: u64| blocks.saturating_mul(space.f_frsize) >> 20;
@@ -174,7 +176,7 @@ fn space(machine: &Machine, mount: &Mount) -> Option<Volume> {
     })
 }
 
-/// The disks that are devices: `0 sda`.
+/// Returns the disks that have a device, with names such as `0 sda`.
 pub(crate) fn physical(machine: &Machine) -> io::Result<Vec<Instance<Traffic>>> {
     let is_device = |name: &str| machine.path(format!("sys/block/{name}/device")).exists();
     let disks = statistics(machine)?.into_iter().filter(|device| is_device(&device.name));
@@ -188,7 +190,7 @@ pub(crate) fn physical(machine: &Machine) -> io::Result<Vec<Instance<Traffic>>> 
     Ok(disks.map(named).collect())
 }
 
-/// Which of its kind a disk is: 1 of `sdb`, 0 of `nvme0n1` and of `mmcblk0`.
+/// Returns the number of a disk among those of its kind: 1 for `sdb`, 0 for `nvme0n1` and `mmcblk0`.
 fn number(name: &str) -> Option<u32> {
     if let Some(digits) = name.find(|character: char| character.is_ascii_digit()) {
         let rest = name.get(digits..)?;
@@ -204,9 +206,9 @@ fn number(name: &str) -> Option<u32> {
     ordinal.checked_sub(1)
 }
 
-/// A line of the kernel's statistics.
+/// A line of `/proc/diskstats`.
 struct Device {
-    /// `8:0`
+    /// Device number, such as `8:0`.
     number: String,
     name: String,
     traffic: Traffic,
@@ -219,7 +221,7 @@ fn statistics(machine: &Machine) -> io::Result<Vec<Device>> {
 }
 
 fn device(line: &str, up: u64) -> Option<Device> {
-    /// Sectors are counted as if they had this size.
+    /// Size of a sector in bytes; the kernel counts in this unit for every device.
     const SECTOR: u64 = 512;
     const MILLISECOND: u64 = 10_000;
     let mut fields = line.split_ascii_whitespace();

@@ -1,4 +1,4 @@
-//! `PerfOS_Memory`: `/proc/meminfo` and `/proc/vmstat`.
+//! `PerfOS_Memory`, from `/proc/meminfo` and `/proc/vmstat`.
 
 use std::collections::HashMap;
 use std::io;
@@ -9,7 +9,7 @@ use crate::Machine;
 
 pub(crate) struct Memory;
 
-/// What the two files tell: KiB, and events since boot.
+/// Values of the two files: sizes in KiB, and counts of events since boot.
 #[derive(Debug)]
 pub(crate) struct Reading {
     kib: HashMap<String, u64>,
@@ -29,14 +29,14 @@ impl Reading {
         self.events.get(name).copied()
     }
 
-    /// Pages that were read from disks, swapped ones among them.
+    /// Returns the number of pages read from disks, including those read from swap space.
     pub(crate) fn pages_in(&self) -> Option<u64> {
         let page = u64::try_from(rustix::param::page_size()).ok()?.max(1);
         let read = self.event("pgpgin")?.checked_mul(1024)? / page;
         Some(read.saturating_add(self.event("pswpin").unwrap_or_default()))
     }
 
-    /// Pages that were written to where they are swapped to.
+    /// Returns the number of pages written to swap space.
     pub(crate) fn pages_out(&self) -> Option<u64> {
         self.event("pswpout")
     }
@@ -71,7 +71,7 @@ impl Object for Memory {
             Some(reading.pages_in()?.saturating_add(reading.pages_out()?))
         }),
         Counter::rate("PageWritesPersec", Reading::pages_out),
-        // In KiB, so that the raw numbers fit their type up to 4 TiB.
+        // In KiB, so that the raw numbers fit their 32-bit type up to 4 TiB.
         Counter::fraction(
             "PercentCommittedBytesInUse",
             |reading| reading.kib("Committed_AS"),
@@ -103,7 +103,7 @@ impl Object for Memory {
     }
 }
 
-/// Lines of a name, perhaps a colon, and a number.
+/// Parses lines that consist of a name, an optional colon and a number.
 fn numbers(text: &str) -> HashMap<String, u64> {
     let line = |line: &str| {
         let mut fields = line.split_ascii_whitespace();

@@ -1,4 +1,4 @@
-//! `Tcpip_NetworkInterface`: `/sys/class/net`.
+//! `Tcpip_NetworkInterface`, from `/sys/class/net`.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use crate::Machine;
 
 pub(super) struct NetworkInterface;
 
-/// What went through one interface.
+/// Traffic of a network interface; the pairs are received and sent.
 #[derive(Debug)]
 pub(super) struct Reading {
     bits_per_second: Option<u64>,
@@ -66,10 +66,10 @@ impl Object for NetworkInterface {
             let folder = format!("sys/class/net/{name}");
             let number = |counter: &str| machine.number::<u64>(format!("{folder}/statistics/{counter}"));
             let both = |counter: &str| [number(&format!("rx_{counter}")), number(&format!("tx_{counter}"))];
-            // Without it, this is no interface, or one that has just gone.
+            // Without this file, the entry is not an interface, or the interface has just been removed.
             number("rx_bytes")?;
             let reading = Reading {
-                // In megabits; negative, or an error, while there is no link.
+                // In Mbit/s; negative, or an error, while the link is down.
                 bits_per_second: machine
                     .number::<u64>(format!("{folder}/speed"))
                     .and_then(|speed| speed.checked_mul(1_000_000)),

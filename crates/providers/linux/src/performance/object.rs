@@ -1,4 +1,4 @@
-//! What is counted, as two classes.
+//! Performance objects, each served as a class of raw and a class of formatted values.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -11,34 +11,34 @@ use super::sampler::{Pair, Sample, Sampler};
 use crate::Machine;
 use crate::table::Binding;
 
-/// What fills a property that is no counter.
+/// Source of a property that is not a counter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Common {
-    /// What Linux has nothing for.
+    /// NULL: Linux has no such value.
     Nothing,
-    /// What the instance is called.
+    /// Name of the instance.
     Name,
-    /// Whether it is all others together.
+    /// Whether the instance is the total of all others.
     IsAggregate,
     /// Always true.
     True,
-    /// The same for all.
+    /// A constant text.
     Text(&'static str),
-    /// The short name of the machine.
+    /// Host name without domain.
     HostName,
-    /// What the operating system is called.
+    /// Name of the operating system.
     SystemName,
-    /// The number of the process that an instance is.
+    /// Process ID of the instance.
     ProcessNumber,
-    /// The frequency of the time bases.
+    /// Frequency of the time bases.
     Frequency,
-    /// When it was read, since boot.
+    /// Time of the sample, since boot.
     SinceBoot,
-    /// When it was read, since 1601.
+    /// Time of the sample, since 1601.
     FileTime,
 }
 
-/// The properties of `Win32_Perf`.
+/// Properties inherited from `Win32_Perf`.
 const WIN32_PERF: &[(&str, Common)] = &[
     ("Caption", Common::Nothing),
     ("Description", Common::Nothing),
@@ -51,33 +51,33 @@ const WIN32_PERF: &[(&str, Common)] = &[
     ("Timestamp_Sys100NS", Common::FileTime),
 ];
 
-/// Something that has counters.
+/// A performance object: a kind of thing that has counters.
 pub(crate) trait Object: Send + Sync + 'static {
-    /// The numbers of one instance.
+    /// Readings of one instance.
     type Reading: Send + Sync;
 
-    /// The namespace of its classes.
+    /// Namespace of the classes.
     const NAMESPACE: &'static str = "root/cimv2";
 
-    /// What its classes are called, without what [`Flavor::class`] adds in `root/cimv2`.
+    /// Name of the classes, without the prefix that [`Flavor::class`] adds in `root/cimv2`.
     const NAME: &'static str;
 
-    /// Which classes there are.
+    /// Classes served for the object.
     const CLASSES: &'static [Flavor] = &[Flavor::Formatted, Flavor::Raw];
 
-    /// The properties that are no counters.
+    /// Properties that are not counters.
     const COMMON: &'static [(&'static str, Common)] = WIN32_PERF;
 
-    /// All counters.
+    /// Counters of the object.
     const COUNTERS: &'static [Counter<Self::Reading>];
 
-    /// Reads the numbers of every instance.
+    /// Reads the counters of every instance.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Errors of the operating system.
     fn read(machine: &Machine) -> io::Result<Vec<Instance<Self::Reading>>>;
 
-    /// What to say if that failed.
+    /// Returns the error for a client if reading has failed.
     fn unreadable(error: &io::Error) -> ProviderError {
         ProviderError::failed(
             Status::ProviderFailure,
@@ -86,44 +86,45 @@ pub(crate) trait Object: Send + Sync + 'static {
     }
 }
 
-/// What all instances together are called.
+/// Name of the instance that is the total of all others.
 pub(crate) const TOTAL: &str = "_Total";
 
-/// One of the things counted.
+/// An instance of a performance object.
 #[derive(Debug)]
 pub(crate) struct Instance<R> {
-    /// What it is called; nothing if there is only one.
+    /// Name; `None` if the object has only one instance.
     pub(crate) name: Option<String>,
-    /// What it is known by, if names do not last; zero otherwise.
+    /// Identity of instances whose names may change between samples, such as processes; zero otherwise.
     pub(crate) identity: u64,
     pub(crate) reading: R,
 }
 
 impl<R> Instance<R> {
-    /// The only one.
+    /// Returns the instance of an object that has only one.
     pub(crate) fn only(reading: R) -> Vec<Self> {
         vec![Self { name: None, identity: 0, reading }]
     }
 
-    /// What it has in common with itself in another sample.
+    /// Returns the key that finds the same instance in another sample: the identity or, if that is zero, the
+    /// name.
     pub(crate) fn sameness(&self) -> (u64, Option<&str>) {
         (self.identity, self.name.as_deref().filter(|_| self.identity == 0))
     }
 
-    /// One whose name is enough to know it by.
+    /// Creates an instance that is identified by its name.
     pub(crate) fn named(name: impl Into<String>, reading: R) -> Self {
         Self { name: Some(name.into()), identity: 0, reading }
     }
 }
 
-/// What has been counted, or what that means.
+/// Form of the values of a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flavor {
-    /// `Win32_PerfRawData_`
+    /// Raw values: `Win32_PerfRawData_…`.
     Raw,
-    /// `Win32_PerfFormattedData_`
+    /// Formatted values: `Win32_PerfFormattedData_…`.
     Formatted,
-    /// What that means, in a class that is not Windows'.
+    /// Formatted values in a class that Windows does not have; the name has no prefix.
     Plain,
 }
 
@@ -137,7 +138,7 @@ impl Flavor {
     }
 }
 
-/// The providers of an object's classes.
+/// Returns the providers of an object's classes.
 pub(crate) fn both<O: Object>(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     let of = |flavor: &Flavor| {
         let (machine, sampler) = (machine.clone(), Sampler::default());
@@ -151,11 +152,11 @@ struct Served<O: Object> {
     machine: Arc<Machine>,
     flavor: Flavor,
     sampler: Sampler<O::Reading>,
-    /// What fills each column, by its place.
+    /// Source of each property, by its position in the class.
     sources: OnceLock<Box<[Source<O::Reading>]>>,
 }
 
-/// What fills a column.
+/// Source of a property.
 enum Source<R: 'static> {
     Common(Common),
     Counter(&'static Counter<R>, CimType),
@@ -178,7 +179,7 @@ impl<O: Object> Served<O> {
         }
         let common = O::COMMON.iter().find(|(common, _)| *name == **common).map(|(_, common)| *common);
         match common {
-            // What is formatted has its own time already.
+            // Formatted values need no frequency of the object.
             Some(Common::Frequency) if self.flavor == Flavor::Formatted && *name == *"Frequency_Object" => {
                 Source::Common(Common::Nothing)
             }
@@ -186,7 +187,8 @@ impl<O: Object> Served<O> {
         }
     }
 
-    /// The two samples that some columns need, which are the same one if none needs two.
+    /// Returns the two samples that the selected columns need; the same sample twice if none of them needs
+    /// two.
     fn pair(
         &self,
         columns: &ColumnSet,
@@ -226,7 +228,7 @@ impl<O: Object> Served<O> {
                 (_, None) => Value::Null,
                 (Flavor::Raw, Some(reading)) => wrapped(kind, raw(counter.kind, reading, now).value),
                 (Flavor::Formatted | Flavor::Plain, Some(reading)) => {
-                    // All that something new has counted, it has counted since.
+                    // An instance that is missing from the earlier sample has counted everything since then.
                     let before = before.and_then(|before| read(counter, before));
                     rounded(
                         kind,
@@ -246,13 +248,14 @@ fn read<R>(counter: &Counter<R>, of: &R) -> Option<Reading> {
     Some(Reading { value: (counter.value)(of)?, base: (counter.base)(of).unwrap_or_default() })
 }
 
-/// A number of a raw class: what does not fit begins again at zero, as clients expect of counters.
+/// Returns a number of a raw class; a number too large for the type wraps to zero, as clients expect of
+/// counters.
 #[expect(clippy::cast_possible_truncation, reason = "that is what wrapping is")]
 fn wrapped(kind: &CimType, number: u64) -> Value {
     if *kind == CimType::Uint32 { (number as u32).into() } else { number.into() }
 }
 
-/// A number of a formatted class: the nearest one of its type.
+/// Returns a number of a formatted class, rounded to the nearest value of its type.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "casts of floats saturate")]
 fn rounded(kind: &CimType, number: f64) -> Value {
     match kind {
@@ -267,7 +270,7 @@ impl<O: Object> Binding for Served<O> {
     fn columns(&self) -> Vec<&'static str> {
         let raw = self.flavor == Flavor::Raw;
         let bases = O::COUNTERS.iter().filter(|counter| raw && counter.kind.has_base());
-        // The names live as long as the program; each is made once for a test.
+        // The names live as long as the program. Each is created only once, for a test.
         let bases = bases.map(|counter| &*Box::leak(format!("{}_Base", counter.name).into_boxed_str()));
         O::COMMON
             .iter()
@@ -300,13 +303,13 @@ impl<O: Object> Provider for Served<O> {
     }
 }
 
-/// Adds up what was read of several into what is read of all.
+/// Adding up of readings, for the total of all instances.
 pub(crate) trait Sum: Default {
-    /// Adds another.
+    /// Adds another reading.
     fn add(&mut self, other: &Self);
 }
 
-/// The instances with one more that has all their numbers together.
+/// Appends an instance with the total of all readings.
 pub(crate) fn with_total<R: Sum>(mut instances: Vec<Instance<R>>) -> Vec<Instance<R>> {
     let mut total = R::default();
     instances.iter().for_each(|instance| total.add(&instance.reading));

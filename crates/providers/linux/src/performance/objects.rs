@@ -1,4 +1,4 @@
-//! `PerfOS_Objects`: how many of some kinds of things there are.
+//! `PerfOS_Objects`: numbers of processes, threads and other objects of the kernel.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::Machine;
 
 pub(super) struct Objects;
 
-/// What Linux has of them.
+/// Numbers of the objects that Linux has; `None` if unreadable.
 #[derive(Debug)]
 pub(super) struct Reading {
     processes: Option<u64>,

@@ -1,4 +1,4 @@
-//! `PerfOS_PagingFile`: `/proc/swaps`.
+//! `PerfOS_PagingFile`, from `/proc/swaps`.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use crate::Machine;
 
 pub(super) struct PagingFile;
 
-/// In KiB.
+/// Size and used part of a swap space, in KiB.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     size: u64,

@@ -1,4 +1,4 @@
-//! `PerfProc_Process`: `/proc/PID`.
+//! `PerfProc_Process`, from `/proc/PID`.
 
 use std::collections::HashMap;
 use std::io;
@@ -12,14 +12,14 @@ use crate::process::stat::{priority, ticks_to_100ns};
 
 pub(crate) struct Process;
 
-/// What one process has done; times in hundreds of nanoseconds, sizes in octets.
+/// Readings of a process; times in units of 100 ns, sizes in bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
     pub(crate) number: u32,
     parent: u32,
     pub(crate) user: u64,
     pub(crate) kernel: u64,
-    /// `None` for what is no process.
+    /// Start time since boot; `None` for instances that are not processes.
     started: Option<u64>,
     faults: u64,
     pub(crate) major_faults: u64,
@@ -32,7 +32,7 @@ pub(crate) struct Reading {
     private: Option<u64>,
     swapped: Option<u64>,
     descriptors: Option<u64>,
-    /// What it has read and written, as far as this user may know: octets, and how often.
+    /// Bytes and number of calls of all reads, then of all writes; `None` if this user may not read them.
     pub(crate) read: Option<(u64, u64)>,
     pub(crate) written: Option<(u64, u64)>,
 }
@@ -117,7 +117,7 @@ impl Object for Process {
         let mut seen = HashMap::<String, u32>::new();
         let mut instances = vec![idle(machine)?];
         for (mut name, identity, reading) in processes(machine)? {
-            // The second of a name is the first that needs a number.
+            // The second process of a name is the first with a number.
             let before = seen.entry(name.clone()).or_default();
             if *before > 0 {
                 name = format!("{name}#{before}");
@@ -129,17 +129,18 @@ impl Object for Process {
     }
 }
 
-/// Every process: its name, what tells it from one that has its number later, and its numbers.
+/// Returns the name, the identity (see [`identity`]) and the readings of every process.
 pub(crate) fn processes(machine: &Machine) -> io::Result<Vec<(String, u64, Reading)>> {
     all(machine)?.map(|row| row.map(|row| (row.name(), identity(&row), reading(&row)))).collect()
 }
 
-/// Its number and when it began; numbers have no more than 22 bits.
+/// Returns the identity of a process: its ID, which has at most 22 bits, above the low 42 bits of its start
+/// time.
 pub(crate) fn identity(row: &Row) -> u64 {
     u64::from(row.number) << 42 | row.stat().start & ((1 << 42) - 1)
 }
 
-/// The number in such an identity.
+/// Returns the process ID from an identity.
 pub(crate) fn number_in(identity: u64) -> u64 {
     identity >> 42
 }
@@ -168,7 +169,7 @@ fn reading(row: &Row) -> Reading {
     }
 }
 
-/// What has the processors while nobody else has them, which Windows shows as process 0.
+/// Returns the idle time of all processors as an instance; Windows shows it as process 0.
 fn idle(machine: &Machine) -> io::Result<Instance<Reading>> {
     let processors = Processor::read(machine)?;
     let each = processors.iter().filter(|processor| processor.name.as_deref() != Some(super::object::TOTAL));

@@ -1,4 +1,4 @@
-//! `PerfOS_Processor`: `/proc/stat`, `/proc/interrupts`, `/proc/softirqs` and cpuidle.
+//! `PerfOS_Processor`, from `/proc/stat`, `/proc/interrupts`, `/proc/softirqs` and cpuidle.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,20 +10,20 @@ use crate::process::stat::ticks_to_100ns;
 
 pub(crate) struct Processor;
 
-/// What one processor has done; times in hundreds of nanoseconds.
+/// Readings of a processor; times in units of 100 ns.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reading {
     pub(crate) user: u64,
     pub(crate) nice: u64,
     pub(crate) privileged: u64,
-    /// Waiting for disks among it.
+    /// Idle time, including the time spent waiting for disks.
     pub(crate) idle: u64,
     pub(crate) waiting: u64,
     pub(crate) interrupt: u64,
     pub(crate) soft_interrupt: u64,
     interrupts: Option<u64>,
     soft_interrupts: Option<u64>,
-    /// Of the states C1, C2 and all deeper ones: how often it was entered, and how long that lasted.
+    /// Number of entries and total duration of the idle states C1, C2, and C3 with all deeper ones.
     states: [Option<(u64, u64)>; 3],
 }
 
@@ -54,7 +54,7 @@ impl Object for Processor {
         Counter::timer("PercentIdleTime", |reading| Some(reading.idle)),
         Counter::timer("PercentInterruptTime", |reading| Some(reading.interrupt)),
         Counter::timer("PercentPrivilegedTime", |reading| Some(reading.privileged)),
-        // It counts the time that the processor did nothing.
+        // The counter holds the idle time, as its type INV requires.
         Counter::inverse_timer("PercentProcessorTime", |reading| Some(reading.idle)),
         Counter::timer("PercentUserTime", |reading| Some(reading.user)),
     ];
@@ -91,7 +91,7 @@ impl Object for Processor {
     }
 }
 
-/// The processors with one more that shows their average time, and the sum of what they count.
+/// Appends an instance with the average times and the total counts of all processors.
 fn with_average(mut processors: Vec<Instance<Reading>>) -> Vec<Instance<Reading>> {
     let count = u64::try_from(processors.len()).unwrap_or(u64::MAX).max(1);
     let readings = || processors.iter().map(|processor| &processor.reading);
@@ -118,12 +118,12 @@ fn with_average(mut processors: Vec<Instance<Reading>>) -> Vec<Instance<Reading>
     processors
 }
 
-/// The sum of numbers that are all known.
+/// Returns the sum of the numbers; `None` if one of them is unknown.
 fn all_of(mut numbers: impl Iterator<Item = Option<u64>>) -> Option<u64> {
     numbers.try_fold(0_u64, |sum, number| Some(sum.saturating_add(number?)))
 }
 
-/// The sum of each processor's column in a table whose first line names them.
+/// Returns the sum of each processor's column in a table whose first line names the processors.
 fn counts(machine: &Machine, path: &str) -> HashMap<String, u64> {
     let text = machine.text(path).unwrap_or_default();
     let mut lines = text.lines();
@@ -131,7 +131,7 @@ fn counts(machine: &Machine, path: &str) -> HashMap<String, u64> {
     let names = names.into_iter().map(|name| name.trim_start_matches("CPU").to_owned());
     let mut sums: Vec<(String, u64)> = names.map(|name| (name, 0)).collect();
     for line in lines {
-        // A line with fewer columns counts for the machine, not for a processor.
+        // Lines with fewer columns are counts of the whole machine.
         let numbers = line.split_ascii_whitespace().skip(1).map_while(|field| field.parse::<u64>().ok());
         let numbers: Vec<u64> = numbers.take(sums.len()).collect();
         if numbers.len() == sums.len() {

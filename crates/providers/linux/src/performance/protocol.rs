@@ -1,6 +1,6 @@
-//! `Tcpip_TCPv4`, `Tcpip_TCPv6` and `Tcpip_UDPv4`: `/proc/net/snmp`.
+//! `Tcpip_TCPv4`, `Tcpip_TCPv6` and `Tcpip_UDPv4`, from `/proc/net/snmp`.
 //!
-//! Linux counts TCP over both versions of IP together; they are told of the older one.
+//! Linux counts TCP over IPv4 and IPv6 together; the counts are shown in `Tcpip_TCPv4`.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,7 +13,7 @@ pub(super) struct TcpV4;
 pub(super) struct TcpV6;
 pub(super) struct UdpV4;
 
-/// The numbers of one protocol.
+/// Counters of a protocol by name.
 type Reading = HashMap<String, u64>;
 
 fn of(reading: &Reading, name: &str) -> Option<u64> {
@@ -92,7 +92,7 @@ impl Object for UdpV4 {
     }
 }
 
-/// The numbers of a protocol: a line of names, and one of numbers.
+/// Returns the counters of a protocol from a line of names followed by a line of numbers.
 fn numbers(text: &str, protocol: &str) -> Reading {
     let mut lines = text.lines().filter_map(|line| line.strip_prefix(protocol)?.strip_prefix(':'));
     let (names, numbers) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());

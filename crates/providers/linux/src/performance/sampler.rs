@@ -1,4 +1,4 @@
-//! The last two samples of an object.
+//! Keeps the last two samples of an object.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,13 +13,13 @@ use super::counter::{FREQUENCY, Moment};
 use super::object::{Instance, Object};
 use crate::Machine;
 
-/// Nearer to each other two samples say nothing.
+/// Minimum time between two samples; rates over a shorter time are meaningless.
 const APART: u64 = FREQUENCY;
 
-/// Older than this, a sample says nothing about now.
+/// Maximum age of the earlier sample; rates over a longer time do not describe the present.
 const FRESH: u64 = 60 * FREQUENCY;
 
-/// Everything of one object at one moment.
+/// Readings of all instances of an object at one time.
 #[derive(Debug)]
 pub(crate) struct Sample<R> {
     pub(crate) at: Moment,
@@ -33,11 +33,11 @@ impl<R> Sample<R> {
     }
 }
 
-/// Two samples that say something about the time between them.
+/// Two samples between which rates can be computed.
 pub(crate) struct Pair<R> {
     pub(crate) before: Arc<Sample<R>>,
     pub(crate) after: Arc<Sample<R>>,
-    /// Where each instance of the later one is in the earlier one.
+    /// Position of each instance of the later sample in the earlier one.
     places: Vec<Option<usize>>,
 }
 
@@ -57,14 +57,14 @@ impl<R> Pair<R> {
         Self { before, after, places }
     }
 
-    /// Each instance of the later sample, with what it was in the earlier one.
+    /// Returns each instance of the later sample with its reading in the earlier one, if it existed then.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Instance<R>, Option<&R>)> {
         let before = |place: &Option<usize>| Some(&self.before.instances.get((*place)?)?.reading);
         self.after.instances.iter().zip(self.places.iter().map(before))
     }
 }
 
-/// Keeps the last samples, so that who asks every few seconds never waits.
+/// Keeps the last samples, so that clients that poll every few seconds never wait.
 #[derive(Debug)]
 pub(crate) struct Sampler<R> {
     kept: Mutex<Kept<R>>,
@@ -83,15 +83,15 @@ impl<R> Default for Sampler<R> {
 }
 
 impl<R> Sampler<R> {
-    /// The last two samples, the later one not older than a second.
+    /// Returns the last two samples; the later one is at most a second old.
     ///
-    /// Who is the first to ask for a minute waits for a second.
+    /// Waits for a second if no sample was taken during the last minute.
     pub(crate) fn pair<O: Object<Reading = R>>(
         &self,
         machine: &Machine,
         go_on: &dyn Fn() -> Result<(), ProviderError>,
     ) -> Result<Pair<R>, ProviderError> {
-        // Others who ask meanwhile want the same, so they wait for it.
+        // Concurrent callers need the same samples, so they wait for the lock.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let age = |sample: &Arc<Sample<R>>| now().since_boot.saturating_sub(sample.at.since_boot);
         if let (Some(before), Some(after)) = (&kept.before, &kept.after)
@@ -114,7 +114,7 @@ impl<R> Sampler<R> {
     }
 }
 
-/// What the clocks show.
+/// Returns the current time of both clocks.
 pub(crate) fn now() -> Moment {
     /// Seconds from 1601 to 1970.
     const BEFORE_UNIX: u64 = 11_644_473_600;

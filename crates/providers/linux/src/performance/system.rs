@@ -1,4 +1,4 @@
-//! `PerfOS_System`: `/proc/stat`, `/proc/loadavg` and what all disks have done.
+//! `PerfOS_System`, from `/proc/stat`, `/proc/loadavg` and the traffic of all disks.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::Machine;
 
 pub(super) struct System;
 
-/// What the machine as a whole has done.
+/// Readings of the whole machine.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     context_switches: Option<u64>,
@@ -73,7 +73,7 @@ impl Object for System {
     }
 }
 
-/// How many threads there are, those of the kernel among them.
+/// Returns the number of threads, including those of the kernel.
 pub(super) fn threads(machine: &Machine) -> Option<u64> {
     machine.line("proc/loadavg")?.split(' ').nth(3)?.split_once('/')?.1.parse().ok()
 }

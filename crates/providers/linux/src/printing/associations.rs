@@ -1,4 +1,4 @@
-//! What of printing belongs to what.
+//! Associations of printers with their configurations and drivers.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `Win32_PrinterConfiguration`: how a printer prints what says nothing of it.
+//! `Win32_PrinterConfiguration`: default settings of print queues.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::printer::{Row, all, find};
 use crate::Machine;
 use crate::table::{Fill, Push, Table, text_key};
 
-/// What the queues do if they are not told otherwise (RFC 8011 5.2, the attributes whose names end with `-default`).
+/// Default settings of the queues (RFC 8011 5.2, the attributes whose names end with `-default`).
 pub(super) struct Configurations;
 
 impl Row {
@@ -29,7 +29,8 @@ impl Row {
         self.told.text("media-default").and_then(paper)
     }
 
-    /// Dots an inch, or the negative number of draft, medium or high.
+    /// Returns the resolution in dots per inch; without one -1, -3 or -4, as an unsigned number, for draft,
+    /// normal or high quality.
     fn quality(&self) -> Option<u32> {
         let word = || match self.told.number("print-quality-default")? {
             3 => Some(1_u32),
@@ -41,7 +42,8 @@ impl Row {
     }
 }
 
-/// Width and length of a paper in tenths of a millimetre, of its name (PWG 5101.1): `iso_a4_210x297mm`.
+/// Returns width and length of a paper in tenths of a millimetre, from its name (PWG 5101.1) such as
+/// `iso_a4_210x297mm`.
 fn paper(name: &str) -> Option<(u32, u32)> {
     let size = name.rsplit('_').next()?;
     let (size, tenths) = match size.strip_suffix("mm") {
@@ -51,7 +53,7 @@ fn paper(name: &str) -> Option<(u32, u32)> {
     let (width, length) = size.split_once('x')?;
     let tenths = |text: &str| {
         let length = text.parse::<f64>().ok()? * tenths;
-        // Nobody makes paper of ten metres and more.
+        // Rejects sizes of ten metres and more.
         (0.0..100_000.0).contains(&length).then(|| format!("{length:.0}").parse().ok())?
     };
     Some((tenths(width)?, tenths(length)?))
@@ -68,7 +70,7 @@ impl Table for Configurations {
             let way = row.told.text("multiple-document-handling-default");
             way.map(|way| way != "separate-documents-uncollated-copies").into()
         }),
-        // 1 is black and white, 2 colour.
+        // 1 is monochrome, 2 colour.
         ("Color", |_, row| match row.told.text("print-color-mode-default") {
             Some("monochrome" | "process-monochrome" | "bi-level" | "process-bi-level") => 1_u32.into(),
             Some("color") => 2_u32.into(),
@@ -80,7 +82,7 @@ impl Table for Configurations {
         ("Duplex", |_, row| row.told.text("sides-default").map(|sides| sides != "one-sided").into()),
         ("HorizontalResolution", |_, row| row.across()),
         ("Name", |_, row| row.name().to_owned().into()),
-        // 1 is portrait, 2 landscape, of the four ways to turn a page.
+        // 1 is portrait, 2 landscape; each stands for two of the four orientations of IPP.
         ("Orientation", |_, row| match row.told.number("orientation-requested-default") {
             Some(3 | 6) => 1_u32.into(),
             Some(4 | 5) => 2_u32.into(),

@@ -1,4 +1,4 @@
-//! `Win32_PrinterDriver`: what turns pages into what printers understand.
+//! `Win32_PrinterDriver`: printer drivers in use.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,26 +10,26 @@ use super::printer::{Row, all};
 use crate::Machine;
 use crate::table::{Fill, Push, Table, returned};
 
-/// The drivers of the queues that there are; those that CUPS could install are none yet.
+/// Drivers of existing queues. Drivers that CUPS could install are not listed.
 pub(super) struct Drivers;
 
-/// One of them, with a queue that has it.
+/// A driver, and a queue that uses it.
 pub(super) struct Driver {
     name: String,
     queue: Row,
 }
 
-/// What the driver of a queue is called, as `Win32_Printer.DriverName` calls it; a queue that hands on what it gets
-/// has none.
+/// Returns the name of a queue's driver as in `Win32_Printer.DriverName`; `None` for raw queues, which pass
+/// documents on unchanged, and if the driver is on another server or unknown.
 pub(super) fn name_of(queue: &Row) -> Option<String> {
-    // Beside the raw ones those say so whose server has the driver, and those of which nobody has said.
+    // Besides raw queues, these values mean that the server has the driver, or that it is unknown.
     let is_none = |name: &&str| queue.is_raw() || matches!(*name, "Remote Printer" | "Unknown" | "");
     queue.told.text("printer-make-and-model").filter(|name| !is_none(name)).map(str::to_owned)
 }
 
-/// Where CUPS keeps the description of a printer that a queue was made with (cupsd(8)).
+/// Returns the path of the PPD file of a queue (cupsd(8)); `None` if there is no such file.
 fn description(machine: &Machine, queue: &Row) -> Option<String> {
-    // No name of a queue has one of these (lpadmin(8)), and nobody else's file is looked for.
+    // Queue names cannot contain these characters (lpadmin(8)); this keeps the path inside the folder.
     let name = Some(queue.name()).filter(|name| !name.contains(['/', '\0']))?;
     let path = format!("/etc/cups/ppd/{name}.ppd");
     machine.path(&path).exists().then_some(path)
@@ -71,7 +71,7 @@ impl Table for Drivers {
         push: &mut Push<'_, Driver>,
     ) -> Result<(), ProviderError> {
         let named = |queue: Row| Some((name_of(&queue)?, queue));
-        // The first queue that has it speaks for it.
+        // The first queue with a driver provides its values.
         let mut drivers = BTreeMap::new();
         for (name, queue) in all(machine)?.into_iter().filter_map(named) {
             drivers.entry(name).or_insert(queue);
@@ -80,13 +80,13 @@ impl Table for Drivers {
     }
 
     fn invoke(&self, _: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
-        // A driver is no service, and is there when a queue has it.
+        // A driver is not a service: it cannot be started or stopped, and exists while a queue uses it.
         returned(call, if call.target == Target::Class { UNKNOWN_PRINTER_DRIVER } else { NOT_SUPPORTED })
     }
 }
 
-/// `ERROR_UNKNOWN_PRINTER_DRIVER`, which is documented of `AddPrinterDriver`.
+/// `ERROR_UNKNOWN_PRINTER_DRIVER`, documented for `AddPrinterDriver`.
 const UNKNOWN_PRINTER_DRIVER: u32 = 1797;
 
-/// What is documented of `StartService` and `StopService`.
+/// Not supported, as documented for `StartService` and `StopService`.
 const NOT_SUPPORTED: u32 = 1;

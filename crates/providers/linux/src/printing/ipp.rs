@@ -1,6 +1,6 @@
 //! Messages of the Internet Printing Protocol (RFC 8010, RFC 8011), as far as a client of CUPS needs them.
 
-/// What is asked.
+/// Operation of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     PrintJob = 0x0002,
@@ -11,18 +11,18 @@ pub(super) enum Operation {
     PausePrinter = 0x0010,
     ResumePrinter = 0x0011,
     CancelJobs = 0x0038,
-    /// Those from here on are of CUPS alone.
+    /// This operation and those below are extensions of CUPS.
     GetDefault = 0x4001,
     GetPrinters = 0x4002,
     AddModifyPrinter = 0x4003,
     SetDefault = 0x400A,
 }
 
-/// A request that is being written.
+/// A request under construction.
 pub(super) struct Request(Vec<u8>);
 
 impl Request {
-    /// With what every request begins with.
+    /// Creates a request with the attributes that every request begins with.
     pub(super) fn new(operation: Operation, user: &str) -> Self {
         let [high, low] = (operation as u16).to_be_bytes();
         let request = Self(vec![2, 0, high, low, 0, 0, 0, 1, OPERATION_ATTRIBUTES]);
@@ -32,7 +32,7 @@ impl Request {
             .text(NAME, "requesting-user-name", user)
     }
 
-    /// About a printer, or a job, or all of them.
+    /// Adds the URI of the printer or job that the request is about.
     pub(super) fn about(self, attribute: &str, uri: &str) -> Self {
         self.text(URI, attribute, uri)
     }
@@ -49,13 +49,13 @@ impl Request {
         self.text(MIME, "document-format", value)
     }
 
-    /// What follows is what a printer is to be.
+    /// Begins the group of printer attributes.
     pub(super) fn of_printer(mut self) -> Self {
         self.0.push(PRINTER_ATTRIBUTES);
         self
     }
 
-    /// A description.
+    /// Adds an attribute of type text.
     pub(super) fn described(self, name: &str, value: &str) -> Self {
         self.text(TEXT, name, value)
     }
@@ -68,12 +68,12 @@ impl Request {
         self.value(BOOLEAN, name, &[u8::from(value)])
     }
 
-    /// The number of a choice.
+    /// Adds an attribute of type enum.
     pub(super) fn choice(self, name: &str, value: i32) -> Self {
         self.value(CHOICE, name, &value.to_be_bytes())
     }
 
-    /// The octets, with a document behind them.
+    /// Returns the encoded request, followed by a document.
     pub(super) fn end(mut self, document: &[u8]) -> Vec<u8> {
         self.0.push(END);
         self.0.extend(document);
@@ -87,7 +87,7 @@ impl Request {
     fn value(mut self, tag: u8, name: &str, value: &[u8]) -> Self {
         self.0.push(tag);
         for part in [name.as_bytes(), value] {
-            // No text that CUPS takes is longer than 1023 octets.
+            // CUPS accepts no text of more than 1023 bytes.
             let part = part.get(..part.len().min(MAX_TEXT)).unwrap_or_default();
             self.0.extend(u16::try_from(part.len()).unwrap_or_default().to_be_bytes());
             self.0.extend(part);
@@ -96,36 +96,36 @@ impl Request {
     }
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug, PartialEq)]
 pub(super) struct Response {
-    /// Up to 0x00ff what was asked was done.
+    /// Status code; up to 0x00ff the operation has succeeded.
     pub(super) status: u16,
-    /// The printers, or the jobs.
+    /// Groups of attributes, one for each printer or job.
     pub(super) groups: Vec<Attributes>,
 }
 
-/// What is said of one of them.
+/// Attributes of a printer or job.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Attributes(Vec<(String, Vec<Value>)>);
 
-/// A value.
+/// An attribute value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
-    /// Integers, and the numbers of choices.
+    /// An integer or enum.
     Number(i32),
     Boolean(bool),
     Text(String),
-    /// The least and the most.
+    /// A range: minimum and maximum.
     Range(i32, i32),
-    /// Dots an inch, across the feed direction and along it.
+    /// Resolution in dots per inch: across the feed direction, and along it.
     Resolution(u32, u32),
-    /// One that says nothing here, such as a collection.
+    /// A value of a type that is not used here, such as a collection.
     Other,
 }
 
 impl Attributes {
-    /// All of them, with their names.
+    /// Returns all attributes with their names.
     pub(super) fn all(&self) -> &[(String, Vec<Value>)] {
         &self.0
     }
@@ -171,7 +171,7 @@ impl Attributes {
         }
     }
 
-    /// The largest number of a range, or of several.
+    /// Returns the largest number of the values; of a range, its maximum.
     pub(super) fn most(&self, name: &str) -> Option<i32> {
         let most = |value: &Value| match value {
             Value::Number(number) | Value::Range(_, number) => Some(*number),
@@ -189,7 +189,7 @@ impl Attributes {
 }
 
 impl Response {
-    /// Reads an answer; `None` if it is none, or one of more than [`MOST`] groups and values (RFC 8010 3).
+    /// Parses a response; `None` if it is malformed or has more than [`MOST`] groups and values (RFC 8010 3).
     pub(super) fn parse(octets: &[u8]) -> Option<Self> {
         let (&[_, _, high, low, _, _, _, _], rest) = octets.split_first_chunk::<8>()?;
         let mut cursor = Cursor(rest);
@@ -243,7 +243,7 @@ fn value(tag: u8, octets: &[u8]) -> Option<Value> {
     let number = |at: usize| octets.get(at..)?.first_chunk::<4>().map(|octets| i32::from_be_bytes(*octets));
     let text = |octets: &[u8]| Value::Text(String::from_utf8_lossy(octets).into_owned());
     Some(match tag {
-        // Unknown, without value, and their like.
+        // Out-of-band values, such as "unknown" and "no-value".
         0x10..=0x1f => Value::Other,
         0x21 | CHOICE => Value::Number(number(0)?),
         BOOLEAN => Value::Boolean(*octets.first()? != 0),
@@ -251,13 +251,13 @@ fn value(tag: u8, octets: &[u8]) -> Option<Value> {
             let (across, along) = (u32::try_from(number(0)?).ok()?, u32::try_from(number(4)?).ok()?);
             match octets.get(8)? {
                 3 => Value::Resolution(across, along),
-                // Dots a centimetre.
+                // Dots per centimetre.
                 4 => Value::Resolution(inches(across)?, inches(along)?),
                 _ => Value::Other,
             }
         }
         0x33 => Value::Range(number(0)?, number(4)?),
-        // With a language before it, which is counted as the text is.
+        // Preceded by a language, which has a length field of its own.
         0x35 | 0x36 => {
             let mut cursor = Cursor(octets);
             cursor.counted()?;
@@ -291,8 +291,8 @@ impl<'a> Cursor<'a> {
 
 const MAX_TEXT: usize = 1023;
 
-/// How many groups and values an answer has at most: thousands of printers have as many, and what takes an octet there
-/// takes a hundred here.
+/// Maximum number of groups and values in a response. Thousands of printers stay below it; a value of a few
+/// bytes in the message takes about a hundred in memory.
 const MOST: usize = 1 << 20;
 
 const OPERATION_ATTRIBUTES: u8 = 0x01;

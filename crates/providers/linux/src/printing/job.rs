@@ -1,4 +1,4 @@
-//! `Win32_PrintJob`
+//! `Win32_PrintJob`: print jobs of CUPS.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::Machine;
 use crate::machine::now;
 use crate::table::{Fill, Push, Table, returned};
 
-/// The jobs that are not done yet.
+/// Jobs that are not completed.
 pub(super) struct Jobs;
 
-/// How a job stands (RFC 8011 5.3.7).
+/// State of a job (RFC 8011 5.3.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Pending,
@@ -39,7 +39,7 @@ impl Attributes {
         }
     }
 
-    /// The name of its printer, which ends the URI of that.
+    /// Returns the name of the job's printer: the last segment of the printer's URI.
     fn printer_of_job(&self) -> Option<String> {
         Some(self.text("job-printer-uri")?.rsplit('/').next()?.to_owned())
     }
@@ -48,7 +48,7 @@ impl Attributes {
         Some(format!("{}, {}", self.printer_of_job()?, self.job()?))
     }
 
-    /// A moment that is told in seconds since 1970.
+    /// Returns a time that the scheduler gives in seconds since 1970.
     fn moment(&self, machine: &Machine, name: &str) -> Option<DateTime> {
         let seconds = self.number(name).filter(|seconds| *seconds > 0)?;
         machine.timestamp(i64::from(seconds).checked_mul(1_000_000)?)
@@ -177,7 +177,7 @@ fn all(machine: &Machine) -> Result<Vec<Attributes>, ProviderError> {
     Ok(jobs.into_iter().filter(|job| job.job().is_some()).collect())
 }
 
-/// The number of a job that is not done yet.
+/// Returns the number of the job with this key, if it is not completed.
 fn find(machine: &Machine, key: &Value) -> Result<Option<u32>, ProviderError> {
     let wanted = key.as_integer();
     Ok(all(machine)?.iter().filter_map(Attributes::job).find(|job| Some(i128::from(*job)) == wanted))

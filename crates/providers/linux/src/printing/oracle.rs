@@ -1,19 +1,22 @@
-//! Answers of print servers.
+//! Oracles for fuzzing and property tests: responses of print servers.
 
 use super::ipp::{Attributes, Response, Value};
 
-/// Whatever is read is written, and reads back as the same.
+/// Checks that a parsed response, written back, parses to the same response.
+///
+/// # Panics
+/// If a property does not hold.
 pub(crate) fn response(octets: &[u8]) {
     let Some(read) = Response::parse(octets) else { return };
     let count: usize = read.groups.iter().flat_map(Attributes::all).map(|(_, values)| values.len()).sum();
-    // A value is a tag and the lengths of its name and of itself.
+    // A value takes at least a tag byte and two length fields.
     assert!(5 * count + read.groups.len() < octets.len(), "{count} values of {} octets", octets.len());
     if let Some(written) = written(&read) {
         assert_eq!(Response::parse(&written), Some(read));
     }
 }
 
-/// As a server would write it; `None` if a text has grown beyond what can be counted.
+/// Encodes a response; `None` if a text is too long for its length field.
 fn written(response: &Response) -> Option<Vec<u8>> {
     let [high, low] = response.status.to_be_bytes();
     let mut octets = vec![2, 0, high, low, 0, 0, 0, 1];
@@ -23,7 +26,7 @@ fn written(response: &Response) -> Option<Vec<u8>> {
             for (place, value) in values.iter().enumerate() {
                 let (tag, value) = value_of(value);
                 octets.push(tag);
-                // What belongs to the same attribute has no name.
+                // Further values of an attribute have an empty name.
                 let name = if place == 0 { name.as_bytes() } else { &[] };
                 for part in [name, &value] {
                     octets.extend(u16::try_from(part.len()).ok()?.to_be_bytes());

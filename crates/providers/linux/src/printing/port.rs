@@ -1,4 +1,4 @@
-//! `Win32_TCPIPPrinterPort`: printers and their servers that are reached over the network.
+//! `Win32_TCPIPPrinterPort`: network addresses of printers and print servers.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,10 +9,11 @@ use super::printer::all;
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
 
-/// The addresses that queues send to.
+/// Network addresses that queues print to.
 pub(super) struct Ports;
 
-/// One of them: `socket://printer.example:9100`, `lpd://server/queue`, `ipp://server/printers/queue`.
+/// An address, such as `socket://printer.example:9100`, `lpd://server/queue` or
+/// `ipp://server/printers/queue`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Port {
     uri: String,
@@ -20,11 +21,11 @@ pub(super) struct Port {
     host: String,
     port: u16,
     queue: Option<String>,
-    /// Whether the printer is asked how it is by SNMP, where the address says so.
+    /// Whether CUPS queries the printer's status by SNMP; `None` if the address does not say.
     is_watched: Option<bool>,
 }
 
-/// What is spoken (cups-backends: socket, lpd, ipp).
+/// Protocol of an address (cups-backends: socket, lpd, ipp).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Protocol {
     Raw,
@@ -44,7 +45,7 @@ impl Protocol {
         })
     }
 
-    /// 1 is RAW, 2 LPR; of others Windows has no number.
+    /// Returns the number of the protocol in Windows: 1 is RAW, 2 LPR; `None` for other protocols.
     fn number(self) -> Option<u32> {
         match self {
             Self::Raw => Some(1),
@@ -60,7 +61,7 @@ impl Port {
         let (protocol, usual) = Protocol::of(scheme)?;
         let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        // CUPS shows no passwords, and we show none either.
+        // Removes user name and password; CUPS does not show passwords either.
         let authority = authority.rsplit_once('@').map_or(authority, |(_, authority)| authority);
         let (host, port) = match authority.strip_prefix('[') {
             Some(address) => {
@@ -92,13 +93,13 @@ impl Table for Ports {
         ("Caption", |_, port| port.uri.clone().into()),
         ("Description", |_, port| port.uri.clone().into()),
         ("HostAddress", |_, port| port.host.clone().into()),
-        // As `Win32_Printer.PortName` calls it.
+        // Matches `Win32_Printer.PortName`.
         ("Name", |_, port| port.uri.clone().into()),
         ("PortNumber", |_, port| u32::from(port.port).into()),
         ("Protocol", |_, port| port.protocol.number().into()),
         ("Queue", |_, port| port.queue.clone().into()),
         ("SNMPEnabled", |_, port| port.is_watched.into()),
-        // Attached to the network.
+        // Network-attached.
         ("Type", |_, _| 8_u32.into()),
     ];
 
@@ -106,7 +107,7 @@ impl Table for Ports {
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Port>) -> Result<(), ProviderError> {
         let queues = all(machine)?;
-        // Several queues may send to the same printer.
+        // Several queues may print to the same address.
         let addresses: BTreeSet<&str> =
             queues.iter().filter_map(|queue| queue.told.text("device-uri")).collect();
         addresses.into_iter().filter_map(Port::parse).try_for_each(push)

@@ -1,4 +1,4 @@
-//! `Win32_Printer`
+//! `Win32_Printer`: print queues of CUPS.
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use super::scheduler::Scheduler;
 use crate::Machine;
 use crate::table::{Fill, Push, Table, returned, text_key};
 
-/// The queues of the scheduler, classes of printers among them.
+/// Queues of the scheduler, including classes of printers.
 pub(super) struct Printers;
 
-/// A queue.
+/// A queue with its attributes.
 pub(super) struct Row {
     pub(super) told: Attributes,
     is_default: bool,
 }
 
-/// What CUPS counts in `printer-type` (cups/cups.h, `cups_ptype_e`).
+/// Bits of `printer-type` (cups/cups.h, `cups_ptype_e`).
 const REMOTE: i32 = 0x2;
 const COLOUR: i32 = 0x8;
 const BLACK: i32 = 0x4;
@@ -31,7 +31,7 @@ const PUNCH: i32 = 0x100;
 const COVER: i32 = 0x200;
 const BIND: i32 = 0x400;
 
-/// Bits of `printer-type` with numbers and names of `Capabilities`.
+/// Bits of `printer-type` with the numbers and names of `Capabilities`.
 const CAPABILITIES: [(i32, u16, &str); 9] = [
     (COLOUR, 2, "Color Printing"),
     (DUPLEX, 3, "Duplex Printing"),
@@ -44,8 +44,8 @@ const CAPABILITIES: [(i32, u16, &str); 9] = [
     (BLACK, 11, "Black and White Printing"),
 ];
 
-/// What a keyword of `printer-state-reasons` begins with, with numbers of `DetectedErrorState` and
-/// `ExtendedDetectedErrorState`, the gravest first.
+/// Prefixes of `printer-state-reasons` keywords with the numbers of `DetectedErrorState` and
+/// `ExtendedDetectedErrorState`, the most severe first.
 const REASONS: [(&str, u16, u16); 11] = [
     ("media-jam", 8, 8),
     ("media-empty", 4, 4),
@@ -60,7 +60,7 @@ const REASONS: [(&str, u16, u16); 11] = [
     ("toner-low", 5, 5),
 ];
 
-/// How a queue stands (RFC 8011 5.4.11).
+/// State of a queue (RFC 8011 5.4.11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Idle,
@@ -107,7 +107,7 @@ impl Row {
         self.told.boolean("printer-is-shared").unwrap_or_default()
     }
 
-    /// Whether nothing is done with what is printed.
+    /// Returns whether documents are passed to the printer unchanged.
     pub(super) fn is_raw(&self) -> bool {
         self.told.text("printer-make-and-model") == Some("Local Raw Printer")
     }
@@ -121,17 +121,17 @@ impl Row {
         }
     }
 
-    /// What is the matter with it.
+    /// Returns the keywords of `printer-state-reasons`, without "none".
     fn reasons(&self) -> Vec<String> {
         let mut reasons = self.told.texts("printer-state-reasons");
         reasons.retain(|reason| reason != "none");
         reasons
     }
 
-    /// The gravest of it, as the two properties number it.
+    /// Returns the most severe error as numbers of `DetectedErrorState` and `ExtendedDetectedErrorState`.
     fn error(&self) -> (u16, u16) {
         let reasons = self.reasons();
-        // That somebody has stopped it is no error.
+        // A paused queue is not an error.
         let errors: Vec<&String> = reasons.iter().filter(|reason| !reason.starts_with("paused")).collect();
         let known = REASONS.iter().find(|(begin, ..)| errors.iter().any(|reason| reason.starts_with(begin)));
         match known {
@@ -141,7 +141,7 @@ impl Row {
         }
     }
 
-    /// The bits of `Attributes` of which something is known (PRINTER_INFO_2).
+    /// Returns the known bits of `Attributes` (PRINTER_INFO_2).
     fn attributes(&self) -> u32 {
         let bits = [
             (self.is_default, 0x4),
@@ -166,7 +166,7 @@ impl Table for Printers {
 
     const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
         ("Attributes", |_, row| row.attributes().into()),
-        // 3 is running at full power, 8 off line, 18 paused.
+        // 3 is running at full power, 8 offline, 18 paused.
         ("Availability", |_, row| match (row.state(), row.is_offline()) {
             (_, true) => 8_u16.into(),
             (State::Stopped, _) => 18_u16.into(),
@@ -194,7 +194,7 @@ impl Table for Printers {
         ("Description", |_, row| row.text("printer-info")),
         ("DetectedErrorState", |_, row| row.error().0.into()),
         ("DeviceID", |_, row| row.name().to_owned().into()),
-        // What is printed is always spooled.
+        // Documents are always spooled.
         ("Direct", |_, _| false.into()),
         ("DriverName", |_, row| row.text("printer-make-and-model")),
         ("ErrorDescription", |_, row| match row.error() {
@@ -230,7 +230,7 @@ impl Table for Printers {
         ("PaperTypesAvailable", |_, row| row.texts("media-supported")),
         ("PortName", |_, row| row.text("device-uri")),
         ("PrinterPaperNames", |_, row| row.texts("media-supported")),
-        // The bits are those of PRINTER_INFO_2: paused, and printing.
+        // Bits of PRINTER_INFO_2: paused and printing.
         ("PrinterState", |_, row| {
             match row.state() {
                 State::Stopped => 0x1_u32,
@@ -258,7 +258,7 @@ impl Table for Printers {
             (3 | 5, _) => "Degraded".into(),
             _ => "Error".into(),
         }),
-        // 3 is enabled, 4 disabled: whether it takes jobs.
+        // 3 is enabled, 4 disabled: whether the queue accepts jobs.
         ("StatusInfo", |_, row| {
             let accepts = row.told.boolean("printer-is-accepting-jobs");
             accepts.map(|accepts| if accepts { 3_u16 } else { 4 }).into()
@@ -371,16 +371,16 @@ impl Table for Printers {
     }
 }
 
-/// All queues.
+/// Returns all queues.
 ///
 /// # Errors
-/// What kept the scheduler from telling.
+/// If CUPS cannot be asked or refuses.
 pub(super) fn all(machine: &Machine) -> Result<Vec<Row>, ProviderError> {
     let scheduler = Scheduler::of(machine);
     let request = scheduler.request(Operation::GetPrinters).keyword("requested-attributes", "all");
     let printers = scheduler.list(request.end(&[]))?;
     let request = scheduler.request(Operation::GetDefault).keyword("requested-attributes", "printer-name");
-    // Without a default one the answer is an error.
+    // If there is no default queue, CUPS answers with an error.
     let default =
         if printers.is_empty() { Vec::new() } else { scheduler.list(request.end(&[])).unwrap_or_default() };
     let default = default.first().and_then(|printer| printer.text("printer-name")).map(str::to_owned);
@@ -391,16 +391,15 @@ pub(super) fn all(machine: &Machine) -> Result<Vec<Row>, ProviderError> {
     Ok(printers.into_iter().filter_map(row).collect())
 }
 
-/// The queue of a name, in whichever letters.
+/// Finds a queue by name, ignoring case.
 ///
 /// # Errors
-/// As [`all`].
+/// As for [`all`].
 pub(super) fn find(machine: &Machine, name: &str) -> Result<Option<Row>, ProviderError> {
     Ok(all(machine)?.into_iter().find(|row| cim::wql::equal(row.name(), name)))
 }
 
-/// Where a queue is asked for; its name has nothing in it that would have to be escaped (lpadmin(8)) but what is
-/// escaped here.
+/// Returns the URI of a queue, with percent-encoded characters where necessary.
 fn uri(name: &str) -> String {
     let mut uri = "ipp://localhost/printers/".to_owned();
     for octet in name.bytes() {
@@ -413,7 +412,8 @@ fn uri(name: &str) -> String {
     uri
 }
 
-/// Adds a queue that hands on to one of another server, named `\\server\printer`.
+/// Adds a queue that forwards to a printer on another server, named `\\server\printer`; returns the code of
+/// the method.
 fn connect(scheduler: &Scheduler<'_>, name: &str) -> u32 {
     let is_name = |text: &str| {
         let is_fit = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);

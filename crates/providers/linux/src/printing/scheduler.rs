@@ -1,4 +1,4 @@
-//! The scheduler of CUPS, through its socket.
+//! Client of the CUPS scheduler on its Unix socket.
 
 use std::borrow::Cow;
 use std::io::{self, Read as _, Write as _};
@@ -13,24 +13,24 @@ use super::ipp::{Operation, Request, Response};
 use crate::Machine;
 use crate::socket::connected;
 
-/// Where the scheduler listens.
+/// Path of the scheduler's socket.
 const SOCKET: &str = "run/cups/cups.sock";
 
-/// How long is waited for it.
+/// Time limits for an answer.
 #[derive(Clone, Copy, Debug)]
 struct Patience {
-    /// How long it may be silent.
+    /// Maximum time without any data.
     silence: Duration,
-    /// How long its answer may take in all.
+    /// Maximum time for the whole answer.
     answer: Duration,
 }
 
 const PATIENCE: Patience = Patience { silence: Duration::from_secs(10), answer: Duration::from_secs(60) };
 
-/// How many octets of an answer are read; hundreds of printers take less.
+/// Maximum size of an answer in bytes; hundreds of printers take less.
 const MAX_ANSWER: usize = 32 << 20;
 
-/// The scheduler of a machine, for the user this runs as.
+/// The scheduler of a machine, used on behalf of the current user.
 pub(super) struct Scheduler<'a> {
     machine: &'a Machine,
     user: String,
@@ -44,22 +44,22 @@ impl<'a> Scheduler<'a> {
         Self { machine, user, patience: PATIENCE }
     }
 
-    /// A request of this user.
+    /// Creates a request with the name of this user.
     pub(super) fn request(&self, operation: Operation) -> Request {
         Request::new(operation, &self.user)
     }
 
-    /// What there is of something; nothing if there is no scheduler.
+    /// Sends a query and returns the groups of the answer; empty if there is no scheduler.
     ///
     /// # Errors
-    /// What kept the scheduler from telling.
+    /// If CUPS cannot be asked or refuses.
     pub(super) fn list(&self, request: Vec<u8>) -> Result<Vec<super::ipp::Attributes>, ProviderError> {
         let failed = |problem: String| {
             ProviderError::failed(Status::ProviderFailure, format!("CUPS does not tell: {problem}"))
         };
         match self.ask(request) {
             Ok(response) if response.is_done() => Ok(response.groups),
-            // It has none.
+            // CUPS has no such objects.
             Ok(Response { status: NOT_FOUND, .. }) => Ok(Vec::new()),
             Ok(response) => Err(failed(format!("status {:#06x}", response.status))),
             Err(error) if is_absent(&error) => Ok(Vec::new()),
@@ -67,17 +67,17 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// Has something done, and says how it went, as Windows numbers it (MS-ERREF 2.2).
+    /// Sends a command and returns the result as a Windows error code (MS-ERREF 2.2).
     pub(super) fn order(&self, request: Vec<u8>) -> u32 {
         match self.ask(request) {
             Ok(response) if response.is_done() => 0,
             Ok(response) => match response.status {
-                // Forbidden, and the two that ask for another proof of who it is.
+                // Forbidden, not authenticated, or not authorized.
                 0x0401..=0x0403 => 5,
                 NOT_FOUND => 1801,
-                // Not possible now.
+                // Not possible in the current state.
                 0x0404 => 1906,
-                // A document or an attribute that it does not take.
+                // Unsupported document format or attribute.
                 0x040a | 0x040b => 50,
                 _ => 31,
             },
@@ -93,7 +93,8 @@ impl<'a> Scheduler<'a> {
     fn ask(&self, request: Vec<u8>) -> io::Result<Response> {
         let place = SocketAddrUnix::new(self.machine.path(SOCKET))?;
         let mut stream = connected(&place, self.patience.silence)?;
-        // The kernel tells the scheduler who this is; the name must be that user's (cupsd.conf(5), PeerCred).
+        // The kernel tells the scheduler the user of the connection; the name must match (cupsd.conf(5),
+        // PeerCred).
         let head = format!(
             "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/ipp\r\nContent-Length: {}\r\n\
              Authorization: PeerCred {}\r\nConnection: close\r\n\r\n",
@@ -113,7 +114,7 @@ impl<'a> Scheduler<'a> {
             let mut more = [0; 16 << 10];
             let length = stream.read(&mut more)?;
             room = room.checked_sub(length).ok_or_else(|| wrong("it is too long"))?;
-            // It need not close the connection, though it is asked to.
+            // The server may leave the connection open although it is asked to close it.
             let body = answer.take(more.get(..length).unwrap_or_default())?;
             if let Some(body) = body.or_else(|| answer.end().filter(|_| length == 0)) {
                 return Response::parse(&body).ok_or_else(|| wrong("it is no message of IPP"));
@@ -125,7 +126,7 @@ impl<'a> Scheduler<'a> {
     }
 }
 
-/// An answer of HTTP, as far as it has come. What has come is looked at once.
+/// An HTTP response as far as received; parsed as data arrives.
 enum Answer {
     Head(Vec<u8>),
     UntilClose(Vec<u8>),
@@ -134,7 +135,7 @@ enum Answer {
 }
 
 impl Answer {
-    /// Takes what has come; what is in the answer, once all of it has.
+    /// Takes received data; returns the body once it is complete.
     fn take(&mut self, octets: &[u8]) -> io::Result<Option<Vec<u8>>> {
         let mut octets = Cow::Borrowed(octets);
         while let Self::Head(before) = self {
@@ -144,7 +145,7 @@ impl Answer {
                 return Ok(None);
             };
             octets = before.split_off(length.min(before.len())).into();
-            // It may first say that it waits for the request.
+            // An interim response such as 100 (Continue) may come first.
             *self = if head.status() < 200 { Self::Head(Vec::new()) } else { Self::behind(&head)? };
         }
         match self {
@@ -167,7 +168,7 @@ impl Answer {
         }
     }
 
-    /// What follows a head.
+    /// Returns the state for reading the body after a response head.
     fn behind(head: &ResponseHead) -> io::Result<Self> {
         match head.status() {
             200 => {}
@@ -185,7 +186,7 @@ impl Answer {
         })
     }
 
-    /// What is in it if no more comes; `None` if that is not all.
+    /// Returns the body at the end of the connection; `None` if it is incomplete.
     fn end(&mut self) -> Option<Vec<u8>> {
         match self {
             Self::UntilClose(body) => Some(std::mem::take(body)),
@@ -198,12 +199,12 @@ fn wrong(problem: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("its answer cannot be understood: {problem}"))
 }
 
-/// Whether there is no scheduler.
+/// Returns whether the error means that no scheduler is running.
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
-/// `client-error-not-found`
+/// `client-error-not-found` of IPP.
 const NOT_FOUND: u16 = 0x0406;
 
 #[cfg(test)]

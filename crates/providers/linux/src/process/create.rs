@@ -16,17 +16,18 @@ use crate::bus::{BusError, Object};
 use crate::command_line;
 use crate::table::returned;
 
-/// Starts a process as the user of this one, away from whoever asked.
+/// Starts a process as the user of this process, detached from the client.
 ///
-/// It has the environment of that user, or the one it is given instead; no input, no output and no terminal; a process
-/// group of its own; and, where systemd lets this user make one, a scope of its own, so that it outlives the service.
+/// The process has the user's environment or the given one; no input, output or terminal; a process group of
+/// its own; and, where systemd lets this user create one, a scope of its own, so that it outlives the
+/// service.
 pub(super) fn create(machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
     let started = Startup::read(call.input).and_then(|startup| startup.start(machine));
     match started {
         Ok(child) => {
             let number = child.id();
             into_scope(machine, number);
-            // Somebody has to take notice when it ends, or it would stay a zombie.
+            // Waits for the end of the process, which would otherwise stay a zombie.
             let waiter = std::thread::Builder::new().name(format!("process {number}"));
             let waiting = waiter.stack_size(SMALL_STACK).spawn(move || {
                 let mut child = child;
@@ -41,7 +42,7 @@ pub(super) fn create(machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<In
     }
 }
 
-/// What a process is started with.
+/// Parameters of a new process.
 struct Startup<'a> {
     words: Vec<String>,
     folder: Option<&'a Path>,
@@ -50,10 +51,10 @@ struct Startup<'a> {
 }
 
 impl<'a> Startup<'a> {
-    /// Reads the parameters.
+    /// Reads the parameters of the method.
     ///
     /// # Errors
-    /// The code for what is wrong with them.
+    /// The code of `Create` for an invalid parameter.
     fn read(input: &'a Instance) -> Result<Self, u32> {
         let line = input.value("CommandLine").and_then(Value::as_str).ok_or(INVALID_PARAMETER)?;
         let words = command_line::words(line).filter(|words| !words.is_empty()).ok_or(INVALID_PARAMETER)?;
@@ -77,15 +78,17 @@ impl<'a> Startup<'a> {
             startup.nice = Some(niceness(class).ok_or(INVALID_PARAMETER)?);
         }
         let flags = given.value("CreateFlags").and_then(Value::as_integer).unwrap_or_default();
-        // Nobody could debug it or let it go on.
+        // No client could debug or resume the process.
         if flags & (DEBUG_PROCESS | DEBUG_ONLY_THIS_PROCESS | CREATE_SUSPENDED) != 0 {
             return Err(INVALID_PARAMETER);
         }
         Ok(startup)
     }
 
+    /// Starts the process.
+    ///
     /// # Errors
-    /// The code for why it did not start.
+    /// The code of `Create` for the reason of the failure.
     fn start(&self, machine: &Machine) -> Result<Child, u32> {
         let (program, arguments) = self.words.split_first().ok_or(INVALID_PARAMETER)?;
         if !machine.is_this() {
@@ -97,7 +100,7 @@ impl<'a> Startup<'a> {
         if let Some(environment) = &self.environment {
             command.env_clear().envs(environment.iter().copied());
         }
-        // Programs fail to start here, not later: the library waits for what the new process says of it.
+        // `spawn` reports failures of exec(2): it waits until the new process runs the program or cannot.
         let child = command.spawn().map_err(|error| match error.kind() {
             ErrorKind::NotFound | ErrorKind::NotADirectory => PATH_NOT_FOUND,
             ErrorKind::PermissionDenied => ACCESS_DENIED,
@@ -106,7 +109,7 @@ impl<'a> Startup<'a> {
         })?;
         if let Some(nice) = self.nice {
             let process = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-            // As on Windows, who may not have a priority gets the next one: the process runs anyway.
+            // As on Windows, a priority that the user may not set is not an error: the process runs anyway.
             if let Err(error) = rustix::process::setpriority_process(process, nice) {
                 tracing::debug!(%error, process = child.id(), "The process keeps its priority");
             }
@@ -115,7 +118,7 @@ impl<'a> Startup<'a> {
     }
 }
 
-/// The niceness of a priority class of Windows (`Win32_Process.SetPriority`).
+/// Returns the niceness for a priority class of Windows (`Win32_Process.SetPriority`).
 pub(super) fn niceness(class: i128) -> Option<i32> {
     Some(match class {
         64 => 19,
@@ -128,7 +131,7 @@ pub(super) fn niceness(class: i128) -> Option<i32> {
     })
 }
 
-/// Gives a process a scope of systemd of its own, so that it does not end with the unit of this service.
+/// Moves a process into a systemd scope of its own, so that it does not end with the unit of this service.
 fn into_scope(machine: &Machine, number: u32) {
     let scope = format!("telarch-process-{number}.scope");
     let made = machine.bus().wait(async |bus| {
@@ -149,7 +152,7 @@ fn into_scope(machine: &Machine, number: u32) {
 
 const MANAGER: Object<'_> = crate::service::MANAGER;
 
-/// What waits needs no more.
+/// Stack size of threads that only wait, in bytes.
 const SMALL_STACK: usize = 64 << 10;
 
 const DEBUG_PROCESS: i128 = 1;

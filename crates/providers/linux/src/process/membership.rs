@@ -1,4 +1,4 @@
-//! To what processes belong: `Win32_SystemProcesses` and `Win32_SessionProcess`.
+//! Associations of processes: `Win32_SystemProcesses` and `Win32_SessionProcess`.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use super::rows::{Row, each, number_from};
 use crate::Machine;
 use crate::table::{Fill, Push, Table, computer_system, key_of, reference};
 
-/// The processes of the computer system.
+/// Processes of the computer system.
 pub(crate) struct SystemProcesses;
 
-/// The processes of the sessions of logind.
+/// Processes of the sessions of logind.
 pub(crate) struct SessionProcess;
 
 impl Table for SystemProcesses {
@@ -61,7 +61,7 @@ impl Table for SessionProcess {
     }
 }
 
-/// The numbers of the processes that the question names in a property; `None` if it names none.
+/// Returns the process numbers that a query names in a property; `None` if the query does not restrict it.
 fn named(scan: &Scan, property: &str) -> Option<Vec<u32>> {
     let pinned = scan.pinned(&[property])?;
     Some(pinned.iter().flatten().filter_map(|value| number_from(&key_of(value)?)).collect())

@@ -1,4 +1,4 @@
-//! Where the values of processes come from.
+//! Rows of processes, with values read from `/proc` when they are needed.
 
 use std::cell::OnceCell;
 use std::io;
@@ -13,10 +13,10 @@ use wmi::ProviderError;
 
 use super::stat::{Counters, Stat, Status};
 
-/// What all processes of one question share.
+/// Data shared by all processes of a query.
 #[derive(Debug)]
 pub(crate) struct Scene {
-    /// `/proc`
+    /// Open folder `/proc`.
     proc: Folder,
     system: OnceCell<String>,
     version: OnceCell<Option<String>>,
@@ -26,10 +26,10 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// The scene of a new question.
+    /// Creates the data of a new query.
     ///
     /// # Errors
-    /// What the kernel says, if there is no `/proc`.
+    /// Errors of the operating system if `/proc` cannot be opened.
     pub(crate) fn of(machine: &Machine) -> io::Result<Rc<Self>> {
         Ok(Rc::new(Self {
             proc: machine.folder("proc")?,
@@ -41,17 +41,17 @@ impl Scene {
         }))
     }
 
-    /// The numbers of all processes there are now, ascending.
+    /// Returns the numbers of all current processes, ascending.
     pub(crate) fn numbers(&self) -> io::Result<Vec<u32>> {
         numbers(&self.proc, ".")
     }
 
-    /// What the kernel shows of the process of a number, or of that whose thread has it.
+    /// Opens the folder of the process with this number; for the number of a thread, that of its process.
     pub(crate) fn folder(&self, number: u32) -> io::Result<Folder> {
         self.proc.folder(&number.to_string())
     }
 
-    /// `Win32_OperatingSystem.Name`
+    /// Returns the value of `Win32_OperatingSystem.Name`.
     pub(crate) fn system(&self, machine: &Machine) -> String {
         self.system.get_or_init(|| operating_system::name_of(machine)).clone()
     }
@@ -60,18 +60,19 @@ impl Scene {
         self.version.get_or_init(|| machine.kernel_version()).clone()
     }
 
-    /// Whether anybody has a session, of which logind keeps a file each (sd_get_sessions(3)).
+    /// Returns whether there are sessions; logind keeps a file for each (sd_get_sessions(3)).
     fn has_sessions(&self, machine: &Machine) -> bool {
         let look = || machine.names("run/systemd/sessions").is_ok_and(|names| !names.is_empty());
         *self.has_sessions.get_or_init(look)
     }
 
-    /// Whether the size of a folder of descriptors is their number, as it is since Linux 6.2: this process has some.
+    /// Returns whether the size of a folder of descriptors is their number, as since Linux 6.2. Tested with
+    /// this process, which has open descriptors.
     fn counts_descriptors(&self) -> bool {
         *self.counts_descriptors.get_or_init(|| self.proc.size("self/fd").is_ok_and(|size| size > 0))
     }
 
-    /// When something began that many ticks after the kernel, in microseconds since 1970.
+    /// Converts clock ticks since the start of the kernel to microseconds since 1970.
     pub(crate) fn moment(&self, machine: &Machine, ticks: u64) -> Option<i64> {
         let boot = (*self.boot.get_or_init(|| machine.boot_time()))?;
         let since = super::stat::ticks_to_100ns(ticks) / 10;
@@ -79,7 +80,7 @@ impl Scene {
     }
 }
 
-/// A process that was there when it was looked for; what it no longer tells is NULL.
+/// A process that existed when it was looked up. Values that can no longer be read are NULL.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) scene: Rc<Scene>,
@@ -91,29 +92,30 @@ pub(crate) struct Row {
     counters: OnceCell<Counters>,
 }
 
-/// What will be read of a process.
+/// Amount of data that a query needs of each process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reads {
-    /// Where its program is, and nothing else if that is told.
+    /// Only the path of the program, and nothing else if that is readable.
     Program,
-    /// Several files, all of the same process.
+    /// Several files.
     Files,
 }
 
 impl Row {
-    /// The process of a number; `None` if there is none, or only a thread of another.
+    /// Finds a process by number; `None` if the number is unused or that of a thread of another process.
     ///
     /// # Errors
-    /// What the kernel says, except that it is gone or hidden.
+    /// Errors of the operating system, except that the process has ended or is hidden.
     pub(crate) fn find(scene: &Rc<Scene>, number: u32) -> io::Result<Option<Self>> {
         let row = Self::listed(scene, number, Reads::Files);
         let is_process = !row.stat().is_follower && row.is_there()?;
         Ok(is_process.then_some(row))
     }
 
-    /// The process of a number that the kernel has listed, which it does not for other threads than the first.
+    /// Creates the row of a process from the kernel's list, which contains only the first thread of each
+    /// process.
     ///
-    /// [`Row::is_there`] must be asked when it was read.
+    /// Callers must check [`Row::is_there`] after reading.
     fn listed(scene: &Rc<Scene>, number: u32, reads: Reads) -> Self {
         let row = Self {
             scene: Rc::clone(scene),
@@ -125,16 +127,16 @@ impl Row {
             counters: OnceCell::new(),
         };
         if reads == Reads::Files {
-            // If it cannot be opened, neither can what is in it.
+            // The result does not matter: if the folder cannot be opened, the files inside cannot be either.
             let _ = row.folder();
         }
         row
     }
 
-    /// Whether what was read was there to be read: `false` if the process has ended before, or is hidden.
+    /// Returns whether the process could be read; `false` if it had ended or is hidden.
     ///
     /// # Errors
-    /// What the kernel says, except for these.
+    /// Other errors of the operating system.
     pub(crate) fn is_there(&self) -> io::Result<bool> {
         if self.stat.get().is_none() && self.program().is_some() {
             return Ok(true);
@@ -146,7 +148,7 @@ impl Row {
         }
     }
 
-    /// What is in `stat`; of nothing if it is not there any more.
+    /// Returns the contents of `stat`; the default if the process has ended.
     pub(crate) fn stat(&self) -> &Stat {
         static NOTHING: LazyLock<Stat> = LazyLock::new(Stat::default);
         self.read_stat().as_ref().unwrap_or(&NOTHING)
@@ -169,13 +171,14 @@ impl Row {
         }
     }
 
-    /// The file that is run; `None` for threads of the kernel and for what the kernel does not tell this user.
+    /// Returns the path of the program; `None` for kernel threads, and if the kernel does not show it to this
+    /// user.
     pub(crate) fn program(&self) -> Option<&str> {
         let path = || {
             let path = match self.folder.get() {
                 Some(_) if self.stat.get().is_some() && !self.has_memory() => return None,
                 Some(folder) => folder.link("exe"),
-                // Opening the folder would cost as much again.
+                // Opening the folder would cost as much as reading the link.
                 None => self.scene.proc.link(&format!("{}/exe", self.number)),
             };
             let mut path = path.ok()?;
@@ -187,51 +190,52 @@ impl Row {
         self.program.get_or_init(path).as_deref()
     }
 
-    /// The name of that file, and what the process calls itself if there is none.
+    /// Returns the name of the program file or, if that is unknown, the name in `stat`.
     ///
-    /// Not even a short name of its own tells that of the file: it is the script's, not that of the interpreter, or
-    /// the link's by which it was called, or what it has chosen.
+    /// Even a short name in `stat` may differ from that of the file: it may be the name of a script instead
+    /// of its interpreter, of the link by which the program was started, or one that the process has chosen.
     pub(crate) fn name(&self) -> String {
         let file = self.program().and_then(|path| path.rsplit('/').next()).filter(|name| !name.is_empty());
         file.unwrap_or_else(|| &self.stat().name).to_owned()
     }
 
-    /// Whether it has memory: threads of the kernel have none, nor has what has ended, and so neither a file that is
-    /// run nor arguments.
+    /// Returns whether the process has memory. Kernel threads and ended processes have no memory, and
+    /// therefore no program file and no arguments.
     fn has_memory(&self) -> bool {
         self.stat().virtual_size > 0
     }
 
-    /// Its arguments, with a NUL behind each, as far as anybody is told of them; `None` if it has none.
+    /// Returns the arguments, each followed by a NUL, up to [`MAX_ARGUMENTS`] bytes; `None` for processes
+    /// without memory.
     pub(crate) fn arguments(&self) -> Option<String> {
         let read = || self.folder().ok()?.text_up_to("cmdline", MAX_ARGUMENTS).ok();
         if self.has_memory() { read() } else { None }
     }
 
-    /// What is in another file of it; `None` if the kernel does not tell this user.
+    /// Returns the contents of another file of the process; `None` if this user may not read it.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.folder().ok()?.text(name).ok()
     }
 
-    /// What `status` tells of its memory.
+    /// Returns the contents of `status`; `None` for processes without memory.
     pub(crate) fn memory(&self) -> Option<&Status> {
         self.has_memory().then(|| self.status())
     }
 
-    /// What is in `status`.
+    /// Returns the contents of `status`.
     pub(crate) fn status(&self) -> &Status {
         let read =
             || self.folder().and_then(|folder| folder.read("status", Status::parse)).unwrap_or_default();
         self.status.get_or_init(read)
     }
 
-    /// What is in `io`, which the kernel tells the owner of the process only.
+    /// Returns the contents of `io`, which only the owner of the process may read.
     pub(crate) fn counters(&self) -> &Counters {
         let read = || self.folder().and_then(|folder| folder.read("io", Counters::parse)).unwrap_or_default();
         self.counters.get_or_init(read)
     }
 
-    /// How many descriptors it has open; `None` if the kernel does not tell this user.
+    /// Returns the number of open descriptors; `None` if this user may not read it.
     pub(crate) fn descriptors(&self) -> Option<u32> {
         let folder = self.folder().ok()?;
         if self.scene.counts_descriptors() {
@@ -242,12 +246,12 @@ impl Row {
         Some(count)
     }
 
-    /// Octets that are its own.
+    /// Returns the private memory in bytes.
     pub(crate) fn private_memory(&self) -> Option<u64> {
         if !self.has_memory() {
             return Some(0);
         }
-        // The same number is in both: `statm` costs less, and what was read already nothing.
+        // Both files contain this number; reading `statm` is cheaper, and a value already read costs nothing.
         if let Some(octets) = self.status.get().and_then(|status| status.anonymous) {
             return Some(octets);
         }
@@ -257,7 +261,7 @@ impl Row {
         resident.saturating_sub(shared).checked_mul(page_size())
     }
 
-    /// The session of logind in whose control group it is.
+    /// Returns the logind session of the process, taken from its control group.
     pub(crate) fn session(&self, machine: &Machine) -> Option<String> {
         if !self.scene.has_sessions(machine) {
             return None;
@@ -269,25 +273,25 @@ impl Row {
     }
 }
 
-/// The process of a number for a question of its own; `None` if there is none.
+/// Finds a process by number, outside of a larger query; `None` if it does not exist.
 ///
 /// # Errors
-/// What the kernel says, except that it is gone or hidden.
+/// Errors of the operating system, except that the process has ended or is hidden.
 pub(crate) fn find(machine: &Machine, number: u32) -> io::Result<Option<Row>> {
     Row::find(&Scene::of(machine)?, number)
 }
 
-/// All processes there are now, each as it is when its turn comes; those that end meanwhile are left out.
+/// Returns all processes, each read when its turn comes. Processes that end meanwhile are left out.
 ///
 /// # Errors
-/// What the kernel says.
+/// Errors of the operating system.
 pub(crate) fn all(machine: &Machine) -> io::Result<impl Iterator<Item = io::Result<Row>>> {
     let scene = Scene::of(machine)?;
     let numbers = scene.numbers()?;
     Ok(numbers.into_iter().filter_map(move |number| Row::find(&scene, number).transpose()))
 }
 
-/// Gives away the processes of some numbers, or all there are; those that end meanwhile are left out.
+/// Passes the processes with the given numbers, or all, to `push`. Processes that end meanwhile are left out.
 pub(crate) fn each(
     machine: &Machine,
     numbers: Option<Vec<u32>>,
@@ -301,9 +305,9 @@ pub(crate) fn each(
     { found }.try_for_each(|row| push(row.map_err(failure)?))
 }
 
-/// Gives away all processes there are before anything is read of them.
+/// Passes all processes to `push` before anything is read of them.
 ///
-/// [`Row::is_there`] must be asked when they were.
+/// Callers must check [`Row::is_there`] after reading.
 pub(crate) fn listed(machine: &Machine, reads: Reads, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
     let scene = Scene::of(machine).map_err(failure)?;
     scene
@@ -313,7 +317,7 @@ pub(crate) fn listed(machine: &Machine, reads: Reads, push: &mut Push<'_, Row>) 
         .try_for_each(|number| push(Row::listed(&scene, number, reads)))
 }
 
-/// The numbers that are names in a folder, ascending.
+/// Returns the names in a folder that are numbers, ascending.
 pub(crate) fn numbers(folder: &Folder, name: &str) -> io::Result<Vec<u32>> {
     let mut numbers = Vec::new();
     folder.each_name(name, |name| numbers.extend(name.to_str().ok().and_then(number_from)))?;
@@ -321,25 +325,26 @@ pub(crate) fn numbers(folder: &Folder, name: &str) -> io::Result<Vec<u32>> {
     Ok(numbers)
 }
 
-/// The number of a process, written as the kernel writes it.
+/// Parses a process number in the form that the kernel writes, without leading zeros.
 pub(crate) fn number_from(text: &str) -> Option<u32> {
     let is_canonical = !text.starts_with('0') && text.bytes().all(|octet| octet.is_ascii_digit());
     if is_canonical { text.parse().ok() } else { None }
 }
 
-/// Whether a process is gone, or one of those of others that the kernel hides from this user (`hidepid` of proc(5)):
-/// its number is in the list, and nothing else can be read.
+/// Returns whether a process has ended, or is hidden from this user (`hidepid` of proc(5)): its number is
+/// listed, but nothing else can be read.
 pub(crate) fn is_unseen(error: &io::Error) -> bool {
     let code = rustix::io::Errno::from_io_error(error);
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
         || code == Some(rustix::io::Errno::SRCH)
 }
 
-/// How many octets of arguments are read: more than a message has room for, and enough for what Java is started with.
-/// A process can point at any memory as its arguments (prctl(2), `PR_SET_MM`), so that many can have very long ones.
+/// Maximum length of arguments in bytes: more than fits into a message, and enough for typical Java
+/// processes. The limit is needed because a process can declare any memory as its arguments (prctl(2),
+/// `PR_SET_MM`), and a large number of processes could have very long ones.
 const MAX_ARGUMENTS: usize = 128 << 10;
 
-/// The octets of a page.
+/// Returns the size of a memory page in bytes.
 pub(crate) fn page_size() -> u64 {
     rustix::param::page_size().try_into().unwrap_or(4096)
 }

@@ -1,48 +1,49 @@
-//! `/proc/PID/stat`, `status`, `io` and `statm` (proc_pid_stat(5) and beside it).
+//! Parsers for `/proc/PID/stat`, `status`, `io` and `statm` (proc_pid_stat(5) and related pages).
 
 use std::sync::LazyLock;
 
-/// One line with most of what the kernel knows of a process or thread.
+/// Contents of `stat`: one line with most properties of a process or thread.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stat {
-    /// The name of the program, cut at 15 octets.
+    /// Name of the program, cut at 15 bytes.
     pub(crate) name: String,
     pub(crate) state: char,
     pub(crate) parent: u32,
     pub(crate) group: u64,
     pub(crate) session: u64,
-    /// The number of the device; zero without one.
+    /// Device number of the terminal; zero without one.
     pub(crate) terminal: u32,
     pub(crate) minor_faults: u64,
     pub(crate) major_faults: u64,
-    /// In ticks.
+    /// In clock ticks.
     pub(crate) user_time: u64,
-    /// In ticks.
+    /// In clock ticks.
     pub(crate) kernel_time: u64,
-    /// In ticks, of children that have ended and were waited for.
+    /// In clock ticks, of children that have ended and were waited for.
     pub(crate) user_time_of_children: u64,
-    /// The same.
+    /// In clock ticks, of children that have ended and were waited for.
     pub(crate) kernel_time_of_children: u64,
     pub(crate) nice: i32,
     pub(crate) threads: u32,
-    /// In ticks since the kernel was started.
+    /// In clock ticks since the start of the kernel.
     pub(crate) start: u64,
-    /// In octets.
+    /// In bytes.
     pub(crate) virtual_size: u64,
     /// In pages.
     pub(crate) resident: u64,
-    /// In octets; `None` without a limit.
+    /// In bytes; `None` without a limit.
     pub(crate) resident_limit: Option<u64>,
-    /// Zero for what is not scheduled in real time.
+    /// Zero for processes that are not scheduled in real time.
     pub(crate) real_time_priority: u32,
-    /// It is a thread of another process.
+    /// Whether this is a thread other than the first of its process.
     pub(crate) is_follower: bool,
 }
 
 impl Stat {
-    /// Reads the line; `None` for anything else.
+    /// Parses the line; `None` if it is malformed.
     pub(crate) fn parse(line: &[u8]) -> Option<Self> {
-        // The name may hold anything, blanks and brackets too; after its bracket there are only numbers.
+        // The name may contain any character, including blanks and brackets; after its closing bracket there
+        // are only numbers.
         let (before, rest) = line.split_at_checked(line.iter().rposition(|octet| *octet == b')')?)?;
         let name = before.splitn(2, |octet| *octet == b'(').nth(1)?;
         let rest = std::str::from_utf8(rest.get(1..)?).ok()?;
@@ -69,7 +70,7 @@ impl Stat {
             threads: field(20)?.parse().ok()?,
             start: number(22)?,
             virtual_size: number(23)?,
-            // Negative for moments while a process ends.
+            // Briefly negative while a process ends.
             resident: number(24).unwrap_or_default(),
             resident_limit: number(25).filter(|limit| *limit != u64::MAX),
             real_time_priority: field(40).and_then(|field| field.parse().ok()).unwrap_or_default(),
@@ -78,20 +79,20 @@ impl Stat {
     }
 }
 
-/// What is wanted of `status`; of memory there is nothing for threads of the kernel.
+/// Fields of `status` in use; the memory fields are `None` for kernel threads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Status {
-    /// The user who has started it.
+    /// User who started the process.
     pub(crate) real_user: Option<u32>,
-    /// The user as whom it acts.
+    /// User whose rights the process has.
     pub(crate) user: Option<u32>,
-    /// The most there was, in octets.
+    /// Peak size in bytes.
     pub(crate) virtual_peak: Option<u64>,
-    /// The most there was, in octets.
+    /// Peak size in bytes.
     pub(crate) resident_peak: Option<u64>,
-    /// Resident and of no file, in octets.
+    /// Resident memory that is not backed by a file, in bytes.
     pub(crate) anonymous: Option<u64>,
-    /// In octets.
+    /// In bytes.
     pub(crate) swapped: Option<u64>,
 }
 
@@ -108,7 +109,7 @@ impl Status {
                 b"VmPeak" => status.virtual_peak = octets(),
                 b"VmHWM" => status.resident_peak = octets(),
                 b"RssAnon" => status.anonymous = octets(),
-                // The last of them, and half of the lines are still to come.
+                // The last field in use, about half-way through the file.
                 b"VmSwap" => {
                     status.swapped = octets();
                     break;
@@ -120,16 +121,16 @@ impl Status {
     }
 }
 
-/// What is wanted of `io`.
+/// Fields of `io` in use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counters {
-    /// In octets.
+    /// In bytes.
     pub(crate) read: Option<u64>,
-    /// In octets.
+    /// In bytes.
     pub(crate) written: Option<u64>,
-    /// How many calls have read.
+    /// Number of calls that have read.
     pub(crate) reads: Option<u64>,
-    /// How many calls have written.
+    /// Number of calls that have written.
     pub(crate) writes: Option<u64>,
 }
 
@@ -150,7 +151,7 @@ impl Counters {
     }
 }
 
-/// The lines of `status` or `io`: names, and what stands behind their colons.
+/// Returns the names and values of the lines of `status` or `io`.
 pub(crate) fn named(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     text.split(|octet| *octet == b'\n').filter_map(|line| {
         let (name, value) = line.split_at_checked(line.iter().position(|octet| *octet == b':')?)?;
@@ -158,18 +159,18 @@ pub(crate) fn named(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// The number that some octets are.
+/// Parses a decimal number.
 fn number<N: std::str::FromStr>(octets: &[u8]) -> Option<N> {
     std::str::from_utf8(octets).ok()?.parse().ok()
 }
 
-/// Ticks of the scheduler in units of 100 ns.
+/// Converts clock ticks to units of 100 ns.
 pub(crate) fn ticks_to_100ns(ticks: u64) -> u64 {
     ticks.saturating_mul(TICK_100NS.0)
 }
 
-/// How Windows counts priorities, from 0 to 31: what is scheduled in real time is 24, and niceness runs from 13 down
-/// to 4.
+/// Returns the priority on the scale of Windows, from 0 to 31: 24 for real-time scheduling, otherwise 13 for
+/// the lowest niceness down to 4 for the highest.
 pub(crate) fn priority(nice: i32, real_time_priority: u32) -> u32 {
     if real_time_priority > 0 {
         return 24;
@@ -178,9 +179,9 @@ pub(crate) fn priority(nice: i32, real_time_priority: u32) -> u32 {
     u32::try_from(4 + (above_lowest * 9 + 19) / 39).unwrap_or(8)
 }
 
-/// The state: the manual counts from one.
+/// Number of the field "state" in the manual, which counts from one.
 const FIRST_FIELD: usize = 3;
-/// The priority in real time, the last that is wanted.
+/// Number of the field with the real-time priority, the last one in use.
 const LAST_FIELD: usize = 40;
 
 struct Tick(u64);

@@ -12,7 +12,7 @@ use crate::Machine;
 use crate::command_line;
 use crate::table::{Fill, Push, Table, failure, returned};
 
-/// The processes of this machine.
+/// Processes of this machine.
 pub(crate) struct Process;
 
 impl Table for Process {
@@ -155,7 +155,7 @@ impl Table for Process {
     }
 }
 
-/// The columns for which no more of a process is read than where its program is.
+/// Columns for which only the path of the program is read.
 const OF_PROGRAM: [&str; 8] = [
     "CreationClassName",
     "CSCreationClassName",
@@ -171,7 +171,7 @@ fn kib(octets: Option<u64>) -> Option<u32> {
     u32::try_from(octets? / 1024).ok()
 }
 
-/// A counter of 32 bits begins again at zero, as that of Windows does.
+/// Reduces a counter to 32 bits; it wraps to zero as in Windows.
 fn wrapped(count: u64) -> u32 {
     u32::try_from(count & u64::from(u32::MAX)).unwrap_or_default()
 }
@@ -195,7 +195,7 @@ fn set_priority(machine: &Machine, number: u32, class: Option<&Value>) -> u32 {
     }
 }
 
-/// Octets that a process can address: 47 bits on most machines of 64.
+/// Size of a process's address space in bytes: 47 bits on most 64-bit machines.
 const ADDRESS_SPACE: u64 = if cfg!(target_pointer_width = "64") { 0x7fff_ffff_f000 } else { 3 << 30 };
 
 pub(super) const ACCESS_DENIED: u32 = 2;

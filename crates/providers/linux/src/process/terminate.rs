@@ -1,4 +1,4 @@
-//! How a process is ended.
+//! Termination of processes.
 
 use std::time::{Duration, Instant};
 
@@ -10,17 +10,17 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use super::table::{ACCESS_DENIED, UNKNOWN_FAILURE};
 use crate::Machine;
 
-/// Asks a process to end, and ends it if it has not after five seconds; `None` if there is none, else the code of
-/// `Win32_Process.Terminate`.
+/// Asks a process to end, and kills it after five seconds; returns the code of `Win32_Process.Terminate`, or
+/// `None` if there is no such process.
 ///
-/// The process that is found is the one that is ended, even if another gets its number meanwhile.
+/// The signal always goes to the process found first, even if another process gets its number meanwhile.
 pub(super) fn terminate(machine: &Machine, number: u32) -> Option<u32> {
     if !machine.is_this() {
         return Some(UNKNOWN_FAILURE);
     }
     let process = match pidfd_open(Pid::from_raw(i32::try_from(number).ok()?)?, PidfdFlags::empty()) {
         Ok(process) => process,
-        // A number that only a thread has is no process.
+        // A number that belongs only to a thread is not a process.
         Err(Errno::SRCH | Errno::INVAL | Errno::NOENT) => return None,
         Err(error) => return Some(code(error)),
     };
@@ -28,7 +28,7 @@ pub(super) fn terminate(machine: &Machine, number: u32) -> Option<u32> {
         match pidfd_send_signal(&process, signal) {
             Ok(()) if has_ended(&process, patience) => return Some(0),
             Ok(()) => {}
-            // It ended by itself between being found and being told to.
+            // The process ended by itself before the signal.
             Err(Errno::SRCH) => return Some(0),
             Err(error) => return Some(code(error)),
         }
@@ -36,7 +36,7 @@ pub(super) fn terminate(machine: &Machine, number: u32) -> Option<u32> {
     Some(UNKNOWN_FAILURE)
 }
 
-/// Whether it ends in time.
+/// Returns whether the process ends within `patience`.
 fn has_ended(process: &OwnedFd, patience: Duration) -> bool {
     let deadline = Instant::now() + patience;
     loop {
@@ -59,5 +59,5 @@ fn code(error: Errno) -> u32 {
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the kernel kills ends at once, unless it waits for a device.
+/// Killed processes end at once, unless they wait for a device.
 const PATIENCE_WITH_KERNEL: Duration = Duration::from_secs(2);

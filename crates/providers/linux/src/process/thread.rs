@@ -13,10 +13,10 @@ use crate::folder::Folder;
 use crate::machine::now;
 use crate::table::{Fill, Push, Table, failure};
 
-/// The threads of all processes.
+/// Threads of all processes.
 pub(crate) struct Thread;
 
-/// One thread of one process.
+/// A thread of a process.
 pub(crate) struct Row {
     scene: Rc<Scene>,
     process: u32,
@@ -98,13 +98,14 @@ impl Table for Thread {
 }
 
 fn read(folder: &Folder, scene: &Rc<Scene>, process: u32, number: u32) -> Result<Option<Row>, ProviderError> {
-    // A process is also found by the number of one of its threads; that thread is not its process.
+    // The folder of a process can also be opened by the number of one of its threads; that number does not
+    // name a process.
     let stat = found(folder.read(&format!("task/{number}/stat"), Stat::parse))?.flatten();
     let is_whole = number == process || stat.as_ref().is_some_and(|stat| stat.is_follower);
     Ok(stat.filter(|_| is_whole).map(|stat| Row { scene: Rc::clone(scene), process, number, stat }))
 }
 
-/// What was read; `None` if it is gone or hidden.
+/// Returns the value read; `None` if the process has ended or is hidden.
 fn found<T>(read: std::io::Result<T>) -> Result<Option<T>, ProviderError> {
     match read {
         Ok(value) => Ok(Some(value)),

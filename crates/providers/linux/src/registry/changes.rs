@@ -1,8 +1,9 @@
-//! `RegistryKeyChangeEvent`, `RegistryTreeChangeEvent` and `RegistryValueChangeEvent`: keys that are not what they were.
+//! `RegistryKeyChangeEvent`, `RegistryTreeChangeEvent` and `RegistryValueChangeEvent`: events for changed
+//! keys and values.
 //!
-//! The files that the registry is read from say when to look (inotify(7)); where the kernel does not tell, they are
-//! looked at from time to time. As on Windows a query must leave no key open, and there are no events of
-//! `HKEY_CURRENT_USER` and `HKEY_CLASSES_ROOT`.
+//! Changes of the files behind the registry trigger a comparison (inotify(7)); where the kernel cannot
+//! notify, keys are compared periodically. As on Windows, a query must name the keys it watches, and there
+//! are no events for `HKEY_CURRENT_USER` and `HKEY_CLASSES_ROOT`.
 
 mod state;
 
@@ -22,7 +23,7 @@ use super::key::Key;
 use crate::Machine;
 use state::{Fingerprints, Part};
 
-/// Tells of keys and values that change.
+/// Provider of the registry events.
 pub(crate) struct RegistryEvents {
     machine: Arc<Machine>,
 }
@@ -47,7 +48,7 @@ impl Provider for RegistryEvents {
     }
 
     fn enumerate(&self, _scan: &Scan, _rows: &mut Sink<'_>) -> Result<(), ProviderError> {
-        // What has been is not kept.
+        // Past events are not kept.
         Err(ProviderError::NotCapable)
     }
 
@@ -62,7 +63,7 @@ impl Provider for RegistryEvents {
         let fingerprints = Fingerprints::new(&self.machine);
         let subjects =
             pinned.into_iter().map(|values| Subject::read(names, values)).collect::<Result<Vec<_>, _>>()?;
-        // It listens before it looks for the first time, so that nothing is missed in between.
+        // Starts listening before the first comparison, so that no change is missed in between.
         let files = listen(&self.machine, &subjects);
         let seen = subjects.iter().map(|subject| subject.there(&fingerprints)).collect::<Result<_, _>>()?;
         Ok(Some(Box::new(KeyChanges {
@@ -79,7 +80,7 @@ impl Provider for RegistryEvents {
     }
 }
 
-/// What Windows says of such queries.
+/// Returns the error that Windows gives for queries that do not name a key.
 fn too_broad(names: &[&str]) -> ProviderError {
     let open = names.join(" and ");
     ProviderError::failed(
@@ -90,11 +91,11 @@ fn too_broad(names: &[&str]) -> ProviderError {
     )
 }
 
-/// One thing that is watched.
+/// A key, tree or value that is watched.
 struct Subject {
     key: Key,
     part: Part,
-    /// The properties of its events, as the query has them.
+    /// Properties of the events, with the values from the query.
     properties: Vec<(&'static str, Value)>,
 }
 
@@ -115,7 +116,7 @@ impl Subject {
         Ok(Self { key, part, properties: names.iter().copied().zip(values).collect() })
     }
 
-    /// What it is like now.
+    /// Returns the current fingerprint of the subject.
     fn there(&self, fingerprints: &Fingerprints) -> Result<Option<u64>, ProviderError> {
         match fingerprints.of(&self.key, &self.part) {
             Ok(None) => Err(missing(&self.key.to_string())),
@@ -132,23 +133,23 @@ fn missing(path: &str) -> ProviderError {
     ProviderError::failed(Status::NotFound, format!("there is no key {path} in HKEY_LOCAL_MACHINE"))
 }
 
-/// Tells of subjects that change.
+/// Source of events for changed subjects.
 struct KeyChanges {
     class: Arc<Class>,
     subjects: Arc<[Subject]>,
     fingerprints: Fingerprints,
-    /// `None` where the kernel does not tell.
+    /// Notifications of file changes; `None` where the kernel cannot notify.
     files: Option<FileChanges>,
     seen: Vec<Option<u64>>,
-    /// It is time to look, after a rest.
+    /// Whether a comparison is due after the rest.
     is_due: bool,
-    /// When it may be looked again.
+    /// Time before which no comparison starts.
     rested: Instant,
     looking: Option<JoinHandle<Looked>>,
     ready: VecDeque<Instance>,
 }
 
-/// What somebody who looked has found; of what could not be read, nothing.
+/// Result of a comparison; `None` for subjects that could not be read.
 struct Looked {
     files: Option<FileChanges>,
     found: Vec<Option<Option<u64>>>,
@@ -156,22 +157,22 @@ struct Looked {
 }
 
 impl KeyChanges {
-    /// Waits until it is time to look.
+    /// Waits until a comparison is due.
     async fn wait(&mut self) {
         match &mut self.files {
-            // When a folder has gone, it is time as well.
+            // The result does not matter: the removal of a folder calls for a comparison too.
             Some(files) => drop(files.next().await),
             None => tokio::time::sleep(INTERVAL).await,
         }
     }
 
-    /// Looks, without keeping others waiting.
+    /// Starts a comparison on a thread where it may block.
     fn look(&self) -> JoinHandle<Looked> {
         let (subjects, fingerprints) = (Arc::clone(&self.subjects), self.fingerprints.clone());
         let runtime = tokio::runtime::Handle::current();
         tokio::task::spawn_blocking(move || {
             let begun = Instant::now();
-            // Folders may have come since.
+            // New folders may have appeared since the last call.
             let _within = runtime.enter();
             let files = listen(fingerprints.machine(), &subjects);
             let found =
@@ -210,7 +211,7 @@ impl EventSource for KeyChanges {
                         self.wait().await;
                         self.is_due = true;
                     }
-                    // Files that are written all the time would have it look all the time.
+                    // The rest limits the load of files that change continuously.
                     sleep_until(self.rested).await;
                     self.is_due = false;
                     self.looking = Some(self.look());
@@ -227,7 +228,7 @@ impl EventSource for KeyChanges {
     }
 }
 
-/// Listens to the files that some subjects are read from.
+/// Starts to listen to the files behind the subjects; `None` where the kernel cannot notify.
 fn listen(machine: &Machine, subjects: &[Subject]) -> Option<FileChanges> {
     let mut sources: Vec<PathBuf> =
         subjects.iter().flat_map(|subject| state::sources(machine, &subject.key, &subject.part)).collect();
@@ -239,15 +240,15 @@ fn listen(machine: &Machine, subjects: &[Subject]) -> Option<FileChanges> {
     listening.inspect_err(|error| tracing::debug!(%error, "The registry is looked at from time to time")).ok()
 }
 
-/// The path itself, or the first folder on the way to it that is missing.
+/// Returns the path itself or its first missing ancestor.
 fn nearest(path: &std::path::Path) -> PathBuf {
     let is_in_a_folder = |path: &&std::path::Path| path.parent().is_some_and(std::path::Path::is_dir);
     path.ancestors().find(is_in_a_folder).unwrap_or(path).to_owned()
 }
 
-/// How often it is looked where the kernel does not tell.
+/// Interval of comparisons where the kernel cannot notify.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long it rests after a look, at least, and how many times as long as it has looked.
+/// Minimum rest after a comparison; and the rest as a multiple of the time the comparison took.
 const LEAST_REST: Duration = Duration::from_millis(200);
 const REST_FOR_WORK: u32 = 9;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The tops of the registry, by the numbers that methods name them by (winreg.h).
+/// Root keys, numbered as in the methods (winreg.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Hive {
     /// `HKEY_LOCAL_MACHINE`
@@ -11,14 +11,14 @@ pub(crate) enum Hive {
     CurrentUser,
 }
 
-/// A key by its path; letters are compared without regard to case.
+/// Path of a key; names are compared without regard to case.
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
     pub(crate) hive: Hive,
     pub(crate) path: Vec<String>,
 }
 
-/// What a value holds; the numbers are those of its types (MS-RRP 2.2.9).
+/// Typed data of a value (MS-RRP 2.2.9).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Data {
     Text(String),
@@ -30,7 +30,7 @@ pub(crate) enum Data {
 }
 
 impl Data {
-    /// The number of its type.
+    /// Returns the number of the type.
     pub(crate) fn kind(&self) -> i32 {
         match self {
             Self::Text(_) => 1,
@@ -44,13 +44,13 @@ impl Data {
 }
 
 impl Key {
-    /// How many keys may stand above each other.
+    /// Maximum depth of a key.
     pub(crate) const MAX_DEPTH: usize = 64;
 
-    /// How many characters a name may have.
+    /// Maximum length of a name in characters.
     pub(crate) const MAX_NAME: usize = 255;
 
-    /// The key of a hive's number and a path; `None` for hives that there are not, and names that cannot be.
+    /// Parses a path below the root key with this number; `None` for unsupported root keys and invalid names.
     pub(crate) fn parse(hive: u32, path: &str) -> Option<Self> {
         let (hive, above): (Hive, &[&str]) = match hive {
             0x8000_0000 => (Hive::LocalMachine, &["SOFTWARE", "Classes"]),
@@ -64,13 +64,13 @@ impl Key {
         (path.len() <= Self::MAX_DEPTH && path.iter().all(fits)).then_some(Self { hive, path })
     }
 
-    /// The names below a path; `None` if the key is not that or below it.
+    /// Returns the names below a path; `None` if the key is neither at the path nor below it.
     pub(crate) fn below(&self, above: &[&str]) -> Option<&[String]> {
         let (first, rest) = self.path.split_at_checked(above.len())?;
         first.iter().zip(above).all(|(own, other)| is_same(own, other)).then_some(rest)
     }
 
-    /// The name of the key below this one on the way to a path that is longer.
+    /// Returns the next name of a longer path that begins with this key.
     pub(crate) fn next<'a>(&self, path: &'a [&'a str]) -> Option<&'a str> {
         let (first, rest) = path.split_at_checked(self.path.len())?;
         first.iter().zip(&self.path).all(|(other, own)| is_same(own, other)).then(|| rest.first().copied())?
@@ -83,7 +83,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// Whether two names are of the same key or value.
+/// Returns whether two names denote the same key or value.
 pub(crate) fn is_same(one: &str, other: &str) -> bool {
     cim::wql::equal(one, other)
 }

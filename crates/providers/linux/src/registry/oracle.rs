@@ -1,19 +1,25 @@
-//! Files of the registry, and what clients do to its keys.
+//! Oracles for fuzzing and property tests: registry files, and changes of keys.
 
 use super::key::{Data, Key, is_same};
 use super::store::Keys;
 
-/// What is read is written so that it reads back as the same.
+/// Checks that a parsed file, written back, parses to the same keys.
+///
+/// # Panics
+/// If a property does not hold.
 pub(crate) fn store(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let Ok(keys) = Keys::parse(text) else { return };
     read_again(&keys);
 }
 
-/// Whatever is done to keys, they are what a plain list of them would be.
+/// Checks that keys behave like a plain list of keys under any sequence of changes.
 ///
-/// Each line is something that is done: a word, the path of a key, the name of a value and what it holds, with a
-/// slash between each two.
+/// Each line is a change: an operation, the path of a key, the name of a value and its data, separated by
+/// slashes.
+///
+/// # Panics
+/// If a property does not hold.
 pub(crate) fn changes(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let (mut keys, mut list) = (Keys::default(), List::default());
@@ -28,7 +34,7 @@ pub(crate) fn changes(octets: &[u8]) {
                 list.set(&key, name, data(held));
             }
             "unset" => assert_eq!(keys.remove_value(&key, name), list.remove_value(&key, name), "{line}"),
-            // Keys with others below them stay.
+            // Keys with subkeys are not removed.
             "remove" if keys.names_below(&key).is_empty() => {
                 keys.remove(&key);
                 list.remove(&key);
@@ -58,7 +64,7 @@ fn same(keys: &Keys, list: &List, key: &Key) {
     assert_eq!(keys.tree(key).count(), list.0.iter().filter(|(path, _)| below(path)).count(), "{key}");
 }
 
-/// Keys with their values, in no order.
+/// Reference implementation: keys with their values, unordered.
 #[derive(Default)]
 struct List(Vec<(Vec<String>, Values)>);
 
@@ -120,7 +126,7 @@ fn starts_with(path: &[String], above: &[String]) -> bool {
     path.len() >= above.len() && path.iter().zip(above).all(|(own, other)| is_same(own, other))
 }
 
-/// Data of every type.
+/// Creates data of the type named before the colon.
 fn data(held: &str) -> Data {
     match held.split_once(':') {
         Some(("expanded", text)) => Data::ExpandedText(text.to_owned()),

@@ -1,4 +1,5 @@
-//! Keys that were made by clients, in a file for people to read: a table for each key, an entry for each value.
+//! Store of keys created by clients: a readable TOML file with a table for each key and an entry for each
+//! value.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,27 +14,27 @@ use toml_edit::{DocumentMut, InlineTable, Item, Table, Value};
 use super::key::{Data, Hive, Key, is_same};
 use crate::Machine;
 
-/// How long the file may become.
+/// Maximum size of the file in bytes.
 const MAX: usize = 4 << 20;
 
-/// The file of one hive.
+/// File of a root key.
 pub(super) struct Store {
     path: PathBuf,
     mode: u32,
 }
 
-/// What was read of it: keys by their path, with their values.
+/// Contents of a store: keys by path, with their values.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Keys(BTreeMap<String, (String, Vec<(String, Data)>)>);
 
-/// What kept a store from being read or changed.
+/// Reason why a store could not be read or changed.
 #[derive(Debug)]
 pub(super) enum StoreError {
     /// The file cannot be read or written.
     File(io::Error),
-    /// It is no store.
+    /// The file is not a valid store.
     Content(String),
-    /// It would become too long.
+    /// The file would become too long.
     TooLong,
 }
 
@@ -44,10 +45,10 @@ impl From<io::Error> for StoreError {
 }
 
 impl Store {
-    /// The store of a hive; `None` if nothing is kept for it.
+    /// Returns the store of a root key; `None` if there is no folder for its file.
     pub(super) fn of(machine: &Machine, hive: Hive) -> Option<Self> {
         Some(match hive {
-            // What is the machine's is for everybody to read: secrets do not belong there.
+            // Readable by every user: secrets do not belong into the keys of the machine.
             Hive::LocalMachine => Self { path: machine.state().join("hkey_local_machine.toml"), mode: 0o644 },
             Hive::CurrentUser => {
                 Self { path: machine.user_state()?.join("hkey_current_user.toml"), mode: 0o600 }
@@ -55,12 +56,12 @@ impl Store {
         })
     }
 
-    /// Its file, which need not be there.
+    /// Returns the path of the file, which may not exist yet.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What is in it; nothing if there is no file.
+    /// Reads the file; no keys if it does not exist.
     pub(super) fn read(&self) -> Result<Keys, StoreError> {
         match fs::metadata(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Keys::default()),
@@ -71,7 +72,7 @@ impl Store {
         Keys::parse(&fs::read_to_string(&self.path)?).map_err(StoreError::Content)
     }
 
-    /// Changes what is in it; nothing is written if `change` gives an error.
+    /// Changes the contents; nothing is written if `change` returns an error.
     pub(super) fn change<T, E: From<StoreError>>(
         &self,
         change: impl FnOnce(&mut Keys) -> Result<T, E>,
@@ -79,7 +80,7 @@ impl Store {
         let folder = self.path.parent().unwrap_or(Path::new("/"));
         let lock = || {
             fs::create_dir_all(folder)?;
-            // Whoever could open it could keep everybody else from changing anything.
+            // Readable only by its owner: anyone able to open the file could lock it and block all changes.
             let lock = self.path.with_extension("lock");
             let lock = File::options().create(true).append(true).mode(0o600).open(lock)?;
             flock(&lock, FlockOperation::LockExclusive)?;
@@ -105,7 +106,7 @@ impl Store {
         Ok(result)
     }
 
-    /// Whether this process may change it.
+    /// Returns whether this process may change the store.
     pub(super) fn is_writable(&self) -> bool {
         let exists = self.path.ancestors().skip(1).find(|folder| folder.exists());
         exists.is_some_and(|folder| rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok())
@@ -113,13 +114,13 @@ impl Store {
 }
 
 impl Keys {
-    /// Whether there is a key, or one below it.
+    /// Returns whether the key or a key below it exists.
     pub(super) fn has(&self, key: &Key) -> bool {
         let own = capitals(&key.to_string());
         key.path.is_empty() || self.0.keys().any(|path| *path == own || is_below(path, &own))
     }
 
-    /// The names directly below a key.
+    /// Returns the names of the direct subkeys.
     pub(super) fn names_below(&self, key: &Key) -> Vec<String> {
         let own = capitals(&key.to_string());
         let depth = key.path.len();
@@ -127,25 +128,25 @@ impl Keys {
         below.filter_map(|(_, (path, _))| path.split('\\').nth(depth).map(str::to_owned)).collect()
     }
 
-    /// The values of a key.
+    /// Returns the values of a key.
     pub(super) fn values(&self, key: &Key) -> &[(String, Data)] {
         self.0.get(&capitals(&key.to_string())).map_or(&[], |(_, values)| values)
     }
 
-    /// A key and all below it, with their values.
+    /// Returns a key and all keys below it, with their values.
     pub(super) fn tree(&self, key: &Key) -> impl Iterator<Item = &(String, Vec<(String, Data)>)> {
         let own = capitals(&key.to_string());
         let is_in = move |path: &str| own.is_empty() || path == own || is_below(path, &own);
         self.0.iter().filter(move |(path, _)| is_in(path)).map(|(_, content)| content)
     }
 
-    /// Makes a key, unless it is there.
+    /// Creates a key if it does not exist; returns its values.
     pub(super) fn make(&mut self, key: &Key) -> &mut Vec<(String, Data)> {
         let path = key.to_string();
         &mut self.0.entry(capitals(&path)).or_insert_with(|| (path, Vec::new())).1
     }
 
-    /// Gives a value of a key other data, or makes it.
+    /// Sets a value, creating key and value as necessary.
     pub(super) fn set(&mut self, key: &Key, name: &str, data: Data) {
         let values = self.make(key);
         match values.iter_mut().find(|(own, _)| is_same(own, name)) {
@@ -154,7 +155,7 @@ impl Keys {
         }
     }
 
-    /// Removes a value; `false` if there is none.
+    /// Removes a value; returns `false` if it does not exist.
     pub(super) fn remove_value(&mut self, key: &Key, name: &str) -> bool {
         let Some((_, values)) = self.0.get_mut(&capitals(&key.to_string())) else { return false };
         let before = values.len();
@@ -162,7 +163,7 @@ impl Keys {
         values.len() < before
     }
 
-    /// Removes a key; what stood above it stays.
+    /// Removes a key; the keys above it remain.
     pub(super) fn remove(&mut self, key: &Key) {
         self.0.remove(&capitals(&key.to_string()));
         if let Some((_, above)) = key.path.split_last()
@@ -214,7 +215,7 @@ fn data_of(value: &Value) -> Option<Data> {
             let texts = value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned));
             texts.collect::<Option<_>>().map(Data::Texts)
         }
-        // Numbers of TOML have a sign.
+        // As text, because integers of TOML are signed.
         "REG_QWORD" => value.as_str()?.parse().ok().map(Data::LongNumber),
         _ => None,
     }

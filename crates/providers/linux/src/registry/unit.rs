@@ -1,4 +1,4 @@
-//! Services as the registry has them: files of units (systemd.unit(5)), without asking whether they run.
+//! Services in the registry, read from unit files (systemd.unit(5)) without asking whether they run.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -8,11 +8,11 @@ use crate::Machine;
 use super::key::{Data, is_same};
 use super::view::Values;
 
-/// Where units are, the first counts.
+/// Folders of unit files, in order of precedence.
 const FOLDERS: [&str; 4] =
     ["etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system"];
 
-/// The names of all services, without their suffix; templates are none.
+/// Returns the names of all services without their suffix; templates are left out.
 pub(super) fn names(machine: &Machine) -> Vec<String> {
     let files = FOLDERS.iter().flat_map(|folder| machine.names(folder).unwrap_or_default());
     let name = |file: std::ffi::OsString| {
@@ -22,13 +22,13 @@ pub(super) fn names(machine: &Machine) -> Vec<String> {
     files.filter_map(name).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// The folders that say what there is, and what is started with the machine.
+/// Returns the folders that determine which services exist and which start at boot.
 pub(super) fn sources(machine: &Machine) -> Vec<PathBuf> {
     let wants = wants(machine).map(|name| machine.path(format!("etc/systemd/system/{name}")));
     FOLDERS.iter().map(|folder| machine.path(folder)).chain(wants).collect()
 }
 
-/// The values of one of them.
+/// Returns the values of the key of a service; `None` if there is no such service.
 pub(super) fn values(machine: &Machine, name: &str) -> Option<Values> {
     let is_it = |file: &std::ffi::OsString| {
         let file = file.to_str().and_then(|file| file.strip_suffix(".service"));
@@ -66,7 +66,7 @@ pub(super) fn values(machine: &Machine, name: &str) -> Option<Values> {
                 "DisplayName",
                 Data::Text(description.unwrap_or_else(|| file.trim_end_matches(".service").to_owned())),
             )),
-            // Prefixes of the command have a meaning for systemd only.
+            // Removes prefixes that only systemd understands.
             value("ExecStart").map(|command| {
                 (
                     "ImagePath",
@@ -74,7 +74,7 @@ pub(super) fn values(machine: &Machine, name: &str) -> Option<Values> {
                 )
             }),
             Some(("ObjectName", Data::Text(value("User").unwrap_or_else(|| "root".to_owned())))),
-            // 2 starts with the machine, 3 when somebody says so, 4 never.
+            // 2 starts at boot, 3 on demand, 4 is disabled.
             Some(("Start", Data::Number(start))),
             // 16 is a process of its own.
             Some(("Type", Data::Number(16))),
@@ -85,7 +85,7 @@ pub(super) fn values(machine: &Machine, name: &str) -> Option<Values> {
     )
 }
 
-/// Whether it is forbidden: a link to nothing, or an empty file.
+/// Returns whether a unit is masked: a link to `/dev/null`, or an empty file.
 fn is_masked(machine: &Machine, path: &str) -> bool {
     let path = machine.path(path);
     let link = std::fs::read_link(&path);
@@ -93,14 +93,14 @@ fn is_masked(machine: &Machine, path: &str) -> bool {
         || std::fs::metadata(&path).is_ok_and(|file| file.len() == 0)
 }
 
-/// Whether a target has it started.
+/// Returns whether a target starts the unit.
 fn is_wanted(machine: &Machine, file: &str) -> bool {
     wants(machine).any(|folder| {
         std::fs::symlink_metadata(machine.path(format!("etc/systemd/system/{folder}/{file}"))).is_ok()
     })
 }
 
-/// The folders in which targets name what they start.
+/// Returns the folders in which targets list the units they start.
 fn wants(machine: &Machine) -> impl Iterator<Item = String> {
     let folders = machine.names("etc/systemd/system").unwrap_or_default();
     let folders = folders.into_iter().filter_map(|name| name.into_string().ok());

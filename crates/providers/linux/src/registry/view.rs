@@ -1,4 +1,4 @@
-//! Parts of the registry that show what this machine has elsewhere. Nothing can be written into them.
+//! Read-only parts of the registry that show settings and packages of this machine.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -13,27 +13,28 @@ use super::unit;
 
 /// A part of `HKEY_LOCAL_MACHINE`.
 pub(super) struct View {
-    /// The key it stands at.
+    /// Path of its key.
     pub(super) path: &'static [&'static str],
     pub(super) content: Content,
-    /// The files and folders it is read from, which are others when it is; they need not be there.
+    /// Returns the files and folders that the part is read from; they change when it does, and need not
+    /// exist.
     pub(super) sources: fn(&Machine) -> Vec<PathBuf>,
 }
 
-/// What is in it.
+/// Contents of a view.
 pub(super) enum Content {
     /// Values of the key itself.
     Values(fn(&Machine) -> Values),
-    /// Keys with values: their names, and the values of one.
+    /// Subkeys with values: functions for their names, and for the values of one.
     Keys(fn(&Machine) -> Vec<String>, fn(&Machine, &str) -> Option<Values>),
     /// Values whose names depend on the machine.
     Named(fn(&Machine) -> Vec<(String, Data)>),
 }
 
-/// Values and their names.
+/// Names and data of values.
 pub(super) type Values = Vec<(&'static str, Data)>;
 
-/// All of them.
+/// All views.
 pub(super) const VIEWS: &[View] = &[
     View {
         path: &["SOFTWARE", "Microsoft", "Windows NT", "CurrentVersion"],
@@ -102,7 +103,7 @@ fn computer_name(machine: &Machine) -> Values {
     vec![("ComputerName", Data::Text(machine.host_name()))]
 }
 
-/// The names of packages; those of several architectures say which.
+/// Returns the names of packages; packages installed for several architectures include it.
 fn names_of_packages(machine: &Machine) -> Vec<String> {
     let packages = machine.packages().unwrap_or_default();
     let mut counts = HashMap::<&str, usize>::new();
@@ -153,7 +154,7 @@ fn paths(machine: &Machine, paths: &[&str]) -> Vec<PathBuf> {
     paths.iter().map(|path| machine.path(path)).collect()
 }
 
-/// What policy demands in a key below that of WinRM.
+/// Returns the values that policies set in a key below that of WinRM.
 fn policies(machine: &Machine, key: &str) -> Vec<(String, Data)> {
     let folder = machine.path(POLICIES);
     let policies = config::Policies::of_folder(&folder).unwrap_or_default();

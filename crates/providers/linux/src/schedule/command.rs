@@ -1,27 +1,28 @@
-//! Commands in tables of cron (crontab(5)), written so that every cron makes the same of them.
+//! Commands in crontab files (crontab(5)), written so that every implementation of cron reads them alike.
 //!
-//! A percent sign ends the line unless a backslash stands before it. Whether two backslashes are one crons do not
-//! agree about: they are for that of Debian, and two for cronie. So where a backslash stands before either, a shell
-//! first makes the command of octal numbers.
+//! A percent sign ends the command unless a backslash precedes it. Implementations differ on two backslashes:
+//! Debian's cron reduces them to one, cronie keeps both. A command with a backslash before either character
+//! is therefore written with octal escapes, which a shell decodes first.
 
 use std::fmt::Write as _;
 
-/// The longest command that a table may have, in octets: with a longer one Debian's cron refuses the whole file.
+/// Maximum length of a command in a table, in bytes; Debian's cron rejects files with longer commands as a
+/// whole.
 const LONGEST: usize = 998;
 
 const BEFORE: &str = "eval \"$(printf \\%b '";
 const AFTER: &str = "')\"";
 
-/// A command as it stands in a table; `None` if it is too long there.
+/// Encodes a command for a table; `None` if it becomes too long.
 pub(super) fn written(command: &str) -> Option<String> {
     let plain = command.replace('%', "\\%");
-    // A command that somebody has made of numbers is not to be read as one that was written so here.
+    // A command that looks like the encoded form is encoded too, so that reading returns it unchanged.
     let is_plain = !command.contains("\\\\") && !command.contains("\\%") && read(&plain) == command;
     let written = if is_plain { plain } else { in_numbers(command) };
     (written.len() <= LONGEST).then_some(written)
 }
 
-/// The command that was [`written`] so.
+/// Decodes a command that was encoded by [`written`].
 pub(super) fn read(written: &str) -> String {
     match written.strip_prefix(BEFORE).and_then(|rest| rest.strip_suffix(AFTER)) {
         Some(numbers) => {
@@ -45,7 +46,8 @@ fn in_numbers(command: &str) -> String {
     written
 }
 
-/// What may not stand in such a text itself, as printf(1) has its octal numbers; the backslash is the last one read.
+/// Characters that need octal escapes for printf(1). Decoding goes in this order, so the backslash must be
+/// last.
 const NUMBERS: [(char, &str); 3] = [('%', "\\0045"), ('\'', "\\0047"), ('\\', "\\0134")];
 
 #[cfg(test)]

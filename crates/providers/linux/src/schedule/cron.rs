@@ -1,50 +1,50 @@
-//! Tables of cron (crontab(5)), which say what is run when.
+//! Parser for crontab files (crontab(5)).
 //!
-//! Whatever cron runs is found in them: a line that looks strange is one all the same where cron takes it.
+//! It is as lenient as cron: every line that cron runs is found, even if it looks malformed.
 
 use cim::Status;
 use wmi::ProviderError;
 
 use crate::Machine;
 
-/// A line of a table.
+/// A job: a line of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    /// The file it is in, from the root.
+    /// Absolute path of the table.
     pub(super) file: String,
     pub(super) owner: String,
     pub(super) command: String,
     pub(super) time: Time,
-    /// The line as it stands there.
+    /// The line as written.
     pub(super) text: String,
 }
 
-/// When a line is run.
+/// Times at which a line is run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Time {
-    /// Hour and minute; `None` if there is more than one, or none, as for `@reboot`.
+    /// Hour and minute; `None` if there are several, or no fixed time as for `@reboot`.
     pub(super) at: Option<(u32, u32)>,
-    /// The days of the month as bits, the first lowest; `None` for all.
+    /// Days of the month as bits, the first in the lowest bit; `None` for all.
     pub(super) days_of_month: Option<u32>,
-    /// The days of the week as bits, Monday lowest; `None` for all.
+    /// Days of the week as bits, Monday in the lowest bit; `None` for all.
     pub(super) days_of_week: Option<u32>,
 }
 
-/// The lines of some tables, as far as this user may read them.
+/// Lines of several tables, as far as this user may read them.
 #[derive(Default)]
 pub(super) struct Lines {
     pub(super) found: Vec<Line>,
-    /// A table that is longer than [`LONGEST_TABLE`], whose last lines are therefore missing.
+    /// Path of a table longer than [`LONGEST_TABLE`], whose end was not read.
     longer: Option<String>,
 }
 
 impl Lines {
-    /// Those of the machine's own tables, in an order that stays.
+    /// Reads the tables of the system, in a stable order.
     pub(super) fn of_system(machine: &Machine) -> Self {
         let mut lines = Self::default();
         lines.read(machine, "etc/crontab", None);
         for file in sorted(machine, "etc/cron.d") {
-            // Others are left out by cron itself, such as what package managers leave behind.
+            // Cron ignores other names, such as backup files of package managers.
             if file.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"_-".contains(&octet)) {
                 lines.read(machine, &format!("etc/cron.d/{file}"), None);
             }
@@ -52,7 +52,7 @@ impl Lines {
         lines
     }
 
-    /// Those of the tables of users, in an order that stays.
+    /// Reads the tables of users, in a stable order.
     pub(super) fn of_users(machine: &Machine) -> Self {
         let mut lines = Self::default();
         for folder in ["var/spool/cron/crontabs", "var/spool/cron"] {
@@ -63,8 +63,10 @@ impl Lines {
         lines
     }
 
+    /// Checks that all tables were read completely.
+    ///
     /// # Errors
-    /// If a table was too long to be read to its end: what it hides there somebody has to look for.
+    /// If a table was too long: an administrator must check the rest of it.
     pub(super) fn are_all(&self) -> Result<(), ProviderError> {
         let Some(table) = &self.longer else { return Ok(()) };
         let limit = LONGEST_TABLE >> 20;
@@ -74,7 +76,7 @@ impl Lines {
         Err(ProviderError::failed(Status::Failed, message))
     }
 
-    /// Adds the lines of a table, whose owner stands in each line if it is not that of one user.
+    /// Adds the lines of a table; without `owner`, each line names its own.
     fn read(&mut self, machine: &Machine, path: &str, owner: Option<&str>) {
         let octets = machine.octets_up_to(path, LONGEST_TABLE + 1).unwrap_or_default();
         let file = format!("/{path}");
@@ -86,7 +88,7 @@ impl Lines {
     }
 }
 
-/// How much of a table is read, in octets: crontab(1) of Debian takes ten thousand lines, each as long as one likes.
+/// Maximum length read of a table, in bytes. Debian's crontab(1) accepts ten thousand lines of any length.
 const LONGEST_TABLE: u64 = 16 << 20;
 
 fn sorted(machine: &Machine, folder: &str) -> Vec<String> {
@@ -97,7 +99,7 @@ fn sorted(machine: &Machine, folder: &str) -> Vec<String> {
 }
 
 impl Line {
-    /// `None` for a line that runs nothing.
+    /// Parses a line; `None` if it runs nothing.
     fn parse(file: &str, owner: Option<&str>, line: &str) -> Option<Self> {
         let text = line.trim_matches(BLANKS);
         let (time, rest) = Time::split(text)?;
@@ -111,18 +113,18 @@ impl Line {
     }
 }
 
-/// What separates words for cron; every other letter can be part of a command.
+/// Separators for cron; every other character can be part of a command.
 const BLANKS: [char; 2] = [' ', '\t'];
 
 impl Time {
-    /// The time at the beginning of a line, and what follows; `None` for a line that sets a variable, or a comment.
+    /// Splits the time from the rest of a line; `None` for comments and lines that set a variable.
     fn split(line: &str) -> Option<(Self, &str)> {
         if line.starts_with('@') {
             let (word, rest) = line.split_once(BLANKS)?;
             return Some((Self::named(word), rest.trim_start_matches(BLANKS)));
         }
-        // What begins like a minute may be run even where an equals sign follows. Where cron is quiet about what it
-        // runs, a minus sign stands before it.
+        // A line that begins like a minute may be a job even if it contains an equals sign. A leading minus
+        // sign tells cron not to log the job.
         let line = line.strip_prefix('-').unwrap_or(line);
         if !line.starts_with(|letter: char| letter.is_ascii_digit() || letter == '*' || letter == '~') {
             return None;
@@ -131,14 +133,14 @@ impl Time {
         let mut fields = [""; 5];
         for field in &mut fields {
             let (first, after) = rest.split_once(BLANKS)?;
-            // Vixie's cron and its children take no notice of what stands behind a number.
+            // Vixie cron and its derivatives ignore characters after a number.
             let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "*,-/~".contains(letter);
             *field = first.split(|letter| !is_letter(letter)).next().unwrap_or_default();
             rest = after.trim_start_matches(BLANKS);
         }
         let [minute, hour, day, _, weekday] = fields;
         let single = |field: &str, count: u32| field.parse::<u32>().ok().filter(|number| *number < count);
-        // Sunday is 0 and 7 for cron, and the last day for Windows.
+        // Sunday is 0 and 7 in cron, but the last day in Windows.
         let sunday_last = |bits: u64| {
             let sunday = (bits & 1) | ((bits >> 7) & 1);
             u32::try_from(((bits >> 1) & 0x3f) | (sunday << 6)).ok()
@@ -162,7 +164,7 @@ impl Time {
     }
 }
 
-/// The numbers that a field names, as bits; `None` if it names all.
+/// Parses a field to a set of bits; `None` if it matches all values.
 fn bits(field: &str, first: u32, last: u32, names: &[&str]) -> Option<u64> {
     if field == "*" {
         return None;

@@ -14,19 +14,19 @@ use crate::service::{Timer, of_bus, timers};
 use crate::table::{Fill, Push, Table, returned};
 use crate::{Machine, guid};
 
-/// What is run at certain times.
+/// Commands that run at certain times.
 pub(crate) struct ScheduledJob;
 
-/// A job, of cron or systemd.
+/// A job of cron or systemd.
 pub(crate) struct Job {
-    /// Made of where it stands and what it is, so that it stays the same when others come and go; see [`number`].
+    /// Job number: a hash of the file and the line, so that it does not depend on other jobs; see [`number`].
     number: u32,
-    /// The file of its table, or the timer.
+    /// Path of the table, or name of the timer.
     name: String,
     owner: Option<String>,
     command: Option<String>,
     time: Time,
-    /// The next time of a timer, in microseconds since 1970.
+    /// Next time of a timer, in microseconds since 1970.
     next: Option<i64>,
 }
 
@@ -51,7 +51,7 @@ impl Table for ScheduledJob {
             (None, next) => next.and_then(|next| machine.timestamp(next)).into(),
         }),
         ("TimeSubmitted", |machine, job| {
-            // A timer is no file.
+            // Fails for timers, whose name is not a path.
             let written = std::fs::metadata(machine.path(&job.name)).ok();
             written.and_then(|file| machine.timestamp(file.mtime().checked_mul(1_000_000)?)).into()
         }),
@@ -87,29 +87,29 @@ impl Table for ScheduledJob {
     }
 }
 
-/// The job of a number.
+/// Returns the job with the number in the key.
 fn job(machine: &Machine, keys: &[Value]) -> Result<Option<Job>, ProviderError> {
     let number = keys.first().and_then(Value::as_integer);
     Ok(jobs(machine)?.0.into_iter().find(|job| Some(i128::from(job.number)) == number))
 }
 
-/// All jobs, and whether these are all.
+/// Returns all jobs, and an error if a table was too long to be read completely.
 fn jobs(machine: &Machine) -> Result<(Vec<Job>, Result<(), ProviderError>), ProviderError> {
     let (system, users) = (Lines::of_system(machine), Lines::of_users(machine));
     let all = system.are_all().and_then(|()| users.are_all());
     let mut jobs: Vec<Job> = system.found.into_iter().map(Job::from).collect();
     jobs.extend(timers(machine).map_err(of_bus)?.into_iter().map(Job::from));
-    // Last, so that nothing that a user writes changes the number of what is not his.
+    // Added last, so that lines written by users do not change the numbers of other jobs.
     jobs.extend(users.found.into_iter().map(Job::from));
     number(&mut jobs);
     jobs.sort_by_key(|job| job.number);
     Ok((jobs, all))
 }
 
-/// Gives each job a number of its own. Where that of one is taken by an earlier one, because the lines are the same or
-/// because somebody has looked for such a line, it gets the next one that is free.
+/// Makes the job numbers unique. If a number is in use by an earlier job, because the lines are equal or
+/// their hashes collide by chance or intent, the job gets the next free one.
 fn number(jobs: &mut [Job]) {
-    // Behind each number that is taken, one that may be free; all before that are taken.
+    // Maps each number in use to the next candidate; all numbers in between are in use.
     let mut taken: HashMap<u32, u32> = HashMap::with_capacity(jobs.len());
     for job in jobs {
         let first = job.number;
@@ -118,7 +118,7 @@ fn number(jobs: &mut [Job]) {
         }
         let next = job.number.wrapping_add(1);
         taken.insert(job.number, next);
-        // So that a thousand lines that are the same are not a thousand times as many steps.
+        // Skips the numbers found in use, so that many equal lines do not take quadratic time.
         taken.insert(first, next);
     }
 }
@@ -151,30 +151,30 @@ impl From<Timer> for Job {
     }
 }
 
-/// A number made of texts (FNV-1a).
+/// Computes a hash of texts (FNV-1a).
 fn number_of(texts: &[&str]) -> u32 {
     let octets = texts.iter().flat_map(|text| text.bytes().chain([0]));
     octets.fold(0x811c_9dc5, |hash, octet| (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193))
 }
 
-/// Every day at a time of the machine's clock.
+/// Returns a time of day as a datetime with the date left open, in the offset of this machine.
 fn clock_time(machine: &Machine, hour: u32, minute: u32) -> Option<DateTime> {
     let offset = crate::system::offset(machine)?;
     let sign = if offset < 0 { '-' } else { '+' };
     DateTime::parse(&format!("********{hour:02}{minute:02}00.000000{sign}{:03}", offset.unsigned_abs())).ok()
 }
 
-/// `Win32_ScheduledJob.Create`: a line of cron in a file of its own, run as root.
+/// Implements `Win32_ScheduledJob.Create`: writes a cron line, run as root, into a file of its own.
 ///
 /// # Errors
-/// The code for why not.
+/// The code of the method for the reason of the failure.
 fn create(machine: &Machine, input: &Instance) -> Result<u32, u32> {
     let command = input.value("Command").and_then(Value::as_str).unwrap_or_default().trim();
     if command.is_empty() || command.contains(char::is_control) {
         return Err(INVALID_PARAMETER);
     }
     let is = |name: &str| input.value(name) == Some(&Value::Boolean(true));
-    // Nothing here runs a command once, and services have no desktop.
+    // Commands that run once are not supported, and services have no desktop.
     if !is("RunRepeatedly") || is("InteractWithDesktop") {
         return Err(NOT_SUPPORTED);
     }
@@ -184,7 +184,7 @@ fn create(machine: &Machine, input: &Instance) -> Result<u32, u32> {
     let of_month = days(input.value("DaysOfMonth"), 31, |day| day + 1)?;
     let command = command::written(command).ok_or(INVALID_PARAMETER)?;
     let line = format!("{minute} {hour} {of_month} * {of_week} root {command}\n");
-    // Another job never gets the same file.
+    // The file name is derived from the line, so that another job gets another file.
     let path = format!("{OURS}{}", guid::of(&[&line]).trim_matches(['{', '}']).to_ascii_lowercase());
     let write = || -> io::Result<()> {
         let mut file = tempfile::Builder::new()
@@ -204,7 +204,7 @@ fn create(machine: &Machine, input: &Instance) -> Result<u32, u32> {
     made.map(|job| job.number).ok_or(UNKNOWN_FAILURE)
 }
 
-/// The days of a set of bits as cron lists them.
+/// Lists the days of a set of bits as cron does.
 fn days(bits: Option<&Value>, count: u32, number: fn(u32) -> u32) -> Result<String, u32> {
     let bits = bits.and_then(Value::as_integer).unwrap_or_default();
     if bits >> count != 0 {
@@ -215,7 +215,7 @@ fn days(bits: Option<&Value>, count: u32, number: fn(u32) -> u32) -> Result<Stri
     Ok(if days.is_empty() { "*".to_owned() } else { days.join(",") })
 }
 
-/// Hour and minute at the machine.
+/// Returns hour and minute in the time zone of the machine.
 fn time_of(machine: &Machine, time: &Value) -> Option<(u32, u32)> {
     let here = i32::from(crate::system::offset(machine)?);
     let mut text = String::new();
@@ -224,7 +224,7 @@ fn time_of(machine: &Machine, time: &Value) -> Option<(u32, u32)> {
     let (hour, minute) = (number(8, 10)?, number(10, 12)?);
     let there = match text.get(21..22)? {
         "-" => -number(22, 25)?,
-        // Without a zone it is meant here.
+        // Without an offset, the time is local.
         _ => number(22, 25).unwrap_or(here),
     };
     let minutes = (hour * 60 + minute - there + here).rem_euclid(24 * 60);
@@ -234,18 +234,19 @@ fn time_of(machine: &Machine, time: &Value) -> Option<(u32, u32)> {
 fn of_disk(error: &io::Error) -> u32 {
     match error.kind() {
         io::ErrorKind::PermissionDenied => ACCESS_DENIED,
-        // There is no cron.
+        // The folder is missing: cron is not installed.
         io::ErrorKind::NotFound => SERVICE_NOT_STARTED,
         _ => UNKNOWN_FAILURE,
     }
 }
 
-/// Whether a file, from the root, was made here: only such a job is alone in its file.
+/// Returns whether a job was created by this service, from its absolute path; only such a job is alone in its
+/// file.
 fn is_ours(file: &str) -> bool {
     file.strip_prefix('/').is_some_and(|path| path.starts_with(OURS))
 }
 
-/// The files of jobs that were made here.
+/// Prefix of the files of created jobs.
 const OURS: &str = "etc/cron.d/telarch-job-";
 
 const DONE: u32 = 0;

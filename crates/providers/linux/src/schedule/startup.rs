@@ -1,4 +1,5 @@
-//! `Win32_StartupCommand`: what desktops start for whoever signs in (Desktop Application Autostart Specification).
+//! `Win32_StartupCommand`: programs that desktops start at logon (Desktop Application Autostart
+//! Specification).
 
 use std::sync::Arc;
 
@@ -7,15 +8,15 @@ use wmi::{ProviderError, Scan};
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
 
-/// The entries of all users.
+/// Entries of all users.
 pub(crate) struct StartupCommand;
 
-/// An entry.
+/// An autostart entry.
 pub(crate) struct Entry {
     name: String,
     command: String,
     folder: String,
-    /// Of one user, by name and number; `None` of everybody.
+    /// Name and ID of the user; `None` for entries of all users.
     owner: Option<(String, u32)>,
 }
 
@@ -61,13 +62,13 @@ impl Table for StartupCommand {
     }
 }
 
-/// How many entries a folder has at most, how many files are looked at to find them, and how many octets of each: a
-/// folder in a home is its user's, who may lay millions of links there, all to one large file.
+/// Limits on a folder: its number of entries, the number of files examined to find them, and the bytes read
+/// of each. Users control the folders in their homes, and may put millions of links to one large file there.
 const MOST_ENTRIES: usize = 1_000;
 const MOST_FILES: usize = 10_000;
 const LONGEST_ENTRY: u64 = 64 << 10;
 
-/// The entries in a folder, in the order of their files, as they are asked for; none if this user may not look.
+/// Returns the entries of a folder in the order of their file names; none if this user may not read it.
 fn entries<'a>(
     machine: &'a Machine,
     folder: &'a str,

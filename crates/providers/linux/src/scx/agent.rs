@@ -1,4 +1,4 @@
-//! `SCX_Agent`: what answers, and on what.
+//! `SCX_Agent`: this service and the machine it runs on.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::Machine;
 use crate::system::os_release::OsRelease;
 use crate::table::{Fill, Push, Table, host_name, null};
 
-/// The one instance.
+/// The only instance.
 pub(super) struct Agent;
 
 impl Table for Agent {
@@ -65,12 +65,12 @@ impl Table for Agent {
     }
 }
 
-/// A number of this program's version.
+/// Returns a part of the program's version number.
 fn part(index: usize) -> Option<u16> {
     env!("CARGO_PKG_VERSION").split('.').nth(index)?.parse().ok()
 }
 
-/// How many packages and how many threads there are (proc_cpuinfo(5)).
+/// Returns the numbers of processor packages and of hardware threads (proc_cpuinfo(5)).
 fn processors(machine: &Machine) -> Option<(u64, u64)> {
     let text = machine.text("proc/cpuinfo").ok()?;
     let values = |name: &str| -> Vec<&str> {
@@ -81,6 +81,6 @@ fn processors(machine: &Machine) -> Option<(u64, u64)> {
     let mut packages = values("physical id");
     packages.sort_unstable();
     packages.dedup();
-    // Machines without packages have one.
+    // Machines that do not show packages have one.
     Some((u64::try_from(packages.len().max(1)).ok()?, u64::try_from(logical).ok()?))
 }

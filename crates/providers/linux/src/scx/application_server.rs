@@ -1,4 +1,4 @@
-//! `SCX_Application_Server`: Tomcat and JBoss, found by the options of their virtual machines.
+//! `SCX_Application_Server`: Tomcat and JBoss servers, found by the options of their Java processes.
 
 use std::cell::OnceCell;
 use std::fs;
@@ -14,35 +14,35 @@ use crate::Machine;
 use crate::process::rows::each;
 use crate::table::{Fill, Push, Table, failure, returned};
 
-/// The servers that run, and those that somebody watches.
+/// Running servers, and servers with deep monitoring.
 pub(super) struct ApplicationServer;
 
-/// A server.
+/// An application server.
 #[derive(Debug)]
 pub(super) struct Server {
     kind: Option<Kind>,
-    /// Where its configuration is, which is its name.
+    /// Folder of the configuration, which is the name of the server.
     base: String,
-    /// Where its programs are.
+    /// Folder of the programs.
     home: String,
     is_running: bool,
-    /// The protocol by which somebody watches what is in it.
+    /// Protocol for deep monitoring; `None` if it is off.
     watched: Option<String>,
     ports: OnceCell<Ports>,
     version: OnceCell<Option<String>>,
 }
 
-/// How long a path is at most, with the NUL behind it (limits.h).
+/// Maximum length of a path in bytes, including the terminating NUL (limits.h).
 const PATH_MAX: usize = 4096;
 
-/// What it is.
+/// Product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Tomcat,
     JBoss,
 }
 
-/// Where it listens.
+/// Ports of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Ports {
     http: Option<String>,
@@ -50,12 +50,12 @@ struct Ports {
 }
 
 impl Server {
-    /// The server of a process, by its arguments.
+    /// Returns the server that a process with these arguments runs.
     fn of(arguments: &str) -> Option<Self> {
         let option = |name: &str| {
             let mut values =
                 arguments.split('\0').filter_map(|word| word.strip_prefix(name)?.strip_prefix('='));
-            // The last one counts. What is no path of one line is nobody's name.
+            // The last option wins. Values that are not an absolute path on one line are ignored.
             let is_path = |value: &&str| {
                 value.starts_with('/') && value.len() < PATH_MAX && !value.contains(char::is_control)
             };
@@ -101,7 +101,7 @@ impl Server {
         })
     }
 
-    /// Its version, as a text that comes with it says.
+    /// Returns the version from a text file of the product.
     fn version(&self, machine: &Machine) -> Option<&str> {
         let find = || {
             let file = match self.kind? {
@@ -118,7 +118,7 @@ impl Server {
         self.version.get_or_init(find).as_deref()
     }
 
-    /// The port by which it is watched.
+    /// Returns the port for deep monitoring.
     fn port(&self, machine: &Machine) -> Option<&str> {
         let ports = self.ports(machine);
         let is_sealed =
@@ -127,11 +127,11 @@ impl Server {
     }
 }
 
-/// How much of a file of a server is read, in octets: whoever has an account decides how many servers there are and
-/// where their files lie, and each is read.
+/// Maximum length read of a server's file, in bytes. Any user can start many servers and choose the paths of
+/// their files, each of which is read.
 const LONGEST_FILE: u64 = 256 << 10;
 
-/// Connectors of Tomcat, without those that other servers use.
+/// Returns the ports of Tomcat's connectors, without AJP connectors, which only other servers use.
 fn of_tomcat(root: Element<'_>) -> Ports {
     let connectors = root
         .children()
@@ -151,7 +151,8 @@ fn of_tomcat(root: Element<'_>) -> Ports {
     ports
 }
 
-/// Bindings of JBoss, where properties stand with their defaults: `${jboss.http.port:8080}`.
+/// Returns the ports of JBoss's socket bindings, which may be properties with a default:
+/// `${jboss.http.port:8080}`.
 fn of_jboss(root: Element<'_>) -> Ports {
     let number = |element: Element<'_>, name: &str| -> Option<u32> {
         let value = element.attribute("", name)?;
@@ -204,12 +205,12 @@ impl Table for ApplicationServer {
     ];
 
     const UNKNOWN: &'static [&'static str] = &[
-        // Those of WebSphere, which is not looked for.
+        // Properties of WebSphere, which is not supported.
         "Cell",
         "Node",
         "Profile",
         "Server",
-        // Those of every managed element.
+        // Properties of every managed element.
         "ElementName",
         "Status",
     ];
@@ -249,13 +250,13 @@ impl Table for ApplicationServer {
     }
 }
 
-/// All servers, in the order of their names.
+/// Returns all servers, sorted by name.
 fn all(machine: &Machine) -> Result<Vec<Server>, ProviderError> {
     let mut servers: Vec<Server> = Vec::new();
     each(machine, None, &mut |row| {
         let arguments = row.arguments().unwrap_or_default();
         let server = Server::of(&arguments);
-        // Of several processes with the same options the others are its tools.
+        // Further processes with the same options are tools of the server.
         servers.extend(server.filter(|server| servers.iter().all(|other| other.base != server.base)));
         Ok(())
     })?;
@@ -274,7 +275,8 @@ fn all(machine: &Machine) -> Result<Vec<Server>, ProviderError> {
     Ok(servers)
 }
 
-/// Where it is kept which servers are watched: a line for each, with the protocol before the name.
+/// Returns the path of the file with the monitored servers: a line for each, with the protocol before the
+/// name.
 fn file(machine: &Machine) -> Option<PathBuf> {
     Some(machine.user_state()?.join("scx-application-servers"))
 }

@@ -9,7 +9,7 @@ use crate::Machine;
 use crate::storage::drive::Drive;
 use crate::table::{Fill, Push, Table, returned};
 
-/// The disks.
+/// Disks of the machine.
 pub(super) struct DiskDrive;
 
 impl Table for DiskDrive {
@@ -25,7 +25,7 @@ impl Table for DiskDrive {
         ("Description", |machine, drive| drive.model(machine).into()),
         ("DeviceID", |_, drive| drive.block.name.clone().into()),
         ("InterfaceType", |machine, drive| drive.interface(machine).unwrap_or("Unknown").into()),
-        // What is away has no row.
+        // Disks that are removed have no instance.
         ("IsOnline", |_, _| true.into()),
         ("Manufacturer", |machine, drive| drive.block.line(machine, "device/vendor").into()),
         // In KiB (CIM_MediaAccessDevice of DMTF).
@@ -34,7 +34,7 @@ impl Table for DiskDrive {
         ("Name", |_, drive| drive.block.name.clone().into()),
         ("SystemCreationClassName", |_, _| "SCX_ComputerSystem".into()),
         ("TotalCylinders", |machine, drive| drive.cylinders(machine).into()),
-        // The geometry that everybody pretends.
+        // Conventional geometry; modern disks have none.
         ("TotalHeads", |_, _| 255_u64.into()),
         ("TotalSectors", |machine, drive| drive.sectors(machine).into()),
         ("TotalTracks", |machine, drive| drive.cylinders(machine).map(|cylinders| cylinders * 255).into()),

@@ -11,10 +11,10 @@ use crate::network::address::{Address, mask};
 use crate::network::link::Link;
 use crate::table::{Fill, Push, Table};
 
-/// The links, as IP sees them.
+/// Network links with their IP addresses.
 pub(super) struct IpEndpoint;
 
-/// The links, as Ethernet sees them.
+/// Network links with their hardware addresses.
 pub(super) struct LanEndpoint;
 
 /// A link with its addresses.
@@ -28,7 +28,7 @@ impl Row {
         let own =
             || Address::all(machine).into_iter().filter(|address| address.link == self.link.index).collect();
         let addresses = self.addresses.get_or_init(own);
-        // One that is known everywhere is before those that only the link knows.
+        // Prefers global addresses to link-local ones.
         let wanted = addresses.iter().filter(|address| is_wanted(address.address));
         wanted.min_by_key(|address| address.scope).copied()
     }
@@ -41,7 +41,7 @@ impl Row {
         }
     }
 
-    /// 2 is enabled, 3 disabled.
+    /// Returns the state: 2 is enabled, 3 disabled.
     fn state(&self, machine: &Machine) -> u16 {
         if self.link.is_up(machine) { 2 } else { 3 }
     }
@@ -70,7 +70,7 @@ impl Table for IpEndpoint {
         ("IPv4Address", |machine, row| row.version_4(machine).map(|(own, _)| own.to_string()).into()),
         ("IPv4BroadcastAddress", |machine, row| {
             let of_network = |(own, prefix): (Ipv4Addr, u8)| {
-                // Networks of one or two have none, and the machine itself has none either.
+                // Networks of one or two addresses, and the loopback interface, have no broadcast address.
                 let has_one = prefix < 31 && !row.link.is_loopback(machine);
                 has_one.then(|| Ipv4Addr::from_bits(own.to_bits() | !mask(prefix).to_bits()).to_string())
             };

@@ -11,13 +11,13 @@ use crate::storage::file_system::{FileSystem as Mounted, wants_any};
 use crate::storage::statistics::{Questions, Statistics};
 use crate::table::{Fill, Push, Table, returned};
 
-/// The file systems for files.
+/// Mounted file systems that hold files.
 #[derive(Default)]
 pub(super) struct FileSystem {
     questions: Arc<Questions>,
 }
 
-/// The columns that only the file system itself can fill.
+/// Columns that only the file system itself can fill; asking may take long.
 const ASKED: [&str; 7] = [
     "AvailableSpace",
     "BlockSize",
@@ -28,11 +28,12 @@ const ASKED: [&str; 7] = [
     "TotalInodes",
 ];
 
-/// How many files it has room for, and for how many more; only asked of one that has answered already.
+/// Returns the total and free number of inodes; asked only after the file system has answered the first
+/// question.
 fn inodes(machine: &Machine, mounted: &Mounted) -> Option<(u64, u64)> {
     mounted.told(machine)?;
     let told = statvfs(machine.path(&mounted.mount.place)).ok()?;
-    // Those that make them as they need them tell of none.
+    // File systems that allocate inodes on demand report zero.
     (told.f_files > 0).then_some((told.f_files, told.f_ffree))
 }
 
@@ -65,7 +66,7 @@ impl Table for FileSystem {
         ("NumberOfFiles", |machine, mounted| {
             inodes(machine, mounted).and_then(|(all, free)| all.checked_sub(free)).into()
         }),
-        // 2 is persistent, 3 temporary, 4 somewhere else (CIM_FileSystem of DMTF).
+        // 2 is persistent, 3 temporary, 4 external (CIM_FileSystem of DMTF).
         ("PersistenceType", |machine, mounted| {
             use crate::storage::file_system::DriveType;
             match mounted.drive_type(machine) {
@@ -99,7 +100,7 @@ impl Table for FileSystem {
     ) -> Result<(), ProviderError> {
         let mounted = Mounted::all(machine, &self.questions);
         if wants_any(scan, &ASKED) {
-            // All are asked before anybody waits for one.
+            // Asks all file systems before waiting for the first answer.
             for mounted in &mounted {
                 mounted.ask(machine);
             }

@@ -1,8 +1,8 @@
-//! `SCX_LogFile`: the lines that were added to a file and match something, each told once.
+//! `SCX_LogFile`: new lines of a file that match regular expressions, each reported once.
 //!
-//! How far somebody has read a file is kept in the state folder of the user this runs as, for each `qid`. It is kept
-//! before the lines are on their way, as SCXcore keeps it (`logfileutils.cpp`, `ReadLogFile`, which ends with
-//! `PersistState`): lines whose answer is lost are not told again.
+//! The position up to which a file was read is stored for each `qid` in the state folder of the user this
+//! process runs as. It is stored before the answer is sent, as in SCXcore (`logfileutils.cpp`, `ReadLogFile`,
+//! which ends with `PersistState`): lines in an answer that is lost are not reported again.
 
 mod expressions;
 mod mark;
@@ -24,19 +24,19 @@ use crate::Machine;
 use crate::sendable::{LONGEST, cut, room_for};
 use crate::table::{Fill, Push, Table, failure, returned};
 
-/// Files are read by methods; there are no rows.
+/// Class whose methods read log files; it has no instances.
 pub(super) struct LogFile;
 
-/// How many lines one answer has at most.
+/// Maximum number of lines in an answer.
 const MAX_ROWS: usize = 500;
 
-/// How many octets of XML these may take: they fit into the 150 KiB that most clients ask for.
+/// Maximum size of these lines as XML, in bytes: they fit into the 150 KiB that most clients request.
 const MAX_ANSWER: usize = 2 * LONGEST;
 
-/// The longest line that is looked at whole; what follows in it is passed over.
+/// Maximum length of a line in bytes; the rest of a longer line is skipped.
 const MAX_LINE: usize = 64 << 10;
 
-/// How long lines are looked at where nobody says how long he waits.
+/// Time limit for matching if the client sets none.
 const LIMIT: Duration = Duration::from_secs(30);
 
 impl Table for LogFile {
@@ -95,7 +95,7 @@ impl Table for LogFile {
             }
             "ResetStateFile" => {
                 let waits = call.input.value("resetOnRead") == Some(&Value::Boolean(true));
-                // Whoever reads without a mark begins at the end.
+                // Without an older position, reading begins at the end.
                 let set = || log.and_then(|log| mark.set(&log.end()?));
                 if waits { mark.remove() } else { set() }.map_err(failure)?;
                 returned(call, 0_u32)
@@ -105,13 +105,14 @@ impl Table for LogFile {
     }
 }
 
-/// When an answer has to be on its way, of somebody who waits no longer than this.
+/// Returns the time at which matching stops: after half of the client's remaining time, or [`LIMIT`] without
+/// a deadline.
 fn until(deadline: Option<Instant>) -> Instant {
     let now = Instant::now();
     deadline.map_or(now + LIMIT, |deadline| now + deadline.saturating_duration_since(now) / 2)
 }
 
-/// The new lines that match, each with the numbers of the expressions that it matches before a semicolon.
+/// Returns the new lines that match, each after the numbers of the matching expressions and a semicolon.
 fn matched(
     log: io::Result<Log>,
     mark: &Mark,
@@ -124,7 +125,7 @@ fn matched(
         rows.push(format!("InvalidRegexp;{}", numbers(wanted.invalid.iter().copied())));
     }
     let log = match log {
-        // One that is not there yet has no lines.
+        // A file that does not exist yet has no lines.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(rows),
         log => log.map_err(failure)?,
     };
@@ -133,12 +134,12 @@ fn matched(
         end => end.map_err(failure)?,
     };
     let begin = match mark.get() {
-        // Who reads a file for the first time hears of what comes.
+        // The first call only stores the position; later calls return lines added since.
         None => {
             mark.set(&end).map_err(failure)?;
             return Ok(rows);
         }
-        // Another file of this name, or one that was emptied, is all new.
+        // If the file was replaced or truncated, all of it is new.
         Some(before) if before.identity != end.identity || before.offset > end.offset => 0,
         Some(before) => before.offset,
     };
@@ -150,7 +151,7 @@ fn matched(
     while !is_over {
         line.clear();
         let length = next_line(&mut reader, &mut line).map_err(failure)?;
-        // A line that somebody is still writing is read when it is whole.
+        // An incomplete last line is read once it ends.
         if length == 0 || line.last() != Some(&b'\n') && line.len() < MAX_LINE {
             break;
         }
@@ -159,7 +160,7 @@ fn matched(
         let matching = numbers(wanted.matching(text));
         if !matching.is_empty() {
             let row = cut(format!("{matching};{text}").into(), &mut { LONGEST }).into_owned();
-            // What fits into no message would be lost, with all that stands beside it.
+            // Stops before the answer becomes too large for a message, which would lose all of its lines.
             let Some(left) = room.checked_sub(room_for(&row)) else {
                 is_over = true;
                 break;
@@ -181,7 +182,7 @@ fn numbers(numbers: impl Iterator<Item = usize>) -> String {
     numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(" ")
 }
 
-/// Reads a line, keeping no more of it than is looked at; says how long it is.
+/// Reads a line but keeps at most [`MAX_LINE`] bytes; returns its full length.
 fn next_line(reader: &mut impl io::BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
     let mut length = 0;
     loop {

@@ -1,4 +1,4 @@
-//! `SCX_OperatingSystem`, whose methods run commands for SCOM.
+//! `SCX_OperatingSystem`: the operating system, with methods that run commands for SCOM.
 
 use std::io::Write as _;
 use std::process::Command;
@@ -18,13 +18,13 @@ use crate::system::os_release::OsRelease;
 use crate::system::{self, count_of_processes};
 use crate::table::{Fill, Push, Table, host_name, null};
 
-/// How long a command may take that was given no limit.
+/// Default time limit of a command.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The one instance of the running system.
+/// The only instance.
 pub(super) struct OperatingSystem;
 
-/// Where its values come from.
+/// Sources of the values.
 pub(super) struct Row {
     memory: std::cell::OnceCell<Memory>,
 }
@@ -115,11 +115,11 @@ impl Table for OperatingSystem {
             Some(Value::Uint32(seconds)) if *seconds > 0 => Duration::from_secs((*seconds).into()),
             _ => LIMIT,
         };
-        // The answer must be there before nobody waits for it any more.
+        // The command must end before the client stops waiting.
         let limit = call.context.deadline().map_or(limit, |deadline| {
             limit.min(deadline.saturating_duration_since(std::time::Instant::now()))
         });
-        // Held until the program has ended.
+        // Keeps the file of the script until the program has ended.
         let mut script = None;
         let words = match call.operation.method.name.as_str() {
             "ExecuteCommand" => split("Command", text("Command"))?,
@@ -164,7 +164,7 @@ fn answer(
                 format!("{}{program} was ended because it took longer than {limit:?}\n", said(&errors));
             (-1, said(&output), errors)
         }
-        // As a shell says it.
+        // Reported as a shell does.
         Err(error) => (127, String::new(), format!("{program} cannot be run: {error}\n")),
     };
     Ok(Instance::new(call.operation.output.clone())
@@ -178,7 +178,7 @@ fn wrong(problem: impl Into<String>) -> ProviderError {
     ProviderError::failed(Status::InvalidParameter, problem)
 }
 
-/// Nothing to run is a mistake, and no success.
+/// Rejects an empty parameter: running nothing would otherwise look like a success.
 fn not_empty(parameter: &str, text: &str) -> Result<(), ProviderError> {
     if text.trim().is_empty() {
         return Err(wrong(format!("{parameter} is empty\n  say what to run")));
@@ -197,11 +197,11 @@ fn decode(parameter: &str, text: &str) -> Result<String, ProviderError> {
     })
 }
 
-/// The words with what makes them run as root.
+/// Adds the words that run the command as root, if requested.
 fn elevated(kind: &str, words: Vec<String>) -> Result<Vec<String>, ProviderError> {
     match kind {
         "" => Ok(words),
-        // Without a terminal nobody could be asked for a password.
+        // Without a terminal, sudo must not ask for a password.
         kind if kind.eq_ignore_ascii_case("sudo") => {
             Ok(["sudo", "-n", "--"].into_iter().map(str::to_owned).chain(words).collect())
         }
@@ -209,7 +209,8 @@ fn elevated(kind: &str, words: Vec<String>) -> Result<Vec<String>, ProviderError
     }
 }
 
-/// A script in a file that only its user can read, and that goes with the value.
+/// Writes a script to a temporary file that only its user can read; the file is deleted when the value is
+/// dropped.
 fn written(content: &str) -> Result<tempfile::NamedTempFile, ProviderError> {
     let write = || {
         let mut file = tempfile::NamedTempFile::new()?;
@@ -225,10 +226,10 @@ fn written(content: &str) -> Result<tempfile::NamedTempFile, ProviderError> {
     })
 }
 
-/// The words of a script's first line that say what reads it; the shell if there are none.
+/// Returns the interpreter from the first line of a script, and its argument; the shell without such a line.
 fn interpreter(script: &str) -> Vec<String> {
     let line = script.strip_prefix("#!").and_then(|rest| rest.lines().next()).unwrap_or_default().trim();
-    // The kernel gives all that follows the interpreter's path as one argument (execve(2)).
+    // The kernel passes the rest of the line as one argument (execve(2)).
     let (path, argument) = line.split_once([' ', '\t']).unwrap_or((line, ""));
     let path = if path.is_empty() { "/bin/sh" } else { path };
     [path, argument.trim()].into_iter().filter(|word| !word.is_empty()).map(str::to_owned).collect()

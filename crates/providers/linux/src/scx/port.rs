@@ -1,4 +1,4 @@
-//! `SCX_EthernetPortStatistics`: `/sys/class/net`.
+//! `SCX_EthernetPortStatistics`, from `/sys/class/net`.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use wmi::{Lookup, ProviderError, Scan};
 use crate::Machine;
 use crate::table::{Fill, Push, Table, null};
 
-/// What went through each interface.
+/// Traffic of network interfaces.
 pub(super) struct EthernetPortStatistics;
 
-/// One of them, by its name.
+/// A network interface, by name.
 pub(super) struct Row(String);
 
 impl Row {
@@ -19,7 +19,7 @@ impl Row {
     }
 
     fn small(&self, machine: &Machine, name: &str) -> Option<u32> {
-        // The class has too small a type: what is more stays at its end.
+        // The property has 32 bits; larger counts are reported as the maximum.
         self.counter(machine, name).map(|count| u32::try_from(count).unwrap_or(u32::MAX))
     }
 }

@@ -1,4 +1,4 @@
-//! `SCX_UnixProcess`: `/proc/PID`.
+//! `SCX_UnixProcess`, from `/proc/PID`.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::process::rows::{Row, each, number_from, page_size};
 use crate::process::stat::{priority, ticks_to_100ns};
 use crate::table::{Fill, Push, Table, failure, host_name, returned};
 
-/// The processes of this machine.
+/// Processes of this machine.
 pub(super) struct UnixProcess;
 
 impl Table for UnixProcess {
@@ -53,7 +53,7 @@ impl Table for UnixProcess {
         ("ParentProcessID", |_, row| row.stat().parent.to_string().into()),
         ("Priority", |_, row| priority(row.stat().nice, row.stat().real_time_priority).into()),
         ("ProcessGroupID", |_, row| row.stat().group.into()),
-        // POSIX counts from zero to 39.
+        // POSIX counts niceness from 0 to 39.
         ("ProcessNiceValue", |_, row| u32::try_from(row.stat().nice + 20).ok().into()),
         ("ProcessSessionID", |_, row| row.stat().session.into()),
         ("ProcessTTY", |_, row| terminal(row.stat().terminal).into()),
@@ -105,9 +105,9 @@ impl Table for UnixProcess {
     }
 }
 
-/// The terminal of a device number, as `ps` calls it.
+/// Returns the name of the terminal with a device number, as `ps` shows it.
 fn terminal(device: u32) -> String {
-    // The minor number is in two parts (proc_pid_stat(5), tty_nr).
+    // The minor number is split into two parts (proc_pid_stat(5), tty_nr).
     let (major, minor) = ((device >> 8) & 0xfff, (device & 0xff) | ((device >> 12) & 0xf_ff00));
     match major {
         136..=143 => format!("pts/{}", (major - 136) * 256 + minor),

@@ -1,4 +1,4 @@
-//! `SCX_UnixProcessStatisticalInformation`: what processes use, between two samples.
+//! `SCX_UnixProcessStatisticalInformation`: resource use of processes between two samples.
 
 use std::io;
 
@@ -12,10 +12,10 @@ use crate::system::memory::Memory;
 
 pub(super) struct ProcessStatistics;
 
-/// What one process has done; times in hundreds of nanoseconds, sizes in KiB.
+/// Readings of a process; times in units of 100 ns, sizes in KiB.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
-    /// How many processors there are, of which each share is a part.
+    /// Number of processors, by which CPU times are divided.
     processors: u64,
     user: u64,
     kernel: u64,
@@ -24,7 +24,7 @@ pub(super) struct Reading {
     major_faults: u64,
     resident: u64,
     memory: Option<u64>,
-    /// Blocks of 512 octets, as getrusage(2) counts them.
+    /// In blocks of 512 bytes, as in getrusage(2).
     blocks_read: Option<u64>,
     blocks_written: Option<u64>,
     shared: Option<u64>,
@@ -65,7 +65,7 @@ impl Object for ProcessStatistics {
             process.blocks_read?.checked_add(process.blocks_written?)
         }),
         Counter::rate("BlockWritesPerSecond", |process| process.blocks_written),
-        // A share, as the agent of Microsoft counts it.
+        // A share of all processors, as in Microsoft's agent.
         Counter::timer("CPUTime", |process| process.share(process.user.saturating_add(process.kernel))),
         // In milliseconds, as the times of `SCX_UnixProcess`.
         Counter::number("CpuTimeDeadChildren", |process| Some(process.children / 10_000)),
@@ -73,7 +73,7 @@ impl Object for ProcessStatistics {
         Counter::timer("PercentPrivilegedTime", |process| process.share(process.kernel)),
         Counter::fraction("PercentUsedMemory", |process| Some(process.resident), |process| process.memory),
         Counter::timer("PercentUserTime", |process| process.share(process.user)),
-        // Only counting every page would tell.
+        // Linux could tell these only by counting every page.
         Counter::unknown("RealData", Kind::Number),
         Counter::unknown("RealStack", Kind::Number),
         Counter::unknown("RealText", Kind::Number),
@@ -107,7 +107,7 @@ fn processors(machine: &Machine) -> u64 {
 }
 
 fn reading(row: &Row) -> Reading {
-    // These two have more in them than other classes want, so they are read for this one.
+    // Reads both files again, because their parsed forms leave out fields needed here.
     let text = |file: &str| row.text(file).unwrap_or_default();
     let (memory, counters) = (text("status"), text("io"));
     let kib = |name: &str| number_of(&memory, name);
@@ -132,15 +132,15 @@ fn reading(row: &Row) -> Reading {
     }
 }
 
-/// The number behind a name, in a text of such lines.
+/// Returns the number after a name in the lines of a file.
 fn number_of(text: &str, name: &str) -> Option<u64> {
     let (_, value) = named(text.as_bytes()).find(|(own, _)| *own == name.as_bytes())?;
     std::str::from_utf8(value).ok()?.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// What processes can be asked to use most of (`TopResourceConsumers`).
+/// Resources for `TopResourceConsumers`.
 const RESOURCES: [(&str, Read<Reading>); 9] = [
-    // Of times and of transfers all since the process began: a rate would take a second sample.
+    // Times and transfers are totals since the start of the process: a rate would need a second sample.
     ("CPUTime", |process| Some(process.user.saturating_add(process.kernel) / 10_000)),
     ("PercentUserTime", |process| Some(process.user / 10_000)),
     ("PercentPrivilegedTime", |process| Some(process.kernel / 10_000)),
@@ -154,7 +154,7 @@ const RESOURCES: [(&str, Read<Reading>); 9] = [
     }),
 ];
 
-/// The processes that use most of something, as lines of text; `None` if nobody counts such things.
+/// Returns the processes that use most of a resource, as lines of text; `None` if the resource is unknown.
 pub(super) fn top(machine: &Machine, resource: &str, count: usize) -> Option<io::Result<String>> {
     let (name, of) = RESOURCES.iter().find(|(name, _)| name.eq_ignore_ascii_case(resource))?;
     let told = ProcessStatistics::read(machine).map(|processes| {

@@ -1,4 +1,4 @@
-//! The statistics of `root/scx`: the counters of [`crate::performance`] under other names.
+//! Statistics classes of `root/scx`: the counters of [`crate::performance`] under other names.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use crate::performance::disk::{LogicalDisk, PhysicalDisk, Traffic, Volume};
 use crate::performance::object::{Common, Flavor, Instance, Object};
 use crate::performance::{memory, processor};
 
-/// The properties of `SCX_StatisticalInformation` that are no counters.
+/// Properties of `SCX_StatisticalInformation` that are not counters.
 const COMMON: &[(&str, Common)] = &[
     ("Caption", Common::Nothing),
     ("Description", Common::Nothing),
@@ -18,14 +18,14 @@ const COMMON: &[(&str, Common)] = &[
     ("Name", Common::Name),
 ];
 
-/// The same for what may be away.
+/// The same properties, and `IsOnline` for devices that can be removed.
 const COMMON_OF_DISKS: &[(&str, Common)] = &[
     ("Caption", Common::Nothing),
     ("Description", Common::Nothing),
     ("ElementName", Common::Nothing),
     ("InstanceID", Common::Nothing),
     ("IsAggregate", Common::IsAggregate),
-    // What is away is not counted.
+    // Removed devices are not counted.
     ("IsOnline", Common::True),
     ("Name", Common::Name),
 ];
@@ -75,7 +75,7 @@ impl Object for RealTimeProcessor {
     }
 }
 
-/// MiB of KiB.
+/// Converts KiB to MiB.
 fn mib(kib: Option<u64>) -> Option<u64> {
     Some(kib? / 1024)
 }
@@ -166,7 +166,7 @@ impl Object for DiskDrive {
         Counter::rate("WritesPerSecond", |disk| Some(disk.writes)),
     ];
 
-    /// As they are called in `/dev`, without the numbers that Windows puts before.
+    /// Reads the disks with their names in `/dev`, without the number that Windows puts first.
     fn read(machine: &Machine) -> io::Result<Vec<Instance<Traffic>>> {
         let mut disks = PhysicalDisk::read(machine)?;
         for disk in &mut disks {

@@ -1,9 +1,9 @@
-//! The descriptor that says of a file what its mode and its access control list say (acl(5)).
+//! Conversion of a file's mode and POSIX access control list (acl(5)) to a security descriptor.
 //!
-//! POSIX asks one class of entries only: that of the owner, else that of a named user, else those of groups, else
-//! that of others. A DACL asks all entries in a row. So an entry that gives less than a later one is followed by one
-//! that denies the difference; groups first give all they give, and deny afterwards, because to be in one of them
-//! that may is enough.
+//! POSIX evaluates only the entries of one class: the owner, else a named user, else the groups, else others.
+//! A DACL is evaluated entry by entry. Therefore each allowing entry that grants less than a later one is
+//! followed by an entry that denies the difference. For groups, all allowing entries come before the denying
+//! ones, because membership in one permitted group is enough.
 
 use std::io;
 use std::path::Path;
@@ -17,10 +17,10 @@ use sddl::{
 use crate::Machine;
 use crate::storage::file::{EXECUTE, READ, WRITE};
 
-/// The descriptor of a file; a link is what it leads to.
+/// Returns the descriptor of a file; links are followed.
 ///
 /// # Errors
-/// What the kernel says; [`io::ErrorKind::Unsupported`] if the machine's users have no SIDs.
+/// Errors of the operating system; [`io::ErrorKind::Unsupported`] if the machine has no SID.
 pub(crate) fn descriptor(machine: &Machine, path: &Path) -> io::Result<SecurityDescriptor> {
     let facts = rustix::fs::stat(path)?;
     let no_sid = || io::Error::from(io::ErrorKind::Unsupported);
@@ -39,38 +39,38 @@ pub(crate) fn descriptor(machine: &Machine, path: &Path) -> io::Result<SecurityD
         let flags = AceFlags::OBJECT_INHERIT | AceFlags::CONTAINER_INHERIT | AceFlags::INHERIT_ONLY;
         aces.extend(inherited.into_iter().map(|ace| Ace { flags, ..ace }));
     }
-    // What is inherited on Linux is copied when a file is made; nothing comes from above later.
+    // Protected: Linux copies inherited entries when a file is created and does not update them later.
     let dacl = Dacl { flags: AclFlags::PROTECTED, aces };
     let too_large = |error: SddlError| io::Error::new(io::ErrorKind::InvalidData, error);
     SecurityDescriptor::new(Some(owner.into()), Some(group.into()), Some(dacl), None).map_err(too_large)
 }
 
-/// Whom an entry is about.
+/// Subject of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tag {
     Owner,
     User(u32),
     OwningGroup,
     Group(u32),
-    /// The most that users and groups with a name, and the owning group, may do.
+    /// Upper limit of the rights of named users, named groups and the owning group.
     Mask,
     Others,
 }
 
-/// An entry of a list: whom it is about, and read (4), write (2) and execute (1).
+/// Entry of an access control list: its subject, and the bits read (4), write (2) and execute (1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) tag: Tag,
     pub(super) bits: u8,
 }
 
-/// The list that a mode stands for.
+/// Returns the list that is equivalent to a mode.
 fn of_mode(mode: u32) -> Vec<Entry> {
     let classes = [(Tag::Owner, 6), (Tag::OwningGroup, 3), (Tag::Others, 0)];
     classes.map(|(tag, shift)| Entry { tag, bits: ((mode >> shift) & 7) as u8 }).to_vec()
 }
 
-/// The list in an extended attribute; `None` if there is none.
+/// Reads the list in an extended attribute; `None` if the file does not have it.
 fn listed(path: &Path, attribute: &str) -> io::Result<Option<Vec<Entry>>> {
     let mut octets = vec![0_u8; MAX_LIST];
     match rustix::fs::getxattr(path, attribute, octets.as_mut_slice()) {
@@ -83,7 +83,7 @@ fn listed(path: &Path, attribute: &str) -> io::Result<Option<Vec<Entry>>> {
     }
 }
 
-/// A list as the kernel gives it away (linux/posix_acl_xattr.h).
+/// Parses a list in the form used by the kernel (linux/posix_acl_xattr.h).
 pub(super) fn parse(octets: &[u8]) -> Option<Vec<Entry>> {
     let (version, entries) = octets.split_first_chunk::<4>()?;
     let (entries, []) = entries.as_chunks::<8>() else { return None };
@@ -143,12 +143,12 @@ pub(super) fn entries(
     for (group, bits) in groups {
         aces.deny(group, others & !bits);
     }
-    // Whoever reaches a file may look at what it is.
+    // Everyone who can reach a file may read its attributes.
     aces.allow(sddl::well_known::EVERYONE, others, READ_CONTROL | SYNCHRONIZE | READ_ATTRIBUTES);
     aces.list
 }
 
-/// Entries of a DACL that are being made.
+/// Entries of a DACL under construction.
 struct Aces {
     is_folder: bool,
     list: Vec<Ace<AccessKind>>,
@@ -159,7 +159,7 @@ impl Aces {
         self.push(AccessKind::Allowed, who, rights(bits, [READ, WRITE, EXECUTE], self.is_folder) | also);
     }
 
-    /// Denies no more than the bits themselves: the rest of what reading stands for, writing stands for as well.
+    /// Denies only the bits themselves, not the rights that reading and writing have in common.
     fn deny(&mut self, who: Sid, bits: u8) {
         let only = [READ_DATA, WRITE_DATA | APPEND_DATA, EXECUTE_FILE];
         self.push(AccessKind::Denied, who, rights(bits, only, self.is_folder));
@@ -179,12 +179,12 @@ fn rights(bits: u8, [read, write, execute]: [u32; 3], is_folder: bool) -> u32 {
     set.fold(0, |all, (_, mask)| all | mask)
 }
 
-/// What the kernel takes at most (linux/limits.h, `XATTR_SIZE_MAX`).
+/// Maximum size of an extended attribute in bytes (linux/limits.h, `XATTR_SIZE_MAX`).
 const MAX_LIST: usize = 64 << 10;
 
-/// `S-1-3-0`, whoever makes what inherits.
+/// `S-1-3-0`, replaced by the owner of the inheriting object.
 const CREATOR_OWNER: Sid = sddl::well_known::CREATOR_OWNER;
-/// `S-1-3-1`, and its group.
+/// `S-1-3-1`, replaced by the group of the inheriting object.
 const CREATOR_GROUP: Sid = sddl::well_known::CREATOR_GROUP;
 
 // Rights of files (MS-DTYP 2.4.3).

@@ -1,4 +1,4 @@
-//! `Win32_SecurityDescriptorHelper`: descriptors as text, octets and objects.
+//! `Win32_SecurityDescriptorHelper`: converts descriptors between text, binary and object form.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::Machine;
 use crate::account::identity::Known;
 use crate::table::{Fill, Push, Table};
 
-/// Has methods only.
+/// Class with methods only.
 pub(super) struct SecurityDescriptorHelper;
 
 impl Table for SecurityDescriptorHelper {
@@ -37,7 +37,7 @@ impl Table for SecurityDescriptorHelper {
     }
 }
 
-/// The descriptor that goes in, or why there is none, as Windows numbers it.
+/// Reads the descriptor from the input; on failure returns the Windows error code.
 fn given(machine: &Machine, form: &str, input: &Instance) -> Result<SecurityDescriptor, u32> {
     match form {
         "SDDL" => {
@@ -60,7 +60,7 @@ fn given(machine: &Machine, form: &str, input: &Instance) -> Result<SecurityDesc
     }
 }
 
-/// The descriptor in the form that is asked for, with the name of the parameter that takes it.
+/// Writes the descriptor in the requested form; returns the name and value of the output parameter.
 fn written(
     machine: &Machine,
     form: &str,
@@ -69,7 +69,7 @@ fn written(
     match form {
         "SDDL" => Ok(("SDDL", descriptor.to_string().into())),
         "BinarySD" => {
-            // What aliases of the machine stand for a token of it knows.
+            // The token resolves aliases that are relative to the machine's SID.
             let token = machine.sid().map(|machine| Token::new(well_known::EVERYONE, [], machine));
             let octets = descriptor.encode(token.as_ref()).map_err(|error| code(&error))?;
             Ok(("BinarySD", octets.into()))
@@ -81,7 +81,7 @@ fn written(
     }
 }
 
-/// What Windows says of such a descriptor (MS-ERREF 2.2).
+/// Returns the Windows error code for an invalid descriptor (MS-ERREF 2.2).
 fn code(error: &SddlError) -> u32 {
     match error {
         SddlError::UnknownAlias { .. } | SddlError::RelativeAlias { .. } => NONE_MAPPED,

@@ -1,4 +1,4 @@
-//! Access control lists of files.
+//! Oracles for fuzzing and property tests: access control lists of files.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,11 @@ use sddl::{AccessMask, AclFlags, Dacl, DomainSid, Guard, SecurityDescriptor, Tok
 
 use super::acl::{EXECUTE_FILE, Entry, READ_DATA, Tag, WRITE_DATA, entries, parse};
 
-/// Lists that the kernel would take let in the same people as the descriptors that are made of them.
+/// Checks that a descriptor grants the same access as the list it was made from, for lists that the kernel
+/// accepts.
+///
+/// # Panics
+/// If a property does not hold.
 pub(crate) fn access_list(octets: &[u8]) {
     if let Some(list) = parse(octets)
         && is_valid(&list)
@@ -15,7 +19,7 @@ pub(crate) fn access_list(octets: &[u8]) {
     }
 }
 
-/// Whether the kernel would take it (acl_valid(3)); no more entries than it is quick to ask about.
+/// Returns whether the kernel would accept the list (acl_valid(3)) and it is short enough to test quickly.
 fn is_valid(list: &[Entry]) -> bool {
     let count = |wanted: fn(&Tag) -> bool| list.iter().filter(|entry| wanted(&entry.tag)).count();
     let named = |entry: &Entry| match entry.tag {
@@ -35,7 +39,8 @@ fn is_valid(list: &[Entry]) -> bool {
         && of_name.iter().all(|(_, id)| (1_001..=1_000_000).contains(id) && *id != GROUP)
 }
 
-/// Everybody whom the list names, and a stranger, alone and in each of its groups and in all.
+/// Checks the access of every user named in the list and of a stranger, with each group alone and with all
+/// groups.
 pub(super) fn judge(list: &[Entry]) {
     let sids = |entry: &Entry| match entry.tag {
         Tag::User(uid) => Some(linux::user_sid(uid, MACHINE)),
@@ -67,7 +72,7 @@ pub(super) fn judge(list: &[Entry]) {
     }
 }
 
-/// What POSIX says (acl(5), "Access check algorithm").
+/// Returns whether POSIX grants the access (acl(5), "Access check algorithm").
 pub(super) fn admits(list: &[Entry], uid: u32, gids: &[u32], wanted: u8) -> bool {
     let bits = |wanted: Tag| list.iter().find(|entry| entry.tag == wanted).map(|entry| entry.bits);
     let mask = bits(Tag::Mask).unwrap_or(7);

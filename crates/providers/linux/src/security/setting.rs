@@ -1,4 +1,4 @@
-//! `Win32_LogicalFileSecuritySetting`: who may do what with a file.
+//! `Win32_LogicalFileSecuritySetting`: security descriptors of files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use super::acl;
 use crate::Machine;
 use crate::table::{Fill, Push, Table, returned, text_key};
 
-/// The files of a machine, which are asked for one by one.
+/// Files of the machine; queries must name each file.
 pub(super) struct FileSetting;
 
 /// A file.
 pub(super) struct Row {
-    /// What the client calls it.
+    /// Name as the client gives it.
     name: String,
-    /// Where it is.
+    /// Path on this machine.
     path: PathBuf,
 }
 
@@ -40,7 +40,7 @@ impl Table for FileSetting {
             acl::descriptor(machine, &row.path).ok().map(|descriptor| u32::from(descriptor.control())).into()
         }),
         ("Description", |_, row| format!("Security settings of {}", row.name).into()),
-        // Whether the caller may read the descriptor, which everybody may who can reach the file.
+        // Whether the caller may read the descriptor; everyone who can reach the file may.
         ("OwnerPermissions", |machine, row| acl::descriptor(machine, &row.path).is_ok().into()),
         ("Path", |_, row| row.name.clone().into()),
     ];

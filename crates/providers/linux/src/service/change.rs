@@ -1,4 +1,4 @@
-//! Services that are made, changed and deleted.
+//! Creation, change and deletion of services.
 
 use cim::{Instance, Value};
 
@@ -10,7 +10,7 @@ use crate::Machine;
 use crate::bus::BusError;
 use crate::command_line;
 
-/// When a service is started (`Win32_Service.ChangeStartMode`).
+/// Start mode of a service (`Win32_Service.ChangeStartMode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StartMode {
     Automatic,
@@ -30,7 +30,7 @@ impl StartMode {
     }
 }
 
-/// Enables, disables or masks a unit.
+/// Sets the start mode: enables, disables or masks the unit. Returns the code of the method.
 pub(super) fn start_mode(machine: &Machine, unit: &Unit, mode: StartMode) -> u32 {
     match set_start_mode(machine, &unit.unit_name(), mode) {
         Ok(code) => code,
@@ -38,7 +38,7 @@ pub(super) fn start_mode(machine: &Machine, unit: &Unit, mode: StartMode) -> u32
     }
 }
 
-/// What `EnableUnitFiles` gives: whether there was something to enable, and what was changed.
+/// Result of `EnableUnitFiles`: whether the unit has an [Install] section, and the changed links.
 type Enabled = (bool, Vec<(String, String, String)>);
 
 fn set_start_mode(machine: &Machine, name: &str, mode: StartMode) -> Result<u32, BusError> {
@@ -51,7 +51,7 @@ fn set_start_mode(machine: &Machine, name: &str, mode: StartMode) -> Result<u32,
                 let (has_install, _): Enabled =
                     MANAGER.ask(&bus, "EnableUnitFiles", &(names, false, true)).await?;
                 if !has_install {
-                    // Nothing says at which point of the boot it would have to be started.
+                    // The unit does not say which target should start it.
                     return Ok(code::NOT_SUPPORTED);
                 }
             }
@@ -66,7 +66,7 @@ fn set_start_mode(machine: &Machine, name: &str, mode: StartMode) -> Result<u32,
         }
         Ok(code::DONE)
     });
-    // The file of an administrator stands where the mask would have to, and is not overwritten.
+    // A unit file in the administrator's folder occupies the place of the mask, and is not overwritten.
     let stands_in_the_way = |error: &BusError| {
         matches!(error, BusError::Refused { name, .. }
             if name.ends_with(".FileExists") || name.ends_with(".EEXIST") || name.ends_with(".UnitExists"))
@@ -79,7 +79,7 @@ fn set_start_mode(machine: &Machine, name: &str, mode: StartMode) -> Result<u32,
     done
 }
 
-/// `Win32_Service.Create`
+/// Implements `Win32_Service.Create`; returns its code.
 pub(super) fn create(machine: &Machine, input: &Instance) -> u32 {
     let create = || {
         let name = text(input, "Name").filter(|name| is_name(name)).ok_or(code::INVALID_NAME)?;
@@ -114,7 +114,7 @@ pub(super) fn create(machine: &Machine, input: &Instance) -> u32 {
     create().unwrap_or_else(|code| code)
 }
 
-/// `Win32_Service.Change`
+/// Implements `Win32_Service.Change`; returns its code.
 pub(super) fn change(machine: &Machine, unit: &Unit, input: &Instance) -> u32 {
     let change = || {
         let kind = input.value("ServiceType").and_then(Value::as_integer);
@@ -134,7 +134,7 @@ pub(super) fn change(machine: &Machine, unit: &Unit, input: &Instance) -> u32 {
     change().unwrap_or_else(|code| code)
 }
 
-/// `Win32_Service.Delete`, of services that were made here.
+/// Implements `Win32_Service.Delete` for services created by this service; returns its code.
 pub(super) fn delete(machine: &Machine, unit: &Unit) -> u32 {
     let delete = || {
         let folder = Folder::of(machine).map_err(|error| refusal(&error))?;
@@ -159,25 +159,25 @@ pub(super) fn delete(machine: &Machine, unit: &Unit) -> u32 {
     delete().unwrap_or_else(|code| code)
 }
 
-/// Has systemd read its files again.
+/// Makes systemd read its unit files again.
 fn reload(machine: &Machine) -> Result<(), BusError> {
     machine.bus().wait(async |bus| MANAGER.call(&bus, "Reload", &()).await.map(drop))
 }
 
-/// What a unit is given by the parameters of Create and Change.
+/// Converts the parameters of `Create` and `Change` to settings of a unit.
 ///
 /// # Errors
-/// The code for what is wrong with them.
+/// The code for an invalid parameter.
 fn settings(machine: &Machine, input: &Instance) -> Result<Settings, u32> {
     let has_group = text(input, "LoadOrderGroup").is_some_and(|group| !group.is_empty())
         || !input.value("LoadOrderGroupDependencies").map_or(&[][..], Value::elements).is_empty();
-    // There is no such order, and services have no desktop.
+    // Linux has no load order groups, and services have no desktop.
     if has_group || input.value("DesktopInteract") == Some(&Value::Boolean(true)) {
         return Err(code::INVALID_PARAMETER);
     }
     let mut settings = Settings::default();
     if let Some(description) = text(input, "DisplayName").filter(|text| !text.is_empty()) {
-        // A line that ends so goes on in the next one (systemd.syntax(7)).
+        // A backslash at the end would continue the line (systemd.syntax(7)).
         if description.contains(char::is_control) || description.trim_end().ends_with('\\') {
             return Err(code::INVALID_PARAMETER);
         }
@@ -232,5 +232,5 @@ fn of_disk(error: &std::io::Error) -> u32 {
     }
 }
 
-/// A program of its own, the only kind of service there is.
+/// Service type of a process of its own, the only one supported.
 const OWN_PROCESS: i128 = 16;

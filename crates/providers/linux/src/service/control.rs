@@ -1,4 +1,4 @@
-//! How services are started and stopped.
+//! Starting and stopping of services.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use super::unit::{MANAGER, Unit};
 use crate::Machine;
 use crate::bus::BusError;
 
-/// Starts a service and waits until it runs.
+/// Starts a service and waits until it runs; returns the code of `StartService`.
 pub(super) fn start(machine: &Machine, unit: &Unit) -> u32 {
     let Some(details) = unit.details(machine) else { return code::UNKNOWN_FAILURE };
     if details.text("LoadState") == Some("masked") {
@@ -34,7 +34,7 @@ pub(super) fn start(machine: &Machine, unit: &Unit) -> u32 {
     }
 }
 
-/// Stops a service and waits until it does not run any more.
+/// Stops a service and waits until it has ended; returns the code of `StopService`.
 pub(super) fn stop(machine: &Machine, unit: &Unit) -> u32 {
     if matches!(unit.active(machine), "inactive" | "failed") {
         return code::NOT_ACCEPTED;
@@ -50,7 +50,7 @@ pub(super) fn stop(machine: &Machine, unit: &Unit) -> u32 {
     }
 }
 
-/// What a refusal of systemd is to Windows.
+/// Converts an error of systemd to the code of a method.
 pub(super) fn refusal(error: &BusError) -> u32 {
     let BusError::Refused { name, message } = error else {
         return if matches!(error, BusError::Silent(_)) { code::TIMED_OUT } else { code::UNKNOWN_FAILURE };
@@ -66,17 +66,17 @@ pub(super) fn refusal(error: &BusError) -> u32 {
     }
 }
 
-/// How a job has ended.
+/// Result of a systemd job.
 enum Ended {
     Done,
-    /// What it needs has failed.
+    /// A required unit has failed.
     Dependency,
     Failed,
-    /// It has not.
+    /// The job did not end in time.
     Late,
 }
 
-/// Begins a job and waits for its end, which a signal tells.
+/// Starts a job and waits for the signal of its end.
 fn run(machine: &Machine, method: &str, unit: &Unit) -> Result<Ended, BusError> {
     machine.bus().wait(async |bus| {
         let job = job(&bus, method, unit.unit_name());
@@ -94,7 +94,7 @@ async fn job(bus: &Connection, method: &str, unit: String) -> Result<Ended, BusE
         .build()
         .map_err(unintelligible)?;
     let mut removed = MessageStream::for_match_rule(rule, bus, None).await.map_err(unintelligible)?;
-    // Without it, systemd may keep its signals to itself; it is refused the second time.
+    // Without a subscription, systemd may not send signals. A second one on the same connection is refused.
     let _ = MANAGER.call(bus, "Subscribe", &()).await;
     let job: OwnedObjectPath = MANAGER.ask(bus, method, &(unit, "replace")).await?;
     while let Some(signal) = poll_fn(|context| Pin::new(&mut removed).poll_next(context)).await {
@@ -114,8 +114,8 @@ async fn job(bus: &Connection, method: &str, unit: String) -> Result<Ended, BusE
     Err(BusError::Absent(MANAGER.service.to_owned()))
 }
 
-/// Why a service does not run: systemd tells it in the code of the process that could not become the program
-/// (systemd.exec(5), Process Exit Codes).
+/// Returns the code for the reason why a service does not run: systemd encodes it in the exit code of the
+/// process that could not execute the program (systemd.exec(5), Process Exit Codes).
 fn why(machine: &Machine, name: &str) -> u32 {
     let now = Unit::find(machine, name).ok().flatten();
     let details = now.as_ref().and_then(|unit| unit.details(machine));
@@ -127,5 +127,5 @@ fn why(machine: &Machine, name: &str) -> u32 {
     }
 }
 
-/// How long a service may take to start or stop.
+/// Time limit for the start or stop of a service.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! `Win32_SystemDriver`: modules of the kernel.
+//! `Win32_SystemDriver`: kernel modules.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -13,20 +13,20 @@ use super::code;
 use crate::table::{Fill, Push, Table, failure, returned};
 use crate::{Machine, program};
 
-/// The modules that are loaded.
+/// Loaded kernel modules.
 pub(crate) struct SystemDriver;
 
 /// A module (`/proc/modules`).
 pub(crate) struct Module {
     name: String,
-    /// How many use it.
+    /// Number of users of the module.
     used: u32,
     state: String,
     files: Rc<OnceCell<Files>>,
     descriptions: Rc<OnceCell<HashMap<String, String>>>,
 }
 
-/// Where the files of modules are, by their names.
+/// Paths of module files, by the names of the modules.
 type Files = HashMap<String, String>;
 
 impl Table for SystemDriver {
@@ -99,7 +99,7 @@ impl Module {
         self.files.get_or_init(|| files(machine)).get(&self.name).cloned()
     }
 
-    /// What it says of itself.
+    /// Returns the description in the module file.
     fn description(&self, machine: &Machine) -> Option<String> {
         let of_all = || {
             let files = self.files.get_or_init(|| files(machine));
@@ -109,7 +109,8 @@ impl Module {
     }
 }
 
-/// What `modinfo` finds in the files of the modules that are loaded, packed ones among them, by the names of modules.
+/// Returns the descriptions of the loaded modules, by name. `modinfo` reads them from the module files, which
+/// may be compressed.
 fn descriptions(machine: &Machine, files: &Files) -> HashMap<String, String> {
     let loaded = machine.text("proc/modules").unwrap_or_default();
     let names = loaded.lines().filter_map(|line| line.split_ascii_whitespace().next());
@@ -119,12 +120,12 @@ fn descriptions(machine: &Machine, files: &Files) -> HashMap<String, String> {
         return HashMap::new();
     }
     let words = std::iter::once("-0".into()).chain(paths.into_iter().map(std::path::PathBuf::into_os_string));
-    // One that it cannot read does not keep it from telling of the others.
+    // Files that `modinfo` cannot read do not prevent output for the others.
     let Ok(told) = program::of_system("modinfo", words, LIMIT) else { return HashMap::new() };
     let mut descriptions = HashMap::new();
     let mut module = None;
     for entry in told.stdout.split('\0') {
-        // The name of the file is before a colon, what stands in it before an equal sign.
+        // The file name follows a colon, other fields an equals sign.
         match entry.split_once([':', '=']).map(|(field, value)| (field, value.trim())) {
             Some(("filename", path)) => module = name_of(path),
             Some(("description", text)) => {
@@ -138,20 +139,20 @@ fn descriptions(machine: &Machine, files: &Files) -> HashMap<String, String> {
     descriptions
 }
 
-/// The name of the module in a file, as the kernel writes it.
+/// Returns the name of the module in a file, in the form the kernel uses.
 fn name_of(path: &str) -> Option<String> {
     Some(path.rsplit('/').next()?.split('.').next()?.replace('-', "_"))
 }
 
-/// How many modules are asked about.
+/// Maximum number of modules given to `modinfo`.
 const MAX_MODULES: usize = 2000;
 
-/// How long that may take.
+/// Time limit for `modinfo`.
 const LIMIT: Duration = Duration::from_secs(10);
 
 fn modules(machine: &Machine) -> Result<Vec<Module>, ProviderError> {
     let text = match machine.text("proc/modules") {
-        // A kernel without modules has no such file.
+        // A kernel without module support has no such file.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         text => text.map_err(failure)?,
     };
@@ -167,7 +168,7 @@ fn modules(machine: &Machine) -> Result<Vec<Module>, ProviderError> {
     Ok(modules)
 }
 
-/// What `depmod` has found (modules.dep(5)).
+/// Reads the list of module files that `depmod` has written (modules.dep(5)).
 fn files(machine: &Machine) -> Files {
     let release = machine.line("proc/sys/kernel/osrelease").unwrap_or_default();
     let folder = format!("lib/modules/{release}");

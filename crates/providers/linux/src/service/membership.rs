@@ -1,4 +1,4 @@
-//! To what services belong and on what they depend: `Win32_SystemServices` and `Win32_DependentService`.
+//! Associations of services: `Win32_SystemServices` and `Win32_DependentService`.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use super::unit::{AT_ONCE, Detail, FileStates, UNIT, Unit};
 use crate::Machine;
 use crate::table::{Fill, Push, Table, computer_system, key_of, reference};
 
-/// The services of the computer system.
+/// Services of the computer system.
 pub(crate) struct SystemServices;
 
-/// The services that another needs to run.
+/// Pairs of services where the second requires the first.
 pub(crate) struct DependentService;
 
-/// One service that needs another.
+/// A service that requires another.
 pub(crate) struct Dependency {
     needed: String,
     needing: String,
@@ -69,7 +69,7 @@ impl Table for DependentService {
             names.dedup();
             names
         };
-        // systemd knows who needs a unit only of those that it has loaded: all have to be asked what they need.
+        // systemd lists the dependents only of loaded units, so every unit is asked what it requires.
         let units = named(machine, scan, "Dependent")?;
         for some in units.chunks(AT_ONCE) {
             Unit::prefetch(machine, some, |_| NEEDS.to_vec()).map_err(of_bus)?;
@@ -83,10 +83,10 @@ impl Table for DependentService {
     }
 }
 
-/// What names the units that one needs.
+/// Properties with the units that a unit requires.
 const NEEDS: [Detail; 3] = [(UNIT, "Requires"), (UNIT, "BindsTo"), (UNIT, "Requisite")];
 
-/// The services that a question names in a property, or all.
+/// Returns the services that a query names in a property, or all services.
 fn named(machine: &Machine, scan: &Scan, property: &str) -> Result<Vec<Unit>, ProviderError> {
     let Some(pinned) = scan.pinned(&[property]) else {
         return Unit::all(machine, FileStates::Unwanted).map_err(of_bus);

@@ -1,8 +1,11 @@
-//! Files of units.
+//! Oracles for fuzzing and property tests: unit files.
 
 use super::unit_file::{Kind, Settings};
 
-/// What is read is written so that it reads back as the same.
+/// Checks that settings, written to a unit file, parse to the same settings.
+///
+/// # Panics
+/// If a property does not hold.
 pub(crate) fn unit_file(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let settings = Settings::parse(text);

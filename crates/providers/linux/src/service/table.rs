@@ -13,7 +13,7 @@ use crate::bus::BusError;
 use crate::events::UnitChanges;
 use crate::table::{Fill, Push, Table, returned};
 
-/// The services of this machine.
+/// Services of this machine.
 pub(crate) struct Service;
 
 impl Table for Service {
@@ -83,7 +83,8 @@ impl Table for Service {
         }
         let mode = scan.class().column("StartMode");
         let among = |columns: &ColumnSet| mode.is_some_and(|mode| columns.contains(mode));
-        // The state of a file is among the details; where these are not asked of every unit, it is listed.
+        // The state of a unit file is one of the details. If these are not read for every unit, it comes with
+        // the list.
         let states = match among(scan.deciding()) || (among(scan.columns()) && !wants_details(scan)) {
             true => FileStates::Wanted,
             false => FileStates::Unwanted,
@@ -110,7 +111,7 @@ impl Table for Service {
         let Some(name) = lookup.keys.first().and_then(Value::as_str) else { return Ok(None) };
         match Unit::find(machine, name).map_err(of_bus)? {
             Some(unit) => Ok(Some(unit)),
-            // Units differ by the case of their letters, but whoever asks may not care.
+            // Unit names are case-sensitive, but keys are not: all services must be searched.
             None => Err(ProviderError::NotCapable),
         }
     }
@@ -144,7 +145,7 @@ impl Table for Service {
     }
 }
 
-/// The service that a method is called on.
+/// Returns the service that a method is called on.
 fn existing(machine: &Machine, name: Option<&Value>) -> Result<Unit, ProviderError> {
     let name = name.and_then(Value::as_str).unwrap_or_default();
     if let Some(unit) = Unit::find(machine, name).map_err(of_bus)? {
@@ -164,7 +165,7 @@ fn runs(state: &str) -> bool {
     matches!(state, "active" | "reloading" | "refreshing")
 }
 
-/// Whether nothing is left of it: systemd forgets the main process of a service before it says so.
+/// Returns whether the service has ended. systemd clears the main process before it reports this state.
 fn has_ended(state: &str) -> bool {
     matches!(state, "inactive" | "failed")
 }
@@ -187,8 +188,7 @@ fn process(machine: &Machine, unit: &Unit) -> Option<u32> {
     if has_ended(unit.active(machine)) { Some(0) } else { number(machine, unit, "MainPID") }
 }
 
-/// The errors of Windows for a service that was never started, and for one that ended with a code of its own; what
-/// runs has none.
+/// Returns the Windows error code of the service: 1077 if it was never started, 1066 if it failed, otherwise 0.
 fn exit_code(machine: &Machine, unit: &Unit) -> Option<u32> {
     if is_running(machine, unit) {
         return Some(0);
@@ -202,7 +202,7 @@ fn exit_code(machine: &Machine, unit: &Unit) -> Option<u32> {
     })
 }
 
-/// What its main process has ended with; as of the other code, what runs has none.
+/// Returns the exit code of the main process; 0 while the service runs.
 fn own_exit_code(machine: &Machine, unit: &Unit) -> Option<u32> {
     if is_running(machine, unit) { Some(0) } else { number(machine, unit, "ExecMainStatus") }
 }
@@ -215,7 +215,8 @@ fn start_mode(machine: &Machine, unit: &Unit) -> &'static str {
     }
 }
 
-/// In milliseconds; what waits for ever is told as the longest time there is.
+/// Returns the timeout in milliseconds while the service starts or stops; an infinite one is reported as the
+/// maximum.
 fn wait_hint(machine: &Machine, unit: &Unit) -> Option<u32> {
     let limit = match unit.active(machine) {
         "activating" => "TimeoutStartUSec",
@@ -226,19 +227,19 @@ fn wait_hint(machine: &Machine, unit: &Unit) -> Option<u32> {
     Some(u32::try_from(micros / 1_000).unwrap_or(u32::MAX))
 }
 
-/// What systemd said, for whoever asked.
+/// Converts an error of systemd to an error for the client.
 pub(crate) fn of_bus(error: BusError) -> ProviderError {
     let status = if error.is_denied() { Status::AccessDenied } else { Status::Failed };
     ProviderError::failed(status, error.to_string())
 }
 
-/// The services of the processes that are asked for; `None` if others are wanted as well, or have to be looked for
-/// among all.
+/// Returns the services of the processes that a query names; `None` if it does not restrict the process, or
+/// if a service must be searched among all.
 fn of_pinned_processes(machine: &Machine, scan: &Scan) -> Result<Option<Vec<Unit>>, BusError> {
     let Some(pinned) = scan.pinned(&["ProcessId"]) else { return Ok(None) };
     let processes =
         pinned.iter().flatten().map(|value| value.as_integer().and_then(|id| u32::try_from(id).ok()));
-    // Zero is the process of all services that do not run.
+    // Zero is the process number of every service that does not run.
     let find = |process: Option<u32>| match process.filter(|process| *process > 0) {
         Some(process) => Unit::of_main_process(machine, process),
         None => Ok(None),
@@ -254,10 +255,10 @@ fn is_wanted(scan: &Scan, column: &str) -> bool {
     scan.class().column(column).is_some_and(|column| scan.columns().contains(column))
 }
 
-/// A column, in which states a unit has to be asked for it, and for what.
+/// A column, the states in which a unit must be asked for it, and the properties to ask for.
 type Needed = (&'static str, fn(&str) -> bool, &'static [Detail]);
 
-/// The columns for which units have to be asked; some of them only units that are not loaded.
+/// Columns for which units are asked; for some only units that are not loaded.
 const DETAILS: [Needed; 10] = [
     ("AcceptStop", runs, &[(UNIT, "RefuseManualStop")]),
     ("Caption", always, &[]),
@@ -271,7 +272,8 @@ const DETAILS: [Needed; 10] = [
     ("StartName", always, &[(SERVICE, "User")]),
 ];
 
-/// Those that are asked for with others, and are known otherwise or of few units only if there are none.
+/// Columns that are read along with others; when they are wanted alone, they come from elsewhere or concern
+/// only few units.
 const ALONG: [Needed; 3] = [
     ("StartMode", always, &[(UNIT, "UnitFileState")]),
     ("WaitHint", |state| state == "activating", &[(SERVICE, "TimeoutStartUSec")]),

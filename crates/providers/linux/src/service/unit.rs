@@ -1,4 +1,4 @@
-//! Units of systemd, as its manager tells of them.
+//! Units of systemd, read from its manager over D-Bus.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -11,7 +11,7 @@ use crate::Machine;
 use crate::bus::{BusError, Line, Object, Properties, text_in};
 use crate::command_line::quoted;
 
-/// Who knows the units of the machine.
+/// Manager of systemd, which knows all units.
 pub(crate) const MANAGER: Object<'_> = Object {
     service: SYSTEMD,
     path: "/org/freedesktop/systemd1",
@@ -20,49 +20,49 @@ pub(crate) const MANAGER: Object<'_> = Object {
 
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 
-/// A property of a unit, after its interface.
+/// A property of a unit: its interface and name.
 pub(crate) type Detail = (&'static str, &'static str);
 
-/// What units of all kinds have.
+/// Interface of all units.
 pub(crate) const UNIT: &str = "org.freedesktop.systemd1.Unit";
-/// What services have.
+/// Interface of services.
 pub(crate) const SERVICE: &str = "org.freedesktop.systemd1.Service";
 
-/// A service; what the list of units tells, and what has to be asked of it.
+/// A service, with data from the list of units and details that are read on demand.
 #[derive(Debug)]
 pub(crate) struct Unit {
-    /// Without `.service`.
+    /// Name without `.service`.
     pub(crate) name: String,
     listed: Option<Listed>,
     details: OnceCell<Option<Properties>>,
 }
 
-/// Whether the states of the files of units are asked for with their names, which takes systemd long.
+/// Whether listing includes the states of unit files, which takes systemd long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileStates {
     Wanted,
     Unwanted,
 }
 
-/// What the lists of units and of their files tell.
+/// Data of a unit from the lists of units and unit files.
 #[derive(Debug, Default)]
 struct Listed {
     description: String,
     load: String,
     active: String,
-    /// Of the file; `None` if it has none of its name.
+    /// State of the file; `None` if no file has this name.
     file: Option<String>,
 }
 
-/// `ListUnits` gives name, description, three states, whom it follows, its path, and its job.
+/// Entry of `ListUnits`: name, description, three states, followed unit, object path, and job.
 type ListedUnit =
     (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 
 impl Unit {
-    /// All services that there are, running or not; none if there is no systemd.
+    /// Returns all services, running or not; none if systemd is absent.
     ///
     /// # Errors
-    /// [`BusError`] for what systemd says.
+    /// [`BusError`] if systemd refuses or does not answer.
     pub(crate) fn all(machine: &Machine, states: FileStates) -> Result<Vec<Self>, BusError> {
         let (any, services): ([&str; 0], [&str; 1]) = ([], ["*.service"]);
         let pattern = (any.as_slice(), services.as_slice());
@@ -88,7 +88,7 @@ impl Unit {
         let mut all = BTreeMap::new();
         for (path, state) in files {
             let file = path.rsplit('/').next().and_then(|file| file.strip_suffix(".service"));
-            // A template is no service before it is given a name, and an alias is another name of one.
+            // Templates are not services without an instance name, and aliases only rename other services.
             let is_alias = state.as_deref() == Some("alias");
             let Some(name) = file.filter(|name| !name.ends_with('@') && !is_alias) else { continue };
             let listed = Listed { load: "unloaded".to_owned(), file: state, ..Listed::default() };
@@ -106,10 +106,10 @@ impl Unit {
         Ok(all.into_iter().map(unit).collect())
     }
 
-    /// The service of a name, spelled exactly; `None` if there is none.
+    /// Finds a service by its exact name; `None` if it does not exist.
     ///
     /// # Errors
-    /// [`BusError`] for what systemd says.
+    /// [`BusError`] if systemd refuses or does not answer.
     pub(crate) fn find(machine: &Machine, name: &str) -> Result<Option<Self>, BusError> {
         if !is_name(name) {
             return Ok(None);
@@ -120,7 +120,7 @@ impl Unit {
             Err(error) if error.is_absent() => return Ok(None),
             asked => asked?,
         };
-        // Also under the name of an alias there is no service, only another's.
+        // An alias is not a service of its own.
         let is_there = details.text("LoadState").is_some_and(|state| state != "not-found")
             && details.text("Id") == Some(&unit.unit_name());
         if !is_there {
@@ -130,10 +130,10 @@ impl Unit {
         Ok(Some(unit))
     }
 
-    /// The service whose main process has a number; `None` if systemd does not find it at once.
+    /// Finds the service with this main process; `None` if systemd does not find it directly.
     ///
     /// # Errors
-    /// [`BusError`] for what systemd says.
+    /// [`BusError`] if systemd refuses or does not answer.
     pub(crate) fn of_main_process(machine: &Machine, process: u32) -> Result<Option<Self>, BusError> {
         let asked = machine.bus().wait(async |bus| {
             let path: OwnedObjectPath = MANAGER.ask(&bus, "GetUnitByPID", &(process,)).await?;
@@ -143,7 +143,7 @@ impl Unit {
             Err(BusError::Absent(_) | BusError::Refused { .. }) => return Ok(None),
             asked => asked?,
         };
-        // It tells of any process of a unit.
+        // systemd also finds units by their other processes.
         if details.number("MainPID") != Some(process.into()) {
             return Ok(None);
         }
@@ -151,14 +151,16 @@ impl Unit {
         Ok(name.map(|name| Self { name, listed: None, details: OnceCell::from(Some(details)) }))
     }
 
-    /// Asks several, all at once, for the details that are `wanted` of each, after which others are not known of them.
+    /// Reads the `wanted` properties of several units in one exchange. Other properties of these units are
+    /// unknown afterwards.
     ///
-    /// A unit has four hundred, some of which systemd has to read from the files of a control group: all of them take
-    /// fifty times as long as one. But a unit that is not loaded is loaded for each question.
+    /// A unit has about four hundred properties, and systemd reads some of them from files of a control
+    /// group: reading all takes fifty times as long as reading one. A unit that is not loaded is loaded again
+    /// for each question, so all of its properties are read at once.
     ///
     /// # Errors
-    /// [`BusError::Silent`] if systemd does not answer, upon which others are better not asked for: nothing is known of
-    /// these, and of those it would be waited for again.
+    /// [`BusError::Silent`] if systemd does not answer. Callers should then not ask for further units: the
+    /// details of these are unknown, and each further question would wait again.
     pub(crate) fn prefetch(
         machine: &Machine,
         units: &[Self],
@@ -178,7 +180,7 @@ impl Unit {
                 Err(BusError::Silent(SYSTEMD.to_owned()))
             }
             Err(error) => {
-                // Units that are not known now are asked one by one when a column needs it.
+                // Units that are still unknown are asked one by one when a column needs them.
                 tracing::debug!(%error, "The manager of units does not answer all questions");
                 Ok(())
             }
@@ -210,23 +212,23 @@ impl Unit {
         Ok(())
     }
 
-    /// Whether systemd has read its file, and not in vain.
+    /// Returns whether systemd has loaded the unit successfully.
     fn is_loaded(&self) -> bool {
         self.listed.as_ref().is_some_and(|listed| listed.load == "loaded")
     }
 
-    /// The name of the unit, with what kind of unit it is.
+    /// Returns the name of the unit with the suffix of its kind.
     pub(crate) fn unit_name(&self) -> String {
         format!("{}.service", self.name)
     }
 
-    /// What systemd says of it; `None` if it says nothing any more.
+    /// Returns the properties of the unit; `None` if systemd no longer knows it.
     pub(crate) fn details(&self, machine: &Machine) -> Option<&Properties> {
         let ask = || machine.bus().wait(async |bus| properties(&bus, &self.path()).await).ok();
         self.details.get_or_init(ask).as_ref()
     }
 
-    /// What it is there for, in words.
+    /// Returns the description.
     pub(crate) fn description(&self, machine: &Machine) -> Option<String> {
         match &self.listed {
             Some(listed) if !listed.description.is_empty() => Some(listed.description.clone()),
@@ -234,17 +236,18 @@ impl Unit {
         }
     }
 
-    /// `active`, `inactive`, `failed` or on the way to one of them.
+    /// Returns the state: `active`, `inactive`, `failed` or a transition to one of them.
     pub(crate) fn active(&self, machine: &Machine) -> &str {
         match &self.listed {
-            // What is not loaded does nothing.
+            // Units that are not loaded are inactive.
             Some(listed) if listed.active.is_empty() => "inactive",
             Some(listed) => &listed.active,
             None => self.details(machine).and_then(|details| details.text("ActiveState")).unwrap_or_default(),
         }
     }
 
-    /// `enabled`, `disabled`, `static`, `masked` or the like (systemctl(1), is-enabled).
+    /// Returns the state of the unit file: `enabled`, `disabled`, `static`, `masked` or others (systemctl(1),
+    /// is-enabled).
     pub(crate) fn file_state(&self, machine: &Machine) -> Option<String> {
         match &self.listed {
             Some(Listed { load, .. }) if load == "masked" => Some("masked".to_owned()),
@@ -260,7 +263,7 @@ impl Unit {
         }
     }
 
-    /// What it runs, as a command line.
+    /// Returns the command line of the service.
     pub(crate) fn command_line(&self, machine: &Machine) -> Option<String> {
         let Variant::Structure(first) = self.details(machine)?.list("ExecStart").first()? else {
             return None;
@@ -274,7 +277,8 @@ impl Unit {
         Some(words.collect::<Vec<_>>().join(" "))
     }
 
-    /// Its object: the name with every octet that is no letter or digit in hexadecimal (`sd_bus_path_encode(3)`).
+    /// Returns the object path: the name with every byte that is not a letter or digit in hexadecimal
+    /// (`sd_bus_path_encode(3)`).
     fn path(&self) -> String {
         let mut path = "/org/freedesktop/systemd1/unit/".to_owned();
         for (place, octet) in self.unit_name().bytes().enumerate() {
@@ -291,18 +295,18 @@ impl Unit {
 /// A timer, which starts a unit at certain times (systemd.timer(5)).
 #[derive(Debug)]
 pub(crate) struct Timer {
-    /// With `.timer`.
+    /// Name with `.timer`.
     pub(crate) name: String,
-    /// The unit it starts.
+    /// Unit that the timer starts.
     pub(crate) starts: Option<String>,
-    /// When it does so next, in microseconds since 1970.
+    /// Next start, in microseconds since 1970.
     pub(crate) next: Option<i64>,
 }
 
-/// All timers that are active; none if there is no systemd.
+/// Returns all active timers; none if systemd is absent.
 ///
 /// # Errors
-/// [`BusError`] for what systemd says.
+/// [`BusError`] if systemd refuses or does not answer.
 pub(crate) fn timers(machine: &Machine) -> Result<Vec<Timer>, BusError> {
     let (active, timers): ([&str; 1], [&str; 1]) = (["active"], ["*.timer"]);
     let pattern = (active.as_slice(), timers.as_slice());
@@ -313,7 +317,7 @@ pub(crate) fn timers(machine: &Machine) -> Result<Vec<Timer>, BusError> {
             let details = match properties(&bus, path.as_str()).await {
                 Ok(details) => details,
                 Err(silent @ BusError::Silent(_)) => return Err(silent),
-                // One that goes meanwhile is none.
+                // The timer was removed in the meantime.
                 Err(_) => continue,
             };
             let next = details.number("NextElapseUSecRealtime").filter(|next| (1..u64::MAX).contains(next));
@@ -331,15 +335,15 @@ pub(crate) fn timers(machine: &Machine) -> Result<Vec<Timer>, BusError> {
     }
 }
 
-/// The files of services in the folders of systemd, without links that are only other names of them.
+/// Returns the paths of service files in the folders of systemd, without links that are only aliases.
 fn files_in(machine: &Machine, folders: &[String]) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let mut files = Vec::new();
     for folder in folders {
-        // Most of these folders are not there.
+        // Most of these folders do not exist.
         for name in machine.names(folder.trim_start_matches('/')).unwrap_or_default() {
             let Some(name) = name.to_str().filter(|name| name.ends_with(".service")) else { continue };
-            // The first folder that has a name counts.
+            // The first folder with a name takes precedence.
             if !seen.insert(name.to_owned()) {
                 continue;
             }
@@ -356,29 +360,29 @@ fn files_in(machine: &Machine, folders: &[String]) -> Vec<String> {
     files
 }
 
-/// Whether units can have such a name (systemd.unit(5)).
+/// Returns whether a unit can have this name (systemd.unit(5)).
 pub(crate) fn is_name(name: &str) -> bool {
     let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || b":-_.\\@".contains(&octet);
     (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(is_letter) && !name.ends_with('@')
 }
 
-/// All properties of a unit, whatever kind of unit it is.
+/// Reads all properties of a unit of any kind.
 async fn properties(bus: &Connection, path: &str) -> Result<Properties, BusError> {
     object(path).properties(bus).await
 }
 
-/// A unit, whatever kind of unit it is.
+/// Returns the D-Bus object of a unit of any kind.
 fn object(path: &str) -> Object<'_> {
     Object { service: SYSTEMD, path, interface: "" }
 }
 
-/// Where systemd lets root speak to it without a bus between, as `systemctl` does.
+/// Socket on which root can talk to systemd without a bus, as `systemctl` does.
 const MANAGER_SOCKET: &str = "run/systemd/private";
 
-/// How many units are asked together, over one connection.
+/// Maximum number of units asked together over one connection.
 pub(super) const AT_ONCE: usize = 128;
 
-/// A name has at most 255 octets, with its `.service`.
+/// Maximum length of a name in bytes: 255 including `.service`.
 const LONGEST_NAME: usize = 247;
 
 #[cfg(test)]

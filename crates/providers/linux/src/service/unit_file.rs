@@ -1,4 +1,4 @@
-//! Files of units (systemd.unit(5), systemd.service(5), systemd.syntax(7)).
+//! Unit files (systemd.unit(5), systemd.service(5), systemd.syntax(7)).
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,30 +10,30 @@ use super::unit::MANAGER;
 use crate::Machine;
 use crate::bus::BusError;
 
-/// What a service is given by those who make or change it.
+/// Settings of a service that clients create or change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Settings {
     pub(super) description: Option<String>,
-    /// The program by its whole path, and its arguments.
+    /// Absolute path of the program, and its arguments.
     pub(super) command: Option<Vec<String>>,
     pub(super) user: Option<String>,
-    /// Units that are started before it.
+    /// Units that are started before the service.
     pub(super) needs: Vec<String>,
 }
 
-/// Where the administrator's units are.
+/// Folder with the administrator's units.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    /// What is started at boot starts the services that are.
+    /// Target that starts the enabled services at boot.
     target: &'static str,
 }
 
 impl Folder {
-    /// The folder that systemd names first among those for administrators.
+    /// Returns the first folder for administrators in the search path of systemd.
     ///
     /// # Errors
-    /// [`BusError`] if systemd does not say.
+    /// [`BusError`] if systemd refuses or does not answer.
     pub(super) fn of(machine: &Machine) -> Result<Self, BusError> {
         let paths = machine.bus().wait(async |bus| MANAGER.texts(&bus, "UnitPath").await)?;
         let found = paths.iter().find_map(|path| match path.rsplit_once("/systemd/")?.1 {
@@ -44,14 +44,14 @@ impl Folder {
         found.ok_or_else(|| BusError::Unintelligible(MANAGER.service.to_owned()))
     }
 
-    /// Makes the file of a unit that has none.
+    /// Creates a unit file.
     ///
     /// # Errors
-    /// What the kernel says, [`io::ErrorKind::AlreadyExists`] among it.
+    /// Errors of the operating system; [`io::ErrorKind::AlreadyExists`] if the file exists.
     pub(super) fn create(&self, unit: &str, settings: &Settings) -> io::Result<()> {
         let mut text = format!("{MARK}\n");
         settings.write(&mut text, Kind::Whole);
-        // Nothing can be wrong with writing to a text.
+        // Writing to a `String` cannot fail.
         let _ = write!(text, "\n[Install]\nWantedBy={}\n", self.target);
         self.written(&self.path, &text)?
             .persist_noclobber(self.path.join(unit))
@@ -59,10 +59,10 @@ impl Folder {
         Ok(())
     }
 
-    /// Changes some settings of a unit, by a file beside its own; those that were changed before stay so.
+    /// Changes settings of a unit with a drop-in file; settings changed earlier are kept.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Errors of the operating system.
     pub(super) fn change(&self, unit: &str, settings: Settings) -> io::Result<()> {
         let folder = self.path.join(format!("{unit}.d"));
         fs::create_dir_all(&folder)?;
@@ -80,29 +80,29 @@ impl Folder {
         Ok(())
     }
 
-    /// Whether a unit was made here.
+    /// Returns whether the unit was created by this service.
     pub(super) fn is_ours(&self, unit: &str) -> bool {
         let file = self.path.join(unit);
         let is_file = fs::symlink_metadata(&file).is_ok_and(|found| found.is_file());
         is_file && fs::read_to_string(file).is_ok_and(|text| text.starts_with(MARK))
     }
 
-    /// Removes a unit and what was changed of it.
+    /// Removes a unit file and its drop-in file.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Errors of the operating system.
     pub(super) fn remove(&self, unit: &str) -> io::Result<()> {
         fs::remove_file(self.path.join(unit))?;
         let folder = self.path.join(format!("{unit}.d"));
         match fs::remove_file(folder.join(DROP_IN)) {
-            // What others have put there stays.
+            // The folder stays if it contains other files.
             Ok(()) => fs::remove_dir(folder).or(Ok(())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// A file that everybody may read, not yet in its place.
+    /// Writes a temporary file that everyone may read, to be moved into place.
     fn written(&self, folder: &Path, text: &str) -> io::Result<tempfile::NamedTempFile> {
         let mut file = tempfile::Builder::new()
             .prefix(".telarch-")
@@ -114,7 +114,7 @@ impl Folder {
     }
 }
 
-/// Whether a file is that of a unit or changes one.
+/// Kind of a file: a whole unit, or a drop-in file that changes one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Whole,
@@ -132,7 +132,7 @@ impl Settings {
         }
         text.push_str("\n[Service]\n");
         if let Some(command) = &self.command {
-            // What is set again is added; an empty line takes back what was set before.
+            // A repeated setting adds a command; an empty one removes the commands set before.
             if kind == Kind::Change {
                 text.push_str("ExecStart=\n");
             }
@@ -144,17 +144,17 @@ impl Settings {
         }
     }
 
-    /// Reads what [`write`](Self::write) wrote.
+    /// Parses a file that [`write`](Self::write) wrote.
     pub(super) fn parse(text: &str) -> Self {
         let mut settings = Self::default();
-        // A line that goes on in the next one was written by somebody else (systemd.syntax(7)), and so was one that
-        // would if blanks did not follow.
+        // Continued lines (systemd.syntax(7)) were not written by this service; neither were lines that end
+        // in a backslash and blanks.
         let lines = text.lines().map(trimmed).filter(|line| !line.ends_with('\\'));
         for (name, value) in lines.filter_map(|line| line.split_once('=')) {
             let value = trimmed(value);
             match name {
                 "Description" => settings.description = Some(value.replace("%%", "%")),
-                // A line without words takes back what was set before.
+                // A line without words removes the command set before.
                 "ExecStart" => settings.command = words(value).filter(|words| !words.is_empty()),
                 "User" => settings.user = Some(value.to_owned()),
                 "Requires" => settings.needs.push(value.to_owned()),
@@ -165,12 +165,12 @@ impl Settings {
     }
 }
 
-/// Without the blanks around it, as systemd has it; carriage returns are some.
+/// Removes the blanks around a text that systemd ignores, including carriage returns.
 fn trimmed(text: &str) -> &str {
     text.trim_matches([' ', '\t', '\r'])
 }
 
-/// A word of a command line, as systemd reads it (systemd.service(5), Command lines).
+/// Encodes a word of a command line (systemd.service(5), Command lines).
 fn escaped(word: &str) -> String {
     let mut text = String::with_capacity(word.len() + 2);
     text.push('"');

@@ -1,4 +1,4 @@
-//! Who may do what with a share (net(8), `USERSHARE`).
+//! Access rights of shares (net(8), `USERSHARE`).
 
 use sddl::{
     AccessKind, AccessMask, Ace, AceFlags, AclFlags, Dacl, SddlError, SecurityDescriptor, Sid, linux,
@@ -8,15 +8,15 @@ use sddl::{
 use super::Origin;
 use crate::Machine;
 
-/// What somebody may do.
+/// Access right of a user or group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// As Samba knows it: users and groups of the machine below `S-1-22`.
+    /// SID as Samba knows it: users and groups of the machine are below `S-1-22`.
     sid: Sid,
     right: Right,
 }
 
-/// How much of it.
+/// Extent of the right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Right {
     Read,
@@ -24,7 +24,7 @@ enum Right {
     Denied,
 }
 
-/// Reads `S-1-1-0:R,S-1-5-32-544:F`; what is no entry is left out, as Samba does.
+/// Parses a list such as `S-1-1-0:R,S-1-5-32-544:F`; invalid entries are left out, as in Samba.
 pub(super) fn parse(text: &str) -> Vec<Entry> {
     let entry = |text: &str| {
         let (sid, right) = text.trim().split_once(':')?;
@@ -39,13 +39,13 @@ pub(super) fn parse(text: &str) -> Vec<Entry> {
     text.split(',').filter_map(entry).collect()
 }
 
-/// The same text of entries.
+/// Writes a list in the form that [`parse`] reads.
 pub(super) fn written(entries: &[Entry]) -> String {
     let entry = |entry: &Entry| {
         let right = match entry.right {
             Right::Read => 'R',
             Right::Full => 'F',
-            // `net` takes this letter only so.
+            // `net` accepts this letter only in lower case.
             Right::Denied => 'd',
         };
         format!("{}:{right}", entry.sid.numeric())
@@ -53,13 +53,13 @@ pub(super) fn written(entries: &[Entry]) -> String {
     entries.iter().map(entry).collect::<Vec<_>>().join(",")
 }
 
-/// What everybody gets whom nobody has said anything about.
+/// Returns the default rights of a share: everyone may read.
 pub(super) fn default() -> Vec<Entry> {
     vec![Entry { sid: well_known::EVERYONE, right: Right::Read }]
 }
 
-/// The entries that say what a descriptor says; `None` if Samba has no words for it: it knows reading, everything,
-/// and nothing at all.
+/// Converts a descriptor to entries; `None` if Samba cannot express it. Samba knows only reading, full access
+/// and no access.
 pub(super) fn of_descriptor(machine: &Machine, descriptor: &SecurityDescriptor) -> Option<Vec<Entry>> {
     let domain = machine.sid();
     let entry = |ace: &Ace<AccessKind>| {
@@ -79,11 +79,11 @@ pub(super) fn of_descriptor(machine: &Machine, descriptor: &SecurityDescriptor) 
         Some(Entry { sid: domain.map_or(sid, |domain| linux::to_unix(sid, domain)), right })
     };
     let entries: Option<Vec<Entry>> = descriptor.dacl()?.aces.iter().map(entry).collect();
-    // Without an entry Samba would let everybody read.
+    // Without an entry, Samba would let everyone read.
     entries.filter(|entries| !entries.is_empty())
 }
 
-/// The descriptor of a share.
+/// Returns the descriptor of a share.
 pub(super) fn descriptor(machine: &Machine, origin: &Origin) -> Result<SecurityDescriptor, SddlError> {
     let ace = |sid: Sid, kind, rights| Ace {
         kind,
@@ -105,7 +105,7 @@ pub(super) fn descriptor(machine: &Machine, origin: &Origin) -> Result<SecurityD
     SecurityDescriptor::new(None, None, Some(Dacl { flags: AclFlags::NONE, aces }), None)
 }
 
-/// The most that a share lets anybody do.
+/// Returns the maximum rights that a share grants.
 pub(super) fn most(origin: &Origin) -> u32 {
     let is_full = match origin {
         Origin::Configuration { is_read_only } => !is_read_only,

@@ -1,4 +1,4 @@
-//! Shares that are made, changed and removed: those of users, by `net usershare`.
+//! Creation, change and removal of user shares, by `net usershare`.
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,7 +14,7 @@ use crate::Machine;
 use crate::account::identity::Known;
 use crate::program;
 
-/// How it went (`Win32_Share`, return values of its methods).
+/// Result codes of methods (`Win32_Share`, return values).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Done = 0,
@@ -29,7 +29,7 @@ pub(super) enum Outcome {
 /// Shares a folder.
 ///
 /// # Errors
-/// If it cannot be told what is shared already.
+/// If the existing shares cannot be read.
 pub(super) fn create(machine: &Machine, input: &Instance) -> Result<Outcome, ProviderError> {
     let (name, path) = (given(input, "Name").unwrap_or_default(), given(input, "Path").unwrap_or_default());
     let is_folder = matches!(input.value("Type"), Some(Value::Uint32(0)));
@@ -57,22 +57,22 @@ pub(super) fn create(machine: &Machine, input: &Instance) -> Result<Outcome, Pro
     Ok(add(machine, name, path, remark, &entries))
 }
 
-/// Removes a share that somebody has made so.
+/// Removes a user share.
 ///
 /// # Errors
-/// None so far.
+/// Currently does not fail.
 pub(super) fn delete(machine: &Machine, share: &Share) -> Result<Outcome, ProviderError> {
     match share.origin {
         Origin::Users(_) => Ok(net(machine, &["delete", &share.name])),
-        // What the administrator has written is the administrator's.
+        // The files of the administrator are not changed.
         Origin::Configuration { .. } | Origin::Nfs => Ok(Outcome::Denied),
     }
 }
 
-/// Gives such a share another remark, or another list of who may use it.
+/// Changes the remark or the access rights of a user share.
 ///
 /// # Errors
-/// None so far.
+/// Currently does not fail.
 pub(super) fn change(machine: &Machine, share: Share, input: &Instance) -> Result<Outcome, ProviderError> {
     let Origin::Users(entries) = share.origin else { return Ok(Outcome::Denied) };
     if asks_for_limit(input) || !is_remark(input) {
@@ -90,14 +90,14 @@ pub(super) fn change(machine: &Machine, share: Share, input: &Instance) -> Resul
 }
 
 fn add(machine: &Machine, name: &str, path: &str, remark: &str, entries: &[access::Entry]) -> Outcome {
-    // Also what exists is written anew by this.
+    // The command also replaces an existing share.
     net(machine, &["add", name, path, remark, &access::written(entries), "guest_ok=n"])
 }
 
-/// Asks `net usershare` for something.
+/// Runs `net usershare`.
 fn net(machine: &Machine, words: &[&str]) -> Outcome {
     let configuration = machine.path(CONFIGURATION);
-    // What follows the dashes is no option, whatever a remark looks like.
+    // Words after the dashes are not options, whatever a remark looks like.
     let begin = ["-s".as_ref(), configuration.as_os_str(), OsStr::new("--"), OsStr::new("usershare")];
     let words = begin.into_iter().chain(words.iter().map(OsStr::new));
     match program::of_system("net", words, LIMIT) {
@@ -107,37 +107,37 @@ fn net(machine: &Machine, words: &[&str]) -> Outcome {
             tracing::debug!(%problem, "A share was not changed");
             if may_write(machine) { Outcome::Failed } else { Outcome::Denied }
         }
-        // Without Samba nobody may.
+        // Samba is not installed.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Outcome::Denied,
         Err(_) => Outcome::Failed,
     }
 }
 
-/// Whether the user this runs as may write shares of users, as far as the usual folder tells.
+/// Returns whether this user may write user shares, judged by the usual folder.
 fn may_write(machine: &Machine) -> bool {
     let folder = machine.path("var/lib/samba/usershares");
     accessat(CWD, folder, Access::WRITE_OK, AtFlags::EACCESS).is_ok()
 }
 
-/// The entries that the parameter `Access` asks for.
+/// Converts the parameter `Access` to entries.
 fn wanted(machine: &Machine, input: &Instance) -> Option<Vec<access::Entry>> {
     let Some(Value::Object(object)) = input.value("Access") else { return None };
     let descriptor = descriptor::read(object, &Known::of(machine)).ok()?;
     access::of_descriptor(machine, &descriptor)
 }
 
-/// Whether a limit is asked for, which shares of users have not.
+/// Returns whether the parameters ask for a user limit, which user shares do not have.
 fn asks_for_limit(input: &Instance) -> bool {
-    // The largest number is that of none (`SHI_USES_UNLIMITED`).
+    // The maximum number means no limit (`SHI_USES_UNLIMITED`).
     !matches!(input.value("MaximumAllowed"), None | Some(Value::Null | Value::Uint32(0 | u32::MAX)))
 }
 
-/// Whether the remark fits into one line.
+/// Returns whether the remark fits on one line.
 fn is_remark(input: &Instance) -> bool {
     given(input, "Description").is_none_or(|remark| !remark.contains(['\n', '\0']))
 }
 
-/// Whether Samba takes it as a name, and it is no file somewhere else.
+/// Returns whether Samba accepts the name, and it cannot lead to a file in another folder.
 fn is_name(name: &str) -> bool {
     let is_bad = |character: char| character.is_control() || "%<>*?|/\\+=;:\",".contains(character);
     !name.is_empty()

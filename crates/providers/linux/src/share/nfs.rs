@@ -1,9 +1,9 @@
-//! What the kernel exports (exports(5)).
+//! NFS exports of the kernel (exports(5)).
 
 use super::{Kind, Origin, Share};
 use crate::Machine;
 
-/// What is exported: its path is its name, and its clients are what is said of it.
+/// Returns the exports; the name of each share is its path, the description lists its clients.
 pub(super) fn exports(machine: &Machine) -> Vec<Share> {
     let mut more = machine.names("etc/exports.d").unwrap_or_default();
     more.sort_unstable();
@@ -28,7 +28,7 @@ pub(super) fn exports(machine: &Machine) -> Vec<Share> {
     shares
 }
 
-/// Paths with their clients.
+/// Parses export files to paths and their clients.
 pub(super) fn parse(text: &str) -> Vec<(String, String)> {
     let joined = text.replace("\\\n", " ");
     let entry = |line: &str| {
@@ -46,7 +46,7 @@ pub(super) fn parse(text: &str) -> Vec<(String, String)> {
     joined.lines().filter_map(entry).collect()
 }
 
-/// A path with the characters that stand in it as a backslash and three octal digits.
+/// Decodes a path in which some characters are a backslash and three octal digits.
 fn unescaped(path: &str) -> String {
     let mut parts = path.split('\\');
     let mut octets = parts.next().unwrap_or_default().as_bytes().to_vec();

@@ -1,8 +1,11 @@
-//! What `testparm` prints, and the files that say what is shared.
+//! Oracles for fuzzing and property tests: output of `testparm`, and files that define shares.
 
 use super::{access, nfs, samba};
 
-/// Each is read, and what is read stands in it.
+/// Checks that parsed names and values occur in the text, and that access lists survive writing and parsing.
+///
+/// # Panics
+/// If a property does not hold.
 pub(crate) fn listing(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     for section in samba::sections(text) {
@@ -14,7 +17,7 @@ pub(crate) fn listing(octets: &[u8]) {
         assert!(share.path.starts_with('/') && text.contains(&share.remark));
     }
     for (path, _) in nfs::parse(text) {
-        // Digits of a character may make the slash it begins with.
+        // The leading slash may come from an octal escape.
         assert!(path.starts_with('/'), "{path:?}");
     }
     let entries = access::parse(text);

@@ -1,4 +1,4 @@
-//! Shares of Samba: what `testparm` makes of its configuration, and the files of `net usershare`.
+//! Shares of Samba, from the output of `testparm` and the files of `net usershare`.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use super::{Kind, Origin, Share, access};
 use crate::Machine;
 use crate::program;
 
-/// Where Samba looks for its configuration.
+/// Path of Samba's configuration.
 pub(super) const CONFIGURATION: &str = "etc/samba/smb.conf";
 
-/// How long `testparm` and `net` may take.
+/// Time limit for `testparm` and `net`.
 pub(super) const LIMIT: Duration = Duration::from_secs(10);
 
-/// How many files of users are looked at.
+/// Maximum number of user share files examined.
 const MAX_USER_SHARES: usize = 10_000;
 
-/// How many octets of each, as many as Samba looks at: links to one file are many shares, but not many large ones.
+/// Maximum length read of each file in bytes, as in Samba. Links to one large file may look like many shares.
 const MAX_USER_SHARE: u64 = 10 << 10;
 
-/// All shares; none if there is no Samba.
+/// Returns all shares; none if Samba is not installed.
 pub(super) fn shares(machine: &Machine) -> Result<Vec<Share>, ProviderError> {
     let configuration = machine.path(CONFIGURATION);
     if !configuration.exists() {
@@ -29,7 +29,7 @@ pub(super) fn shares(machine: &Machine) -> Result<Vec<Share>, ProviderError> {
     }
     let arguments = ["-s".as_ref(), "-v".as_ref(), configuration.as_os_str()];
     let told = match program::of_system("testparm", arguments, LIMIT) {
-        // What is left of a Samba that was removed shares nothing.
+        // A configuration left by a removed Samba shares nothing.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         told => told.map_err(|error| failed(&error.to_string()))?,
     };
@@ -47,11 +47,11 @@ pub(super) fn shares(machine: &Machine) -> Result<Vec<Share>, ProviderError> {
         origin: Origin::Configuration { is_read_only: false },
     }];
     let is_share = |section: &&Section| {
-        // The first three are no shares but what shares are made of.
+        // These three sections are not shares: they define defaults and templates.
         !matches!(section.name.as_str(), "global" | "homes" | "printers") && section.is("available", true)
     };
     shares.extend(sections.iter().filter(is_share).map(|section| {
-        // What a section leaves out is as in the global one, where `-v` tells all.
+        // Settings missing from a section are taken from the global one, which `-v` prints in full.
         let of = |name: &str| section.value(name).or_else(|| global?.value(name));
         let is = |name: &str| of(name).is_some_and(|value| value.eq_ignore_ascii_case("yes"));
         Share {
@@ -67,7 +67,7 @@ pub(super) fn shares(machine: &Machine) -> Result<Vec<Share>, ProviderError> {
         global.and_then(|global| global.value("usershare max shares")).is_some_and(|most| most != "0");
     if let Some(folder) = global.and_then(|global| global.value("usershare path")).filter(|_| allowed) {
         let of_users = users(machine, folder);
-        // A name in the configuration is not that of a user.
+        // A share in the configuration takes precedence over a user share of the same name.
         let is_free = |share: &Share| !shares.iter().any(|taken| cim::wql::equal(&taken.name, &share.name));
         let free: Vec<Share> = of_users.into_iter().filter(is_free).collect();
         shares.extend(free);
@@ -75,12 +75,12 @@ pub(super) fn shares(machine: &Machine) -> Result<Vec<Share>, ProviderError> {
     Ok(shares)
 }
 
-/// Shares of users, in the order of their names.
+/// Returns the user shares, sorted by name.
 fn users(machine: &Machine, folder: &str) -> Vec<Share> {
     let names = machine.names_up_to(folder, MAX_USER_SHARES).unwrap_or_default();
     let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
     names.sort_unstable();
-    // Samba writes new ones into files with a colon first.
+    // Samba writes temporary files whose names begin with a colon.
     let names = names.into_iter().filter(|name| !name.starts_with([':', '.']));
     names
         .filter_map(|name| {
@@ -90,7 +90,7 @@ fn users(machine: &Machine, folder: &str) -> Vec<Share> {
         .collect()
 }
 
-/// The share in a file of `net usershare`; `None` if it is none.
+/// Parses a file of `net usershare`; `None` if it is malformed.
 pub(super) fn user_share(file: &str, text: &str) -> Option<Share> {
     let is_version = |line: &str| matches!(line.trim(), "#VERSION 1" | "#VERSION 2");
     let mut lines = text.lines();
@@ -119,13 +119,13 @@ impl Section {
         self.values.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether a switch stands so, or is not mentioned.
+    /// Returns whether a switch has this value or is missing.
     fn is(&self, name: &str, wanted: bool) -> bool {
         self.value(name).is_none_or(|value| value.eq_ignore_ascii_case("yes") == wanted)
     }
 }
 
-/// What `testparm` prints: one parameter a line, in the names that it knows them by.
+/// Parses the output of `testparm`: a parameter on each line, under its canonical name.
 pub(super) fn sections(text: &str) -> Vec<Section> {
     let mut sections: Vec<Section> = Vec::new();
     for line in text.lines().map(str::trim) {

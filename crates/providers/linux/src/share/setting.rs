@@ -1,4 +1,4 @@
-//! `Win32_LogicalShareSecuritySetting`: who may use a share.
+//! `Win32_LogicalShareSecuritySetting`: security descriptors of shares.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::Machine;
 use crate::security;
 use crate::table::{Fill, Push, Table, returned, text_key};
 
-/// The lists of all shares.
+/// Security settings of all shares.
 pub(super) struct ShareSetting;
 
 impl Table for ShareSetting {

@@ -1,4 +1,4 @@
-//! The advisories that are installed, of those that the repositories of dnf tell of (dnf(8), `updateinfo`).
+//! Installed advisories from the repositories of dnf (dnf(8), `updateinfo`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -14,22 +14,23 @@ use super::quick_fix::{Kind, Update};
 use crate::table::failure;
 use crate::{Machine, program};
 
-/// How long dnf may take.
+/// Time limit for dnf.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// An update for each advisory of which a package is installed, in that version or a later one; none without dnf.
+/// Returns an update for each advisory with a package that is installed in the fixed or a later version; none
+/// if dnf is not installed.
 ///
 /// # Errors
-/// What kept dnf or rpm from telling.
+/// If dnf or the package database cannot be read.
 pub(super) fn updates(machine: &Machine) -> Result<Vec<Update>, ProviderError> {
-    // What dnf has fetched by itself counts; nobody waits for a network here.
+    // Uses only dnf's cache, so that no query waits for the network.
     let mut words = vec!["-C".into(), "-q".into()];
     if !machine.is_this() {
         words.extend(["--installroot".into(), machine.path("").into_os_string()]);
     }
     words.extend(["updateinfo", "list", "--installed"].map(Into::into));
     let packages = machine.packages().map_err(failure)?;
-    // A package is in many advisories, and there are thousands of both.
+    // A map, because packages occur in many advisories, and there may be thousands of both.
     let named = packages
         .iter()
         .map(|one| (format!("{}-{}.{}", one.name, one.version, one.architecture), one.installed));
@@ -39,7 +40,7 @@ pub(super) fn updates(machine: &Machine) -> Result<Vec<Update>, ProviderError> {
         let Some(Line { id, kind, package }) = line(text) else { return };
         let update = || Update { id: id.to_owned(), kind, day: None, by: None };
         let update = updates.entry(id.to_owned()).or_insert_with(update);
-        // The day of the last of its packages; of one that was replaced since it is not known.
+        // The latest installation date of the advisory's packages; unknown for packages replaced since.
         update.day = update.day.max(installed.get(package).copied().flatten().and_then(day));
     });
     let ended = match ended {
@@ -65,7 +66,8 @@ struct Line<'l> {
     package: &'l str,
 }
 
-/// An advisory, its kind and a package; version 5 of dnf has headings, a severity of its own, and the day of issue.
+/// Parses a line with an advisory, its type and a package. Version 5 of dnf adds headings, a severity column
+/// and the date of issue.
 fn line(line: &str) -> Option<Line<'_>> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let (id, kind, package) = match fields.as_slice() {
@@ -74,7 +76,7 @@ fn line(line: &str) -> Option<Line<'_>> {
         [id, kind, _severity, package, _day, ..] => (id, kind, package),
         _ => return None,
     };
-    // Version 4 says it behind the severity: "Important/Sec.".
+    // Version 4 appends the type to the severity: "Important/Sec.".
     let is_security = *kind == "security" || kind.ends_with("/Sec.");
     Some(Line { id, kind: if is_security { Kind::Security } else { Kind::Other }, package })
 }

@@ -1,4 +1,4 @@
-//! The updates that apt has made and that are in effect (`/var/log/apt/history.log`).
+//! Package upgrades made by apt that are still in effect (`/var/log/apt/history.log`).
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -10,10 +10,10 @@ use super::quick_fix::{Kind, Update};
 use crate::lines::each_line;
 use crate::{Machine, program};
 
-/// The updates of packages whose new version is still the one that is installed.
+/// Returns the upgrades of packages whose new version is still installed.
 ///
 /// # Errors
-/// What kept the database of packages from being read.
+/// Errors of reading the package database.
 pub(super) fn updates(machine: &Machine) -> io::Result<Vec<Update>> {
     let packages = machine.packages()?;
     let installed = packages.iter().map(|package| (&*package.name, &*package.version));
@@ -22,28 +22,28 @@ pub(super) fn updates(machine: &Machine) -> io::Result<Vec<Update>> {
     Ok(history.last.into_iter().map(|((package, version), upgrade)| upgrade.of(&package, &version)).collect())
 }
 
-/// What apt has done, read line by line, the oldest first: years of it are never held at once.
+/// Reader of apt's history, line by line from the oldest, so that years of history are never held in memory.
 struct History<'p> {
-    /// The packages that are installed, with their versions.
+    /// Installed packages with their versions.
     installed: HashSet<(&'p str, &'p str)>,
-    /// What has been read of one run of apt.
+    /// Data read so far of the current run of apt.
     run: Run,
-    /// The upgrades that are in effect, by package and version: of several to one version the last one counts.
+    /// Upgrades in effect, by package and version; of several to the same version, the last.
     last: BTreeMap<(String, String), Upgrade>,
 }
 
-/// A run of apt, which is a paragraph of its history.
+/// A run of apt: a paragraph of the history.
 #[derive(Default)]
 struct Run {
-    /// The day, as `2026-05-09`.
+    /// Date, such as `2026-05-09`.
     day: Option<String>,
-    /// Who asked for it, where it was not root.
+    /// User who requested it, if not root.
     by: Option<String>,
-    /// `name:architecture (old, new)`, with commas between them.
+    /// List of `name:architecture (old, new)`, separated by commas.
     upgraded: Option<String>,
 }
 
-/// When a package was given the version it has, and by whom.
+/// Date of an upgrade, and the user who requested it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Upgrade {
     day: String,
@@ -92,13 +92,13 @@ impl History<'_> {
     }
 }
 
-/// The package and the second version of `name:architecture (old, new`.
+/// Returns the package and the new version of an entry `name:architecture (old, new`.
 fn new_version(entry: &str) -> Option<(&str, &str)> {
     let (package, versions) = entry.split_once(" (")?;
     Some((package, versions.trim_end_matches(')').split(", ").nth(1)?))
 }
 
-/// Reads what apt has written down; old files are packed by logrotate(8).
+/// Reads the history, including old files, which logrotate(8) compresses.
 fn read(machine: &Machine, history: &mut History<'_>) {
     let names = machine.names(FOLDER).unwrap_or_default();
     let number = |name: &std::ffi::OsString| {
@@ -127,10 +127,10 @@ fn read(machine: &Machine, history: &mut History<'_>) {
     }
 }
 
-/// Where apt keeps its history.
+/// Folder of apt's history.
 const FOLDER: &str = "var/log/apt";
 
-/// How long it may take to unpack a file.
+/// Time limit for the decompression of a file.
 const LIMIT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `Win32_Product`: the packages of the distribution.
+//! `Win32_Product`: installed packages.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use crate::package::Package;
 use crate::table::{Fill, Push, Table, failure};
 use crate::{Machine, guid};
 
-/// The packages.
+/// Packages of the distribution.
 pub(crate) struct Product;
 
-/// One of them, by its place in what the database has.
+/// A package, by its position in the package database.
 pub(crate) struct Row {
     packages: Arc<Vec<Package>>,
     place: usize,
@@ -28,7 +28,7 @@ impl Row {
     }
 }
 
-/// When it was installed, by the clocks of the machine.
+/// Returns the installation time in the time zone of the machine.
 fn installed(machine: &Machine, row: &Row) -> Option<cim::DateTime> {
     machine.timestamp(row.package()?.installed?.checked_mul(1_000_000)?)
 }

@@ -1,4 +1,4 @@
-//! `Win32_QuickFixEngineering`: the updates that are in effect.
+//! `Win32_QuickFixEngineering`: installed updates.
 
 use std::sync::Arc;
 
@@ -10,26 +10,26 @@ use crate::Machine;
 use crate::package;
 use crate::table::{Fill, Push, Table, failure};
 
-/// What apt has upgraded, or the advisories that dnf finds installed.
+/// Upgrades made by apt, or installed advisories of dnf.
 pub(crate) struct QuickFix;
 
 /// An update.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Update {
-    /// A package with its version, or an advisory.
+    /// Package with its version, or name of an advisory.
     pub(super) id: String,
     pub(super) kind: Kind,
-    /// When it was installed, where that is known.
+    /// Installation date; `None` if unknown.
     pub(super) day: Option<Date>,
-    /// Who asked for it, where that is known.
+    /// User who requested it; `None` if unknown.
     pub(super) by: Option<String>,
 }
 
-/// What an update is for.
+/// Purpose of an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Security,
-    /// Or nobody says what.
+    /// Other or unknown purpose.
     Other,
 }
 
@@ -46,7 +46,7 @@ impl Table for QuickFix {
         ("FixComments", |_, _| "".into()),
         ("HotFixID", |_, update| update.id.clone().into()),
         ("InstalledBy", |_, update| update.by.clone().into()),
-        // Windows writes months and days without zeros, and the year last.
+        // Windows writes month, day and year, without leading zeros.
         ("InstalledOn", |_, update| {
             update.day.map(|day| format!("{}/{}/{}", day.month(), day.day(), day.year())).into()
         }),

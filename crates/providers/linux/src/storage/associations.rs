@@ -1,4 +1,4 @@
-//! What of disks belongs to what.
+//! Associations of disks, partitions, volumes and folders.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl Table for DriveToPartition {
     }
 }
 
-/// A file system on a part of a disk.
+/// A logical disk on a partition.
 pub(crate) struct Placed {
     part: Rc<Partition>,
     disk: String,
@@ -77,7 +77,7 @@ impl Table for PartitionToDisk {
     ) -> Result<(), ProviderError> {
         let parts = Foundations::of(machine);
         for Disk { name, file_system } in disks(machine, &Arc::<Questions>::default()) {
-            // A file system can be on several parts.
+            // A file system can span several partitions.
             let block = file_system.block(machine);
             for part in block.iter().flat_map(|block| parts.below(machine, block)) {
                 push(Placed { part: Rc::clone(part), disk: name.clone() })?;
@@ -87,7 +87,7 @@ impl Table for PartitionToDisk {
     }
 }
 
-/// A volume that is mounted in a place.
+/// A volume mounted in a folder.
 pub(crate) struct Mounted {
     volume: String,
     place: String,
@@ -120,7 +120,7 @@ impl Table for MountPoint {
         let mounts = Mounts::default();
         for volume in volumes(machine, &Arc::<Questions>::default()) {
             let Some(own) = &volume.file_system else { continue };
-            // A volume that is mounted in several places is a row there, too.
+            // A volume mounted in several folders has a row for each.
             for mount in mounts.of_device(machine, own.mount.device) {
                 push(Mounted { volume: volume.device_id(), place: mount.place.clone() })?;
             }
@@ -142,7 +142,7 @@ impl Table for RootDirectory {
     ];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Disk>) -> Result<(), ProviderError> {
-        // The folder of a server that is gone cannot be looked at, and Windows knows only local ones here.
+        // The folder of a server that is down cannot be examined, and Windows lists only local disks here.
         let local = |disk: &Disk| !is_of_network(&disk.file_system.mount);
         disks(machine, &Arc::<Questions>::default()).into_iter().filter(local).try_for_each(push)
     }

@@ -1,4 +1,4 @@
-//! The block devices that the kernel knows (`/sys/class/block`).
+//! Block devices of the kernel (`/sys/class/block`).
 
 use std::path::{Path, PathBuf};
 
@@ -6,19 +6,19 @@ use crate::Machine;
 
 use crate::udev::Udev;
 
-/// A block device: a disk, or a part of one.
+/// A block device: a disk or a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Block {
-    /// What the kernel calls it, such as `sda1`.
+    /// Name in the kernel, such as `sda1`.
     pub(crate) name: String,
-    /// Major and minor number.
+    /// Major and minor device number.
     pub(crate) device: (u32, u32),
-    /// Its folder below `/sys`, as `/devices/pci0000:00/…/block/sda/sda1`.
+    /// Folder below `/sys`, such as `/devices/pci0000:00/…/block/sda/sda1`.
     pub(crate) folder: String,
 }
 
 impl Block {
-    /// All of them, by number.
+    /// Returns all block devices, by device number.
     pub(crate) fn all(machine: &Machine) -> Vec<Self> {
         let names = machine.names("sys/class/block").unwrap_or_default();
         let mut blocks: Vec<Self> =
@@ -27,7 +27,7 @@ impl Block {
         blocks
     }
 
-    /// The device of a name.
+    /// Finds a device by name.
     pub(crate) fn named(machine: &Machine, name: &str) -> Option<Self> {
         if name.contains('/') {
             return None;
@@ -38,20 +38,21 @@ impl Block {
         Some(Self { name: name.to_owned(), device, folder })
     }
 
-    /// The device of a number.
+    /// Finds a device by its major and minor number.
     pub(crate) fn numbered(machine: &Machine, (major, minor): (u32, u32)) -> Option<Self> {
         let folder = folder_of(machine, &format!("sys/dev/block/{major}:{minor}"))?;
         Some(Self { name: folder.rsplit('/').next()?.to_owned(), device: (major, minor), folder })
     }
 
-    /// The device that a mount names, such as `/dev/mapper/root`.
+    /// Finds the device that a mount names, such as `/dev/mapper/root`.
     pub(crate) fn of_source(machine: &Machine, source: &str) -> Option<Self> {
         let node = source.strip_prefix('/').filter(|_| source.starts_with("/dev/"))?;
         let path = std::fs::canonicalize(machine.path(node)).unwrap_or_else(|_| PathBuf::from(source));
         Self::named(machine, path.file_name()?.to_str()?)
     }
 
-    /// All disks that are devices: not those made of files, memory or other disks, and not those for discs.
+    /// Returns the disks that have a device, which excludes those backed by files, memory or other disks;
+    /// also excludes optical and floppy drives.
     pub(crate) fn disks(machine: &Machine) -> Vec<Self> {
         let is_disk = |block: &Self| {
             let is_part = ["boot", "rpmb", "gp"].iter().any(|part| {
@@ -65,7 +66,7 @@ impl Block {
         Self::all(machine).into_iter().filter(is_disk).collect()
     }
 
-    /// Its partitions, by number.
+    /// Returns the partitions, by number.
     pub(crate) fn partitions(&self, machine: &Machine) -> Vec<(u32, Self)> {
         let names = machine.names(self.path("")).unwrap_or_default();
         let mut partitions: Vec<(u32, Self)> = names
@@ -80,7 +81,8 @@ impl Block {
         partitions
     }
 
-    /// The devices that it is made of: itself, unless it is one of the device mapper or of md.
+    /// Returns the devices at the bottom of the stack: those below a device of the device mapper or md,
+    /// otherwise the device itself.
     pub(crate) fn foundations(&self, machine: &Machine) -> Vec<Self> {
         let mut found = Vec::new();
         let mut open = vec![(self.clone(), 0)];
@@ -99,12 +101,12 @@ impl Block {
         found
     }
 
-    /// Whether it is a part of another.
+    /// Returns whether the device is a partition.
     pub(crate) fn is_partition(&self, machine: &Machine) -> bool {
         machine.path(self.path("partition")).exists()
     }
 
-    /// Whether what is in it can be taken out; of a partition, that of its disk.
+    /// Returns whether the medium is removable; for a partition, that of its disk.
     pub(crate) fn is_removable(&self, machine: &Machine) -> bool {
         let of_disk = || {
             machine.number::<u8>(
@@ -114,52 +116,52 @@ impl Block {
         self.number(machine, "removable").or_else(of_disk) == Some(1)
     }
 
-    /// A number of its folder.
+    /// Reads a number from a file in the device's folder.
     pub(crate) fn number<N: std::str::FromStr>(&self, machine: &Machine, file: &str) -> Option<N> {
         machine.number(self.path(file))
     }
 
-    /// A line of its folder.
+    /// Reads a line from a file in the device's folder.
     pub(crate) fn line(&self, machine: &Machine, file: &str) -> Option<String> {
         machine.line(self.path(file))
     }
 
-    /// How many octets it has.
+    /// Returns the size in bytes.
     pub(crate) fn size(&self, machine: &Machine) -> Option<u64> {
         self.number::<u64>(machine, "size")?.checked_mul(KERNEL_SECTOR)
     }
 
-    /// What udev knows of it.
+    /// Reads the device's entry in the database of udev.
     pub(crate) fn udev(&self, machine: &Machine) -> Udev {
         Udev::of_block(machine, self.device)
     }
 
-    /// The file of the device.
+    /// Returns the path of the device file.
     pub(crate) fn node(&self) -> String {
-        // The kernel writes a slash in a name as `!`.
+        // The kernel replaces slashes in names by `!`.
         format!("/dev/{}", self.name.replace('!', "/"))
     }
 
-    /// Where a file of its folder is.
+    /// Returns the path of a file in the device's folder.
     pub(crate) fn path(&self, file: &str) -> String {
         format!("sys{}/{file}", self.folder)
     }
 }
 
-/// The octets of a sector, in numbers of the kernel.
+/// Size of a sector in bytes, in which the kernel counts for every device.
 pub(crate) const KERNEL_SECTOR: u64 = 512;
 
-/// How many devices are looked for below each other.
+/// Maximum depth of a stack of devices.
 const DEEPEST: u32 = 8;
 
-/// The folder of a device that a link of `/sys` leads to, below `/sys`.
+/// Returns the device folder below `/sys` that a link leads to.
 pub(crate) fn folder_of(machine: &Machine, link: &str) -> Option<String> {
     let target = std::fs::read_link(machine.path(link)).ok()?;
     let text = target.to_str()?;
     Some(format!("/{}", text.trim_start_matches("../")))
 }
 
-/// A number such as `8:1`.
+/// Parses a device number such as `8:1`.
 fn number(text: &str) -> Option<(u32, u32)> {
     let (major, minor) = text.split_once(':')?;
     Some((major.parse().ok()?, minor.parse().ok()?))

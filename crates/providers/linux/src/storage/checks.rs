@@ -1,4 +1,4 @@
-//! Checking file systems, now or at the next start, and naming them.
+//! Checks of file systems, now or at the next start, and changes of their labels.
 
 use std::io;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::Machine;
 use crate::fstab;
 use crate::program;
 
-/// What `Chkdsk` returns.
+/// Result codes of `Chkdsk`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Checked {
     Done = 0,
@@ -21,7 +21,7 @@ pub(super) enum Checked {
     Failed = 3,
 }
 
-/// What `ScheduleAutoChk` and its opposite return.
+/// Result codes of `ScheduleAutoChk` and `ExcludeFromAutoChk`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scheduling {
     Done = 0,
@@ -31,18 +31,18 @@ pub(super) enum Scheduling {
     Unknown = 4,
 }
 
-/// How long a check may take that somebody waits for.
+/// Time limit for a check that the client waits for.
 const LONGEST_CHECK: Duration = Duration::from_secs(50);
 
-/// How long the small programs may take.
+/// Time limit for the other programs.
 const SHORT: Duration = Duration::from_secs(20);
 
-/// A disk is gone, or never was.
+/// Returns the error for an unknown disk.
 pub(super) fn no_such(name: &str) -> ProviderError {
     ProviderError::failed(Status::NotFound, format!("nothing is mounted at {name}"))
 }
 
-/// A mounted file system is checked when it is mounted the next time, if the caller allows that.
+/// Schedules the check of a mounted file system for its next mount, if the caller allows that.
 pub(super) fn of_mounted(file_system: &FileSystem, input: &Instance) -> Result<Checked, ProviderError> {
     if input.value("OkToRunAtBootUp") == Some(&Value::Boolean(false)) {
         return Ok(Checked::Failed);
@@ -53,7 +53,7 @@ pub(super) fn of_mounted(file_system: &FileSystem, input: &Instance) -> Result<C
     Ok(if force_check(&file_system.mount.source)? { Checked::Scheduled } else { Checked::Failed })
 }
 
-/// A file system that is not mounted is checked now, and mended if the caller wishes.
+/// Checks a file system that is not mounted, and repairs it if the caller requests it.
 pub(super) fn of_device(device: &str, kind: &str, input: &Instance) -> Result<Checked, ProviderError> {
     let mends = input.value("FixErrors") == Some(&Value::Boolean(true));
     let (name, arguments): (&str, &[&str]) = match (kind, mends) {
@@ -71,12 +71,13 @@ pub(super) fn of_device(device: &str, kind: &str, input: &Instance) -> Result<Ch
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Checked::UnknownFileSystem),
         ended => ended.map_err(|error| failed(name, &error.to_string()))?,
     };
-    // 1 is "errors were corrected" (fsck(8)), but for xfs_repair "there are some".
+    // Code 1 means "errors were corrected" (fsck(8)), except for xfs_repair, where it means that there are
+    // errors.
     let is_well = ended.code == 0 || (ended.code == 1 && mends && name != "xfs_repair");
     Ok(if is_well { Checked::Done } else { Checked::Failed })
 }
 
-/// Has disks checked at the next start.
+/// Schedules the check of disks for the next start.
 pub(super) fn schedule(
     machine: &Machine,
     names: Option<&Value>,
@@ -92,7 +93,7 @@ pub(super) fn schedule(
     })
 }
 
-/// Has disks not checked at starts any more.
+/// Excludes disks from checks at start.
 pub(super) fn exclude(
     machine: &Machine,
     names: Option<&Value>,
@@ -104,7 +105,7 @@ pub(super) fn exclude(
     })
 }
 
-/// Does something with disks if it can be done with all of them.
+/// Applies an action to all disks, or to none of them if one is unsuitable.
 fn of_each(
     machine: &Machine,
     names: Option<&Value>,
@@ -124,7 +125,7 @@ fn of_each(
             DriveType::Local | DriveType::Memory => found.push(file_system),
         }
     }
-    // To have done nothing is no success.
+    // An empty list is reported as an error.
     if found.is_empty() {
         return Ok(Scheduling::Unknown);
     }
@@ -132,7 +133,7 @@ fn of_each(
     Ok(Scheduling::Done)
 }
 
-/// Gives a mounted file system another label.
+/// Changes the label of a mounted file system.
 pub(super) fn relabel(file_system: &FileSystem, label: &str, limit: Duration) -> Result<(), ProviderError> {
     relabel_device(
         &file_system.mount.source,
@@ -143,10 +144,10 @@ pub(super) fn relabel(file_system: &FileSystem, label: &str, limit: Duration) ->
     )
 }
 
-/// Gives the file system on a device another label.
+/// Changes the label of the file system on a device.
 ///
 /// # Errors
-/// If it cannot have this one, or is of a kind whose label cannot be changed.
+/// If the label is invalid for the file system, or its labels cannot be changed.
 pub(super) fn relabel_device(
     device: &str,
     kind: &str,
@@ -154,7 +155,7 @@ pub(super) fn relabel_device(
     label: &str,
     limit: Duration,
 ) -> Result<(), ProviderError> {
-    // How long labels may be: struct ext2_super_block, xfs_dsb, btrfs_super_block, the FAT specification.
+    // Maximum lengths in bytes: struct ext2_super_block, xfs_dsb, btrfs_super_block, the FAT specification.
     let longest = match kind {
         "ext2" | "ext3" | "ext4" => 16,
         "xfs" => 12,
@@ -183,7 +184,7 @@ pub(super) fn relabel_device(
     if ended.code == 0 { Ok(()) } else { Err(failed(name, ended.stderr.trim())) }
 }
 
-/// Has ext4 checked when it is mounted the next time.
+/// Marks an ext4 file system to be checked at its next mount.
 fn force_check(device: &str) -> Result<bool, ProviderError> {
     let ended = program::of_system("tune2fs", ["-E", "force_fsck", device], SHORT);
     Ok(ended.map_err(|error| failed("tune2fs", &error.to_string()))?.code == 0)

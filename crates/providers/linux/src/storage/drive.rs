@@ -15,32 +15,32 @@ use crate::table::{Fill, Push, Table, text_key};
 use crate::udev::Udev;
 use crate::{Machine, events};
 
-/// The disks.
+/// Disks of the machine.
 pub(crate) struct DiskDrive;
 
 /// A disk.
 pub(crate) struct Drive {
-    /// How many disks have a smaller number.
+    /// Position among all disks, ordered by device number.
     pub(crate) index: u32,
     pub(crate) block: Block,
-    /// What is mounted, which all disks of an answer share.
+    /// Mounts, shared by all disks of an answer.
     pub(crate) mounts: Rc<Mounts>,
     udev: OnceCell<Udev>,
     smart: OnceCell<Option<Smart>>,
     partition_table: OnceCell<Option<PartitionTable>>,
 }
 
-/// Whether the kernel can use a disk.
+/// Availability of a disk to the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
     Fine,
-    /// Not at this moment.
+    /// Temporarily unavailable.
     Waiting,
     Gone,
 }
 
 impl Drive {
-    /// All of them.
+    /// Returns all disks.
     pub(crate) fn all(machine: &Machine) -> impl Iterator<Item = Self> {
         let disks = Block::disks(machine).into_iter();
         let mounts = Rc::default();
@@ -55,17 +55,17 @@ impl Drive {
         (0..).zip(disks).map(drive)
     }
 
-    /// What udev knows of it.
+    /// Returns the disk's entry in the database of udev.
     pub(crate) fn udev(&self, machine: &Machine) -> &Udev {
         self.udev.get_or_init(|| self.block.udev(machine))
     }
 
-    /// What it knows of its own health, if it tells the caller.
+    /// Returns the disk's health data; `None` if it has none or the caller may not read it.
     pub(crate) fn smart(&self, machine: &Machine) -> Option<&Smart> {
         self.smart.get_or_init(|| Smart::of(machine, &self.block)).as_ref()
     }
 
-    /// Its table of partitions, if it has one that the caller may read.
+    /// Returns the partition table; `None` if there is no table or the caller may not read it.
     pub(crate) fn partition_table(&self, machine: &Machine) -> Option<&PartitionTable> {
         let read = || {
             let size = usize::try_from(self.sector(machine)?).ok()?;
@@ -74,19 +74,20 @@ impl Drive {
         self.partition_table.get_or_init(read).as_ref()
     }
 
-    /// Its model, as it tells itself.
+    /// Returns the model that the disk reports.
     pub(crate) fn model(&self, machine: &Machine) -> Option<String> {
         let told =
             self.block.line(machine, "device/model").or_else(|| self.block.line(machine, "device/name"));
         told.or_else(|| self.udev(machine).exact("ID_MODEL"))
     }
 
-    /// Its serial number.
+    /// Returns the serial number.
     pub(crate) fn serial_number(&self, machine: &Machine) -> Option<String> {
         let known = self.udev(machine).property("ID_SERIAL_SHORT").map(str::to_owned);
         let told =
             || self.block.line(machine, "serial").or_else(|| self.block.line(machine, "device/serial"));
-        // The page of SCSI's vital product data with the serial number begins with four octets about itself (SPC-4).
+        // The page with the serial number in SCSI's vital product data begins with a header of four bytes
+        // (SPC-4).
         let page = || {
             let page = machine.octets(format!("sys{}/device/vpd_pg80", self.block.folder)).ok()?;
             let text = String::from_utf8_lossy(page.get(4..)?).trim_matches(['\0', ' ']).to_owned();
@@ -95,20 +96,21 @@ impl Drive {
         known.or_else(told).or_else(page)
     }
 
-    /// The version of its firmware.
+    /// Returns the firmware version.
     pub(crate) fn firmware(&self, machine: &Machine) -> Option<String> {
         let files = ["device/firmware_rev", "device/rev", "device/fwrev"];
         let told = files.iter().find_map(|file| self.block.line(machine, file));
         told.or_else(|| self.udev(machine).exact("ID_REVISION"))
     }
 
-    /// Who has made it.
+    /// Returns the manufacturer.
     pub(crate) fn manufacturer(&self, machine: &Machine) -> Option<String> {
-        // Of a disk behind a bridge or an adapter the vendor says only which.
+        // Behind some bridges and adapters, the vendor is only a number.
         self.block.line(machine, "device/vendor").filter(|vendor| !vendor.starts_with("0x"))
     }
 
-    /// Whether the kernel can use it: SCSI says "running", NVMe "live"; others say nothing as long as they are there.
+    /// Returns the availability: the states "running" of SCSI and "live" of NVMe are fine; other disks have
+    /// no state while they are present.
     pub(crate) fn condition(&self, machine: &Machine) -> Condition {
         match self.block.line(machine, "device/state").as_deref() {
             None | Some("running" | "live") => Condition::Fine,
@@ -117,7 +119,7 @@ impl Drive {
         }
     }
 
-    /// How it is connected, in the words of Windows.
+    /// Returns the interface by its name in Windows.
     pub(crate) fn interface(&self, machine: &Machine) -> Option<&'static str> {
         let (folder, name) = (&self.block.folder, &self.block.name);
         if folder.contains("/usb") {
@@ -131,7 +133,7 @@ impl Drive {
         }
     }
 
-    /// Host, channel, target and unit of SCSI.
+    /// Returns host, channel, target and unit of a SCSI disk.
     pub(crate) fn address(&self, machine: &Machine) -> Option<[u32; 4]> {
         let device = super::block::folder_of(machine, &format!("sys{}/device", self.block.folder))?;
         let numbers: Vec<u32> =
@@ -147,12 +149,12 @@ impl Drive {
         self.block.size(machine)?.checked_div(self.sector(machine)?)
     }
 
-    /// The cylinders of the geometry that everybody pretends: 255 heads with 63 sectors each.
+    /// Returns the number of cylinders in the conventional geometry of 255 heads and 63 sectors.
     pub(crate) fn cylinders(&self, machine: &Machine) -> Option<u64> {
         Some(self.sectors(machine)? / (255 * 63))
     }
 
-    /// What it can do: 3 is random access, 4 writing, 7 removable media.
+    /// Returns the capabilities: 3 is random access, 4 writing, 7 removable media.
     fn capabilities(&self, machine: &Machine) -> Vec<u16> {
         let is_read_only = self.block.number::<u8>(machine, "ro") == Some(1);
         let removable = self.block.is_removable(machine).then_some(7);

@@ -1,4 +1,4 @@
-//! `CIM_DataFile` and `Win32_Directory`: files, one by one or those of a folder.
+//! `CIM_DataFile` and `Win32_Directory`: single files by path, or the files of a folder.
 
 mod change;
 
@@ -17,11 +17,11 @@ use crate::Machine;
 use crate::mounts::{Mount, Mounts};
 use crate::table::{Fill, Push, Table, returned, text_key};
 
-/// The files of one kind.
+/// Files of one kind.
 #[derive(Default)]
 pub(crate) struct File<K>(PhantomData<K>);
 
-/// Everything that is no folder: `CIM_DataFile`.
+/// Everything except folders: `CIM_DataFile`.
 #[derive(Default)]
 pub(crate) struct Plain;
 
@@ -29,7 +29,7 @@ pub(crate) struct Plain;
 #[derive(Default)]
 pub(crate) struct Directory;
 
-/// A kind of files.
+/// Kind of files that a class contains.
 pub(crate) trait Kind: Send + Sync + 'static {
     const CLASS: &'static str;
     const IS_FOLDER: bool;
@@ -66,16 +66,16 @@ impl Kind for Directory {
 
 /// A file.
 pub(crate) struct Row {
-    /// What the client calls it.
+    /// Name as the client gives it.
     name: PathBuf,
-    /// Where it is.
+    /// Path on this machine.
     path: PathBuf,
     facts: Statx,
     mounts: Rc<Mounts>,
 }
 
 impl Row {
-    /// The file of a name, which is its whole path; a link is what it leads to.
+    /// Finds a file by its absolute path; links are followed.
     fn find(machine: &Machine, name: &Path, mounts: &Rc<Mounts>) -> Option<Self> {
         let path = machine.path(name.strip_prefix("/").ok()?);
         let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
@@ -91,20 +91,20 @@ impl Row {
         self.mounts.holding(machine, &self.name)
     }
 
-    /// Whether the caller may do something with it.
+    /// Returns whether the caller has this access to the file.
     fn admits(&self, access: Access) -> bool {
         rustix::fs::accessat(CWD, &self.path, access, AtFlags::EACCESS).is_ok()
     }
 
-    /// An attribute, where the file system tells about it.
+    /// Returns an attribute; `None` if the file system does not support it.
     fn attribute(&self, flag: rustix::fs::StatxAttributes) -> Option<bool> {
         self.facts.stx_attributes_mask.contains(flag).then(|| self.facts.stx_attributes.contains(flag))
     }
 
-    /// When it was made, where the file system knows.
+    /// Returns the creation time; `None` if the file system does not store it.
     fn made(&self, machine: &Machine) -> Option<DateTime> {
         let has = StatxFlags::from_bits_retain(self.facts.stx_mask).contains(StatxFlags::BTIME);
-        // Of what was made by mkfs some file systems know only the beginning of time.
+        // For files created by mkfs, some file systems report the epoch.
         let knows = has && self.facts.stx_btime.tv_sec > 0;
         knows.then(|| time(machine, self.facts.stx_btime))?
     }
@@ -118,7 +118,7 @@ fn lossy(text: Option<&OsStr>) -> Option<String> {
     text.map(|text| text.to_string_lossy().into_owned())
 }
 
-/// The rights of files as Windows counts them (MS-DTYP 2.4.3): what reading, writing and running stand for.
+/// Access masks of Windows for reading, writing and executing (MS-DTYP 2.4.3).
 pub(crate) const READ: u32 = 0x0012_0089;
 pub(crate) const WRITE: u32 = 0x0012_0116;
 pub(crate) const EXECUTE: u32 = 0x0012_00A0;
@@ -178,7 +178,7 @@ impl<K: Kind> Table for File<K> {
             let mounts = Rc::default();
             for folder in folders.iter().filter_map(|values| values.first()?.as_str()) {
                 let Some(inside) = folder.strip_prefix('/') else { continue };
-                // A folder that is missing, or closed to the caller, has no files to tell of.
+                // A missing or unreadable folder has no files to list.
                 for name in machine.names(inside).unwrap_or_default() {
                     match Row::find(machine, &Path::new(folder).join(name), &mounts) {
                         Some(row) if row.is_folder() == K::IS_FOLDER => push(row)?,
@@ -222,7 +222,7 @@ impl<K: Kind> Table for File<K> {
                 let wanted = call.input.value("Permissions").and_then(Value::as_integer).unwrap_or_default();
                 returned(call, change::admits(|access| row.admits(access), wanted))
             }
-            // The others are of NTFS.
+            // The other methods are specific to NTFS.
             _ => returned(call, change::Outcome::NotNtfs as u32),
         }
     }

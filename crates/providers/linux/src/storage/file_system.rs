@@ -1,4 +1,4 @@
-//! A mounted file system as administrators mean it, and what is known of it.
+//! Mounted file systems, and their properties.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -22,14 +22,14 @@ pub(crate) struct FileSystem {
     identity: OnceCell<Identity>,
 }
 
-/// What a file system is called.
+/// UUID and label of a file system.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) uuid: Option<String>,
     pub(crate) label: Option<String>,
 }
 
-/// The values of `DriveType` (`Win32_LogicalDisk`).
+/// Values of `DriveType` (`Win32_LogicalDisk`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DriveType {
     Removable = 2,
@@ -40,8 +40,8 @@ pub(crate) enum DriveType {
 }
 
 impl FileSystem {
-    /// The file systems that are there for files: without those by which the kernel tells something, those in
-    /// memory, and those that only show again what is mounted elsewhere.
+    /// Returns the file systems that hold files. Leaves out virtual file systems of the kernel, those in
+    /// memory, and repeated mounts of the same file system.
     pub(crate) fn all(machine: &Machine, questions: &Arc<Questions>) -> Vec<Self> {
         let mounts = machine.mounts();
         let mut shown: Vec<&Mount> = Vec::new();
@@ -49,7 +49,7 @@ impl FileSystem {
         for mount in mounts.iter().filter(|mount| is_for_files(mount)) {
             let number = *numbers.entry(mount.device).or_insert(shown.len());
             match shown.get_mut(number) {
-                // Of one file system in several places, the one that shows most of it.
+                // Of several mounts of a file system, keeps the one that shows most of it.
                 Some(known) if rank(mount) < rank(known) => *known = mount,
                 Some(_) => {}
                 None => shown.push(mount),
@@ -68,23 +68,23 @@ impl FileSystem {
         }
     }
 
-    /// Asks how full it is, without waiting for the answer.
+    /// Asks the file system for its statistics without waiting for the answer.
     pub(crate) fn ask(&self, machine: &Machine) -> &Question {
         let place = || machine.path(self.mount.place.trim_start_matches('/'));
         self.question.get_or_init(|| self.questions.ask(place()))
     }
 
-    /// The answer to it.
+    /// Waits for the answer to [`FileSystem::ask`].
     pub(crate) fn answer(&self, machine: &Machine) -> Answer {
         *self.answer.get_or_init(|| self.ask(machine).answer())
     }
 
-    /// What it tells of itself, if it answers.
+    /// Returns the statistics of the file system; `None` if it does not answer.
     pub(crate) fn told(&self, machine: &Machine) -> Option<Statistics> {
         self.answer(machine).told()
     }
 
-    /// What it is called, by udev or by its own first block.
+    /// Returns UUID and label, from udev or from the superblock.
     pub(crate) fn identity(&self, machine: &Machine) -> &Identity {
         self.identity.get_or_init(|| {
             let block = self.block(machine);
@@ -92,13 +92,13 @@ impl FileSystem {
         })
     }
 
-    /// The device it is on, if it is on one.
+    /// Returns the block device of the file system, if it has one.
     pub(crate) fn block(&self, machine: &Machine) -> Option<Block> {
         let by_number = Block::numbered(machine, self.mount.device);
         by_number.or_else(|| Block::of_source(machine, &self.mount.source))
     }
 
-    /// What kind of thing it is on.
+    /// Returns the type of the device.
     pub(crate) fn drive_type(&self, machine: &Machine) -> DriveType {
         let kind = self.mount.kind.as_str();
         if is_of_network(&self.mount) {
@@ -116,14 +116,14 @@ impl FileSystem {
         }
     }
 
-    /// Whether the file system has noticed an error in itself; only ext4 tells.
+    /// Returns whether the file system has recorded errors; only ext4 reports this.
     pub(crate) fn is_dirty(&self, machine: &Machine) -> Option<bool> {
         let block = self.block(machine)?;
         let errors: u64 = machine.number(format!("sys/fs/ext4/{}/errors_count", block.name))?;
         Some(errors > 0)
     }
 
-    /// Whether it can limit how much a user has.
+    /// Returns whether the file system supports quotas.
     pub(crate) fn supports_quotas(&self) -> bool {
         matches!(
             self.mount.kind.as_str(),
@@ -131,7 +131,7 @@ impl FileSystem {
         )
     }
 
-    /// Whether it is mounted with limits.
+    /// Returns whether it is mounted with quotas.
     pub(crate) fn has_quotas(&self) -> bool {
         let names = [
             "usrquota",
@@ -147,14 +147,14 @@ impl FileSystem {
         names.iter().any(|name| self.mount.has(name) || self.mount.has_any(&format!("{name}=")))
     }
 
-    /// Whether it can keep single files compressed.
+    /// Returns whether the file system can compress single files.
     pub(crate) fn supports_compression(&self) -> bool {
         matches!(self.mount.kind.as_str(), "btrfs" | "f2fs")
     }
 }
 
 impl Identity {
-    /// What the file system on a device is called.
+    /// Returns UUID and label of the file system on a device.
     pub(crate) fn of(machine: &Machine, block: &Block) -> Self {
         let udev = block.udev(machine);
         match udev.exact("ID_FS_UUID") {
@@ -165,26 +165,26 @@ impl Identity {
         }
     }
 
-    /// The same of what udev knows already.
+    /// Returns UUID and label as stored by udev.
     pub(crate) fn of_udev(udev: &Udev) -> Self {
         Self { uuid: udev.exact("ID_FS_UUID"), label: udev.exact("ID_FS_LABEL") }
     }
 
-    /// The last eight digits of its identity, as serial numbers of volumes have them.
+    /// Returns the last eight hexadecimal digits of the UUID, used as the volume serial number.
     pub(crate) fn serial_number(&self) -> Option<String> {
         let digits: String = self.uuid.as_ref()?.chars().filter(char::is_ascii_hexdigit).collect();
         digits.get(digits.len().checked_sub(8)?..).map(str::to_ascii_uppercase)
     }
 }
 
-/// Whether a question wants to know what only the file system itself can tell.
+/// Returns whether a query selects any of these columns.
 pub(crate) fn wants_any(scan: &Scan, columns: &[&str]) -> bool {
     let wanted =
         |name: &&str| scan.class().column(name).is_some_and(|column| scan.columns().contains(column));
     columns.iter().any(wanted)
 }
 
-/// Whether it is on another machine.
+/// Returns whether the file system is on another machine.
 pub(crate) fn is_of_network(mount: &Mount) -> bool {
     const NETWORK: &[&str] = &[
         "9p",
@@ -215,7 +215,7 @@ pub(crate) fn is_of_network(mount: &Mount) -> bool {
 }
 
 fn is_for_files(mount: &Mount) -> bool {
-    /// What the kernel and the session tell through files.
+    /// Virtual file systems of the kernel and of user sessions.
     const TOLD: &[&str] = &[
         "autofs",
         "binfmt_misc",
@@ -250,11 +250,12 @@ fn is_for_files(mount: &Mount) -> bool {
         "tracefs",
     ];
     let kind = mount.kind.as_str();
-    // The root is a disk whatever it is made of; elsewhere an overlay shows what another mount has.
+    // The root is a disk whatever its type; elsewhere an overlay shows files of other mounts.
     mount.place == "/" || !(TOLD.contains(&kind) || kind == "overlay")
 }
 
-/// How much of its file system a mount shows: the whole before a folder of it, the shorter place before the longer.
+/// Returns a sort key: mounts of a whole file system before those of a subfolder, then shorter paths before
+/// longer ones.
 fn rank(mount: &Mount) -> (bool, usize) {
     (mount.root != "/", mount.place.len())
 }

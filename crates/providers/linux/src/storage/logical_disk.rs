@@ -1,4 +1,4 @@
-//! `Win32_LogicalDisk`: file systems by where they are mounted.
+//! `Win32_LogicalDisk`: file systems by mount point.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use super::statistics::Questions;
 use crate::table::{Fill, Push, Table, returned, text_key};
 use crate::{Machine, events};
 
-/// The mounted file systems.
+/// Mounted file systems.
 pub(crate) struct LogicalDisk {
     questions: Arc<Questions>,
 }
 
-/// One of them, under its own name or an alias.
+/// A file system under its mount point or an alias.
 pub(crate) struct Disk {
     pub(crate) name: String,
     pub(crate) file_system: FileSystem,
@@ -33,7 +33,7 @@ impl LogicalDisk {
     }
 }
 
-/// The mounted file systems, and again those that have an alias.
+/// Returns the mounted file systems, and once more those that have an alias.
 pub(crate) fn disks(machine: &Machine, questions: &Arc<Questions>) -> Vec<Disk> {
     let of = |name: String, file_system| Disk { name, file_system };
     let mut disks: Vec<Disk> = FileSystem::all(machine, questions)
@@ -48,13 +48,13 @@ pub(crate) fn disks(machine: &Machine, questions: &Arc<Questions>) -> Vec<Disk> 
 }
 
 impl Disk {
-    /// Places have case; letters of drives have none.
+    /// Returns whether the name is that of the disk; mount points are case-sensitive, drive letters are not.
     fn is_called(&self, name: &str) -> bool {
         self.name == name || (!self.name.starts_with('/') && self.name.eq_ignore_ascii_case(name))
     }
 }
 
-/// The columns that only the file system itself can fill.
+/// Columns that only the file system itself can fill; asking may take long.
 pub(super) const TOLD: &[&str] = &[
     "BlockSize",
     "Capacity",
@@ -138,7 +138,7 @@ impl Table for LogicalDisk {
         push: &mut Push<'_, Disk>,
     ) -> Result<(), ProviderError> {
         let disks = disks(machine, &self.questions);
-        // All are asked before the first one is waited for, so that many that are silent take no longer than one.
+        // Asks all before waiting for the first, so that several silent file systems take no longer than one.
         if wants_any(scan, TOLD) || wants_any(scan, &["Availability"]) {
             for disk in &disks {
                 disk.file_system.ask(machine);
@@ -149,7 +149,7 @@ impl Table for LogicalDisk {
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Disk>, ProviderError> {
         let name = text_key(lookup.keys);
-        // A place in other letters is looked for among all.
+        // A mount point in different case must be searched among all.
         self.find(machine, name).map(Some).ok_or(ProviderError::NotCapable)
     }
 
@@ -190,7 +190,7 @@ impl Table for LogicalDisk {
     }
 }
 
-/// The value of `Access`: 1 for what can be read, 3 for what can be written, too.
+/// Returns the value of `Access`: 1 is readable, 3 readable and writable.
 pub(super) fn access(file_system: &FileSystem) -> u16 {
     if file_system.mount.has("ro") { 1 } else { 3 }
 }

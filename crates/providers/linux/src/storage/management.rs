@@ -1,5 +1,5 @@
-//! `root/microsoft/windows/storage`: disks and volumes as the module Storage of PowerShell asks for them; and from
-//! `root/wmi` whether disks expect to fail.
+//! `root/microsoft/windows/storage`: disks and volumes for PowerShell's Storage module; and failure
+//! prediction of disks in `root/wmi`.
 
 mod associations;
 mod disk;
@@ -17,10 +17,10 @@ use super::statistics::Questions;
 use crate::Machine;
 use crate::table::{Binding, bind};
 
-/// The namespace of most of them.
+/// Namespace of most of the classes.
 const NAMESPACE: &str = "root/microsoft/windows/storage";
 
-/// Who serves the classes.
+/// Returns the tables of the storage management classes.
 pub(super) fn bindings(machine: &Arc<Machine>, questions: &Arc<Questions>) -> Vec<Arc<dyn Binding>> {
     vec![
         bind(machine, physical_disk::PhysicalDisk),
@@ -41,7 +41,7 @@ pub(super) fn bindings(machine: &Arc<Machine>, questions: &Arc<Questions>) -> Ve
     ]
 }
 
-/// The values of `HealthStatus` (Microsoft's reference of `MSFT_PhysicalDisk`).
+/// Values of `HealthStatus` (Microsoft's reference of `MSFT_PhysicalDisk`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Health {
     Healthy = 0,
@@ -51,7 +51,7 @@ enum Health {
 }
 
 impl Health {
-    /// What a disk says of itself. One that says nothing is neither healthy nor ill.
+    /// Returns the health of a disk; unknown if it reports no health data.
     fn of(machine: &Machine, drive: &Drive) -> Self {
         match (drive.condition(machine), drive.smart(machine).and_then(super::smart::Smart::expects_failure))
         {
@@ -67,13 +67,13 @@ impl Health {
     }
 }
 
-/// The name of an object that no other has: its kind, and what the machine calls it.
+/// Returns a unique object identifier: the kind of the object, and its name on this machine.
 fn object_id(kind: &str, name: &str) -> String {
     format!("{kind}:{name}")
 }
 
-/// The identity that a disk has wherever it is, and of which kind it is (`UniqueIdFormat`): 0 is the maker's own, 1 of
-/// T10, 2 EUI-64, 3 of the Network Address Authority (SPC-4, designators; Microsoft's reference of `MSFT_Disk`).
+/// Returns the worldwide identifier of a disk and its format (`UniqueIdFormat`): 0 is vendor-specific, 1 T10,
+/// 2 EUI-64, 3 NAA (SPC-4, designators; Microsoft's reference of `MSFT_Disk`).
 fn unique_id(machine: &Machine, drive: &Drive) -> Option<(String, u16)> {
     let told = drive.block.line(machine, "wwid").or_else(|| drive.block.line(machine, "device/wwid"));
     let known =
@@ -88,8 +88,8 @@ fn unique_id(machine: &Machine, drive: &Drive) -> Option<(String, u16)> {
     Some((id, format))
 }
 
-/// By which bus a disk is reached (Microsoft's reference of `MSFT_Disk`, `BusType`; those of other machines, which
-/// say nothing of themselves, are 0).
+/// Returns the bus of a disk (Microsoft's reference of `MSFT_Disk`, `BusType`); 0 for virtual disks, which do
+/// not report theirs.
 fn bus(machine: &Machine, drive: &Drive) -> u16 {
     let (folder, name) = (&drive.block.folder, &drive.block.name);
     let is_serial = || drive.udev(machine).property("ID_ATA_SATA") == Some("1");
@@ -110,7 +110,8 @@ fn bus(machine: &Machine, drive: &Drive) -> u16 {
     }
 }
 
-/// Whether the port of a disk has a speed, as only those of SATA have (the kernel's driver-api/libata).
+/// Returns whether the port of a disk reports a link speed, as only SATA ports do (the kernel's
+/// driver-api/libata).
 fn has_sata_link(machine: &Machine, folder: &str) -> bool {
     let port = folder.split('/').find(|part| {
         part.strip_prefix("ata")
@@ -121,12 +122,12 @@ fn has_sata_link(machine: &Machine, folder: &str) -> bool {
     spd.is_some_and(|speed| speed.ends_with("Gbps"))
 }
 
-/// Whether it is a disk that another machine has made, and says nothing of what it is made of.
+/// Returns whether the disk is virtual, of a type that does not report its medium.
 fn is_virtual(drive: &Drive) -> bool {
     ["vd", "xvd"].iter().any(|prefix| drive.block.name.starts_with(prefix))
 }
 
-/// Turns a minute, if it is known; 0 for what does not turn.
+/// Returns the rotation rate per minute, 0 for disks without moving parts; `None` if unknown.
 fn rotation(machine: &Machine, drive: &Drive) -> Option<u32> {
     let known = drive.udev(machine).property("ID_ATA_ROTATION_RATE_RPM").and_then(|rate| rate.parse().ok());
     let still = || {

@@ -1,4 +1,4 @@
-//! `Win32_MappedLogicalDisk`: the disks of other machines.
+//! `Win32_MappedLogicalDisk`: network file systems.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::statistics::Questions;
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
 
-/// The file systems of other machines, which every session sees.
+/// Network file systems, which every session sees.
 pub(crate) struct MappedDisk {
     questions: Arc<Questions>,
 }
@@ -41,7 +41,7 @@ impl Table for MappedDisk {
         ("Name", |_, disk| disk.mount.place.clone().into()),
         ("NumberOfBlocks", |machine, disk| disk.told(machine).map(|told| told.blocks).into()),
         ("ProviderName", |_, disk| disk.mount.source.clone().into()),
-        // The logon of the system (MS-DTYP, LUID of LocalSystem): mounts are of no session.
+        // Logon session of the system (MS-DTYP, LUID of LocalSystem); mounts do not belong to a session.
         ("SessionID", |_, _| "999".into()),
         ("Size", |machine, disk| disk.told(machine).map(super::statistics::Statistics::size).into()),
         ("Status", |machine, disk| disk.answer(machine).status().into()),

@@ -12,10 +12,10 @@ use crate::table::{Fill, Push, Table};
 use crate::udev::Udev;
 use crate::{Machine, events};
 
-/// The drives for discs.
+/// Optical drives.
 pub(crate) struct OpticalDrive;
 
-/// One of them, with what udev knows of it.
+/// An optical drive, with its entry in the database of udev.
 pub(crate) struct Row {
     block: Block,
     udev: Udev,
@@ -26,7 +26,8 @@ impl Row {
     fn has_disc(&self, machine: &Machine) -> bool {
         match self.udev.property("ID_CDROM_MEDIA") {
             Some(known) => known == "1",
-            // Without a disc the kernel tells the size that it tells of any, at first.
+            // Without a disc, the kernel initially reports the default size, so the size alone does not prove
+            // a disc.
             None => {
                 self.block.size(machine).is_some_and(|size| size > 0) && self.identity(machine).uuid.is_some()
             }
@@ -37,12 +38,12 @@ impl Row {
         Identity::of(machine, &self.block)
     }
 
-    /// Where the disc is mounted.
+    /// Returns the mount point of the disc.
     fn place(&self, machine: &Machine) -> Option<String> {
         self.mounts.of_device(machine, self.block.device).next().map(|mount| mount.place.clone())
     }
 
-    /// What it reads and writes, in the words of Windows.
+    /// Returns the media type by its name in Windows.
     fn media_type(&self) -> &'static str {
         let can = |property: &str| self.udev.property(property) == Some("1");
         match (can("ID_CDROM_DVD"), can("ID_CDROM_DVD_R") || can("ID_CDROM_DVD_RAM"), can("ID_CDROM_CD_R")) {

@@ -1,10 +1,14 @@
-//! First blocks of disks, and what disks say of their health.
+//! Oracles for fuzzing and property tests: first blocks of disks, and health data.
 
 use super::partition_table::PartitionTable;
 use super::smart;
 use super::superblock::Superblock;
 
-/// The blocks of a disk, after an octet that says how long they are.
+/// Checks that parsed partition tables, superblocks and health data match the bytes of a disk; the first byte
+/// selects the block size.
+///
+/// # Panics
+/// If a property does not hold.
 pub(crate) fn disk(octets: &[u8]) {
     let Some((size, octets)) = octets.split_first() else { return };
     let block_size = 512_usize << (size & 3);
@@ -41,7 +45,7 @@ pub(crate) fn disk(octets: &[u8]) {
     assert!(smart.and_then(|smart| smart.temperature).is_none_or(|degrees| degrees > -273));
 }
 
-/// Whether an identity is that of the sixteen octets at a place: its digits are theirs, three parts turned round.
+/// Checks that a GUID matches the 16 bytes at an offset, whose first three fields are little-endian.
 fn assert_stands(octets: &[u8], guid: &str, at: usize) {
     const TURNED: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
     let digits: String = guid.split('-').collect();
@@ -50,7 +54,10 @@ fn assert_stands(octets: &[u8], guid: &str, at: usize) {
     assert_eq!(guid.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
 }
 
-/// What `smartctl` prints.
+/// Checks the parser for reports of `smartctl`.
+///
+/// # Panics
+/// If a property does not hold.
 pub(crate) fn report(octets: &[u8]) {
     let Ok(report) = serde_json::from_slice(octets) else { return };
     let Some(smart) = smart::of_report(&report) else { return };

@@ -13,19 +13,19 @@ use crate::table::{Fill, Push, Table, text_key};
 use crate::udev::Udev;
 use crate::{Machine, events};
 
-/// The parts of disks.
+/// Partitions of disks.
 pub(crate) struct DiskPartition;
 
-/// A part of a disk.
+/// A partition.
 pub(crate) struct Partition {
     pub(crate) drive: Rc<Drive>,
-    /// The number that the kernel gives it, from 1.
+    /// Number in the kernel, from 1.
     pub(crate) number: u32,
     pub(crate) block: Block,
     udev: OnceCell<Udev>,
 }
 
-/// All partitions, found by what is on them.
+/// All partitions by device number, to find those below a volume.
 pub(crate) struct Foundations(HashMap<(u32, u32), Rc<Partition>>);
 
 impl Foundations {
@@ -33,7 +33,7 @@ impl Foundations {
         Self(Partition::all(machine).map(|part| (part.block.device, Rc::new(part))).collect())
     }
 
-    /// Those that a device is made of, by way of LVM or RAID, in their order.
+    /// Returns the partitions below a device, such as a volume of LVM or RAID, ordered by disk and number.
     pub(crate) fn below(&self, machine: &Machine, block: &Block) -> Vec<&Rc<Partition>> {
         let blocks = block.foundations(machine);
         let mut parts: Vec<_> = blocks.iter().filter_map(|block| self.0.get(&block.device)).collect();
@@ -43,7 +43,7 @@ impl Foundations {
 }
 
 impl Partition {
-    /// All of them.
+    /// Returns all partitions.
     pub(crate) fn all(machine: &Machine) -> impl Iterator<Item = Self> {
         Drive::all(machine).flat_map(move |drive| {
             let (partitions, drive) = (drive.block.partitions(machine), Rc::new(drive));
@@ -56,12 +56,12 @@ impl Partition {
         })
     }
 
-    /// What Windows calls it.
+    /// Returns the identifier in the form of Windows.
     pub(crate) fn device_id(&self) -> String {
         format!("Disk #{}, Partition #{}", self.drive.index, self.index())
     }
 
-    /// Where it begins and where the next one could, in octets of its disk.
+    /// Returns the offsets of the first byte and of the byte after the last, on the disk.
     pub(crate) fn extent(&self, machine: &Machine) -> Option<(u64, u64)> {
         let start = self.block.number::<u64>(machine, "start")?.checked_mul(KERNEL_SECTOR)?;
         Some((start, start.checked_add(self.block.size(machine)?)?))
@@ -71,7 +71,7 @@ impl Partition {
         self.number.saturating_sub(1)
     }
 
-    /// What udev knows of it.
+    /// Returns the partition's entry in the database of udev.
     pub(crate) fn udev(&self, machine: &Machine) -> &Udev {
         self.udev.get_or_init(|| self.block.udev(machine))
     }
@@ -85,16 +85,16 @@ impl Partition {
         }
     }
 
-    /// The type that the table of partitions gives it: a GUID, or a number.
+    /// Returns the type in the partition table: a GUID or a number.
     fn kind<'m>(&'m self, machine: &Machine) -> Option<(TableKind, &'m str)> {
         Some((self.table(machine)?, self.udev(machine).property("ID_PART_ENTRY_TYPE")?))
     }
 
-    /// Whether the firmware starts from it.
+    /// Returns whether the firmware boots from the partition.
     fn is_for_start(&self, machine: &Machine) -> Option<bool> {
         Some(match self.kind(machine)? {
             (TableKind::Gpt, kind) => kind.eq_ignore_ascii_case(EFI_SYSTEM),
-            // The highest bit of the first octet of an entry says "active".
+            // The highest bit of the first byte of an entry marks it as active.
             (TableKind::Mbr, kind) => {
                 kind == "0xef" || self.udev(machine).property("ID_PART_ENTRY_FLAGS") == Some("0x80")
             }
@@ -112,10 +112,10 @@ enum TableKind {
     Mbr,
 }
 
-/// UEFI specification, 5.3.3.
+/// Type of the EFI system partition (UEFI specification, 5.3.3).
 const EFI_SYSTEM: &str = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
 
-/// What Windows calls types of GPT, and what it would call those of Linux (UAPI.2, Discoverable Partitions).
+/// Names in Windows for types in GPT, and similar names for those of Linux (UAPI.2, Discoverable Partitions).
 const OF_GPT: &[(&str, &str)] = &[
     (EFI_SYSTEM, "GPT: System"),
     ("e3c9e316-0b5c-4db8-817d-f92df00215ae", "GPT: Reserved"),
@@ -131,7 +131,7 @@ const OF_GPT: &[(&str, &str)] = &[
     ("21686148-6449-6e6f-744e-656564454649", "GPT: BIOS Boot"),
 ];
 
-/// What Windows calls types of the older table, and what it would call those of Linux.
+/// Names in Windows for types in MBR, and similar names for those of Linux.
 const OF_MBR: &[(&str, &str)] = &[
     ("0x1", "12-bit FAT"),
     ("0x4", "16-bit FAT"),

@@ -1,63 +1,63 @@
-//! The table of partitions on a disk, from its own first blocks, for machines without udev.
+//! Parser for partition tables in the first blocks of a disk, for machines without udev.
 //!
-//! GPT: UEFI specification, 5.3; the older one: there, 5.2.1.
+//! GPT: UEFI specification, 5.3; MBR: the same, 5.2.1.
 
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-/// A table of partitions.
+/// A partition table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PartitionTable {
     Gpt {
-        /// The identity of the disk.
+        /// GUID of the disk.
         guid: String,
         entries: Vec<GptEntry>,
     },
     Mbr {
-        /// The number of the disk.
+        /// Signature of the disk.
         signature: u32,
-        /// The four entries that are not within another.
+        /// The four primary entries.
         entries: [MbrEntry; 4],
     },
 }
 
-/// A partition of GPT.
+/// A partition in GPT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GptEntry {
-    /// From 1, as the kernel numbers them.
+    /// Number from 1, as in the kernel.
     pub(crate) number: u32,
     pub(crate) kind: String,
     pub(crate) guid: String,
     pub(crate) attributes: u64,
 }
 
-/// A partition of the older table.
+/// A partition in MBR.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct MbrEntry {
     pub(crate) is_active: bool,
     pub(crate) kind: u8,
 }
 
-/// How many octets of a disk are read: the table of GPT with its 128 entries, in blocks of up to 4096 octets.
+/// Number of bytes read from a disk: GPT with its 128 entries, in blocks of up to 4096 bytes.
 const REACH: u64 = 2 * 4096 + 128 * 128;
 
-/// How many entries a table may have, and how long one is, for us to read it.
+/// Maximum number of entries in a supported table, and supported size of an entry in bytes.
 const MOST_ENTRIES: usize = 128;
 const ENTRY: usize = 128;
 
-/// The type of the entry by which the older table says that there is GPT.
+/// Partition type in MBR that marks a disk with GPT.
 const PROTECTIVE: u8 = 0xEE;
 
 impl PartitionTable {
-    /// Reads it from a disk with blocks of a size.
+    /// Reads the partition table of a device with this block size.
     pub(crate) fn of(device: &Path, block_size: usize) -> Option<Self> {
         let mut octets = Vec::new();
         File::open(device).ok()?.take(REACH).read_to_end(&mut octets).ok()?;
         Self::parse(&octets, block_size)
     }
 
-    /// What the first octets of a disk say, which has blocks of a size.
+    /// Parses the first bytes of a disk with this block size.
     pub(super) fn parse(disk: &[u8], block_size: usize) -> Option<Self> {
         if disk.get(510..512)? != [0x55, 0xAA] {
             return None;
@@ -70,7 +70,7 @@ impl PartitionTable {
         if entries.iter().any(|entry| entry.kind == PROTECTIVE) {
             return Self::parse_gpt(disk, block_size);
         }
-        // A file system has the same mark in its first block, and code where the entries would be.
+        // The first block of a file system has the same signature, but code in the place of the entries.
         let is_table = |at: usize| matches!(disk.get(446 + at * 16), Some(0 | 0x80));
         let is_used = entries.iter().any(|entry| entry.kind != 0);
         let signature = u32_at(disk, 440)?;
@@ -101,7 +101,7 @@ impl PartitionTable {
         Some(Self::Gpt { guid: guid_at(header, 56)?, entries })
     }
 
-    /// The entry of GPT with a number.
+    /// Returns the GPT entry with this number.
     pub(crate) fn gpt(&self, number: u32) -> Option<&GptEntry> {
         match self {
             Self::Gpt { entries, .. } => entries.iter().find(|entry| entry.number == number),
@@ -109,7 +109,7 @@ impl PartitionTable {
         }
     }
 
-    /// The entry of the older table with a number.
+    /// Returns the MBR entry with this number.
     pub(crate) fn mbr(&self, number: u32) -> Option<&MbrEntry> {
         match self {
             Self::Gpt { .. } => None,
@@ -118,7 +118,7 @@ impl PartitionTable {
     }
 }
 
-/// An identity as it is written: the first three parts have their lowest octet first.
+/// Formats a GUID, whose first three fields are little-endian.
 fn guid(octets: &[u8; 16]) -> String {
     let [a, b, c, d, e, f, g, h, rest @ ..] = octets;
     let digits = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
@@ -152,7 +152,7 @@ mod tests {
             "label: gpt\\nlabel-id: {guid}\\nsize=8M,type=U,uuid=11111111-2222-4333-8444-555555555555\\nsize=8M,type=L,attrs=\"GUID:63\"\\n"
         ));
         if made.code == 127 {
-            eprintln!("SKIPPED: there is no sfdisk here");
+            skips::skip!("there is no sfdisk here");
             return;
         }
         assert_eq!(made.code, 0, "{}", made.stderr);

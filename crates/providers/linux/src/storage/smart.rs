@@ -1,9 +1,9 @@
-//! What disks know of their own health.
+//! Health data of disks.
 //!
-//! A disk of NVMe is asked by the kernel's own call, whose log is the same for all of them (`nvme`). Of all others
-//! `smartctl` is asked, where it is installed: what ATA calls attributes differs between makers, disks of USB stand
-//! behind bridges that each want to be asked otherwise, and that program knows them. Temperatures the kernel tells
-//! everybody (`drivetemp`, `nvme`).
+//! NVMe disks are asked with a call of the kernel (module `nvme`), as their health log is standardized. Other
+//! disks are asked with `smartctl`, if it is installed: ATA attributes differ between manufacturers, and
+//! disks behind USB bridges need different commands, all of which that program knows. Temperatures are
+//! readable for everyone through the kernel (drivers `drivetemp` and `nvme`).
 
 mod admin_command;
 mod nvme;
@@ -16,31 +16,31 @@ use std::time::{Duration, Instant};
 use super::block::Block;
 use crate::Machine;
 
-/// What a disk tells of itself; what it does not tell is `None`.
+/// Health data of a disk; `None` for values that it does not report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Smart {
-    /// Whether it says that it will go on working.
+    /// Result of the disk's self-assessment.
     pub(crate) passed: Option<bool>,
-    /// Degrees Celsius.
+    /// In degrees Celsius.
     pub(crate) temperature: Option<i64>,
-    /// The highest ever.
+    /// Highest temperature ever, in degrees Celsius.
     pub(crate) highest_temperature: Option<i64>,
     pub(crate) power_on_hours: Option<u64>,
     pub(crate) starts: Option<u64>,
-    /// How often it may be started.
+    /// Number of starts that the disk is designed for.
     pub(crate) most_starts: Option<u64>,
-    /// How often its heads were parked.
+    /// Number of times that the heads were parked.
     pub(crate) loads: Option<u64>,
     pub(crate) most_loads: Option<u64>,
-    /// How much of its life is used, in hundredths; may be more than 100.
+    /// Used part of the lifetime in percent; may exceed 100.
     pub(crate) wear: Option<u8>,
     pub(crate) read_errors: Errors,
     pub(crate) write_errors: Errors,
-    /// Turns a minute; 0 for what does not turn.
+    /// Rotation rate per minute; 0 for disks without moving parts.
     pub(crate) rotation: Option<u32>,
 }
 
-/// How often something went wrong.
+/// Error counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Errors {
     pub(crate) corrected: Option<u64>,
@@ -54,7 +54,7 @@ impl Errors {
 }
 
 impl Smart {
-    /// What a disk tells; `None` if it tells nothing, or the caller may not ask.
+    /// Returns the health data of a disk; `None` if it reports none, or the caller may not ask.
     pub(crate) fn of(machine: &Machine, block: &Block) -> Option<Self> {
         let asked = || {
             let log = nvme::ask(machine, block).ok().flatten();
@@ -67,23 +67,23 @@ impl Smart {
         }
     }
 
-    /// Whether it says that it will fail soon.
+    /// Returns whether the disk predicts its failure.
     pub(crate) fn expects_failure(&self) -> Option<bool> {
         self.passed.map(|passed| !passed)
     }
 }
 
-/// What a log of health of NVMe says.
+/// Parses a health log of NVMe.
 pub(super) fn of_nvme(page: &[u8]) -> Option<Smart> {
     nvme::parse(page)
 }
 
-/// What a report of `smartctl` says.
+/// Parses a report of `smartctl`.
 pub(super) fn of_report(report: &serde_json::Value) -> Option<Smart> {
     smartctl::parse(report)
 }
 
-/// Disks are asked once a minute at most: it takes a program each, and wakes what saves power.
+/// Asks for health data at most once a minute: it needs a program, and may wake a sleeping disk.
 fn remembered(machine: &Machine, block: &Block, ask: impl FnOnce() -> Option<Smart>) -> Option<Smart> {
     type Answers = HashMap<(std::path::PathBuf, (u32, u32)), (Instant, Option<Smart>)>;
     static ANSWERS: LazyLock<Mutex<Answers>> = LazyLock::new(Mutex::default);
@@ -103,9 +103,10 @@ fn remembered(machine: &Machine, block: &Block, ask: impl FnOnce() -> Option<Sma
 
 const FRESH: Duration = Duration::from_secs(60);
 
-/// The temperature that the kernel tells (the kernel's hwmon/drivetemp and hwmon/sysfs-interface).
+/// Returns the temperature from the kernel in degrees Celsius (the kernel's hwmon/drivetemp and
+/// hwmon/sysfs-interface).
 fn temperature(machine: &Machine, block: &Block) -> Option<i64> {
-    // The driver of NVMe puts the sensor directly below the controller, others into a folder of sensors.
+    // The driver `nvme` puts the sensor directly below the controller, other drivers use a folder of sensors.
     ["device/hwmon", "device", "device/device/hwmon"].iter().find_map(|folder| {
         let names = machine.names(block.path(folder)).ok()?;
         names.iter().filter_map(|name| name.to_str()).filter(|name| is_sensor(name)).find_map(|name| {
@@ -115,7 +116,7 @@ fn temperature(machine: &Machine, block: &Block) -> Option<i64> {
     })
 }
 
-/// Whether a folder is one of a sensor, such as `hwmon3`.
+/// Returns whether the folder is that of a sensor, such as `hwmon3`.
 fn is_sensor(name: &str) -> bool {
     let digits = name.strip_prefix("hwmon").unwrap_or_default();
     !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_digit())

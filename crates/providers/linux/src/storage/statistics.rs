@@ -1,4 +1,4 @@
-//! How full file systems are, from those that answer.
+//! Size and free space of file systems, with a time limit.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a file system may think.
+/// Time limit for the answer of a file system.
 ///
-/// A server that is gone never answers, and nothing interrupts whoever asks it.
+/// A network file system whose server is down never answers, and the thread that asks it cannot be
+/// interrupted.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The questions that are not answered yet, so that nobody asks again who does not answer.
+/// Unanswered questions; prevents new ones to file systems that do not answer.
 #[derive(Debug, Default)]
 pub(crate) struct Questions(Mutex<Vec<(PathBuf, Instant)>>);
 
@@ -23,36 +24,37 @@ pub(crate) struct Question {
     until: Instant,
 }
 
-/// What a file system tells of itself (statvfs(3)).
+/// Statistics of a file system (statvfs(3)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Statistics {
-    /// The octets of a block.
+    /// Size of a block in bytes.
     pub(crate) block: u64,
-    /// How many blocks there are.
+    /// Number of blocks.
     pub(crate) blocks: u64,
-    /// How many of them anybody may use.
+    /// Number of blocks available to unprivileged users.
     pub(crate) available: u64,
-    /// The longest name of a file, in octets.
+    /// Maximum length of a file name in bytes.
     pub(crate) longest_name: u64,
 }
 
-/// What became of a question.
+/// Result of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// It was answered.
+    /// The file system has answered.
     Told(Statistics),
-    /// Nobody answers.
+    /// The file system did not answer in time.
     Silent,
-    /// Whoever asks may not know.
+    /// The caller may not ask.
     Denied,
-    /// The file system is broken.
+    /// The file system returned an error.
     Broken,
 }
 
 impl Questions {
-    /// Asks the file system mounted at a place, on a thread that may never end.
+    /// Asks the file system mounted at a path, on a thread of its own that may never end.
     ///
-    /// If an earlier question is not answered for longer than [`PATIENCE`], no other is asked.
+    /// Does not ask while an earlier question to the same file system has been unanswered for longer than
+    /// [`PATIENCE`].
     pub(crate) fn ask(self: &Arc<Self>, place: PathBuf) -> Question {
         let now = Instant::now();
         let until = now + PATIENCE;
@@ -75,7 +77,7 @@ impl Questions {
                     open.swap_remove(at);
                 }
                 drop(open);
-                // Whoever asked may have given up.
+                // Fails if the receiver has given up.
                 let _ = sender.send(told.map_err(io::Error::from));
             });
         if spawned.is_ok() {
@@ -86,7 +88,7 @@ impl Questions {
 }
 
 impl Question {
-    /// Waits for the answer, once.
+    /// Waits for the answer; must be called only once.
     pub(crate) fn answer(&self) -> Answer {
         let Some(answer) = &self.answer else { return Answer::Silent };
         match answer.recv_timeout(self.until.saturating_duration_since(Instant::now())) {
@@ -99,12 +101,12 @@ impl Question {
 }
 
 impl Answer {
-    /// What it tells, if it does.
+    /// Returns the statistics, if the file system has answered.
     pub(crate) fn told(self) -> Option<Statistics> {
         if let Self::Told(statistics) = self { Some(statistics) } else { None }
     }
 
-    /// The value of `Status` (`CIM_ManagedSystemElement`).
+    /// Returns the value of `Status` (`CIM_ManagedSystemElement`).
     pub(crate) fn status(self) -> &'static str {
         match self {
             Self::Told(_) => "OK",
@@ -116,12 +118,12 @@ impl Answer {
 }
 
 impl Statistics {
-    /// How many octets it has.
+    /// Returns the size in bytes.
     pub(crate) fn size(self) -> u64 {
         self.block.saturating_mul(self.blocks)
     }
 
-    /// How many octets of it anybody may use.
+    /// Returns the space available to unprivileged users, in bytes.
     pub(crate) fn free(self) -> u64 {
         self.block.saturating_mul(self.available)
     }

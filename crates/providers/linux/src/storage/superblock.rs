@@ -1,36 +1,36 @@
-//! Which file system is on a device, from its own first blocks, for machines without udev.
+//! Detection of the file system in the first blocks of a device, for machines without udev.
 //!
-//! ext4: Documentation/filesystems/ext4/super.rst; XFS: `xfs_dsb`; btrfs: `btrfs_super_block`; swap: `swap_header`;
-//! FAT: Microsoft's FAT specification, 3.
+//! ext4: Documentation/filesystems/ext4/super.rst; XFS: `xfs_dsb`; btrfs: `btrfs_super_block`; swap:
+//! `swap_header`; FAT: Microsoft's FAT specification, 3.
 
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-/// What a file system calls itself.
+/// Type and identity of a file system.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Superblock {
-    /// Its type, as mount(8) calls it; `swap` for what is swapped to.
+    /// Type as in mount(8); `swap` for swap space.
     pub(crate) kind: &'static str,
-    /// Its identity, as `/dev/disk/by-uuid` has it.
+    /// Identity, as in `/dev/disk/by-uuid`.
     pub(crate) uuid: Option<String>,
-    /// Its label.
+    /// Label of the file system.
     pub(crate) label: Option<String>,
 }
 
-/// So far the superblocks reach that are known here.
+/// Number of bytes at the start of a device that contain all known superblocks.
 const REACH: u64 = 0x1_0000 + 0x1000;
 
 impl Superblock {
-    /// Reads it from a device.
+    /// Reads the superblock of a device.
     pub(crate) fn of(device: &Path) -> Option<Self> {
         let mut octets = Vec::new();
         File::open(device).ok()?.take(REACH).read_to_end(&mut octets).ok()?;
         Self::parse(&octets)
     }
 
-    /// What the first octets of a device say.
+    /// Parses the first bytes of a device.
     pub(super) fn parse(device: &[u8]) -> Option<Self> {
         let is_at = |at: usize, magic: &[u8]| device.get(at..at + magic.len()) == Some(magic);
         let uuid = |at: usize| device.get(at..at + 16).and_then(uuid);
@@ -63,13 +63,13 @@ impl Superblock {
     }
 }
 
-/// Which of the three that share a layout: the one that knows all the features in use.
+/// Returns the oldest of ext2, ext3 and ext4, which share a layout, that supports all features in use.
 fn extended(device: &[u8]) -> &'static str {
     let flags = |at: usize| {
         device.get(at..at + 4).and_then(|four| four.first_chunk().copied()).map_or(0, u32::from_le_bytes)
     };
     let (compatible, incompatible, read_only) = (flags(0x45C), flags(0x460), flags(0x464));
-    // What ext3 knows of incompatible features is FILETYPE, RECOVER and META_BG; of the others SPARSE_SUPER,
+    // Of the incompatible features, ext3 supports FILETYPE, RECOVER and META_BG; of the others SPARSE_SUPER,
     // LARGE_FILE and BTREE_DIR.
     if incompatible & !0x16 != 0 || read_only & !0x7 != 0 {
         "ext4"
@@ -89,7 +89,7 @@ fn uuid(octets: &[u8]) -> Option<String> {
         if matches!(at, 4 | 6 | 8 | 10) {
             text.push('-');
         }
-        // Writing to a String cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(text, "{octet:02x}");
     }
     Some(text)
@@ -135,7 +135,7 @@ mod tests {
             file.set_len(320 << 20).expect("a long file");
             let arguments = arguments.iter().copied().chain([path]);
             let Ok(made) = crate::program::of_system(program, arguments, limit) else {
-                eprintln!("SKIPPED: there is no {program} here");
+                skips::skip_part!("there is no {program} here");
                 continue;
             };
             assert_eq!(made.code, 0, "{program}: {}", made.stderr);

@@ -1,4 +1,4 @@
-//! `Win32_Volume`: file systems of this machine, mounted or not, and what is swapped to.
+//! `Win32_Volume`: local file systems, mounted or not, and swap space.
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
@@ -22,12 +22,12 @@ use crate::mounts::{Mount, Mounts};
 use crate::table::{Fill, Push, Table, returned, text_key};
 use crate::{Machine, events, program};
 
-/// The volumes.
+/// Volumes of the machine.
 pub(crate) struct Volume {
     questions: Arc<Questions>,
 }
 
-/// A volume: what is mounted, or what could be.
+/// A volume: a mounted file system, or a device with a file system or swap space.
 pub(crate) struct Row {
     pub(crate) file_system: Option<FileSystem>,
     pub(crate) block: Option<Block>,
@@ -36,7 +36,7 @@ pub(crate) struct Row {
     around: Rc<Around>,
 }
 
-/// What volumes are seen with, read once for all rows of an answer, when the first of them asks.
+/// Data shared by all volumes of an answer, each read once when it is needed.
 #[derive(Default)]
 struct Around {
     mounts: Mounts,
@@ -44,11 +44,11 @@ struct Around {
     swap: OnceCell<Swap>,
 }
 
-/// What is swapped to.
+/// Swap space in use.
 struct Swap {
-    /// Devices.
+    /// Paths of swap devices.
     nodes: HashSet<String>,
-    /// Where the volumes are mounted that have a file for it.
+    /// Mount points of the volumes that hold swap files.
     places: HashSet<String>,
 }
 
@@ -77,7 +77,7 @@ impl Volume {
     }
 }
 
-/// All volumes of this machine.
+/// Returns all volumes of this machine.
 pub(crate) fn volumes(machine: &Machine, questions: &Arc<Questions>) -> Vec<Row> {
     let mounted = FileSystem::all(machine, questions);
     let around = Rc::<Around>::default();
@@ -95,7 +95,7 @@ pub(crate) fn volumes(machine: &Machine, questions: &Arc<Questions>) -> Vec<Row>
     let devices: HashSet<_> = rows.iter().filter_map(|row| Some(row.block.as_ref()?.device)).collect();
     for block in Block::all(machine) {
         let is_mounted = devices.contains(&block.device);
-        // An empty loop device is no device; one of many disks is shown by what they make together.
+        // Empty loop devices are left out, and so are parts of a stacked device, which is listed itself.
         let is_used = machine.names(block_folder(&block, "holders")).is_ok_and(|holders| !holders.is_empty());
         if is_mounted || is_used || block.size(machine).unwrap_or_default() == 0 {
             continue;
@@ -113,7 +113,7 @@ pub(crate) fn volumes(machine: &Machine, questions: &Arc<Questions>) -> Vec<Row>
     rows
 }
 
-/// The file system on a device, as udev or its first block tells.
+/// Returns type and identity of the file system on a device, from udev or its superblock.
 fn on_device(machine: &Machine, block: &Block) -> Option<(String, Identity)> {
     let udev = block.udev(machine);
     if let Some(kind) = udev.property("ID_FS_TYPE") {
@@ -129,7 +129,7 @@ fn block_folder(block: &Block, name: &str) -> String {
 }
 
 impl Row {
-    /// Its name for ever, if it has an identity; or else its device, or its place.
+    /// Returns a stable name by UUID, or else the device or the mount point.
     pub(crate) fn device_id(&self) -> String {
         if let Some(uuid) = &self.identity.uuid {
             return format!("/dev/disk/by-uuid/{uuid}");
@@ -138,24 +138,24 @@ impl Row {
         self.block.as_ref().map_or_else(place, Block::node)
     }
 
-    /// Where it is mounted.
+    /// Returns the mount point.
     pub(crate) fn place(&self) -> Option<&str> {
         self.file_system.as_ref().map(|file_system| file_system.mount.place.as_str())
     }
 
-    /// What it is mounted from.
+    /// Returns the source of the mount.
     pub(crate) fn source(&self) -> String {
         let of_block = || self.block.as_ref().map(Block::node);
         let source = self.file_system.as_ref().map(|file_system| file_system.mount.source.clone());
         source.or_else(of_block).unwrap_or_default()
     }
 
-    /// What the file system tells of itself, if it is mounted and answers.
+    /// Returns the statistics of the file system, if it is mounted and answers.
     pub(crate) fn told(&self, machine: &Machine) -> Option<Statistics> {
         self.file_system.as_ref()?.told(machine)
     }
 
-    /// What kind of thing it is on.
+    /// Returns the type of the device.
     pub(crate) fn drive_type(&self, machine: &Machine) -> DriveType {
         match (&self.file_system, &self.block) {
             (Some(file_system), _) => file_system.drive_type(machine),
@@ -164,7 +164,7 @@ impl Row {
         }
     }
 
-    /// The first line of fstab that means it, by any of its names.
+    /// Returns the first entry of fstab that names the volume, by UUID, label, source or device.
     fn entry(&self, machine: &Machine) -> Option<&Entry> {
         let fstab = self.around.fstab(machine);
         let node = self.block.as_ref().map(Block::node);
@@ -344,10 +344,10 @@ impl Table for Volume {
     }
 }
 
-/// How long mounting may take.
+/// Time limit for mounting.
 const SHORT: Duration = Duration::from_secs(30);
 
-/// The codes of Windows for what can go wrong: access denied, and whatever else.
+/// Result codes of the methods for denied access and other errors.
 const ACCESS_DENIED: u32 = 1;
 const UNKNOWN_ERROR: u32 = 6;
 
@@ -359,7 +359,7 @@ impl Volume {
 }
 
 impl Row {
-    /// Mounts it where fstab says (`Mount`: 0, or 1 for an error that is not known).
+    /// Mounts the volume at its path in fstab (`Mount`: 0, or 1 for an unspecified error).
     fn mount(&self, machine: &Machine) -> u32 {
         if self.file_system.is_some() {
             return 0;
@@ -368,11 +368,11 @@ impl Row {
         u32::from(!succeeds(program::of_system("mount", [&entry.place], SHORT)))
     }
 
-    /// Unmounts it from everywhere (`Dismount`: 0, 1 access denied, 2 other volumes are mounted on it, 3 cannot be
-    /// kept from coming back, 4 it is in use).
+    /// Unmounts the volume from all mount points (`Dismount`: 0, 1 access denied, 2 other volumes are mounted
+    /// below, 3 cannot be kept from being mounted again, 4 in use).
     fn dismount(&self, machine: &Machine, by_force: bool, for_ever: bool) -> u32 {
         let Some(own) = &self.file_system else { return 0 };
-        // That it stays away is for fstab to say, which is the administrator's file.
+        // Automatic mounting is configured in fstab, which belongs to the administrator.
         if for_ever {
             return 3;
         }
@@ -389,7 +389,8 @@ impl Row {
         if !rustix::process::geteuid().is_root() {
             return ACCESS_DENIED;
         }
-        // What was mounted last goes first; by force means that whoever still uses it keeps it until then.
+        // Unmounts in reverse order. A forced unmount is lazy: processes keep access to the files they have
+        // open.
         for mount in mounts.iter().filter(is_own).rev() {
             let arguments: &[&str] =
                 if by_force { &["-l", "--", &mount.place] } else { &["--", &mount.place] };
@@ -400,8 +401,8 @@ impl Row {
         0
     }
 
-    /// Mounts it in another place, too (`AddMountPoint`: 0, 1 access denied, 2 invalid argument, 3 folder not
-    /// empty, 4 folder not found, 6 whatever else).
+    /// Mounts the volume at another path (`AddMountPoint`: 0, 1 access denied, 2 invalid argument, 3 folder
+    /// not empty, 4 folder not found, 6 other errors).
     fn add_mount_point(&self, folder: &str) -> u32 {
         let path = Path::new(folder);
         let is_plain = path.is_absolute()

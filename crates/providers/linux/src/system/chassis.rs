@@ -1,8 +1,8 @@
-//! What the firmware tells of the case the machine is in (SMBIOS, DSP0134), and what the administrator says.
+//! Data of the firmware about the chassis (SMBIOS, DSP0134), and settings of the administrator.
 
 use crate::Machine;
 
-/// What kind of machine it is (`Win32_ComputerSystem.PCSystemType`).
+/// Kind of machine (`Win32_ComputerSystem.PCSystemType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Unspecified,
@@ -12,7 +12,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// By `CHASSIS` of machine-info(5), else by the firmware (DSP0134, 7.4.1).
+    /// Returns the kind from `CHASSIS` of machine-info(5), or else from the firmware (DSP0134, 7.4.1).
     pub(crate) fn of(machine: &Machine) -> Self {
         match machine_info(machine, "CHASSIS").as_deref() {
             Some("server") => return Self::Server,
@@ -28,7 +28,7 @@ impl Kind {
         }
     }
 
-    /// The number of Windows.
+    /// Returns the number of the kind in Windows.
     pub(crate) fn number(self) -> u16 {
         match self {
             Self::Unspecified => 0,
@@ -39,34 +39,34 @@ impl Kind {
     }
 }
 
-/// What hostnamed keeps for the administrator (machine-info(5)).
+/// Returns a field of `/etc/machine-info`, which hostnamed maintains (machine-info(5)).
 pub(crate) fn machine_info(machine: &Machine, name: &str) -> Option<String> {
     let text = machine.text("etc/machine-info").ok()?;
     super::os_release::OsRelease::parse(&text).field(name).map(str::to_owned)
 }
 
-/// A structure of SMBIOS as the kernel shows it to root (`/sys/firmware/dmi/entries`).
+/// A structure of SMBIOS, which the kernel shows to root (`/sys/firmware/dmi/entries`).
 #[derive(Debug, Default)]
 pub(crate) struct Structure(Vec<u8>);
 
 impl Structure {
-    /// The first of a type; an empty one if there is none, or not for this user.
+    /// Returns the first structure of a type; an empty one if it does not exist or this user may not read it.
     pub(crate) fn first(machine: &Machine, kind: u8) -> Self {
         Self(machine.octets(format!("sys/firmware/dmi/entries/{kind}-0/raw")).unwrap_or_default())
     }
 
-    /// An octet of its formatted part.
+    /// Returns a byte of the formatted part.
     pub(crate) fn octet(&self, offset: usize) -> Option<u8> {
         self.formatted().get(offset).copied()
     }
 
-    /// The text whose number stands at an offset.
+    /// Returns the string whose number is at an offset.
     pub(crate) fn text(&self, offset: usize) -> Option<String> {
         let number = usize::from(self.octet(offset)?).checked_sub(1)?;
         self.texts().nth(number)
     }
 
-    /// All texts, in order.
+    /// Returns all strings in order.
     pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
         let rest = self.0.get(self.formatted().len()..).unwrap_or_default();
         let texts = rest.split(|octet| *octet == 0).take_while(|text| !text.is_empty());

@@ -15,10 +15,10 @@ use crate::machine::now;
 use crate::processors;
 use crate::table::{Fill, Push, Table, returned, text_key};
 
-/// The one computer system there is.
+/// The only computer system.
 pub(crate) struct ComputerSystem;
 
-/// Where its values come from.
+/// Sources of the values.
 #[derive(Default)]
 pub(crate) struct Row {
     case: OnceCell<Structure>,
@@ -31,7 +31,7 @@ impl Row {
         self.case.get_or_init(|| Structure::first(machine, 3))
     }
 
-    /// What a field of two bits says of passwords and buttons (DSP0134, 7.25); 3 is "unknown".
+    /// Returns a two-bit field about passwords and buttons (DSP0134, 7.25); 3 is "unknown".
     fn setting(&self, machine: &Machine, shift: u32) -> u16 {
         let settings = self.passwords.get_or_init(|| Structure::first(machine, 24)).octet(4);
         settings.map_or(3, |settings| u16::from(settings >> shift) & 3)
@@ -60,7 +60,7 @@ impl Table for ComputerSystem {
         ("ChassisBootupState", |machine, row| row.case(machine).octet(9).map(u16::from).into()),
         ("ChassisSKUNumber", |machine, row| {
             let case = row.case(machine);
-            // It stands behind the elements that are in the case.
+            // The field follows the list of contained elements.
             let elements = case.octet(0x13).zip(case.octet(0x14));
             elements.and_then(|(count, size)| case.text(0x15 + usize::from(count) * usize::from(size))).into()
         }),
@@ -161,7 +161,7 @@ impl Table for ComputerSystem {
             "Rename" => hostname::rename(machine, call.input.value("Name").and_then(Value::as_str)),
             "JoinDomainOrWorkgroup" => domain::join(machine, call.input),
             "UnjoinDomainOrWorkgroup" => domain::leave(machine, call.input),
-            // Power states are the kernel's.
+            // Power states are managed by the kernel.
             _ => power::NOT_SUPPORTED,
         };
         returned(call, code)
@@ -182,7 +182,7 @@ fn is_daylight_saving() -> Option<bool> {
     Some(jiff::tz::TimeZone::system().to_offset_info(time).dst().is_dst())
 }
 
-/// How many sockets have a processor that is on.
+/// Returns the number of sockets with a processor that is online.
 fn packages(machine: &Machine) -> Option<u32> {
     let online = processors::online(machine)?;
     let package = |number: u32| {

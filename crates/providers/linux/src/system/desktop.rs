@@ -1,6 +1,6 @@
-//! `Win32_Desktop`: what users have chosen for their desktops, as far as GNOME and KDE keep it in their homes.
+//! `Win32_Desktop`: desktop settings of users, as stored by GNOME and KDE in their homes.
 //!
-//! What nobody has chosen stands nowhere but in those programs, and is NULL.
+//! Defaults that a user has not changed are known only to those programs, and are NULL here.
 
 mod dconf;
 
@@ -14,34 +14,34 @@ use crate::Machine;
 use crate::account::User;
 use crate::table::{Fill, Push, Table};
 
-/// The desktops of the machine's own users who have one.
+/// Desktops of local users who have one.
 pub(crate) struct Desktop;
 
-/// What one has chosen.
+/// Desktop settings of a user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Choices {
-    /// The user, with the machine before it.
+    /// User name, with the machine before it.
     name: String,
-    /// Milliseconds from one blink of the cursor to the next.
+    /// Time between blinks of the cursor, in milliseconds.
     blink: Option<u32>,
-    /// The name of a font and its size in points.
+    /// Name of a font, and its size in points.
     font: Option<(String, u32)>,
-    /// Seconds until the screen goes dark; 0 if it never does.
+    /// Seconds until the screen goes dark; 0 for never.
     timeout: Option<u32>,
-    /// Whether it does.
+    /// Whether the screen saver is active.
     is_saved: Option<bool>,
-    /// Whether a password is asked for then.
+    /// Whether it asks for a password.
     is_locked: Option<bool>,
     wallpaper: Option<String>,
-    /// How the wallpaper lies, in the words of GNOME.
+    /// Placement of the wallpaper, in the terms of GNOME.
     placement: Option<String>,
 }
 
 impl Choices {
-    /// None if there is no desktop.
+    /// Reads the settings of a user; `None` if the user has no desktop.
     fn of(machine: &Machine, user: &User) -> Option<Self> {
         let home = user.home.trim_end_matches('/');
-        // Whoever's home is the root of the machine, or none, has no desktop.
+        // Users without a home, or with the root folder as home, have no desktop.
         let home = Some(home).filter(|home| !home.is_empty())?;
         let database = machine.file_of_others(format!("{home}/.config/dconf/user"));
         let gnome = database.ok().and_then(|file| Self::of_gnome(&Database::open(file)?));
@@ -51,7 +51,7 @@ impl Choices {
         gnome.or_else(kde).map(|choices| Self { name, ..choices })
     }
 
-    /// The keys of GNOME's schemas (gsettings(1)); `None` if none was ever changed.
+    /// Reads the keys of GNOME's schemas (gsettings(1)); `None` if none was ever changed.
     fn of_gnome(database: &Database) -> Option<Self> {
         let get = |key: &str| database.get(&format!("/org/gnome/desktop/{key}"));
         let text = |key: &str| get(key).as_ref().and_then(Setting::text);
@@ -59,7 +59,7 @@ impl Choices {
         let timeout = number("session/idle-delay");
         let choices = Self {
             name: String::new(),
-            // There it is the whole cycle.
+            // GNOME stores the length of a whole cycle.
             blink: number("interface/cursor-blink-time").map(|cycle| cycle / 2),
             font: text("interface/font-name").and_then(|font| {
                 let (name, size) = font.rsplit_once(' ')?;
@@ -74,7 +74,7 @@ impl Choices {
         (choices != Self::default()).then_some(choices)
     }
 
-    /// `kscreenlockerrc` and `kdeglobals`; `None` if neither is there.
+    /// Reads `kscreenlockerrc` and `kdeglobals` of KDE; `None` if neither file exists.
     fn of_kde(locker: Option<&str>, globals: Option<&str>) -> Option<Self> {
         if locker.is_none() && globals.is_none() {
             return None;
@@ -93,16 +93,16 @@ impl Choices {
     }
 }
 
-/// The path of a file, or the address of something else.
+/// Returns the path of a `file:` URI; other URIs unchanged.
 fn path_of(uri: String) -> String {
     match uri.strip_prefix("file://") {
-        // One with letters that are written otherwise stays what it is.
+        // A URI with percent-encoded characters is not decoded.
         Some(path) if !path.contains('%') => path.to_owned(),
         _ => uri,
     }
 }
 
-/// The value of a key in a group of a file of KDE (KConfig).
+/// Returns the value of a key in a group of a KDE configuration file (KConfig).
 fn chosen<'t>(text: &'t str, group: &str, key: &str) -> Option<&'t str> {
     let mut is_here = false;
     text.lines().find_map(|line| {

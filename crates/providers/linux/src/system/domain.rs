@@ -1,4 +1,4 @@
-//! To which domain or workgroup the machine belongs.
+//! Membership of the machine in a domain or workgroup.
 
 use std::collections::HashMap;
 
@@ -9,17 +9,18 @@ use super::power::{DONE, INVALID_PARAMETER, NOT_SUPPORTED, code};
 use crate::Machine;
 use crate::bus::{BusError, Object};
 
-/// Where the machine belongs.
+/// Membership of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Membership {
-    /// It is a member of a domain.
+    /// Member of the domain with this name.
     Domain(String),
-    /// It stands for itself.
+    /// Member of no domain, with the name of its workgroup.
     Workgroup(String),
 }
 
 impl Membership {
-    /// What realmd or Samba say; a machine without keys of its own is member of nothing.
+    /// Reads the membership from Samba or realmd; a machine without a Kerberos keytab is not a member of a
+    /// domain.
     pub(crate) fn of(machine: &Machine) -> Self {
         let samba = machine.text("etc/samba/smb.conf").unwrap_or_default();
         let setting = |name: &str| setting_of(&samba, name);
@@ -46,7 +47,7 @@ impl Membership {
     }
 }
 
-/// A setting of the global section of smb.conf(5), whose names know neither case nor blanks.
+/// Returns a setting of the global section of smb.conf(5), whose names ignore case and blanks.
 fn setting_of(text: &str, name: &str) -> Option<String> {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';']));
     let mut section = "global".to_owned();
@@ -65,12 +66,13 @@ fn setting_of(text: &str, name: &str) -> Option<String> {
     found
 }
 
-/// `JoinDomainOrWorkgroup`: realmd makes the machine a member of a domain, with the rights of somebody there.
+/// Implements `JoinDomainOrWorkgroup`: realmd joins the domain with the given account. Returns the code of
+/// the method.
 pub(super) fn join(machine: &Machine, input: &Instance) -> u32 {
     let text = |name: &str| input.value(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let options = input.value("FJoinOptions").and_then(Value::as_integer).unwrap_or_default();
     let Some(domain) = text("Name") else { return INVALID_PARAMETER };
-    // Without that bit it is a workgroup, which is only a name for others.
+    // Without this bit the name is that of a workgroup, which cannot be joined here.
     if options & JOIN_DOMAIN == 0 {
         return NOT_SUPPORTED;
     }
@@ -91,7 +93,7 @@ pub(super) fn join(machine: &Machine, input: &Instance) -> u32 {
     joined.unwrap_or_else(|error| refusal(&error))
 }
 
-/// `UnjoinDomainOrWorkgroup`
+/// Implements `UnjoinDomainOrWorkgroup`; returns the code of the method.
 pub(super) fn leave(machine: &Machine, input: &Instance) -> u32 {
     let text = |name: &str| input.value(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let left = machine.bus().wait(async |bus| {
@@ -99,7 +101,7 @@ pub(super) fn leave(machine: &Machine, input: &Instance) -> u32 {
         let nothing: HashMap<&str, Variant<'_>> = HashMap::new();
         let credentials = match (text("UserName"), text("Password")) {
             (Some(user), Some(password)) => credentials(user, password),
-            // The account of the machine stays in the domain.
+            // Without credentials, the account of the machine remains in the domain.
             _ => ("automatic", "none", Variant::from("")),
         };
         membership(&path).call(&bus, "Leave", &(credentials, nothing)).await?;
@@ -108,9 +110,9 @@ pub(super) fn leave(machine: &Machine, input: &Instance) -> u32 {
     left.unwrap_or_else(|error| refusal(&error))
 }
 
-/// How realmd is told whose rights count: what it is, of whom, and the thing itself.
+/// Returns credentials in the form of realmd: their type, their owner, and the value.
 fn credentials<'a>(user: &'a str, password: &'a str) -> (&'static str, &'static str, Variant<'a>) {
-    // Windows writes DOMAIN\user and user@domain.
+    // Windows writes DOMAIN\user or user@domain.
     let user = user.rsplit('\\').next().unwrap_or(user);
     let user = user.split('@').next().unwrap_or(user);
     ("password", "administrator", Variant::from((user, password)))
@@ -130,7 +132,7 @@ fn refusal(error: &BusError) -> u32 {
     }
 }
 
-/// Path and name of the first realm that the machine has joined.
+/// Returns path and name of the first realm that the machine has joined.
 async fn configured(bus: &Connection) -> Result<Option<(String, Option<String>)>, BusError> {
     for path in REALMD.properties(bus).await?.texts("Realms") {
         let realm = Object { path: &path, interface: "org.freedesktop.realmd.Realm", ..REALMD };
@@ -143,19 +145,19 @@ async fn configured(bus: &Connection) -> Result<Option<(String, Option<String>)>
     Ok(None)
 }
 
-/// The first realm that realmd says the machine has joined.
+/// Returns the first realm that the machine has joined according to realmd.
 fn by_realmd(machine: &Machine) -> Option<String> {
     machine.bus().wait(async |bus| configured(&bus).await).ok().flatten()?.1
 }
 
-/// Who knows the domains (realmd's D-Bus interface, version 0.1).
+/// Service that manages domain membership (realmd's D-Bus interface, version 0.1).
 const REALMD: Object<'_> = Object {
     service: "org.freedesktop.realmd",
     path: "/org/freedesktop/realmd",
     interface: "org.freedesktop.realmd.Provider",
 };
 
-/// The bit of `FJoinOptions` for a domain (`NETSETUP_JOIN_DOMAIN`).
+/// Bit of `FJoinOptions` for a domain (`NETSETUP_JOIN_DOMAIN`).
 const JOIN_DOMAIN: i128 = 1;
 
 const LOGON_FAILURE: u32 = 1_326;

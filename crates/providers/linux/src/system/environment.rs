@@ -1,4 +1,4 @@
-//! `Win32_Environment`: what everybody's environment begins with (`/etc/environment`, pam_env(8)).
+//! `Win32_Environment`: environment variables of all users (`/etc/environment`, pam_env(8)).
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -11,10 +11,10 @@ use wmi::{Context, Lookup, ProviderError, Scan};
 use crate::Machine;
 use crate::table::{Fill, Push, Table, failure};
 
-/// The variables of everybody.
+/// Environment variables of all users.
 pub(crate) struct Environment;
 
-/// A variable.
+/// An environment variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Variable {
     name: String,
@@ -43,7 +43,7 @@ impl Table for Environment {
         push: &mut Push<'_, Variable>,
     ) -> Result<(), ProviderError> {
         let mut variables: Vec<Variable> = Vec::new();
-        // Of two lines for one name, the later counts.
+        // Of several lines for a variable, the last takes effect.
         for variable in text(machine)?.lines().filter_map(Variable::parse) {
             variables.retain(|before| before.name != variable.name);
             variables.push(variable);
@@ -91,7 +91,7 @@ impl Table for Environment {
 }
 
 impl Variable {
-    /// A line of the file; `None` for comments and whatever else is no variable.
+    /// Parses a line of the file; `None` for comments and other lines.
     fn parse(line: &str) -> Option<Self> {
         let line = line.trim();
         let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
@@ -102,7 +102,7 @@ impl Variable {
         is_name(name).then(|| Self { name: name.to_owned(), value: value.to_owned() })
     }
 
-    /// What a client wants a variable to be.
+    /// Reads the variable that a client wants to set.
     fn of(instance: &Instance) -> Result<Self, ProviderError> {
         let wrong = |what: &str| ProviderError::failed(Status::InvalidParameter, what.to_owned());
         let text = |name: &str| instance.value(name).and_then(Value::as_str).unwrap_or_default();
@@ -113,14 +113,14 @@ impl Variable {
         if !is_name(name) {
             return Err(wrong("a name has letters, digits and _, and does not begin with a digit"));
         }
-        // The file has no way to write them.
+        // The format of the file cannot express these characters.
         if value.contains(char::is_control) || value.contains('"') {
             return Err(wrong("a value has neither quotation marks nor control characters"));
         }
         Ok(Self { name: name.to_owned(), value: value.to_owned() })
     }
 
-    /// Puts it into the file, in the place it had.
+    /// Writes the variable into the file, in its former place.
     fn write(&self, machine: &Machine) -> Result<(), ProviderError> {
         let before = text(machine)?;
         let is_meant = |line: &str| Self::parse(line).is_some_and(|variable| variable.name == self.name);
@@ -128,7 +128,7 @@ impl Variable {
         let mut lines = Vec::new();
         for old in before.lines() {
             if is_meant(old) {
-                // Once is enough.
+                // Further lines for the same variable are dropped.
                 lines.extend(line.take());
             } else {
                 lines.push(old.to_owned());
@@ -139,7 +139,7 @@ impl Variable {
     }
 }
 
-/// As shells have names (POSIX, Base Definitions 8.1).
+/// Returns whether the name is valid in shells (POSIX, Base Definitions 8.1).
 fn is_name(name: &str) -> bool {
     let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'_';
     !name.is_empty()
@@ -155,7 +155,7 @@ fn text(machine: &Machine) -> Result<String, ProviderError> {
     }
 }
 
-/// Writes the file whole or not at all.
+/// Replaces the file atomically.
 fn replace<'a>(machine: &Machine, lines: impl Iterator<Item = &'a str>) -> Result<(), ProviderError> {
     let write = || {
         let path = machine.path(FILE);
@@ -174,5 +174,5 @@ fn replace<'a>(machine: &Machine, lines: impl Iterator<Item = &'a str>) -> Resul
 
 const FILE: &str = "etc/environment";
 
-/// Whose variables they are, in the words of Windows.
+/// Value of `UserName` for variables of all users, as in Windows.
 const EVERYBODY: &str = "<SYSTEM>";

@@ -1,4 +1,5 @@
-//! `Win32_ServerFeature` and `Win32_OptionalFeature`: what the machine can serve, by the units it has.
+//! `Win32_ServerFeature` and `Win32_OptionalFeature`: server roles of the machine, determined by its unit
+//! files.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,13 +10,13 @@ use crate::Machine;
 use crate::service::names;
 use crate::table::{Fill, Push, Table};
 
-/// What is installed.
+/// Installed features.
 pub(crate) struct ServerFeature;
 
-/// What is installed and what could be.
+/// All known features, installed or not.
 pub(crate) struct OptionalFeature;
 
-/// Something to serve, with the number of Windows and the units of those who do.
+/// A feature, with its number in Windows and the units of programs that provide it.
 pub(crate) struct Feature {
     id: u32,
     name: &'static str,
@@ -77,7 +78,7 @@ impl Feature {
     }
 }
 
-/// The numbers are those of roles of Windows Server.
+/// Known features; the numbers are those of roles of Windows Server.
 const FEATURES: &[Feature] = &[
     Feature {
         id: 2,

@@ -1,10 +1,11 @@
-//! The names of the machine, which hostnamed changes (org.freedesktop.hostname1(5)).
+//! Host names, changed through hostnamed (org.freedesktop.hostname1(5)).
 
 use super::power::{DONE, INVALID_NAME, code};
 use crate::Machine;
 use crate::bus::{BusError, Object};
 
-/// `Win32_ComputerSystem.Rename`: gives the machine another name, at once and for good.
+/// Implements `Win32_ComputerSystem.Rename`: changes the host name now and permanently. Returns the code of
+/// the method.
 pub(super) fn rename(machine: &Machine, name: Option<&str>) -> u32 {
     let Some(name) = name.filter(|name| is_name(name)) else { return INVALID_NAME };
     let renamed = machine.bus().wait(async |bus| {
@@ -14,17 +15,17 @@ pub(super) fn rename(machine: &Machine, name: Option<&str>) -> u32 {
     renamed.map_or_else(|error| code(&error), |_| DONE)
 }
 
-/// Gives the machine another name for people.
+/// Changes the descriptive name of the machine.
 ///
 /// # Errors
-/// [`BusError`] if it is refused.
+/// [`BusError`] if hostnamed refuses or does not answer.
 pub(super) fn describe(machine: &Machine, description: &str) -> Result<(), BusError> {
     machine
         .bus()
         .wait(async |bus| HOSTNAMED.call(&bus, "SetPrettyHostname", &(description, false)).await.map(drop))
 }
 
-/// Whether a machine can be called so (RFC 1123, 2.1, of one label).
+/// Returns whether the name is a valid host name of one label (RFC 1123, 2.1).
 fn is_name(name: &str) -> bool {
     let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
     (1..=63).contains(&name.len())

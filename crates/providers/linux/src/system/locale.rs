@@ -1,16 +1,16 @@
-//! The language of the machine, in the numbers of Windows (MS-LCID; ITU-T E.164 for countries).
+//! Language of the machine, and its numbers in Windows (MS-LCID; ITU-T E.164 for countries).
 
 use crate::Machine;
 
 /// A language and country.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Locale {
-    /// As `LANG` has it, without its encoding: `de_DE`.
+    /// Value of `LANG` without its encoding: `de_DE`.
     name: String,
 }
 
 impl Locale {
-    /// What the machine is set to; `None` if it is set to nothing, or to no language (`C`).
+    /// Returns the language of the machine; `None` if it is not set, or set to `C`.
     pub(crate) fn of(machine: &Machine) -> Option<Self> {
         let set = |file: &str| {
             let text = machine.text(file).ok()?;
@@ -25,17 +25,17 @@ impl Locale {
         (name.len() >= 2 && name != "POSIX").then(|| Self { name: name.to_owned() })
     }
 
-    /// As BCP 47 writes it: `de-DE`.
+    /// Returns the language tag of BCP 47: `de-DE`.
     pub(crate) fn tag(&self) -> String {
         self.name.replace('_', "-")
     }
 
-    /// The number of Windows; `None` for a language it has none for.
+    /// Returns the language identifier of Windows; `None` for unknown languages.
     pub(crate) fn identifier(&self) -> Option<u16> {
         Some(self.known()?.1)
     }
 
-    /// What one dials to call the country.
+    /// Returns the international calling code of the country.
     pub(crate) fn calling_code(&self) -> Option<u16> {
         Some(self.known()?.2)
     }
@@ -45,7 +45,7 @@ impl Locale {
     }
 }
 
-/// Languages of countries, with the identifier of Windows and the calling code of the country.
+/// Known locales, with their language identifier in Windows and the calling code of the country.
 const KNOWN: &[(&str, u16, u16)] = &[
     ("ar_EG", 0x0c01, 20),
     ("ar_SA", 0x0401, 966),

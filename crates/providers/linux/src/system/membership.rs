@@ -1,4 +1,4 @@
-//! What belongs to the computer system: `Win32_SystemOperatingSystem` and `Win32_SystemUsers`.
+//! Associations of the computer system: `Win32_SystemOperatingSystem` and `Win32_SystemUsers`.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use wmi::{ProviderError, Scan};
 use crate::Machine;
 use crate::table::{Fill, Push, Table, computer_system};
 
-/// The operating system of the computer system.
+/// Operating system of the computer system.
 pub(crate) struct SystemOperatingSystem;
 
-/// The users of the computer system.
+/// Users of the computer system.
 pub(crate) struct SystemUsers;
 
 impl Table for SystemOperatingSystem {
@@ -53,7 +53,7 @@ impl Table for SystemUsers {
     ) -> Result<(), ProviderError> {
         let text = machine.text("etc/passwd").unwrap_or_default();
         let names = text.lines().filter_map(|line| Some(line.split_once(':')?.0));
-        // Lines of NIS begin with a sign and name nobody of this machine.
+        // Lines for NIS begin with a sign and do not define local users.
         let names = names.filter(|name| !name.is_empty() && !name.starts_with(['+', '-', '#']));
         names.map(str::to_owned).try_for_each(push)
     }

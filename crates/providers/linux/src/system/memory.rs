@@ -1,23 +1,23 @@
-//! `/proc/meminfo` (proc_meminfo(5)).
+//! Memory sizes from `/proc/meminfo` (proc_meminfo(5)).
 
 use crate::Machine;
 
-/// How much memory there is; in KiB, as the kernel tells it.
+/// Memory sizes by name, in KiB as in the file.
 #[derive(Debug, Default)]
 pub(crate) struct Memory(Vec<(String, u64)>);
 
 impl Memory {
-    /// Reads what the kernel tells.
+    /// Reads the file; empty if that fails.
     pub(crate) fn of(machine: &Machine) -> Self {
         machine.text("proc/meminfo").map(|text| Self::parse(&text)).unwrap_or_default()
     }
 
-    /// One line of it.
+    /// Returns the value of a line, in KiB.
     pub(crate) fn kib(&self, name: &str) -> Option<u64> {
         self.0.iter().find(|(line, _)| line == name).map(|(_, kib)| *kib)
     }
 
-    /// The sum of two lines.
+    /// Returns the sum of two lines, in KiB.
     pub(crate) fn sum(&self, one: &str, other: &str) -> Option<u64> {
         self.kib(one)?.checked_add(self.kib(other)?)
     }

@@ -19,10 +19,10 @@ use crate::Machine;
 use crate::mounts::{Mount, device_of};
 use crate::table::{Fill, Push, Table, host_name, null, returned};
 
-/// The one instance of the running system.
+/// The only instance: the running system.
 pub(crate) struct OperatingSystem;
 
-/// Where its values come from; each source is read once, when it is needed.
+/// Sources of the values, each read once when it is needed.
 #[derive(Default)]
 pub(crate) struct Row {
     release: OnceCell<OsRelease>,
@@ -53,7 +53,8 @@ impl Row {
         *self.has_nx.get_or_init(|| has_nx(machine))
     }
 
-    /// American English, unless the machine is set to another language that Windows knows.
+    /// Returns the language identifier of the machine; American English if the language is unknown or not
+    /// set.
     fn language(&self, machine: &Machine) -> u16 {
         self.locale(machine).and_then(Locale::identifier).unwrap_or(0x0409)
     }
@@ -68,7 +69,7 @@ impl Table for OperatingSystem {
         ("BootDevice", |machine, row| device_of(row.mounts(machine), &["/boot", "/"]).into()),
         ("BuildNumber", |machine, row| {
             let build = row.release(machine).field("BUILD_ID").map(str::to_owned);
-            // Clients take it for a number: the last one of the kernel's release.
+            // Clients expect a number, so the default is the last one of the kernel's release.
             let patch = || Some(release_of_kernel(machine)?.rsplit('.').next()?.to_owned());
             build.or_else(patch).into()
         }),
@@ -109,7 +110,7 @@ impl Table for OperatingSystem {
         }),
         ("MaxNumberOfProcesses", |machine, _| machine.number::<u32>("proc/sys/kernel/pid_max").into()),
         ("MaxProcessMemorySize", |_, _| {
-            // What a process of a 64-bit kernel can address, in KiB; others have 3 GiB of 4.
+            // Address space of a process in KiB: 47 bits on 64-bit machines, on others 3 GiB of 4.
             if cfg!(target_pointer_width = "64") { 137_438_953_344_u64 } else { 3 << 20 }.into()
         }),
         ("MUILanguages", |machine, row| row.locale(machine).map(|locale| vec![locale.tag()]).into()),
@@ -189,7 +190,7 @@ impl Table for OperatingSystem {
     }
 }
 
-/// The name of the running system, as other classes refer to it.
+/// Returns the name of the running system, as used in references from other classes.
 pub(crate) fn name_of(machine: &Machine) -> String {
     name(device_of(&machine.mounts(), &["/"]), &OsRelease::of(machine))
 }
@@ -198,8 +199,8 @@ fn name(device: Option<String>, release: &OsRelease) -> String {
     format!("{}|/|{}", release.pretty_name(), device.unwrap_or_default())
 }
 
-/// Whether the processor can keep memory from being executed: as long as the kernel runs it always or never can, and
-/// to tell of all processors takes the kernel long.
+/// Returns whether the processor can protect memory from execution. The result is cached: it does not change
+/// while the kernel runs, and reading the data of all processors takes long.
 fn has_nx(machine: &Machine) -> Option<bool> {
     static OF_THIS: OnceLock<Option<bool>> = OnceLock::new();
     if machine.is_this() { *OF_THIS.get_or_init(|| flagged_nx(machine)) } else { flagged_nx(machine) }
@@ -211,7 +212,7 @@ fn flagged_nx(machine: &Machine) -> Option<bool> {
     Some(flags.split_whitespace().any(|flag| flag == "nx"))
 }
 
-/// When the machine got its identity, which is when it was installed.
+/// Returns the creation time of the machine ID, which is the time of the installation.
 fn installed(machine: &Machine) -> Option<DateTime> {
     let made = std::fs::metadata(machine.path("etc/machine-id")).ok()?;
     machine.timestamp(made.mtime().checked_mul(1_000_000)?)
@@ -225,7 +226,7 @@ fn architecture() -> &'static str {
     }
 }
 
-/// The identity of the machine in groups of five, as serial numbers of Windows are printed.
+/// Returns the first digits of the machine ID in groups of five, in the form of Windows serial numbers.
 fn serial_number(machine: &Machine) -> Option<String> {
     let id = machine.line("etc/machine-id")?.to_ascii_uppercase();
     let groups: Vec<&str> = (0..4).filter_map(|group| id.get(group * 5..group * 5 + 5)).collect();

@@ -1,25 +1,25 @@
-//! `/etc/os-release` (os-release(5)).
+//! Parser for `/etc/os-release` (os-release(5)).
 
 use crate::Machine;
 
-/// What the distribution says of itself.
+/// Fields that describe the distribution.
 #[derive(Debug, Default)]
 pub(crate) struct OsRelease(Vec<(String, String)>);
 
 impl OsRelease {
-    /// Reads it from where it is, or nothing if it is nowhere.
+    /// Reads the file; empty if it does not exist.
     pub(crate) fn of(machine: &Machine) -> Self {
         let text = machine.text("etc/os-release").or_else(|_| machine.text("usr/lib/os-release"));
         text.map(|text| Self::parse(&text)).unwrap_or_default()
     }
 
-    /// The value of a field, without its quotes; `None` if it is missing or empty.
+    /// Returns the value of a field, without quotes; `None` if it is missing or empty.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().rev().find(|(field, _)| field == name)?;
         (!value.is_empty()).then_some(value.as_str())
     }
 
-    /// What people call it; `Linux` where it does not say, as os-release(5) has it.
+    /// Returns the descriptive name of the distribution; `Linux` by default, as in os-release(5).
     pub(crate) fn pretty_name(&self) -> &str {
         self.field("PRETTY_NAME").or_else(|| self.field("NAME")).unwrap_or("Linux")
     }
@@ -31,7 +31,7 @@ impl OsRelease {
     }
 }
 
-/// A value as a shell would take it: without quotes, and with what a backslash protects.
+/// Decodes a value as a shell would: removes quotes and backslash escapes.
 fn unquoted(value: &str) -> String {
     let (inner, escapes) = match value.as_bytes() {
         [b'\'', .., b'\''] => (value.trim_matches('\''), false),

@@ -1,4 +1,4 @@
-//! `Win32_PageFileUsage` and `Win32_PageFileSetting`: what is swapped to (`/proc/swaps`, fstab(5)).
+//! `Win32_PageFileUsage` and `Win32_PageFileSetting`: swap space (`/proc/swaps`, fstab(5)).
 
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -11,13 +11,13 @@ use crate::Machine;
 use crate::mounts::unescaped;
 use crate::table::{Fill, Push, Table, failure};
 
-/// What is swapped to now.
+/// Swap space in use.
 pub(crate) struct PageFileUsage;
 
-/// What is swapped to after the next start.
+/// Swap space configured for the next start.
 pub(crate) struct PageFileSetting;
 
-/// A file or device; sizes are in KiB.
+/// A swap file or device; sizes in KiB.
 #[derive(Clone, Debug)]
 pub(crate) struct Swap {
     path: String,
@@ -36,7 +36,7 @@ impl Table for PageFileUsage {
         ("CurrentUsage", |_, swap| mib(swap.used).into()),
         ("Description", |_, swap| swap.path.clone().into()),
         ("InstallDate", |machine, swap| {
-            // A device is made anew at each start.
+            // Device files are created at each start, so their time says nothing.
             let made = std::fs::metadata(machine.path(&swap.path)).ok().filter(std::fs::Metadata::is_file);
             made.and_then(|made| made.mtime().checked_mul(1_000_000))
                 .and_then(|time| machine.timestamp(time))
@@ -63,10 +63,10 @@ impl Table for PageFileUsage {
     }
 }
 
-/// What a line of the table of file systems swaps to.
+/// Swap space in a line of fstab.
 pub(crate) struct Setting {
     path: String,
-    /// In octets; `None` for devices.
+    /// Size in bytes; `None` for devices.
     size: Option<u64>,
 }
 
@@ -104,7 +104,7 @@ impl Table for PageFileSetting {
     }
 }
 
-/// The device of a `UUID=…` or the like, where udev has a link for it.
+/// Returns the device for a source such as `UUID=…`, if udev has a link for it.
 fn device(machine: &Machine, source: &str) -> Option<String> {
     let (kind, name) = source.split_once('=')?;
     let folder = match kind {
@@ -119,7 +119,7 @@ fn device(machine: &Machine, source: &str) -> Option<String> {
     Some(format!("/dev/{}", Path::new(&target).file_name()?.to_str()?))
 }
 
-/// The most that was seen in use since this process began; the kernel does not keep it.
+/// Returns the peak usage seen since the start of this process; the kernel does not record it.
 fn peak(swap: &Swap) -> u64 {
     static PEAKS: LazyLock<Mutex<HashMap<String, u64>>> = LazyLock::new(Mutex::default);
     let mut peaks = PEAKS.lock().unwrap_or_else(PoisonError::into_inner);

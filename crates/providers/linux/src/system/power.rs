@@ -1,4 +1,4 @@
-//! How the machine is turned off, and how its clock is set.
+//! Shutdown and restart of the machine, and setting of its clock.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use crate::Machine;
 use crate::bus::{BusError, Object};
 use crate::session::Session;
 
-/// What becomes of the machine.
+/// Action at the end of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     PowerOff,
     Reboot,
 }
 
-/// Has logind end the system a little later, so that the answer arrives before.
+/// Schedules a shutdown or restart with logind, late enough that the answer reaches the client first.
 ///
-/// Gives the error of Windows.
+/// Returns a Windows error code.
 pub(super) fn end(machine: &Machine, end: End, delay: Duration, message: Option<&str>) -> u32 {
     let (kind, question) = match end {
         End::PowerOff => ("poweroff", "CanPowerOff"),
@@ -27,7 +27,7 @@ pub(super) fn end(machine: &Machine, end: End, delay: Duration, message: Option<
     let delay = i64::try_from(delay.max(SHORTEST_DELAY).as_micros()).unwrap_or(i64::MAX);
     let at = u64::try_from(now().saturating_add(delay)).unwrap_or_default();
     let asked = machine.bus().wait(async |bus| {
-        // Rights are asked for before: what is scheduled is refused only when its time has come.
+        // Checks the permission first: a scheduled action would be refused only when its time has come.
         let can: String = LOGIND.ask(&bus, question, &()).await?;
         match can.as_str() {
             "yes" => {}
@@ -36,7 +36,7 @@ pub(super) fn end(machine: &Machine, end: End, delay: Duration, message: Option<
         }
         if let Some(message) = message.filter(|message| !message.is_empty()) {
             let message: String = message.chars().filter(|letter| !letter.is_control()).take(512).collect();
-            // Who may turn the machine off may still not be allowed to say something to everybody.
+            // A user who may shut down the machine may still lack permission to set the message.
             let _ = LOGIND.call(&bus, "SetWallMessage", &(message, true)).await;
         }
         LOGIND.call(&bus, "ScheduleShutdown", &(kind, at)).await?;
@@ -45,12 +45,12 @@ pub(super) fn end(machine: &Machine, end: End, delay: Duration, message: Option<
     asked.unwrap_or_else(|error| code(&error))
 }
 
-/// `Win32Shutdown` and `Win32ShutdownTracker`
+/// Implements `Win32Shutdown` and `Win32ShutdownTracker`; returns their code.
 pub(super) fn by_flags(machine: &Machine, input: &Instance) -> u32 {
     let number = |name: &str| input.value(name).and_then(Value::as_integer).unwrap_or_default();
     let delay = u64::try_from(number("Timeout")).unwrap_or_default();
     let message = input.value("Comment").and_then(Value::as_str);
-    // 4 forces programs to end, which all have to.
+    // 4 forces programs to end, which always happens here.
     match number("Flags") & !4 {
         0 => log_off(machine),
         1 | 8 => end(machine, End::PowerOff, Duration::from_secs(delay), message),
@@ -59,7 +59,7 @@ pub(super) fn by_flags(machine: &Machine, input: &Instance) -> u32 {
     }
 }
 
-/// Ends the sessions that the user of this process has at terminals and screens.
+/// Ends the sessions of this process's user at terminals and screens.
 fn log_off(machine: &Machine) -> u32 {
     let user = rustix::process::getuid().as_raw();
     let Some(sessions) = Session::of_users(machine) else { return NOT_SUPPORTED };
@@ -77,7 +77,7 @@ fn log_off(machine: &Machine) -> u32 {
     ended.map_or_else(|error| code(&error), |()| DONE)
 }
 
-/// `SetDateTime`
+/// Implements `SetDateTime`; returns its code.
 pub(super) fn set_clock(machine: &Machine, input: &Instance) -> u32 {
     let Some(Value::DateTime(cim::DateTime::Timestamp(time))) = input.value("LocalDateTime") else {
         return INVALID_PARAMETER;
@@ -87,13 +87,13 @@ pub(super) fn set_clock(machine: &Machine, input: &Instance) -> u32 {
         .wait(async |bus| TIMEDATED.call(&bus, "SetTime", &(time.unix_micros(), false, false)).await);
     match set {
         Ok(_) => DONE,
-        // Whoever keeps the clock by the network would set it back at once.
+        // While the clock is synchronized with the network, a change would be undone at once.
         Err(BusError::Refused { name, .. }) if name.ends_with("AutomaticTimeSyncEnabled") => BUSY,
         Err(error) => code(&error),
     }
 }
 
-/// What a refusal is to Windows.
+/// Converts an error of D-Bus to a Windows error code.
 pub(super) fn code(error: &BusError) -> u32 {
     match error {
         error if error.is_denied() => ACCESS_DENIED,
@@ -107,7 +107,7 @@ pub(super) fn code(error: &BusError) -> u32 {
     }
 }
 
-/// Who ends sessions, and turns the machine off (org.freedesktop.login1(5)).
+/// Service that manages sessions and shutdown (org.freedesktop.login1(5)).
 const LOGIND: Object<'_> = Object {
     service: "org.freedesktop.login1",
     path: "/org/freedesktop/login1",
@@ -120,7 +120,7 @@ const TIMEDATED: Object<'_> = Object {
     interface: "org.freedesktop.timedate1",
 };
 
-/// Time for the answer to reach whoever asked.
+/// Minimum delay, in which the answer reaches the client.
 const SHORTEST_DELAY: Duration = Duration::from_millis(2_500);
 
 pub(super) const DONE: u32 = 0;

@@ -1,4 +1,4 @@
-//! `Win32_WMISetting` and `Win32_Registry`: what Windows keeps and Linux mostly has not.
+//! `Win32_WMISetting` and `Win32_Registry`: settings of Windows, most of which Linux lacks.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::operating_system;
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
 
-/// How this service of WMI is set.
+/// Settings of this WMI service.
 pub(crate) struct WmiSetting;
 
 /// The registry that `StdRegProv` shows.

@@ -11,13 +11,13 @@ use crate::events;
 use crate::machine::now;
 use crate::table::{Fill, Push, Table};
 
-/// The time at the machine.
+/// Local time.
 pub(crate) struct LocalTime;
 
-/// The time at Greenwich.
+/// UTC time.
 pub(crate) struct UtcTime;
 
-/// The fields of a clock.
+/// Fields of the clock classes.
 const CLOCK: &[(&str, Fill<civil::DateTime>)] = &[
     ("Day", |_, time| number(time.day()).into()),
     ("DayOfWeek", |_, time| number(time.weekday().to_sunday_zero_offset()).into()),
@@ -80,7 +80,7 @@ fn time_in(zone: &TimeZone) -> Option<civil::DateTime> {
     jiff::Timestamp::from_microsecond(now()).ok().map(|time| zone.to_datetime(time))
 }
 
-/// Weeks begin on Sundays, and the first is the one with the first day.
+/// Returns the week of the month; weeks begin on Sunday, and the first contains the first day.
 fn week_in_month(time: civil::DateTime) -> u32 {
     let first = number(time.first_of_month().weekday().to_sunday_zero_offset());
     (number(time.day()) - 1 + first) / 7 + 1
@@ -90,16 +90,16 @@ fn number(field: i8) -> u32 {
     field.unsigned_abs().into()
 }
 
-/// The time zone of the machine.
+/// Time zone of the machine.
 pub(crate) struct Zone;
 
-/// What its rules say of this year.
+/// Rules of the time zone for the next 366 days.
 pub(crate) struct Rules {
     name: String,
     daylight_name: Option<String>,
-    /// Minutes east of Greenwich when no daylight is saved.
+    /// Standard offset in minutes east of Greenwich.
     standard: i32,
-    /// Minutes that clocks are put forward; zero if they never are.
+    /// Shift of daylight saving time in minutes; zero without it.
     saved: i32,
     to_daylight: Option<civil::DateTime>,
     to_standard: Option<civil::DateTime>,
@@ -157,7 +157,7 @@ impl Rules {
         let mut before = current.offset();
         let last = now.checked_add(jiff::SignedDuration::from_hours(24 * 366)).ok()?;
         for change in zone.following(now).take_while(|change| change.timestamp() <= last).take(4) {
-            // The clock that is put forward or back shows the time as it was before.
+            // Times of change are given in local time before the change.
             let local = before.to_datetime(change.timestamp());
             if change.dst().is_dst() {
                 rules.daylight_name.get_or_insert_with(|| change.abbreviation().to_owned());
@@ -170,7 +170,7 @@ impl Rules {
             }
             before = change.offset();
         }
-        // A zone that has a name is called by it, others by what clocks are said to show without saving daylight.
+        // Named by the IANA name of the zone, or else the abbreviation of its standard time.
         rules.name = zone.iana_name().map_or(rules.name, str::to_owned);
         Some(rules)
     }
@@ -181,7 +181,8 @@ impl Rules {
     }
 }
 
-/// Which one of its month a day is; the last is always 5 (`Win32_TimeZone.DaylightDay`).
+/// Returns the occurrence of the weekday in its month; the last one is always 5
+/// (`Win32_TimeZone.DaylightDay`).
 fn week_of_change(time: civil::DateTime) -> u32 {
     let is_last = time.day() + 7 > time.days_in_month();
     if is_last { 5 } else { (number(time.day()) - 1) / 7 + 1 }

@@ -1,16 +1,16 @@
-//! What Linux knows of nothing that is of some superclass.
+//! Properties of superclasses that Linux knows for none of their instances.
 
 use cim::Property;
 
-/// Whether a property that came from a superclass is NULL in every class whose table has no column for it.
+/// Returns whether an inherited property is NULL in every class whose table has no column for it.
 pub(crate) fn is_unknown(property: &Property) -> bool {
     let of_class = UNKNOWN.iter().filter(|(superclass, _)| property.origin == **superclass);
     of_class.flat_map(|(_, names)| *names).any(|name| property.name == **name)
 }
 
-/// Superclasses, in whichever namespace, with what Linux does not know of their instances.
+/// Superclasses of any namespace, with the properties that are unknown on Linux.
 ///
-/// A class of which it knows one of these has a column for it, as any other.
+/// A class for which Linux knows such a property has a column for it.
 const UNKNOWN: &[(&str, &[&str])] = &[
     (
         "CIM_EnabledLogicalElement",

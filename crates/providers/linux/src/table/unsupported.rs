@@ -1,22 +1,23 @@
-//! Methods that Linux has nothing for: the numbers with which classes say so.
+//! Methods without an implementation on Linux, and the codes with which classes report that.
 
 use cim::Instance;
 use wmi::{MethodCall, ProviderError};
 
 use super::returned;
 
-/// The answer of a method that nobody carries out.
+/// Returns the answer of a method that is not implemented.
 ///
 /// # Errors
-/// [`ProviderError::NotCapable`] if it returns no number.
+/// [`ProviderError::NotCapable`] if the method does not return a number.
 pub(super) fn answer(namespace: &str, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
     let method = &call.operation.method;
     let code = code(namespace, method.origin.as_str());
-    // One that returns something else, or nothing, has no words for it.
+    // Methods with another or no return value have no such code.
     returned(call, code).map_err(|_| ProviderError::NotCapable)
 }
 
-/// What is documented for the methods of a class (Microsoft's references of the classes, "Return value").
+/// Returns the documented code for the methods of a class (Microsoft's references of the classes, "Return
+/// value").
 fn code(namespace: &str, origin: &str) -> u32 {
     match (namespace, origin) {
         (_, "CIM_EnabledLogicalElement" | "CIM_LogicalDevice" | "CIM_Service" | "Win32_BaseService")
@@ -26,11 +27,11 @@ fn code(namespace: &str, origin: &str) -> u32 {
     }
 }
 
-/// "Not Supported" of DMTF, and of everything that is managed as a service or as storage.
+/// "Not Supported" of DMTF, used by all service and storage classes.
 const NOT_SUPPORTED: u32 = 1;
 
-/// "Method not supported on this platform" of adapters.
+/// "Method not supported on this platform" of network adapters.
 const METHOD_NOT_SUPPORTED: u32 = 64;
 
-/// `ERROR_NOT_SUPPORTED` (MS-ERREF 2.2), for classes that return the system's errors.
+/// `ERROR_NOT_SUPPORTED` (MS-ERREF 2.2), for classes that return system error codes.
 const ERROR_NOT_SUPPORTED: u32 = 50;

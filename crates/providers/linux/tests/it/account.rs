@@ -173,7 +173,7 @@ fn accounts_are_renamed_and_changed() {
 #[test]
 fn accounts_of_other_sources_are_found_by_name_and_listed_if_chosen() {
     if !std::path::Path::new("/lib/x86_64-linux-gnu/libnss_systemd.so.2").exists() {
-        eprintln!("SKIPPED: there is no libnss_systemd here, whose accounts are in no file");
+        skips::skip!("there is no libnss_systemd here, whose accounts are in no file");
         return;
     }
     let name = "account::accounts_of_other_sources_are_found_by_name_and_listed_if_chosen";

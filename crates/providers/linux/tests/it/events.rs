@@ -147,9 +147,7 @@ fn a_device_that_the_kernel_announces_is_told_and_one_that_it_changes_is_another
         "events::a_device_that_the_kernel_announces_is_told_and_one_that_it_changes_is_another_configuration";
     in_world(name, &[], || {
         if std::fs::write(uevent, "change").is_err() {
-            return eprintln!(
-                "SKIPPED: {uevent} cannot be written here, which has the kernel tell of a device"
-            );
+            return skips::skip!("{uevent} cannot be written here, which has the kernel tell of a device");
         }
         run(async {
             let mut devices =
@@ -202,7 +200,7 @@ impl Bus {
         let mut command = Command::new("dbus-daemon");
         command.args(["--session", "--nofork", "--print-address", "--address", &address]);
         let Ok(mut daemon) = command.stdout(Stdio::piped()).spawn() else {
-            eprintln!("SKIPPED: there is no dbus-daemon here (./test --install, or your package manager)");
+            skips::skip!("there is no dbus-daemon here (./test --install, or your package manager)");
             return None;
         };
         // It says its address once it listens.

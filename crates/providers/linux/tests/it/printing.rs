@@ -25,13 +25,11 @@ impl Cups {
         if let Some(missing) =
             ["/usr/sbin/cupsd", "/usr/sbin/lpadmin", "lp", "lpstat"].iter().find(|name| !is_there(name))
         {
-            eprintln!(
-                "SKIPPED: there is no {missing} here (./test --install, or cups-daemon and cups-client)"
-            );
+            skips::skip!("there is no {missing} here (./test --install, or cups-daemon and cups-client)");
             return None;
         }
         if !rustix::process::geteuid().is_root() {
-            eprintln!("SKIPPED: a scheduler of CUPS is started as root only");
+            skips::skip!("a scheduler of CUPS is started as root only");
             return None;
         }
         let folder = tempfile::tempdir().unwrap();

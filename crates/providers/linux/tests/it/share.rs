@@ -51,7 +51,7 @@ async fn shares_are_those_of_the_configuration_and_of_users_and_exports() {
             "mine|0|/srv/mine|my own|true|",
         ]);
     } else {
-        eprintln!("SKIPPED: there is no testparm here (./test --install): only exports are looked at");
+        skips::skip_part!("there is no testparm here (./test --install): only exports are looked at");
     }
     let (_tree, machine) = tree.machine_kept();
     let rows = rows_of(&machine, "SELECT * FROM Win32_Share").await;
@@ -65,7 +65,7 @@ async fn shares_are_those_of_the_configuration_and_of_users_and_exports() {
 #[tokio::test]
 async fn of_a_share_of_a_user_no_more_is_kept_than_samba_reads() {
     if !has("testparm") {
-        return eprintln!("SKIPPED: there is no testparm here (./test --install)");
+        return skips::skip!("there is no testparm here (./test --install)");
     }
     let large = format!("#VERSION 2\npath=/{}\ncomment=c\n", "x".repeat(1 << 20));
     let tree = Tree::new().file("etc/samba/smb.conf", CONFIGURATION).file("home/mallory/large", large);

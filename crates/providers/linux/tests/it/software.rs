@@ -8,7 +8,7 @@ use crate::{rows, text};
 async fn products_are_the_packages_that_dpkg_query_lists() {
     let format = "${db:Status-Status} ${Package}|${Version}|${Package}_${Version}_${Architecture}\n";
     let Ok(output) = Command::new("dpkg-query").args(["-W", "-f", format]).output() else {
-        eprintln!("SKIPPED: there is no dpkg-query here: this is no Debian");
+        skips::skip!("there is no dpkg-query here: this is no Debian");
         return;
     };
     let told = String::from_utf8(output.stdout).unwrap();
@@ -93,7 +93,7 @@ fn machine_of_rpm() -> Option<(tempfile::TempDir, std::sync::Arc<telarch_linux::
     let is_there = |name: &&&str| Command::new(name).arg("--version").output().is_ok();
     let needed = ["rpm", "rpmbuild", "createrepo_c", "modifyrepo_c", "dnf"];
     if let Some(missing) = needed.iter().find(|name| !is_there(name)) {
-        eprintln!("SKIPPED: there is no {missing} here (./test --install, or rpm, dnf and createrepo-c)");
+        skips::skip!("there is no {missing} here (./test --install, or rpm, dnf and createrepo-c)");
         return None;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -126,7 +126,7 @@ fn machine_of_rpm() -> Option<(tempfile::TempDir, std::sync::Arc<telarch_linux::
 fn updates_of_rpm_are_the_advisories_that_dnf_finds_installed() {
     // Its lock of the database is root's.
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: packages are installed as root only");
+        skips::skip!("packages are installed as root only");
         return;
     }
     let Some((_folder, machine)) = machine_of_rpm() else { return };

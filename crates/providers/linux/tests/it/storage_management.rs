@@ -108,7 +108,7 @@ fn server(folder: &std::path::Path) -> Option<Tree> {
     );
     let made = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
     if !made.status.success() {
-        eprintln!("SKIPPED: there is no sfdisk here: {}", String::from_utf8_lossy(&made.stderr).trim());
+        skips::skip!("there is no sfdisk here: {}", String::from_utf8_lossy(&made.stderr).trim());
         return None;
     }
     let sata = "devices/pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/sda";

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::visitor::{Visitor, credssp_of, ntlm_of, offer, offering, spnego_of, token_of};
 use super::{calls, fortress};
-use crate::crowd::resident;
+use crate::connections::resident;
 use crate::wire::{ADA, Wire, post};
 
 fn first_token(mut initiator: impl Initiator) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! The instances of one class as they were when somebody last looked.
+//! Instances of one class at the last look.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
@@ -15,9 +15,9 @@ use crate::{Context, Error, ProviderError};
 
 /// A class whose instances are watched.
 pub(super) struct WatchedClass {
-    /// Somebody says when to look.
+    /// Whether a source reports when to look.
     pub(super) has_source: bool,
-    /// How often the provider has failed since it last did not.
+    /// Number of consecutive failures of the provider.
     pub(super) failures: u8,
     served: Served,
     select: Select,
@@ -26,21 +26,21 @@ pub(super) struct WatchedClass {
     hashing: RandomState,
 }
 
-/// What has happened to an instance.
+/// Change of an instance.
 pub(super) enum Change {
     Created(Instance),
     Modified { row: Instance, before: Option<Instance> },
     Deleted(Instance),
 }
 
-/// How much of each instance it takes to find the changes that are wanted.
+/// Data stored for each instance in order to find the requested changes.
 #[derive(Clone, Copy, PartialEq)]
 enum Memory {
-    /// That it is there.
+    /// Only its existence.
     Keys,
-    /// Whether it is as it was.
+    /// A hash of its values.
     Hashes,
-    /// All of it.
+    /// All values.
     Rows,
 }
 
@@ -52,7 +52,7 @@ enum Kept {
 
 impl WatchedClass {
     /// # Errors
-    /// [`Error::NotEvents`] for a class whose instances nobody can tell from each other.
+    /// [`Error::NotEvents`] for a class without keys, whose instances cannot be distinguished.
     pub(super) fn new(
         served: Served,
         select: &Select,
@@ -81,7 +81,7 @@ impl WatchedClass {
         Ok(Self { has_source, failures: 0, served, select, memory, rows, hashing })
     }
 
-    /// What stands in the place of a class that is being looked at.
+    /// Returns a placeholder for a class that is being looked at.
     pub(super) fn elsewhere(class: &Self) -> Self {
         Self {
             has_source: class.has_source,
@@ -94,12 +94,12 @@ impl WatchedClass {
         }
     }
 
-    /// Whether what was seen of its instances can be compared with those that are served now.
+    /// Returns whether stored data can be compared with the instances served now.
     pub(super) fn fits(&self, served: &Served) -> bool {
         self.served.class.properties() == served.class.properties()
     }
 
-    /// The same instances of another engine.
+    /// Returns the class served by another engine, with the stored data.
     pub(super) fn served_by(self, served: Served, has_source: bool) -> Self {
         Self { served, has_source, ..self }
     }
@@ -108,7 +108,7 @@ impl WatchedClass {
         self.served.class.name()
     }
 
-    /// Looks again and tells what has changed. Blocks. After an error everything is as it was.
+    /// Looks at all instances and returns the changes. Blocks. After an error the stored data is unchanged.
     pub(super) fn look(
         &mut self,
         context: &Context,
@@ -126,7 +126,7 @@ impl WatchedClass {
                     excess = Some(ProviderError::failed(Status::QuotaViolation, problem));
                     return false;
                 }
-                // A row without its keys is none that could be told from others.
+                // A row without keys cannot be distinguished from others.
                 if let Ok(path) = row.path() {
                     found.insert(path.to_string(), row);
                 }
@@ -180,7 +180,7 @@ impl WatchedClass {
         changes
     }
 
-    /// All of a row of which only the keys are known; `None` if it is gone already.
+    /// Returns the complete row for known keys; `None` if it no longer exists.
     fn whole(&self, row: &Instance, context: &Context, origin: &Origin) -> Option<Instance> {
         let class = &self.served.class;
         if class.keys().is_empty() {
@@ -196,7 +196,7 @@ impl WatchedClass {
             whole = Some(row);
             false
         };
-        // Whatever goes wrong here would look like one that has gone.
+        // An error is treated as if the instance had been deleted.
         let _ = step.run(&mut take, &|| true);
         whole
     }

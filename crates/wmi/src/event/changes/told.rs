@@ -1,4 +1,4 @@
-//! Classes whose instances are told one by one as they come, so that nobody looks at them.
+//! Classes whose sources report every new instance, so that no polling is needed.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use super::EventClasses;
 use crate::Provider;
 use crate::table::Served;
 
-/// Those who tell, and who hears them.
+/// Sources of such classes, and the tasks that listen to them.
 #[derive(Default)]
 pub(super) struct ToldClasses {
     heard: Vec<Heard>,
     hearing: JoinSet<()>,
 }
 
-/// One who is heard; no longer than this is held.
+/// A source that is listened to; dropping it stops the task.
 pub(super) struct Heard {
     provider: Arc<dyn Provider>,
     class: Arc<Class>,
@@ -26,12 +26,13 @@ pub(super) struct Heard {
 }
 
 impl ToldClasses {
-    /// Turns to the classes there are now: gives those of before, of which [`Self::goes_on`] takes what is still there.
+    /// Starts an update: returns the previous sources, from which [`Self::goes_on`] takes those that
+    /// continue.
     pub(super) fn begin(&mut self) -> Vec<Heard> {
         std::mem::take(&mut self.heard)
     }
 
-    /// Whether a class is told as it was before; then there is no gap, and nothing is told twice.
+    /// Keeps the source of a class if it is unchanged, without gaps or duplicates. Returns whether it did.
     pub(super) fn goes_on(&mut self, served: &Served, before: &mut Vec<Heard>) -> bool {
         let is_it = |heard: &Heard| {
             Arc::ptr_eq(&heard.provider, &served.provider) && Arc::ptr_eq(&heard.class, &served.class)
@@ -42,7 +43,7 @@ impl ToldClasses {
         goes_on
     }
 
-    /// Hears a source from now on.
+    /// Starts to listen to a source.
     pub(super) fn hear(
         &mut self,
         source: Box<dyn EventSource>,
@@ -51,7 +52,7 @@ impl ToldClasses {
         outlet: &Arc<Outlet>,
     ) {
         let Served { class, provider } = served;
-        // Those that have ended are kept no longer than until the next one begins.
+        // Finished tasks are removed when the next one is added.
         while self.hearing.try_join_next().is_some() {}
         let hearing = hear(source, class.name().clone(), EventClasses::clone(events), Arc::clone(outlet));
         let hearing = self.hearing.spawn(hearing);

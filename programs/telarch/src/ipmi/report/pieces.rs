@@ -5,6 +5,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::output;
+
 /// What is to be printed.
 ///
 /// It is written by a thread of its own: whoever reads it may take their time, as a pager does, and the answers that
@@ -90,7 +92,7 @@ impl Pieces {
 }
 
 fn print(piece: &[u8]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = output::out();
     out.write_all(piece)?;
     out.flush()
 }

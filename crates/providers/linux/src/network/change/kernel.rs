@@ -1,4 +1,4 @@
-//! What is said to the kernel itself.
+//! Changes in the kernel.
 
 use std::io;
 use std::net::IpAddr;
@@ -9,46 +9,46 @@ use crate::network::link::Link;
 use crate::network::netlink::{Body, Kind, change, family};
 use crate::network::route::Route;
 
-/// Whether a link is switched on.
+/// Administrative state of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::network) enum Power {
     On,
     Off,
 }
 
-/// Switches a link on or off.
+/// Sets a link up or down.
 ///
 /// # Errors
-/// What the kernel says.
+/// Errors of the kernel.
 pub(in crate::network) fn switch(link: &Link, power: Power) -> io::Result<()> {
     // IFF_UP.
     let flags = u32::from(power == Power::On);
     change(Kind::SetLink, &Body::new(&link_header(link, flags, 1)))
 }
 
-/// Gives a link another longest packet, in octets.
+/// Sets the MTU of a link in bytes.
 ///
 /// # Errors
-/// What the kernel says.
+/// Errors of the kernel.
 pub(in crate::network) fn set_longest_packet(link: &Link, octets: u32) -> io::Result<()> {
     change(Kind::SetLink, &Body::new(&link_header(link, 0, 0)).with(4, &octets.to_ne_bytes()))
 }
 
-/// Whether whoever is outside reaches the machine by this link only, so that it must stay.
+/// Returns whether all default routes use this link, so that the machine could become unreachable without it.
 pub(in crate::network) fn is_way_out(machine: &Machine, link: &Link) -> bool {
     let defaults: Vec<Route> = Route::all(machine).into_iter().filter(Route::is_default).collect();
     !defaults.is_empty() && defaults.iter().all(|route| route.link == link.index)
 }
 
-/// Makes an address last longer or shorter, or belong to a larger or smaller network; in the kernel.
+/// Changes lifetime or prefix length of an address in the kernel.
 ///
 /// # Errors
-/// What the kernel says.
+/// Errors of the kernel.
 pub(in crate::network) fn alter_address(link: &Link, before: &Address, after: &Address) -> io::Result<()> {
     if before.prefix == after.prefix {
         return put_address(link, after);
     }
-    // Of IPv6 there is only one of each, whatever its prefix.
+    // An IPv6 address can exist only once on a link, whatever its prefix length.
     change_address(Kind::DeleteAddress, link, before.address, before.prefix)?;
     put_address(link, after).or_else(|error| put_address(link, before).and(Err(error)))
 }
@@ -65,37 +65,37 @@ pub(super) fn default_route(link: &Link, gateway: IpAddr, metric: u32) -> Route 
     Route { network, prefix: 0, gateway: Some(gateway), link, metric, protocol: STATIC, valid: None }
 }
 
-/// Makes a way to a network, in the kernel.
+/// Adds a route in the kernel.
 ///
 /// # Errors
-/// What the kernel says.
+/// Errors of the kernel.
 pub(in crate::network) fn add_route(route: &Route) -> io::Result<()> {
     change_route(Kind::NewRoute, route)
 }
 
-/// Takes one away.
+/// Removes a route from the kernel.
 ///
 /// # Errors
-/// What the kernel says.
+/// Errors of the kernel.
 pub(in crate::network) fn remove_route(route: &Route) -> io::Result<()> {
     change_route(Kind::DeleteRoute, route)
 }
 
-/// Switches a link off and on again, after which it has the addresses and routes that it had.
+/// Sets a link down and up again, and restores its addresses and routes.
 ///
 /// # Errors
-/// What the kernel says.
+/// Errors of the kernel.
 pub(in crate::network) fn restart(machine: &Machine, link: &Link) -> io::Result<()> {
     interrupted(machine, link, || Ok(()))
 }
 
-/// Gives a link another name.
+/// Renames a link.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidInput`] for what the kernel takes for no name, [`io::ErrorKind::ResourceBusy`] for a link
-/// that would have to be switched off for it and must not be; and what the kernel says.
+/// [`io::ErrorKind::InvalidInput`] for an invalid name; [`io::ErrorKind::ResourceBusy`] if the link would
+/// have to be set down for it but must stay up; and errors of the kernel.
 pub(in crate::network) fn rename(machine: &Machine, link: &Link, name: &str) -> io::Result<()> {
-    // IFNAMSIZ, and what `dev_valid_name` of the kernel refuses.
+    // IFNAMSIZ, and characters rejected by `dev_valid_name` of the kernel.
     let is_odd =
         |octet: u8| octet.is_ascii_whitespace() || octet.is_ascii_control() || matches!(octet, b'/' | b':');
     if name.is_empty() || name.len() > 15 || matches!(name, "." | "..") || name.bytes().any(is_odd) {
@@ -104,7 +104,7 @@ pub(in crate::network) fn rename(machine: &Machine, link: &Link, name: &str) -> 
     // IFLA_IFNAME.
     let body = Body::new(&link_header(link, 0, 0)).with(3, &[name.as_bytes(), b"\0"].concat());
     match change(Kind::SetLink, &body) {
-        // Older kernels and some drivers rename only what is switched off.
+        // Older kernels and some drivers can rename a link only while it is down.
         Err(error) if error.kind() == io::ErrorKind::ResourceBusy && !is_way_out(machine, link) => {
             interrupted(machine, link, || change(Kind::SetLink, &body))
         }
@@ -112,11 +112,11 @@ pub(in crate::network) fn rename(machine: &Machine, link: &Link, name: &str) -> 
     }
 }
 
-/// Does something while a link is switched off.
+/// Runs a function while a link is down.
 fn interrupted(machine: &Machine, link: &Link, act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     let own = |route: &Route| route.link == link.index && !matches!(route.protocol, BY_KERNEL | BY_ROUTER);
     let routes: Vec<Route> = Route::all(machine).into_iter().filter(own).collect();
-    // Those of IPv4 stay.
+    // IPv4 addresses are kept by the kernel.
     let addresses: Vec<Address> = Address::all(machine)
         .into_iter()
         .filter(|one| one.link == link.index && one.address.is_ipv6() && one.is_permanent && one.scope == 0)
@@ -124,7 +124,7 @@ fn interrupted(machine: &Machine, link: &Link, act: impl FnOnce() -> io::Result<
     switch(link, Power::Off)?;
     let done = act();
     switch(link, Power::On)?;
-    // Who looks after the link may have been faster.
+    // The managing service may already have restored them.
     for address in &addresses {
         let _ = put_address(link, address);
     }
@@ -134,10 +134,10 @@ fn interrupted(machine: &Machine, link: &Link, act: impl FnOnce() -> io::Result<
     done
 }
 
-/// Who has made a route: the administrator (`RTPROT_STATIC`).
+/// Origin of a route: administrator (`RTPROT_STATIC`).
 pub(in crate::network) const STATIC: u8 = 4;
 
-/// The kernel itself, for an address (`RTPROT_KERNEL`), and because a router has told of it (`RTPROT_RA`).
+/// Origins of routes: the kernel for an address (`RTPROT_KERNEL`), and a router advertisement (`RTPROT_RA`).
 const BY_KERNEL: u8 = 2;
 const BY_ROUTER: u8 = 9;
 
@@ -153,7 +153,7 @@ fn address_body(link: &Link, address: IpAddr, prefix: u8) -> Body {
 }
 
 pub(super) fn change_route(kind: Kind, route: &Route) -> io::Result<()> {
-    // Main table, everywhere, one receiver.
+    // Main table, universal scope, unicast.
     let header = [family(route.network), route.prefix, 0, 0, 254, route.protocol, 0, 1, 0, 0, 0, 0];
     let mut body = Body::new(&header).with(4, &route.link.to_ne_bytes()).with(6, &route.metric.to_ne_bytes());
     if route.prefix > 0 {
@@ -165,7 +165,7 @@ pub(super) fn change_route(kind: Kind, route: &Route) -> io::Result<()> {
     change(kind, &body)
 }
 
-/// The fixed part of what is said about a link (`struct ifinfomsg`).
+/// Returns the fixed part of a link message (`struct ifinfomsg`).
 fn link_header(link: &Link, flags: u32, which: u32) -> Vec<u8> {
     [0, link.index, flags, which].into_iter().flat_map(u32::to_ne_bytes).collect()
 }

@@ -1,4 +1,4 @@
-//! The methods of `Win32_NetworkAdapterConfiguration`.
+//! Methods of `Win32_NetworkAdapterConfiguration`.
 
 use std::fs;
 use std::io;
@@ -16,7 +16,7 @@ use crate::network::link::Link;
 use crate::network::route::Route;
 use crate::table::returned;
 
-/// What the methods return beside what [`configuration_code`] makes of errors.
+/// Return values besides those of [`configuration_code`].
 const NOT_SUPPORTED: u32 = 64;
 const BAD_SUBNET_MASK: u32 = 66;
 const BAD_INPUT: u32 = 68;
@@ -28,10 +28,10 @@ const CANNOT_DO_DHCP: u32 = 81;
 const CANNOT_RENEW: u32 = 82;
 const NO_DHCP: u32 = 100;
 
-/// How many gateways a link may have.
+/// Maximum number of gateways of a link.
 const MOST_GATEWAYS: usize = 5;
 
-/// Calls one.
+/// Calls a method.
 pub(super) fn invoke(machine: &Machine, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
     let method = call.operation.method.name.as_str();
     let code = match call.target {
@@ -47,7 +47,7 @@ pub(super) fn invoke(machine: &Machine, call: &MethodCall<'_>) -> Result<Instanc
     returned(call, code.unwrap_or_else(|code| code))
 }
 
-/// A number that tells what happened, either way.
+/// Return value of a method.
 type Code = Result<u32, u32>;
 
 fn of_link(machine: &Machine, link: &Link, method: &str, input: &Instance) -> Code {
@@ -85,7 +85,7 @@ fn of_link(machine: &Machine, link: &Link, method: &str, input: &Instance) -> Co
         },
         "SetMTU" => {
             let octets = input.value("MTU").and_then(Value::as_integer);
-            // 68 is the least of IPv4 (RFC 791), 65535 the most of either.
+            // The minimum is 68 for IPv4 (RFC 791), the maximum 65535 for both.
             let octets = octets
                 .and_then(|octets| u32::try_from(octets).ok())
                 .filter(|octets| (68..=65_535).contains(octets));
@@ -146,7 +146,7 @@ fn gateways(input: &Instance) -> Result<Vec<(IpAddr, Option<u32>)>, u32> {
     gateways.iter().enumerate().map(gateway).collect()
 }
 
-/// Names that can be endings of others, and words of files (RFC 1123 2.1).
+/// Checks domain names, which are written to configuration files (RFC 1123 2.1).
 pub(in crate::network) fn domains(names: Vec<String>) -> Result<Vec<String>, u32> {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())

@@ -1,4 +1,4 @@
-//! An echo of ICMP (RFC 792, RFC 4443).
+//! ICMP echo (RFC 792, RFC 4443).
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -10,32 +10,32 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, ipproto, recvfrom, sendto, socket_with,
 };
 
-/// How somebody is asked.
+/// Parameters of an echo request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
     pub(super) address: IpAddr,
-    /// How much is sent along, in octets.
+    /// Payload length in bytes.
     pub(super) octets: usize,
     pub(super) hops: u8,
     pub(super) service: u8,
-    /// Whether it must not be taken apart on the way.
+    /// Whether fragmentation is forbidden.
     pub(super) is_whole: bool,
     pub(super) patience: Duration,
 }
 
-/// What became of it.
+/// Result of an echo request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
-    /// The code of Windows (`IP_STATUS`): 0, or why there is no answer.
+    /// Windows code (`IP_STATUS`): 0, or the reason why there is no reply.
     pub(super) code: u32,
     pub(super) milliseconds: Option<u32>,
     pub(super) hops: Option<u32>,
     pub(super) octets: Option<u32>,
-    /// Whether something else came back than was sent.
+    /// Whether the returned payload differs from that sent.
     pub(super) is_other: bool,
 }
 
-/// The codes of Windows.
+/// Windows codes.
 const NET_UNREACHABLE: u32 = 11_002;
 const HOST_UNREACHABLE: u32 = 11_003;
 const TOO_BIG: u32 = 11_009;
@@ -43,7 +43,7 @@ const TIMED_OUT: u32 = 11_010;
 const EXPIRED: u32 = 11_013;
 const GENERAL_FAILURE: u32 = 11_050;
 
-/// Asks, and waits for the answer.
+/// Sends a request and waits for the reply.
 pub(super) fn ask(asked: &Asked) -> Outcome {
     try_ask(asked).unwrap_or_else(|error| {
         let code = match error.kind() {
@@ -69,7 +69,7 @@ fn try_ask(asked: &Asked) -> io::Result<Outcome> {
         let discovery = if asked.is_whole { Ipv6PathMtuDiscovery::DO } else { Ipv6PathMtuDiscovery::DONT };
         sockopt::set_ipv6_mtu_discover(&socket, discovery)?;
     }
-    // Of several questions at once each socket hears all answers; the time tells its own.
+    // With several requests at once, each raw socket receives all replies; the payload identifies its own.
     let mark = std::process::id().to_ne_bytes();
     let request = request(asked, &socket, mark);
     let begun = Instant::now();
@@ -83,7 +83,7 @@ fn try_ask(asked: &Asked) -> io::Result<Outcome> {
         let elapsed = begun.elapsed();
         let from = from.and_then(|from| SocketAddr::try_from(from).ok()).map(|from| from.ip());
         let packet = buffer.get(..length).unwrap_or_default();
-        // A raw socket of IPv4 gives the header along (raw(7)).
+        // A raw IPv4 socket includes the IP header (raw(7)).
         let has_header = is_raw && asked.address.is_ipv4();
         let hops = packet.get(8).copied().filter(|_| has_header).map(u32::from);
         let header =
@@ -106,7 +106,7 @@ fn try_ask(asked: &Asked) -> io::Result<Outcome> {
     }
 }
 
-/// What a message says to a question.
+/// Meaning of a message for a request.
 enum Answer<'m> {
     Echo(&'m [u8]),
     Refused(u32),
@@ -115,11 +115,11 @@ enum Answer<'m> {
 fn verdict<'m>(asked: &Asked, request: &[u8], message: &'m [u8], is_from_there: bool) -> Option<Answer<'m>> {
     let kind = *message.first()?;
     let (reply, unreachable, expired) = if asked.address.is_ipv4() { (0, 3, 11) } else { (129, 1, 3) };
-    // A socket for echoes gets another number from the kernel than the request has; the sequence stays.
+    // For a datagram socket the kernel replaces the identifier; the sequence number is unchanged.
     if kind == reply && is_from_there && message.get(6..16) == request.get(6..16) {
         return Some(Answer::Echo(message.get(8..)?));
     }
-    // Who refuses sends back what was refused, behind the header of its packet.
+    // An error message contains the rejected packet after its header.
     let inner = message.get(8..)?;
     let is_own =
         request.get(8..16).is_some_and(|mark| inner.windows(mark.len()).take(128).any(|part| part == mark));
@@ -130,7 +130,7 @@ fn verdict<'m>(asked: &Asked, request: &[u8], message: &'m [u8], is_from_there: 
     }
 }
 
-/// A socket for everything of ICMP, or, without the right to that, one for echoes (icmp(7)).
+/// Opens a raw ICMP socket, or without the privilege for it a datagram socket for echo requests (icmp(7)).
 fn open(address: IpAddr) -> io::Result<(OwnedFd, bool)> {
     let (family, protocol) = match address {
         IpAddr::V4(_) => (AddressFamily::INET, ipproto::ICMP),
@@ -143,7 +143,7 @@ fn open(address: IpAddr) -> io::Result<(OwnedFd, bool)> {
     }
 }
 
-/// An echo request. What it sends along begins with what no other question has.
+/// Returns an echo request whose payload begins with a unique mark.
 fn request(asked: &Asked, socket: &OwnedFd, mark: [u8; 4]) -> Vec<u8> {
     use std::os::fd::AsRawFd as _;
     let which = u16::try_from(socket.as_raw_fd()).unwrap_or_default();
@@ -161,7 +161,7 @@ fn request(asked: &Asked, socket: &OwnedFd, mark: [u8; 4]) -> Vec<u8> {
     message
 }
 
-/// RFC 1071.
+/// Returns the Internet checksum (RFC 1071).
 fn checksum(octets: &[u8]) -> u16 {
     let word = |pair: &[u8]| match pair {
         [high, low] => u32::from(u16::from_be_bytes([*high, *low])),

@@ -16,10 +16,10 @@ use crate::network::link::Link;
 use crate::sysfs;
 use crate::table::{Fill, Push, Table, object, returned};
 
-/// The adapters, those made by software among them.
+/// Network adapters, including virtual ones.
 pub(super) struct Adapter;
 
-/// One of them.
+/// A network adapter.
 pub(super) struct Row {
     pub(super) link: Link,
     told: Rc<OnceCell<Vec<KernelLink>>>,
@@ -47,10 +47,10 @@ impl Row {
         text.lines().find_map(|line| line.strip_prefix("DEVTYPE=")).map(str::to_owned)
     }
 
-    /// The number that IANA has given to what it is (`ifType` of RFC 2863).
+    /// Returns the IANA interface type (`ifType` of RFC 2863).
     fn interface_type(&self, machine: &Machine) -> Option<u32> {
         let kind: u32 = self.link.number(machine, "type")?;
-        // On the left ARPHRD_*: Ethernet, PPP, tunnels, loopback, InfiniBand, and what has no header.
+        // ARPHRD_* on the left: Ethernet, PPP, tunnels, loopback, InfiniBand, and links without header.
         Some(match (kind, self.uevent(machine).as_deref()) {
             (1, Some("vlan")) => 135,
             (1, Some("bridge")) => 209,
@@ -70,7 +70,7 @@ impl Row {
         self.link.is_up(machine) && self.link.has_carrier(machine) == Some(true)
     }
 
-    /// The value of `ifOperStatus` (RFC 2863), as the kernel's networking/operstates has it.
+    /// Returns `ifOperStatus` (RFC 2863), as in the kernel documentation networking/operstates.
     fn operational_status(&self, machine: &Machine) -> u32 {
         match self.link.line(machine, "operstate").as_deref() {
             Some("up") => 1,
@@ -78,14 +78,14 @@ impl Row {
             Some("dormant") => 5,
             Some("notpresent") => 6,
             Some("lowerlayerdown") => 7,
-            // A driver that does not say more than that there is a carrier.
+            // The driver reports no more than a carrier.
             Some("unknown") if self.is_connected(machine) => 1,
             Some("unknown") if self.link.is_up(machine) => 4,
             _ => 2,
         }
     }
 
-    /// Whether both sides may speak at once, as far as the driver says.
+    /// Returns whether the link is full duplex, if the driver reports it.
     fn is_full_duplex(&self, machine: &Machine) -> Option<bool> {
         match self.link.line(machine, "duplex").as_deref() {
             Some("full") => Some(true),
@@ -104,11 +104,11 @@ impl Row {
     }
 }
 
-/// The number of IANA for what leads to the machine itself.
+/// IANA interface type of loopback.
 const SOFTWARE_LOOPBACK: u32 = 24;
 
-/// What frames look like (Microsoft's reference of `MSFT_NetAdapter`, `NdisMedium`), by the number of IANA: 0 is 802.3, 14
-/// InfiniBand, 15 a tunnel, 16 native 802.11, 17 loopback, 19 IP without frames.
+/// Returns the media type (`NdisMedium`, reference of `MSFT_NetAdapter`) for an IANA interface type: 0 is
+/// 802.3, 14 InfiniBand, 15 a tunnel, 16 native 802.11, 17 loopback, 19 IP without frames.
 fn medium(kind: u32) -> Option<u32> {
     match kind {
         6 | 135 | 161 | 209 => Some(0),
@@ -121,7 +121,8 @@ fn medium(kind: u32) -> Option<u32> {
     }
 }
 
-/// What they go through (`NdisPhysicalMedium`, as there): 0 is unspecified, 9 native 802.11, 11 InfiniBand, 14 802.3.
+/// Returns the physical medium (`NdisPhysicalMedium`, same reference): 0 is unspecified, 9 native 802.11, 11
+/// InfiniBand, 14 802.3.
 fn physical_medium(kind: u32) -> u32 {
     match kind {
         6 => 14,
@@ -161,7 +162,7 @@ impl Table for Adapter {
         ("EnabledState", |machine, row| if row.link.is_up(machine) { 2_u16 } else { 3 }.into()),
         ("FullDuplex", |machine, row| row.is_full_duplex(machine).into()),
         ("HardwareInterface", |machine, row| row.link.is_physical(machine).into()),
-        // Windows shows no adapter for what leads to the machine itself, unless hidden ones are asked for.
+        // Windows lists the loopback adapter only among hidden ones.
         ("Hidden", |machine, row| row.link.is_loopback(machine).into()),
         ("HigherLayerInterfaceIndices", |machine, row| list(row.link.others(machine, "upper").into_iter())),
         ("InterfaceAdminStatus", |machine, row| if row.link.is_up(machine) { 1_u32 } else { 2 }.into()),
@@ -172,7 +173,7 @@ impl Table for Adapter {
         ("InterfaceOperationalStatus", |machine, row| row.operational_status(machine).into()),
         ("InterfaceType", |machine, row| row.interface_type(machine).into()),
         ("LinkTechnology", |machine, row| {
-            // 2 is Ethernet, 3 InfiniBand, 11 wireless (Microsoft's reference of MSFT_NetAdapter).
+            // 2 is Ethernet, 3 InfiniBand, 11 wireless (reference of MSFT_NetAdapter).
             let technology = match row.interface_type(machine) {
                 Some(6 | 135 | 161 | 209) => Some(2_u16),
                 Some(71) => Some(11),
@@ -313,14 +314,14 @@ impl Table for Adapter {
     }
 }
 
-/// ERROR_BUSY (MS-ERREF 2.2): nobody would reach the machine any more.
+/// ERROR_BUSY (MS-ERREF 2.2): the machine would become unreachable.
 const ERROR_BUSY: u32 = 170;
 
 fn find(machine: &Machine, id: &str) -> Option<Row> {
     Row::all(machine).find(|row| row.link.guid(machine).eq_ignore_ascii_case(id))
 }
 
-/// The one of the keys that is not the same for all adapters.
+/// Returns the key that distinguishes adapters.
 fn device_id(class: &cim::Class, keys: &[Value]) -> String {
     let is_id = |column: &cim::Column| class.column("DeviceID") == Some(*column);
     let at = class.keys().iter().position(is_id);

@@ -1,4 +1,4 @@
-//! What of the network belongs to what.
+//! Associations of network classes.
 
 use std::sync::Arc;
 
@@ -12,25 +12,25 @@ use super::{Family, adapter};
 use crate::Machine;
 use crate::table::{Fill, Push, Table, path_to, reference};
 
-/// `MSFT_NetAdapterStatisticsElementSetting`
+/// `MSFT_NetAdapterStatisticsElementSetting`.
 pub(super) struct StatisticsOfAdapter;
 
-/// `MSFT_NetIPInterfaceAdapter`
+/// `MSFT_NetIPInterfaceAdapter`.
 pub(super) struct AdapterOfInterface;
 
-/// `MSFT_NetIPInterfaceIPAddress`
+/// `MSFT_NetIPInterfaceIPAddress`.
 pub(super) struct AddressOfInterface;
 
-/// `MSFT_NetIPInterfaceNeighbor`
+/// `MSFT_NetIPInterfaceNeighbor`.
 pub(super) struct NeighborOfInterface;
 
-/// `MSFT_NetIPInterfaceRoute`
+/// `MSFT_NetIPInterfaceRoute`.
 pub(super) struct RouteOfInterface;
 
-/// The keys of devices.
+/// Keys of devices.
 const OF_DEVICE: &[&str] = &["CreationClassName", "DeviceID", "SystemCreationClassName", "SystemName"];
 
-/// The keys of ends of protocols.
+/// Keys of protocol endpoints.
 const OF_END: &[&str] = &["CreationClassName", "Name", "SystemCreationClassName", "SystemName"];
 
 impl Table for StatisticsOfAdapter {
@@ -41,7 +41,7 @@ impl Table for StatisticsOfAdapter {
     const CLASS: &'static str = "MSFT_NetAdapterStatisticsElementSetting";
 
     const COLUMNS: &'static [(&'static str, Fill<adapter::Row>)] = &[
-        // 1 is "is it now".
+        // 1 is "is current".
         ("IsCurrent", |_, _| 1_u16.into()),
         ("ManagedElement", |machine, row| path_to::<adapter::Adapter>(machine, row, OF_DEVICE)),
         ("SettingData", |machine, row| {

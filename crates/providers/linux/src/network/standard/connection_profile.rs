@@ -1,4 +1,4 @@
-//! `MSFT_NetConnectionProfile`: what NetworkManager or networkd has made of each link, and how far one gets by it.
+//! `MSFT_NetConnectionProfile`: connections of NetworkManager or networkd, with their connectivity.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -12,23 +12,23 @@ use crate::network::link::Link;
 use crate::network::network_manager::{self, Active};
 use crate::table::{Fill, Push, Table, text_key};
 
-/// The links that somebody looks after.
+/// Managed links.
 pub(super) struct ConnectionProfile;
 
-/// One of them.
+/// A managed link.
 pub(super) struct Row {
     link: Link,
     by: By,
 }
 
-/// Who looks after it.
+/// Service that manages a link, with its data.
 enum By {
     NetworkManager(Active),
-    /// What networkd has written down (`/run/systemd/netif/links`).
+    /// State file of networkd (`/run/systemd/netif/links`).
     Networkd(String),
 }
 
-/// How far one gets, in the numbers of Windows.
+/// Connectivity, in numbers of Windows.
 const NO_TRAFFIC: u32 = 1;
 const SUBNET: u32 = 2;
 const LOCAL_NETWORK: u32 = 3;
@@ -60,14 +60,14 @@ impl Row {
 
     fn connectivity(&self, family: Family) -> Option<u32> {
         match &self.by {
-            // NM_CONNECTIVITY_*: none, a portal, less than everything, everything.
+            // NM_CONNECTIVITY_*: none, portal, limited, full.
             By::NetworkManager(active) => match active.connectivity(family == Family::V4)? {
                 1 => Some(NO_TRAFFIC),
                 2 | 3 => Some(LOCAL_NETWORK),
                 4 => Some(INTERNET),
                 _ => None,
             },
-            // networkd knows whether there is an address that reaches further than the link, and does not try it.
+            // networkd knows the scope of addresses, but does not test connectivity.
             By::Networkd(state) => {
                 let name = if family == Family::V4 { "IPV4_ADDRESS_STATE" } else { "IPV6_ADDRESS_STATE" };
                 match field(state, name)? {
@@ -81,7 +81,7 @@ impl Row {
     }
 }
 
-/// What networkd says of a link that it looks after.
+/// Returns the state file of a link that networkd manages.
 fn state_of_networkd(machine: &Machine, link: &Link) -> Option<String> {
     let state = machine.text(format!("run/systemd/netif/links/{}", link.index)).ok()?;
     let is_kept = matches!(field(&state, "ADMIN_STATE"), Some("configured" | "configuring"));

@@ -1,4 +1,5 @@
-//! `MSFT_DNSClientServerAddress`, `MSFT_DNSClient` and `MSFT_DNSClientGlobalSetting`: who is asked for names.
+//! `MSFT_DNSClientServerAddress`, `MSFT_DNSClient` and `MSFT_DNSClientGlobalSetting`: name servers and search
+//! domains.
 
 use std::cell::OnceCell;
 use std::net::IpAddr;
@@ -16,16 +17,16 @@ use crate::network::link::Link;
 use crate::network::resolver::Resolver;
 use crate::table::{Fill, Push, Table, failure, host_name};
 
-/// The servers of each link, those of IPv4 and those of IPv6.
+/// Name servers of each link, separately for IPv4 and IPv6.
 pub(super) struct ServerAddress;
 
-/// What is appended to names on each link.
+/// Search domains of each link.
 pub(super) struct Client;
 
-/// What is appended to names everywhere.
+/// Search domains of the machine.
 pub(super) struct GlobalSetting;
 
-/// A link with whom it asks.
+/// A link with its name service configuration.
 pub(super) struct Row {
     link: Rc<Link>,
     family: Family,
@@ -46,7 +47,7 @@ impl Row {
         })
     }
 
-    /// The servers of the link; those of the machine if it has none of its own; none for the machine itself.
+    /// Returns the configuration of the link, or that of the machine if it has none; empty for loopback.
     fn resolver(&self, machine: &Machine) -> &Resolver {
         let everywhere = || self.everywhere.get_or_init(|| Resolver::of(machine)).clone();
         self.own.get_or_init(|| match self.link.is_loopback(machine) {
@@ -114,7 +115,7 @@ impl Table for ServerAddress {
             text.parse::<IpAddr>().map_err(|_| wrong(format!("ServerAddresses: '{text}' is no address")))
         };
         let wanted: Vec<IpAddr> = wanted.iter().map(address).collect::<Result<_, _>>()?;
-        // Those of the other family stay, unless the client has named some.
+        // Servers of the other family are kept, unless the client has set some.
         let others = row.resolver(machine).servers.iter().filter(|server| {
             let other = server.parse::<IpAddr>().ok().map(Family::of);
             other.is_some_and(|other| {
@@ -126,14 +127,14 @@ impl Table for ServerAddress {
     }
 }
 
-/// The row that an instance is of.
+/// Returns the row of an instance.
 fn named(machine: &Machine, instance: &Instance, families: &'static [Family]) -> Result<Row, ProviderError> {
     let name = instance.value("Name").and_then(Value::as_str).unwrap_or_default();
     let no_such = || ProviderError::failed(Status::NotFound, format!("there is no interface {name}"));
     Row::all(machine, families).find(|row| row.name() == name).ok_or_else(no_such)
 }
 
-/// The family under which a link stands that is shown once.
+/// Family for classes that list each link once.
 const ONCE: &[Family] = &[Family::V4];
 
 impl Table for Client {
@@ -152,7 +153,7 @@ impl Table for Client {
         ("InterfaceAlias", |_, row| row.link.name.clone().into()),
         ("InterfaceIndex", |_, row| row.link.index.into()),
         ("Name", |_, row| row.name().into()),
-        // Nothing on Linux tells servers of names where the machine is.
+        // Linux does not register addresses in DNS.
         ("RegisterThisConnectionsAddress", |_, _| false.into()),
         ("UseSuffixWhenRegistering", |_, _| false.into()),
     ];
@@ -194,7 +195,7 @@ impl Table for GlobalSetting {
         ("DevolutionLevel", |_, _| 0_u32.into()),
         ("InstanceID", |_, _| "DNSClientGlobalSetting".into()),
         ("SuffixSearchList", |_, resolver| resolver.search.clone().into()),
-        // resolv.conf(5) knows nothing of domains above those that are listed.
+        // resolv.conf(5) has no devolution to parent domains.
         ("UseDevolution", |_, _| false.into()),
         ("UseSuffixSearchList", |_, resolver| (!resolver.search.is_empty()).into()),
     ];

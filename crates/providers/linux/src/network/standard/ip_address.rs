@@ -14,10 +14,10 @@ use crate::network::change;
 use crate::network::link::Link;
 use crate::table::{Fill, Push, Table, failure};
 
-/// The addresses of links.
+/// IP addresses of links.
 pub(super) struct IpAddress;
 
-/// One of them.
+/// An IP address.
 pub(super) struct Row {
     pub(super) address: Address,
     name: String,
@@ -47,7 +47,7 @@ impl Row {
         Some(self.address.address).filter(IpAddr::is_ipv6).map(|address| address.to_string())
     }
 
-    /// The flags of the kernel (`IFA_F_*`).
+    /// Returns whether a kernel flag is set (`IFA_F_*`).
     fn has(&self, flag: u32) -> bool {
         self.address.flags & flag != 0
     }
@@ -59,8 +59,8 @@ impl Row {
         }
     }
 
-    /// Where the network's part of it comes from: 1 is the administrator, 2 nobody, since it is the same everywhere,
-    /// 3 a server of DHCP, 4 a router (Microsoft's reference of `MSFT_NetIPAddress`, `PrefixOrigin`).
+    /// Returns the origin of the prefix (`PrefixOrigin`, reference of `MSFT_NetIPAddress`): 1 manual, 2
+    /// well-known, 3 DHCP, 4 router advertisement.
     fn prefix_origin(&self) -> u16 {
         let address = &self.address;
         if address.address.is_loopback() || self.is_of_link() {
@@ -74,13 +74,14 @@ impl Row {
         }
     }
 
-    /// Where the rest of it comes from: as above, 4 being the address of the link and 5 chance.
+    /// Returns the origin of the suffix: as above, but 4 is the link-layer address and 5 random.
     fn suffix_origin(&self) -> u16 {
         let address = &self.address;
         match self.prefix_origin() {
             2 if address.address.is_loopback() => 2,
             2 | 4 => match address.address {
-                // What is made of the address of the link has FF FE in its midst (RFC 4291, appendix A).
+                // Identifiers derived from the link-layer address contain FF FE in the middle (RFC 4291,
+                // appendix A).
                 IpAddr::V6(v6) if matches!(v6.octets(), [.., 0xFF, 0xFE, _, _, _]) => 4,
                 _ => 5,
             },
@@ -88,14 +89,15 @@ impl Row {
         }
     }
 
-    /// How it was given: 0 is unknown, 2 "not applicable", 3 by hand, 4 by DHCP, 7 by DHCPv6, 8 made of what routers tell,
-    /// or of nothing but the link (RFC 4862; `CIM_IPProtocolEndpoint`, `AddressOrigin`).
+    /// Returns the origin of the address: 0 unknown, 2 not applicable, 3 manual, 4 DHCP, 7 DHCPv6, 8
+    /// stateless autoconfiguration or link-local (RFC 4862; `CIM_IPProtocolEndpoint`, `AddressOrigin`).
     fn address_origin(&self) -> u16 {
         let is_v4 = self.address.address.is_ipv4();
         match self.prefix_origin() {
             1 => 3,
             2 if self.address.address.is_loopback() => 2,
-            // Whether somebody wrote it down or it was chosen (RFC 3927, which would be 6), the kernel is not told.
+            // The kernel does not know whether it was configured or chosen automatically (RFC 3927, which
+            // would be 6).
             2 if is_v4 => 0,
             3 if is_v4 => 4,
             3 => 7,
@@ -103,7 +105,7 @@ impl Row {
         }
     }
 
-    /// 1 is tentative, 2 duplicate, 3 deprecated, 4 preferred (`AddressState`).
+    /// Returns the state: 1 tentative, 2 duplicate, 3 deprecated, 4 preferred (`AddressState`).
     fn state(&self) -> u16 {
         match () {
             () if self.has(DUPLICATE) => 2,
@@ -114,7 +116,7 @@ impl Row {
     }
 }
 
-/// What the kernel says of addresses (`IFA_F_DADFAILED`, `IFA_F_DEPRECATED`, `IFA_F_TENTATIVE`).
+/// Address flags of the kernel (`IFA_F_DADFAILED`, `IFA_F_DEPRECATED`, `IFA_F_TENTATIVE`).
 const DUPLICATE: u32 = 0x08;
 const DEPRECATED: u32 = 0x20;
 const TENTATIVE: u32 = 0x40;
@@ -145,18 +147,18 @@ impl Table for IpAddress {
         ("PreferredLifetime", |_, row| lifetime(row.address.preferred)),
         ("PrefixLength", |_, row| row.address.prefix.into()),
         ("PrefixOrigin", |_, row| row.prefix_origin().into()),
-        // The numbers of DMTF for IPv4 and IPv6.
+        // Numbers of the DMTF for IPv4 and IPv6.
         ("ProtocolIFType", |_, row| if row.address.address.is_ipv4() { 4_096_u16 } else { 4_097 }.into()),
-        // An address that is never preferred is what Linux has for one that is not to be chosen.
+        // An address with preferred lifetime zero is not chosen as source on Linux.
         ("SkipAsSource", |_, row| (row.address.preferred == 0).into()),
-        // 0 is kept, 1 in use.
+        // 0 is persistent, 1 active.
         ("Store", |_, _| 1_u8.into()),
         ("SubnetMask", |_, row| {
             let mask = row.v4().map(|_| address::mask(row.address.prefix).to_string());
             mask.into()
         }),
         ("SuffixOrigin", |_, row| row.suffix_origin().into()),
-        // 1 is unicast; the kernel does not list others among these.
+        // 1 is unicast; the kernel lists no others here.
         ("Type", |_, _| 1_u8.into()),
         ("ValidLifetime", |_, row| lifetime(row.address.valid)),
     ];
@@ -236,7 +238,7 @@ fn no_such(name: &str) -> ProviderError {
     ProviderError::failed(cim::Status::NotFound, format!("there is no address {name}"))
 }
 
-/// What a client wants a link to have.
+/// Returns the address that a client wants to add.
 fn wanted(input: &Instance, link: &Link) -> Result<Address, ProviderError> {
     let value = |name: &str| input.value(name).unwrap_or(&Value::Null);
     let text = value("IPAddress").as_str().unwrap_or_default();

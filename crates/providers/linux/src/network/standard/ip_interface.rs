@@ -1,4 +1,4 @@
-//! `MSFT_NetIPInterface`: how each link speaks IPv4 and IPv6 (the kernel's networking/ip-sysctl).
+//! `MSFT_NetIPInterface`: IPv4 and IPv6 settings of links (kernel documentation, networking/ip-sysctl).
 
 use std::cell::OnceCell;
 use std::fs;
@@ -16,10 +16,10 @@ use crate::network::lease::Lease;
 use crate::network::link::Link;
 use crate::table::{Fill, Push, Table, failure};
 
-/// How links speak IPv4 and IPv6.
+/// IPv4 and IPv6 settings of links.
 pub(super) struct IpInterface;
 
-/// One link and one of these.
+/// A link and an address family.
 pub(super) struct Row {
     pub(super) link: Rc<Link>,
     family: Family,
@@ -43,7 +43,7 @@ impl Row {
         format!("proc/sys/net/{}/{folder}/{}/{file}", self.family.folder(), self.link.name)
     }
 
-    /// A number of the settings that each link has.
+    /// Returns a setting of the link.
     fn setting<N: std::str::FromStr>(&self, machine: &Machine, file: &str) -> Option<N> {
         machine.number(self.path("conf", file))
     }
@@ -55,12 +55,12 @@ impl Row {
         }
     }
 
-    /// Whether others on the link have to be looked for (`IFF_NOARP` says that they have not).
+    /// Returns whether neighbors have to be discovered; not with `IFF_NOARP`.
     fn has_neighbors(&self, machine: &Machine) -> bool {
         self.link.flags(machine) & 0x80 == 0 && !self.link.is_loopback(machine)
     }
 
-    /// Whether routers are listened to; nobody who is one himself does, unless told so.
+    /// Returns whether router advertisements are accepted; a router accepts them only if configured to.
     fn discovers_routers(&self, machine: &Machine) -> Option<bool> {
         match self.setting::<u8>(machine, "accept_ra").filter(|_| self.family == Family::V6)? {
             0 => Some(false),
@@ -83,7 +83,7 @@ impl Row {
         }
     }
 
-    /// Whether its addresses are lent by a server of DHCP; of IPv6 that is not known.
+    /// Returns whether its addresses come from DHCP; unknown for IPv6.
     fn is_lent(&self, machine: &Machine) -> Option<bool> {
         let all = || self.addresses.get_or_init(|| Address::all(machine)).iter();
         let lent =
@@ -96,7 +96,7 @@ fn name_of(index: u32, family: Family) -> String {
     format!("{index};{}", family.number())
 }
 
-/// The path of how a link speaks one of them.
+/// Returns the path of the settings of a link and family.
 pub(super) fn path_to_interface(machine: &Machine, index: u32, family: Family) -> Value {
     let keys = [
         ("CreationClassName", Value::from(IpInterface::CLASS)),
@@ -111,7 +111,7 @@ pub(super) fn path_to_interface(machine: &Machine, index: u32, family: Family) -
     path().ok().into()
 }
 
-/// 1 for what is switched on, 0 for what is not.
+/// Returns 1 for enabled, 0 for disabled.
 fn switch(is_on: Option<bool>) -> Value {
     is_on.map(u8::from).into()
 }
@@ -223,14 +223,14 @@ impl Table for IpInterface {
 }
 
 impl Row {
-    /// Gives a setting another value, until the machine restarts; DHCP for good, where somebody looks after the link.
+    /// Changes a setting until the next restart; DHCP is changed persistently if a service manages the link.
     fn set(&self, machine: &Machine, name: &str, value: u32) -> Result<(), ProviderError> {
         let is_v6 = self.family == Family::V6;
         let write =
             |path: String, value: u32| fs::write(machine.path(path), value.to_string()).map_err(failure);
         let inverted = u32::from(value == 0);
         match name {
-            // 68 is the least of IPv4 (RFC 791), 1280 of IPv6 (RFC 8200).
+            // The minimum MTU is 68 for IPv4 (RFC 791) and 1280 for IPv6 (RFC 8200).
             "NlMtu" if (if is_v6 { 1_280 } else { 68 }..=65_535).contains(&value) => match self.family {
                 Family::V4 => change::set_longest_packet(&self.link, value).map_err(failure),
                 Family::V6 => write(self.path("conf", "mtu"), value),

@@ -12,10 +12,10 @@ use crate::Machine;
 use crate::network::neighbor::Neighbor;
 use crate::table::{Fill, Push, Table, failure};
 
-/// Who is reached directly.
+/// Neighbors.
 pub(super) struct NetNeighbor;
 
-/// One of them.
+/// A neighbor.
 pub(super) struct Row {
     pub(super) neighbor: Neighbor,
     aliases: Rc<Aliases>,
@@ -36,8 +36,9 @@ impl Row {
     }
 }
 
-/// What is known of a neighbor: 0 is unreachable, 1 incomplete, 2 probe, 3 delay, 4 stale, 5 reachable, 6 permanent
-/// (Microsoft's reference of `MSFT_NetNeighbor`, `State`), from the numbers of Linux (`NUD_*` of linux/neighbour.h).
+/// Returns the state of a neighbor: 0 unreachable, 1 incomplete, 2 probe, 3 delay, 4 stale, 5 reachable, 6
+/// permanent (reference of `MSFT_NetNeighbor`, `State`), from the numbers of Linux (`NUD_*` of
+/// linux/neighbour.h).
 fn state(known: u16) -> u8 {
     match known {
         0x01 => 1,
@@ -63,7 +64,7 @@ impl Table for NetNeighbor {
         ("Caption", |_, row| row.neighbor.address.to_string().into()),
         ("ElementName", |_, row| row.neighbor.address.to_string().into()),
         ("IPAddress", |_, row| row.neighbor.address.to_string().into()),
-        // 3 is an address of IPv4, 4 one of IPv6 (CIM_RemoteServiceAccessPoint).
+        // 3 is an IPv4 address, 4 an IPv6 address (CIM_RemoteServiceAccessPoint).
         ("InfoFormat", |_, row| if row.neighbor.address.is_ipv4() { 3_u16 } else { 4 }.into()),
         ("InterfaceAlias", |machine, row| row.aliases.of(machine, row.neighbor.link).into()),
         ("InterfaceIndex", |_, row| row.neighbor.link.into()),

@@ -14,10 +14,10 @@ use crate::network::change;
 use crate::network::route::Route;
 use crate::table::{Fill, Push, Table, failure, text_key};
 
-/// The ways to networks.
+/// Routes.
 pub(super) struct NetRoute;
 
-/// One of them.
+/// A route.
 pub(super) struct Row {
     pub(super) route: Route,
     name: String,
@@ -49,13 +49,13 @@ fn next_hop(route: &Route) -> String {
     route.gateway.map_or_else(|| nobody.to_owned(), |gateway| gateway.to_string())
 }
 
-/// Who has made a route, in the numbers of Windows (Microsoft's reference of `MSFT_NetRoute`, `Protocol`), from those of
-/// Linux (`RTPROT_*` of linux/rtnetlink.h).
+/// Returns the origin of a route in numbers of Windows (reference of `MSFT_NetRoute`, `Protocol`), from those
+/// of Linux (`RTPROT_*` of linux/rtnetlink.h).
 fn protocol(maker: u8) -> u16 {
     match maker {
-        // Redirects and advertisements of routers are messages of ICMP.
+        // Redirects and router advertisements are ICMP messages.
         1 | 9 => 4,
-        // What belongs to an address is the machine's own.
+        // Routes of addresses are local.
         2 => 2,
         3 | 4 => 3,
         16 => 19,
@@ -92,11 +92,11 @@ impl Table for NetRoute {
         ("NextHop", |_, row| next_hop(&row.route).into()),
         ("PreferredLifetime", |_, row| lifetime(row.route.valid.unwrap_or(Address::FOREVER))),
         ("Protocol", |_, row| protocol(row.route.protocol).into()),
-        // 0 is "not told to others".
+        // 0 is "not published".
         ("Publish", |_, _| 0_u8.into()),
         ("RouteMetric", |_, row| u16::try_from(row.route.metric).unwrap_or(u16::MAX).into()),
         ("Store", |_, _| 1_u8.into()),
-        // 2 is made by the administrator, 3 computed, 4 by the machine itself.
+        // 2 is created by the administrator, 3 computed, 4 local.
         ("TypeOfRoute", |_, row| {
             match protocol(row.route.protocol) {
                 3 => 2_u16,
@@ -146,7 +146,7 @@ impl Table for NetRoute {
         let metric = instance.value("RouteMetric").and_then(Value::as_integer);
         let metric = metric.and_then(|metric| u32::try_from(metric).ok());
         let after = Route { metric: metric.ok_or_else(|| wrong("RouteMetric is no number"))?, ..before };
-        // The way with the new number is there before the old one goes.
+        // The route with the new metric is added before the old one is removed.
         change::add_route(&after).and_then(|()| change::remove_route(&before)).map_err(failure)
     }
 
@@ -157,7 +157,7 @@ impl Table for NetRoute {
     }
 }
 
-/// The route that a client wants.
+/// Returns the route that a client wants to add.
 fn wanted(machine: &Machine, input: &Instance) -> Result<Route, ProviderError> {
     let text = |name: &str| input.value(name).and_then(Value::as_str).unwrap_or_default();
     let link = link_of(machine, input)?;
@@ -183,7 +183,7 @@ fn wanted(machine: &Machine, input: &Instance) -> Result<Route, ProviderError> {
     })
 }
 
-/// A network with how many bits of it count; the others must be zero.
+/// Parses a network with its prefix length; bits after the prefix must be zero.
 fn network(text: &str) -> Option<(IpAddr, u8)> {
     let (address, prefix) = text.split_once('/')?;
     let (address, prefix) = (address.parse::<IpAddr>().ok()?, prefix.parse::<u8>().ok()?);

@@ -1,4 +1,5 @@
-//! `MSFT_NetAdapterStatisticsSettingData`: what went through each adapter (the kernel's networking/statistics).
+//! `MSFT_NetAdapterStatisticsSettingData`: traffic counters of adapters (kernel documentation,
+//! networking/statistics).
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use crate::Machine;
 use crate::network::link::Link;
 use crate::table::{Fill, Push, Table, host_name, text_key};
 
-/// What went through each adapter.
+/// Traffic counters of adapters.
 pub(super) struct Statistics;
 
 fn count(machine: &Machine, link: &Link, name: &str) -> Value {
@@ -37,7 +38,8 @@ impl Table for Statistics {
         ("ReceivedMulticastPackets", |machine, link| count(machine, link, "multicast")),
         ("ReceivedPacketErrors", |machine, link| count(machine, link, "rx_errors")),
         ("ReceivedUnicastPackets", |machine, link| {
-            // The kernel does not count broadcast apart: it is here, as in `Tcpip_NetworkInterface`.
+            // The kernel does not count broadcast packets separately: they are included here, as in
+            // `Tcpip_NetworkInterface`.
             let packets = link.number::<u64>(machine, "statistics/rx_packets");
             let multicast = link.number::<u64>(machine, "statistics/multicast");
             packets.zip(multicast).map(|(all, multicast)| all.saturating_sub(multicast)).into()

@@ -12,10 +12,10 @@ use super::Names;
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
 
-/// Connections of TCP, and who listens for them.
+/// TCP connections and listening sockets.
 pub(super) struct TcpConnection;
 
-/// Who listens for datagrams.
+/// UDP sockets.
 pub(super) struct UdpEndpoint;
 
 /// A socket.
@@ -25,13 +25,13 @@ pub(super) struct Row {
     owners: Rc<Owners>,
 }
 
-/// A line of the kernel's tables.
+/// A line of the kernel's socket tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Socket {
     local: (IpAddr, u16),
     remote: (IpAddr, u16),
     state: u8,
-    /// What the descriptors of processes call it; 0 if no process has it any more.
+    /// Inode number, which also appears in the descriptors of processes; 0 if no process has the socket open.
     inode: u64,
 }
 
@@ -54,8 +54,8 @@ impl Socket {
         Some(Self { local, remote, state, inode })
     }
 
-    /// The state of a connection in the numbers of Windows (Microsoft's reference of `MSFT_NetTCPConnection`, `State`),
-    /// from those of Linux (`TCP_*` of linux/tcp.h; 12 is a request that is half answered).
+    /// Returns the state of a connection in numbers of Windows (reference of `MSFT_NetTCPConnection`,
+    /// `State`), from those of Linux (`TCP_*` of linux/tcp.h; 12 is a half-open request).
     fn state(&self) -> Option<u8> {
         Some(match self.state {
             1 => 5,
@@ -74,10 +74,10 @@ impl Socket {
     }
 }
 
-/// How many octets of a table are read: some hundred thousand sockets.
+/// Maximum length of a table in bytes: some hundred thousand sockets.
 const MOST: u64 = 64 << 20;
 
-/// An address and a port in hexadecimal digits, the address in words as the machine has them in its memory.
+/// Parses an address and port in hexadecimal digits; the address is in words of the machine's byte order.
 fn end(text: &str) -> Option<(IpAddr, u16)> {
     let (address, port) = text.split_once(':')?;
     let word =
@@ -93,14 +93,15 @@ fn end(text: &str) -> Option<(IpAddr, u16)> {
     Some((address, u16::from_str_radix(port, 16).ok()?))
 }
 
-/// Which process has which socket, found out once, when it is wanted.
+/// Processes by socket, read on first use.
 #[derive(Debug, Default)]
 struct Owners(OnceCell<HashMap<u64, u32>>);
 
 impl Owners {
-    /// The process with the smallest number that has a socket; `None` if the kernel does not let the caller see it.
+    /// Returns the process with the smallest number that has a socket open; `None` if the caller may not see
+    /// it.
     fn of(&self, machine: &Machine, inode: u64) -> Option<u32> {
-        // What nobody has any more Windows gives to process 0.
+        // Windows assigns sockets without process to process 0.
         if inode == 0 {
             return Some(0);
         }
@@ -115,7 +116,7 @@ fn owners(machine: &Machine) -> HashMap<u64, u32> {
     processes.sort_unstable();
     for process in processes {
         let folder = format!("proc/{process}/fd");
-        // A process may have gone meanwhile, or be of somebody else.
+        // The process may have ended meanwhile or belong to another user.
         for descriptor in machine.names(&folder).unwrap_or_default() {
             let Ok(target) = std::fs::read_link(machine.path(&folder).join(descriptor)) else { continue };
             let inode = target
@@ -132,7 +133,7 @@ fn owners(machine: &Machine) -> HashMap<u64, u32> {
 fn rows(machine: &Machine, protocol: &str, name: fn(&Socket) -> String) -> impl Iterator<Item = Row> {
     let (owners, mut names) = (Rc::<Owners>::default(), Names::default());
     Socket::all(machine, protocol).into_iter().map(move |socket| Row {
-        // Several sockets may listen at one port (`SO_REUSEPORT`).
+        // Several sockets may listen on one port (`SO_REUSEPORT`).
         name: names.unique(name(&socket), || socket.inode.to_string()),
         socket,
         owners: owners.clone(),

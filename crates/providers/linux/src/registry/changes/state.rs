@@ -1,4 +1,4 @@
-//! What parts of the registry are like, in a number that is another one when they are.
+//! Fingerprints of parts of the registry: numbers that change when the part does.
 
 use std::fs::Metadata;
 use std::hash::{BuildHasher as _, Hash as _, Hasher, RandomState};
@@ -12,17 +12,17 @@ use super::super::view::{VIEWS, View};
 use super::super::{Code, Registry};
 use crate::Machine;
 
-/// How much of a key is watched.
+/// Part of a key that is watched.
 pub(super) enum Part {
-    /// Its values, and the names of the keys directly below it.
+    /// Its values, and the names of its direct subkeys.
     Key,
-    /// All of it, and all below.
+    /// The key and all keys below it.
     Tree,
     /// The value of this name.
     Value(String),
 }
 
-/// Makes numbers of what it sees, by a secret of its own: nobody can choose what looks alike.
+/// Computes fingerprints with a secret key of its own, so that clients cannot construct collisions.
 #[derive(Clone)]
 pub(super) struct Fingerprints {
     machine: Arc<Machine>,
@@ -38,10 +38,10 @@ impl Fingerprints {
         &self.machine
     }
 
-    /// What a part of a key is like; `None` if there is no such key.
+    /// Returns the fingerprint of a part of a key; `None` if the key does not exist.
     ///
     /// # Errors
-    /// What kept it from being read.
+    /// The code for the reason why the key cannot be read.
     pub(super) fn of(&self, key: &Key, part: &Part) -> Result<Option<u64>, Code> {
         let mut hasher = self.hashing.build_hasher();
         let registry = Registry { machine: &self.machine };
@@ -60,7 +60,7 @@ impl Fingerprints {
                     return Err(Code::NotFound);
                 }
                 kept.tree(key).for_each(|content| content.hash(&mut hasher));
-                // To read it all would take long where there are many packages.
+                // Uses the times of the files: reading all contents would take long with many packages.
                 let views = VIEWS.iter().filter(|view| shows(view, key, part));
                 views
                     .flat_map(|view| (view.sources)(&self.machine))
@@ -76,19 +76,19 @@ impl Fingerprints {
     }
 }
 
-/// The files and folders that are others when a part of a key is.
+/// Returns the files and folders that change when a part of a key does.
 pub(super) fn sources(machine: &Machine, key: &Key, part: &Part) -> Vec<PathBuf> {
     let store = Store::of(machine, key.hive).map(|store| store.path().to_owned());
     let views = VIEWS.iter().filter(|view| shows(view, key, part));
     store.into_iter().chain(views.flat_map(|view| (view.sources)(machine))).collect()
 }
 
-/// Whether a view shows something of a part of a key.
+/// Returns whether a view shows something of a part of a key.
 fn shows(view: &View, key: &Key, part: &Part) -> bool {
     key.below(view.path).is_some() || (matches!(part, Part::Tree) && key.next(view.path).is_some())
 }
 
-/// When files were changed, directly in a folder too.
+/// Hashes the identity and modification time of a file or folder, and of the direct contents of a folder.
 fn stamp(path: &Path, hasher: &mut impl Hasher) {
     let of = |metadata: &Metadata, hasher: &mut dyn Hasher| {
         hasher.write_u64(metadata.ino());

@@ -1,4 +1,4 @@
-//! What is looked for in lines.
+//! Regular expressions that select lines of a log file.
 
 use cim::Value;
 use regex::{RegexBuilder, RegexSet, RegexSetBuilder};
@@ -6,25 +6,27 @@ use wmi::ProviderError;
 
 use super::wrong;
 
-/// The expressions of a question, looked for all at once.
+/// Regular expressions of a query, matched together.
 pub(super) struct Expressions {
     together: RegexSet,
-    /// The number that each of these has in the question.
+    /// Position of each valid expression in the query.
     numbers: Vec<usize>,
-    /// The numbers of those that are none, or too large.
+    /// Positions of the expressions that are invalid or too large.
     pub(super) invalid: Vec<usize>,
 }
 
 impl Expressions {
+    /// Compiles the expressions of a query.
+    ///
     /// # Errors
-    /// If there are too many, or all together are too large.
+    /// If there are too many expressions, or all together are too large.
     pub(super) fn of(expressions: &[Value]) -> Result<Self, ProviderError> {
         if expressions.len() > MAX_EXPRESSIONS {
             return Err(wrong(&format!(
                 "there are more than {MAX_EXPRESSIONS} expressions\n  ask for some of them at a time"
             )));
         }
-        // One alone is small enough to be thrown away again.
+        // Compiles each expression alone first, which needs little memory.
         let is_one = |text: &&str| RegexBuilder::new(text).size_limit(MAX_EXPRESSION).build().is_ok();
         let (mut numbers, mut valid, mut invalid) = (Vec::new(), Vec::new(), Vec::new());
         for (number, expression) in expressions.iter().enumerate() {
@@ -43,13 +45,13 @@ impl Expressions {
         Ok(Self { together, numbers, invalid })
     }
 
-    /// The numbers of those that match a line.
+    /// Returns the positions of the expressions that match a line.
     pub(super) fn matching(&self, text: &str) -> impl Iterator<Item = usize> {
         self.together.matches(text).into_iter().filter_map(|at| self.numbers.get(at).copied())
     }
 }
 
-/// How many expressions may be given, and how many octets each and all together may become.
+/// Maximum number of expressions, and maximum compiled size in bytes of each and of all together.
 const MAX_EXPRESSIONS: usize = 1000;
 const MAX_EXPRESSION: usize = 1 << 20;
 const MAX_TOGETHER: usize = 4 << 20;

@@ -1,4 +1,4 @@
-//! How far somebody has read.
+//! Stored positions up to which log files were read.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -11,7 +11,7 @@ use super::source::Position;
 use super::wrong;
 use crate::Machine;
 
-/// The file that remembers how far somebody has read.
+/// File that stores the position up to which a log file was read.
 pub(super) struct Mark(PathBuf);
 
 impl Mark {
@@ -20,7 +20,7 @@ impl Mark {
         let folder = machine.user_state().ok_or_else(nowhere)?.join("scx-logfile");
         let mut hash = Sha256::new();
         hash.update(name.as_os_str().as_encoded_bytes());
-        // No path has this octet in it.
+        // Separator; paths cannot contain this byte.
         hash.update([0]);
         hash.update(qid);
         let digits: String = hash.finalize().iter().map(|octet| format!("{octet:02x}")).collect();

@@ -1,4 +1,4 @@
-//! The file that is read, as whoever asks or as root.
+//! Access to a log file, with the rights of the client's user or as root.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
@@ -13,15 +13,15 @@ use super::wrong;
 use crate::Machine;
 use crate::program;
 
-/// A file that is read.
+/// A log file.
 pub(super) enum Log {
-    /// As whoever asks.
+    /// Opened with the rights of this process.
     Open(File),
-    /// As root, by `sudo` without a password.
+    /// Read as root, by `sudo` without a password.
     Elevated(PathBuf),
 }
 
-/// As whom something is read.
+/// Rights with which a log file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
     Caller,
@@ -29,10 +29,10 @@ pub(super) enum Access {
 }
 
 impl Access {
-    /// As a client says it.
+    /// Parses the parameter of the methods.
     ///
     /// # Errors
-    /// For any other word.
+    /// If it is neither empty nor `sudo`.
     pub(super) fn of(kind: &str) -> Result<Self, ProviderError> {
         match kind {
             "" => Ok(Self::Caller),
@@ -42,10 +42,10 @@ impl Access {
     }
 }
 
-/// Where in a file somebody is.
+/// Position in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Position {
-    /// What tells the file from another one of its name.
+    /// Device and inode number, which tell the file from another file of the same name.
     pub(super) identity: String,
     pub(super) offset: u64,
 }
@@ -53,22 +53,22 @@ pub(super) struct Position {
 impl Log {
     pub(super) fn open(machine: &Machine, name: &Path, access: Access) -> io::Result<Self> {
         match access {
-            // Logs lie in folders of those who write them, who may lay a pipe there.
+            // Users may control the folders of their logs, and could put a pipe there.
             Access::Caller => machine.file_of_others(name).map(Self::Open),
             Access::Elevated => Ok(Self::Elevated(machine.path(name))),
         }
     }
 
-    /// How many octets are read at once.
+    /// Returns the maximum number of bytes read in one call.
     pub(super) fn reach(&self) -> u64 {
         match self {
             Self::Open(_) => MAX_READ,
-            // As many as are kept of what programs say.
+            // The output kept of a program is limited to this size.
             Self::Elevated(_) => u64::try_from(program::MAX_OUTPUT).unwrap_or(MAX_READ),
         }
     }
 
-    /// The end of the file.
+    /// Returns the end of the file.
     pub(super) fn end(&self) -> io::Result<Position> {
         match self {
             Self::Open(file) => {
@@ -90,7 +90,7 @@ impl Log {
         }
     }
 
-    /// What is between two places of it.
+    /// Returns a reader for the bytes between two offsets.
     pub(super) fn read(&self, begin: u64, end: u64) -> io::Result<Box<dyn io::BufRead + '_>> {
         let length = end.saturating_sub(begin);
         match self {
@@ -108,7 +108,7 @@ impl Log {
     }
 }
 
-/// What a program says of a file, as root.
+/// Returns the output of a program that examines a file as root.
 fn elevated(words: &[&str], path: &Path) -> io::Result<Vec<u8>> {
     let mut command = Command::new("sudo");
     command.args(["-n", "--"]).args(words).arg(path).env("LC_ALL", "C");
@@ -128,10 +128,10 @@ fn elevated(words: &[&str], path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// How many octets of a file one call looks at.
+/// Maximum number of bytes of a file examined in one call.
 const MAX_READ: u64 = 64 << 20;
 
-/// How long `sudo` may take.
+/// Time limit for `sudo`.
 const LIMIT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

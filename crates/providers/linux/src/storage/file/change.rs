@@ -1,4 +1,4 @@
-//! What is done to files, with the rights of the caller.
+//! Changes of files, with the rights of the caller.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -13,7 +13,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-/// What the methods of files return (`CIM_LogicalFile`).
+/// Result codes of the methods of files (`CIM_LogicalFile`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Done = 0,
@@ -28,10 +28,10 @@ pub(super) enum Outcome {
     InvalidParameter = 21,
 }
 
-/// Copies a file, or a folder with what is in it, to where nothing is.
+/// Copies a file, or a folder with its contents, to a path that does not exist.
 ///
-/// Whoever owns one of the folders may exchange what is in it meanwhile: what was looked at stays open, links inside
-/// are copied as links, and nothing is written but into folders that were made here.
+/// The owner of a folder may replace its contents during the copy. Therefore examined files stay open, links
+/// inside are copied as links, and files are only written to folders created by the copy.
 pub(super) fn copy(from: &Path, to: Option<&Path>) -> Outcome {
     let Some(to) = to else { return Outcome::InvalidParameter };
     let (Some(folder), Some(name)) = (to.parent(), to.file_name()) else { return Outcome::InvalidParameter };
@@ -53,7 +53,7 @@ enum Links {
     Refused,
 }
 
-/// Opens a file or a folder, and nothing that would wait or act because it is opened.
+/// Opens a file or folder; refuses other types, where opening could block or have side effects.
 fn open(folder: impl AsFd, name: &Path, links: Links) -> io::Result<OwnedFd> {
     let (flags, flag) = match links {
         Links::Followed => (AtFlags::empty(), OFlags::empty()),
@@ -72,9 +72,9 @@ fn kind(facts: &Stat) -> FileType {
     FileType::from_raw_mode(facts.st_mode)
 }
 
-/// A copy that is being made.
+/// State of a copy.
 struct Copying {
-    /// The first folder that was made, by its device and number: it is not copied into itself.
+    /// Device and inode number of the first created folder, which is not copied into itself.
     made: Option<(u64, u64)>,
 }
 
@@ -111,13 +111,13 @@ impl Copying {
         }
     }
 
-    /// Makes a folder, which nobody else may enter before all is in it.
+    /// Creates a folder that only its owner can enter until its contents are complete.
     fn folder(&mut self, above: BorrowedFd<'_>, name: &Path) -> io::Result<OwnedFd> {
         mkdirat(above, name, Mode::RWXU)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let made = openat(above, name, flags, Mode::empty())?;
         let facts = fstat(&made)?;
-        // Somebody may have put a folder of their own in its place.
+        // Another user may have replaced the folder.
         if facts.st_uid != rustix::process::geteuid().as_raw() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -126,16 +126,16 @@ impl Copying {
     }
 }
 
-/// How deep folders may stand in each other.
+/// Maximum depth of nested folders.
 const DEEPEST: u32 = 128;
 
-/// Moves a file to where nothing is, on the same file system.
+/// Moves a file within its file system to a path that does not exist.
 pub(super) fn rename(from: &Path, to: Option<&Path>) -> Outcome {
     let Some(to) = to else { return Outcome::InvalidParameter };
     outcome(rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(io::Error::from))
 }
 
-/// Removes a file, or a folder that is empty.
+/// Removes a file or an empty folder.
 pub(super) fn delete(path: &Path, is_folder: bool) -> Outcome {
     outcome(if is_folder { fs::remove_dir(path) } else { fs::remove_file(path) })
 }
@@ -145,7 +145,7 @@ pub(super) fn take(path: &Path) -> Outcome {
     outcome(std::os::unix::fs::chown(path, Some(rustix::process::geteuid().as_raw()), None))
 }
 
-/// Whether the rights that are asked for, as Windows counts them, are all there.
+/// Returns whether the caller has all rights of an access mask of Windows.
 pub(super) fn admits(has: impl Fn(Access) -> bool, wanted: i128) -> bool {
     // FILE_READ_DATA, FILE_WRITE_DATA with FILE_APPEND_DATA, FILE_EXECUTE (MS-DTYP 2.4.3).
     let rights = [(0x1, Access::READ_OK), (0x2 | 0x4, Access::WRITE_OK), (0x20, Access::EXEC_OK)];

@@ -1,4 +1,4 @@
-//! What of the storage belongs to what.
+//! Associations of disks, partitions, volumes and counters.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -103,7 +103,7 @@ impl Table for PartitionToVolume {
     ) -> Result<(), ProviderError> {
         let parts = Foundations::of(machine);
         for row in all_volumes(machine).into_iter().map(Rc::new) {
-            // A volume can be on several partitions.
+            // A volume can span several partitions.
             for part in row.block.iter().flat_map(|block| parts.below(machine, block)) {
                 push((Rc::clone(part), Rc::clone(&row)))?;
             }

@@ -12,15 +12,15 @@ use crate::storage::drive::{Condition, Drive};
 use crate::storage::partition_table::PartitionTable;
 use crate::table::{Fill, Push, Table, text_key};
 
-/// The disks as the system uses them.
+/// Disks as the operating system sees them.
 pub(super) struct Disk;
 
-/// What a disk is called in references.
+/// Returns the object identifier of a disk.
 pub(super) fn id(drive: &Drive) -> String {
     object_id("Disk", &drive.block.node())
 }
 
-/// How a disk is divided.
+/// Partition style of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Style {
     Raw = 0,
@@ -55,7 +55,7 @@ fn signature(machine: &Machine, drive: &Drive) -> Option<u32> {
     told.or_else(read).filter(|_| style(machine, drive) == Style::Mbr)
 }
 
-/// The longest part of a disk that no partition has, in octets.
+/// Returns the size of the largest unpartitioned area of a disk, in bytes.
 fn largest_free(machine: &Machine, drive: &Drive) -> Option<u64> {
     let size = drive.block.size(machine)?;
     if style(machine, drive) == Style::Raw {
@@ -72,7 +72,7 @@ fn largest_free(machine: &Machine, drive: &Drive) -> Option<u64> {
         })
         .collect();
     used.sort_unstable();
-    // Partitions begin after the first mebibyte, where everybody puts them.
+    // By convention, partitions begin after the first MiB.
     let (mut end, mut largest) = (1 << 20, 0);
     for (start, stop) in used.into_iter().chain([(size, size)]) {
         largest = largest.max(start.saturating_sub(end));
@@ -81,7 +81,7 @@ fn largest_free(machine: &Machine, drive: &Drive) -> Option<u64> {
     Some(largest)
 }
 
-/// The values of `OperationalStatus` of disks (Microsoft's reference of `MSFT_Disk`).
+/// Values of `OperationalStatus` of disks (Microsoft's reference of `MSFT_Disk`).
 const ONLINE: u16 = 0xD010;
 const NOT_READY: u16 = 0xD011;
 const NO_MEDIA: u16 = 0xD012;
@@ -109,7 +109,7 @@ impl Table for Disk {
         ("FriendlyName", |machine, drive| drive.model(machine).unwrap_or_else(|| drive.block.node()).into()),
         ("Guid", |machine, drive| guid(machine, drive).into()),
         ("HealthStatus", |machine, drive| {
-            // As the system uses it, a disk is well that works and does not expect to fail.
+            // A disk without health data counts as healthy here if the kernel can use it.
             match Health::of(machine, drive) {
                 Health::Unknown => Health::Healthy,
                 told => told,

@@ -1,4 +1,4 @@
-//! `MSStorageDriver_FailurePredictStatus` of `root/wmi`: which disks expect to fail.
+//! `MSStorageDriver_FailurePredictStatus` of `root/wmi`: failure predictions of disks.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::storage::drive::Drive;
 use crate::storage::smart::Smart;
 use crate::table::{Fill, Push, Table};
 
-/// The disks that say whether they will go on working.
+/// Disks that report a prediction.
 pub(super) struct FailurePrediction;
 
 impl Table for FailurePrediction {
@@ -21,7 +21,7 @@ impl Table for FailurePrediction {
 
     const COLUMNS: &'static [(&'static str, Fill<Drive>)] = &[
         ("Active", |_, _| true.into()),
-        // As on Windows, the `PNPDeviceID` of `Win32_DiskDrive` with a number behind it.
+        // As on Windows: the `PNPDeviceID` of `Win32_DiskDrive` with a number appended.
         ("InstanceName", |_, drive| format!("{}_0", drive.block.folder).into()),
         ("PredictFailure", |machine, drive| drive.smart(machine).and_then(Smart::expects_failure).into()),
         ("Reason", |_, _| 0_u32.into()),

@@ -14,25 +14,26 @@ use crate::storage::file_system::Identity;
 use crate::storage::partition::Partition as Part;
 use crate::table::{Fill, Push, Table, returned, text_key};
 
-/// The parts of disks.
+/// Partitions of disks.
 pub(super) struct Partition;
 
-/// What a part is called in references.
+/// Returns the object identifier of a partition.
 pub(super) fn id(part: &Part) -> String {
     object_id("Partition", &part.block.node())
 }
 
-/// Whether the system that runs is on a device.
+/// Returns whether the running system is on the device.
 pub(super) fn is_of_root(machine: &Machine, mounts: &Mounts, block: &Block) -> bool {
     holds(machine, mounts, block, &["/"])
 }
 
-/// Whether the machine is started from a device.
+/// Returns whether the machine boots from the device.
 pub(super) fn is_of_start(machine: &Machine, mounts: &Mounts, block: &Block) -> bool {
     holds(machine, mounts, block, &["/boot/efi", "/efi", "/boot", "/"])
 }
 
-/// Whether a device holds what is mounted at the first of some places where something is.
+/// Returns whether the device holds the file system mounted at the first of these paths that is a mount
+/// point.
 fn holds(machine: &Machine, mounts: &Mounts, block: &Block, places: &[&str]) -> bool {
     let mounted = mounts.first_at(machine, places).and_then(|mount| {
         Block::numbered(machine, mount.device).or_else(|| Block::of_source(machine, &mount.source))
@@ -40,7 +41,7 @@ fn holds(machine: &Machine, mounts: &Mounts, block: &Block, places: &[&str]) -> 
     mounted.is_some_and(|mounted| mounted.foundations(machine).contains(block))
 }
 
-/// The type that GPT gives it.
+/// Returns the partition type in GPT.
 fn gpt_kind(machine: &Machine, part: &Part) -> Option<String> {
     let udev = part.udev(machine);
     let told =
@@ -57,7 +58,7 @@ fn guid(machine: &Machine, part: &Part) -> Option<String> {
     told.map(str::to_owned).or_else(read).map(|guid| format!("{{{guid}}}"))
 }
 
-/// The type that the older table gives it.
+/// Returns the partition type in MBR.
 fn mbr_kind(machine: &Machine, part: &Part) -> Option<u16> {
     let udev = part.udev(machine);
     let told =
@@ -66,7 +67,7 @@ fn mbr_kind(machine: &Machine, part: &Part) -> Option<u16> {
     told.or_else(|| Some(part.drive.partition_table(machine)?.mbr(part.number)?.kind.into()))
 }
 
-/// Whether the older table says that the machine starts from it.
+/// Returns whether MBR marks the partition as active.
 fn is_active(machine: &Machine, part: &Part) -> Option<bool> {
     let udev = part.udev(machine);
     match udev.property("ID_PART_ENTRY_SCHEME") {
@@ -79,19 +80,19 @@ fn is_active(machine: &Machine, part: &Part) -> Option<bool> {
     }
 }
 
-/// A bit of the attributes that GPT gives it (UEFI specification, 5.3.3; bits 60, 62 and 63 are Windows').
+/// Returns a bit of the attributes in GPT (UEFI specification, 5.3.3; Microsoft defines bits 60, 62 and 63).
 fn attribute(machine: &Machine, part: &Part, bit: u32) -> Option<bool> {
     let udev = part.udev(machine);
     let flags =
         udev.property("ID_PART_ENTRY_FLAGS").filter(|_| udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt"));
     let told = flags.and_then(|flags| u64::from_str_radix(flags.trim_start_matches("0x"), 16).ok());
     let read = || Some(part.drive.partition_table(machine)?.gpt(part.number)?.attributes);
-    // udev does not tell attributes that are all zero.
+    // udev omits attributes that are all zero.
     let none = || (udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt")).then_some(0);
     told.or_else(none).or_else(read).map(|flags| flags >> bit & 1 == 1)
 }
 
-/// The places where it is mounted, and the name that its file system has for ever.
+/// Returns the mount points, and the device path by UUID.
 fn access_paths(machine: &Machine, part: &Part) -> Vec<String> {
     let own = part.drive.mounts.of_device(machine, part.block.device);
     let mut paths: Vec<String> = own.map(|mount| mount.place.clone()).collect();

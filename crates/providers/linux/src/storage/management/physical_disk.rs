@@ -9,21 +9,21 @@ use crate::Machine;
 use crate::storage::drive::{Condition, Drive};
 use crate::table::{Fill, Push, Table, text_key};
 
-/// The disks that somebody could take out.
+/// Physical disks.
 pub(super) struct PhysicalDisk;
 
-/// What a disk is called in references.
+/// Returns the object identifier of a physical disk.
 pub(super) fn id(drive: &Drive) -> String {
     object_id("PhysicalDisk", &drive.block.node())
 }
 
-/// 0 is unspecified, 3 a disk that turns, 4 one that does not (Microsoft's reference of `MSFT_PhysicalDisk`,
-/// `MediaType`).
+/// Returns the media type: 0 is unspecified, 3 a hard disk, 4 a solid-state disk (Microsoft's reference of
+/// `MSFT_PhysicalDisk`, `MediaType`).
 fn media(machine: &Machine, drive: &Drive) -> u16 {
     match rotation(machine, drive) {
         Some(0) => 4,
         Some(_) => TURNS,
-        // Bridges of USB and makers of virtual disks say "turns" when they do not know.
+        // USB bridges and virtual disks report "rotational" if they do not know.
         None if is_virtual(drive) || bus(machine, drive) == 7 => 0,
         None => match drive.block.number::<u8>(machine, "queue/rotational") {
             Some(1) => TURNS,
@@ -32,7 +32,8 @@ fn media(machine: &Machine, drive: &Drive) -> u16 {
     }
 }
 
-/// 0 is unknown, 2 OK, 3 degraded, 5 a failure is expected, 6 an error (`MSFT_StorageNodeToPhysicalDisk`).
+/// Returns the status: 0 is unknown, 2 OK, 3 degraded, 5 predictive failure, 6 error
+/// (`MSFT_StorageNodeToPhysicalDisk`).
 fn operational_status(machine: &Machine, drive: &Drive) -> u16 {
     let expects_failure = drive.smart(machine).and_then(crate::storage::smart::Smart::expects_failure);
     match (drive.condition(machine), expects_failure) {
@@ -44,13 +45,13 @@ fn operational_status(machine: &Machine, drive: &Drive) -> u16 {
     }
 }
 
-/// The value of `MediaType` for disks that turn.
+/// Value of `MediaType` for hard disks.
 const TURNS: u16 = 3;
 
-/// The value of `CannotPoolReason` for those that are told in words.
+/// Value of `CannotPoolReason` for reasons that are described in words.
 const OTHER_REASON: u16 = 1;
 
-/// How many octets of a disk partitions or a file system have.
+/// Returns the number of bytes of a disk that partitions occupy.
 pub(super) fn allocated(machine: &Machine, drive: &Drive) -> u64 {
     let sizes = drive.block.partitions(machine).into_iter().filter_map(|(_, part)| part.size(machine));
     sizes.sum()
@@ -66,7 +67,7 @@ impl Table for PhysicalDisk {
     const COLUMNS: &'static [(&'static str, Fill<Drive>)] = &[
         ("AllocatedSize", |machine, drive| allocated(machine, drive).into()),
         ("BusType", |machine, drive| bus(machine, drive).into()),
-        // Linux knows no pools of disks that Windows could use, which is no reason of those that are numbered.
+        // Linux has no storage pools in the sense of Windows; none of the numbered reasons says that.
         ("CanPool", |_, _| false.into()),
         ("CannotPoolReason", |_, _| vec![OTHER_REASON].into()),
         ("Description", |machine, drive| drive.model(machine).into()),
@@ -90,7 +91,7 @@ impl Table for PhysicalDisk {
         ("SerialNumber", |machine, drive| drive.serial_number(machine).into()),
         ("Size", |machine, drive| drive.block.size(machine).into()),
         ("SpindleSpeed", |machine, drive| {
-            // One that turns, nobody knows how fast, has the largest number.
+            // The maximum stands for a hard disk of unknown speed.
             let unknown = || (media(machine, drive) == TURNS).then_some(u32::MAX);
             rotation(machine, drive).or_else(unknown).into()
         }),

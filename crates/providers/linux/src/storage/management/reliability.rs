@@ -1,4 +1,4 @@
-//! `MSFT_StorageReliabilityCounter`: what disks count of themselves.
+//! `MSFT_StorageReliabilityCounter`: counters in the health data of disks.
 
 use std::sync::Arc;
 
@@ -11,15 +11,15 @@ use crate::storage::drive::Drive;
 use crate::storage::smart::Smart;
 use crate::table::{Fill, Push, Table, text_key};
 
-/// The counters of those disks that tell.
+/// Counters of the disks that report health data.
 pub(super) struct ReliabilityCounter;
 
-/// What the counters of a disk are called in references.
+/// Returns the object identifier of a disk's counters.
 pub(super) fn id(drive: &Drive) -> String {
     object_id("StorageReliabilityCounter", &drive.block.node())
 }
 
-/// The disks that tell something.
+/// Returns the disks that report health data.
 pub(super) fn drives(machine: &Machine) -> impl Iterator<Item = Drive> {
     Drive::all(machine).filter(|drive| drive.smart(machine).is_some())
 }
@@ -28,7 +28,7 @@ fn told<V: Into<Value>>(machine: &Machine, drive: &Drive, what: impl FnOnce(&Sma
     drive.smart(machine).and_then(what).into()
 }
 
-/// A count in a type that is too small for the largest ones: those stay at its end.
+/// Limits a count to 32 bits; larger counts are reported as the maximum.
 fn small(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! `MSFT_StorageSubSystem`: the machine's own storage as a whole.
+//! `MSFT_StorageSubSystem`: all storage of the machine.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use crate::Machine;
 use crate::storage::drive::Drive;
 use crate::table::{Fill, Push, Table, host_name};
 
-/// The one that every machine has.
+/// The only storage subsystem of the machine.
 pub(super) struct Subsystem;
 
-/// What it is called in references.
+/// Returns the object identifier of the subsystem.
 pub(super) fn id(machine: &Machine) -> String {
     object_id("StorageSubSystem", &machine.host_name())
 }
 
-/// As well as the disk that is worst; of disks that say nothing nothing is known.
+/// Returns the health of the worst disk; disks of unknown health do not count.
 fn health(machine: &Machine) -> Health {
     let all: Vec<Health> = Drive::all(machine).map(|drive| Health::of(machine, &drive)).collect();
     let worst =
@@ -26,7 +26,7 @@ fn health(machine: &Machine) -> Health {
     worst.unwrap_or(Health::Unknown)
 }
 
-/// 0 is unknown, 2 OK, 3 degraded.
+/// Returns the status: 0 is unknown, 2 OK, 3 degraded.
 fn operational_status(machine: &Machine) -> u16 {
     match health(machine) {
         Health::Unknown => 0,
@@ -35,7 +35,7 @@ fn operational_status(machine: &Machine) -> u16 {
     }
 }
 
-/// What cannot be done by these classes.
+/// Returns `false`, for capabilities that these classes do not offer.
 fn no(_: &Machine, (): &()) -> Value {
     false.into()
 }

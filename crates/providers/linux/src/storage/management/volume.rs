@@ -15,7 +15,7 @@ use crate::storage::statistics::{Questions, Statistics};
 use crate::storage::volume::{Row, no_such, volumes};
 use crate::table::{Fill, Push, Table, failure, returned, text_key};
 
-/// The volumes.
+/// Volumes of the machine.
 pub(super) struct Volume {
     questions: Arc<Questions>,
 }
@@ -30,12 +30,13 @@ impl Volume {
     }
 }
 
-/// What a volume is called in references.
+/// Returns the object identifier of a volume.
 pub(super) fn id(row: &Row) -> String {
     object_id("Volume", &row.device_id())
 }
 
-/// How well a volume is: its file system has noticed an error, or does not answer.
+/// Returns the health of a volume: a warning if the file system has recorded an error, unknown if it does not
+/// answer.
 fn health(machine: &Machine, row: &Row) -> Health {
     let Some(file_system) = &row.file_system else { return Health::Unknown };
     match (file_system.told(machine), file_system.is_dirty(machine)) {
@@ -45,12 +46,12 @@ fn health(machine: &Machine, row: &Row) -> Health {
     }
 }
 
-/// The values of `OperationalStatus` of volumes.
+/// Values of `OperationalStatus` of volumes.
 const UNKNOWN: u16 = 0;
 const OK: u16 = 2;
 const SCAN_NEEDED: u16 = 0xD00D;
 
-/// The number that DMTF has for a file system, 0 for others.
+/// Returns the number of a file system type in the DMTF schema; 0 for others.
 fn kind(name: &str) -> u16 {
     match name {
         "vfat" | "msdos" => 4,
@@ -66,7 +67,7 @@ fn kind(name: &str) -> u16 {
     }
 }
 
-/// The columns that only the file system itself can fill.
+/// Columns that only the file system itself can fill; asking may take long.
 const TOLD: &[&str] = &["AllocationUnitSize", "HealthStatus", "OperationalStatus", "Size", "SizeRemaining"];
 
 impl Table for Volume {
@@ -150,5 +151,5 @@ impl Table for Volume {
     }
 }
 
-/// How long a label may take to be written.
+/// Time limit for writing a label.
 const LIMIT: Duration = Duration::from_secs(30);

@@ -1,8 +1,8 @@
-//! Commands for controllers of NVMe (`linux/nvme_ioctl.h`).
+//! Admin commands for NVMe controllers (`linux/nvme_ioctl.h`).
 //!
-//! `unsafe` is allowed here because the kernel's call takes a structure with an address in it, which no safe wrapper
-//! knows: it points to what is borrowed for as long as the call takes, and the kernel writes within the length that
-//! it is given.
+//! `unsafe` is allowed here because the ioctl takes a structure that contains an address, for which no safe
+//! wrapper exists. The address points to a buffer that is borrowed for the duration of the call, and the
+//! kernel writes only within the given length.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -11,11 +11,11 @@ use std::io;
 
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl, opcode};
 
-/// Reads a log page that is the controller's and not of one of its namespaces (NVM Express Base Specification, Get
-/// Log Page), and fills all of `page` with it.
+/// Reads a log page of the controller, not of a namespace (NVM Express Base Specification, Get Log Page), and
+/// fills all of `page` with it.
 ///
 /// # Errors
-/// What the kernel or the controller says.
+/// Errors of the kernel or the controller.
 pub(super) fn read_log(controller: &File, number: u8, page: &mut [u8]) -> io::Result<()> {
     let length = u32::try_from(page.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     let doublewords =
@@ -41,7 +41,7 @@ pub(super) fn read_log(controller: &File, number: u8, page: &mut [u8]) -> io::Re
 const GET_LOG_PAGE: u8 = 0x02;
 const EVERY_NAMESPACE: u32 = u32::MAX;
 
-/// `struct nvme_admin_cmd`
+/// `struct nvme_admin_cmd` of the kernel.
 #[repr(C)]
 #[derive(Default)]
 struct AdminCommand {
@@ -54,14 +54,14 @@ struct AdminCommand {
     address: u64,
     metadata_length: u32,
     length: u32,
-    /// Words 10 to 15.
+    /// Command doublewords 10 to 15.
     words: [u32; 6],
-    /// Milliseconds.
+    /// In milliseconds.
     timeout: u32,
     result: u32,
 }
 
-/// `NVME_IOCTL_ADMIN_CMD`, whose answer is the status of the command.
+/// The ioctl `NVME_IOCTL_ADMIN_CMD`, which returns the status of the command.
 struct Submit<'a>(&'a mut AdminCommand);
 
 // SAFETY: the number is that of a call that takes this structure, reads and writes it.

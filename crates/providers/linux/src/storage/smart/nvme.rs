@@ -1,4 +1,4 @@
-//! The log of health that every disk of NVMe keeps (NVM Express Base Specification, SMART / Health Information).
+//! Health log of NVMe disks (NVM Express Base Specification, SMART / Health Information).
 
 use std::fs::OpenOptions;
 use std::io;
@@ -9,14 +9,14 @@ use super::admin_command::read_log;
 use crate::Machine;
 use crate::storage::block::Block;
 
-/// The number of the log and its length.
+/// Number of the log page, and its length in bytes.
 const HEALTH: u8 = 0x02;
 const LENGTH: usize = 512;
 
-/// Asks a disk; `None` if it is none of NVMe, or of another machine.
+/// Reads the health log of a disk; `None` for disks other than NVMe, and for a machine other than this one.
 ///
 /// # Errors
-/// What the kernel says, which asks for root.
+/// Errors of the operating system; the command requires root.
 pub(super) fn ask(machine: &Machine, block: &Block) -> io::Result<Option<Smart>> {
     if !machine.is_this() || !block.name.starts_with("nvme") {
         return Ok(None);
@@ -28,15 +28,15 @@ pub(super) fn ask(machine: &Machine, block: &Block) -> io::Result<Option<Smart>>
     Ok(parse(&page))
 }
 
-/// Reads the log; numbers of 16 octets that are too large for us are the largest we have.
+/// Parses the log; 16-byte numbers that exceed 64 bits are reported as the maximum.
 pub(super) fn parse(page: &[u8]) -> Option<Smart> {
     let long = |at: usize| {
         let number = page.get(at..)?.first_chunk().map(|octets| u128::from_le_bytes(*octets))?;
         Some(u64::try_from(number).unwrap_or(u64::MAX))
     };
     let kelvin = page.get(1..)?.first_chunk().map(|two| i64::from(u16::from_le_bytes(*two)))?;
-    // Spare space is short, too hot or too cold, unreliable, read only, the backup of memory has failed: all but the
-    // temperature say that it will not go on as it was.
+    // Bits: spare space is low, temperature out of range, unreliable, read-only, backup of memory failed. All
+    // except the temperature predict a failure.
     let warnings = page.first()? & !0x02;
     Some(Smart {
         passed: Some(warnings == 0),

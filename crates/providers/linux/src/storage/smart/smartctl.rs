@@ -1,4 +1,4 @@
-//! What `smartctl` reports of a disk as JSON (smartctl(8), `--json`).
+//! Health reports of `smartctl` as JSON (smartctl(8), `--json`).
 
 use std::io;
 use std::time::Duration;
@@ -8,19 +8,20 @@ use serde_json::Value as Json;
 use super::{Errors, Smart};
 use crate::{Machine, program};
 
-/// How long it may take: a disk that is busy answers late, and one that is broken never.
+/// Time limit: a busy disk answers late, and a broken one never.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Asks it of a disk; `None` if it is not installed, or the disk tells nothing.
+/// Runs `smartctl` for a disk; `None` if it is not installed, or the disk reports nothing.
 ///
-/// A disk that sleeps is let sleep.
+/// Does not wake a disk in standby.
 pub(super) fn ask(machine: &Machine, node: &str) -> Option<Smart> {
-    // Where every distribution has it; on a machine of files, in its tree.
+    // The path used by every distribution, below the root folder of the machine.
     let path = machine.path("usr/sbin/smartctl");
     let arguments =
         ["--json", "--nocheck=standby", "--info", "--health", "--attributes", "--log=error", "--", node];
     match program::of_system(path.to_str()?, arguments, LIMIT) {
-        // Its code is not zero also for disks that are failing; what it could not do is not in what it says.
+        // The exit code is also nonzero for failing disks; data that could not be read is missing from the
+        // report.
         Ok(ended) => parse(&serde_json::from_str(&ended.stdout).ok()?),
         Err(error) => {
             if error.kind() != io::ErrorKind::NotFound {
@@ -54,7 +55,8 @@ pub(super) fn parse(report: &Json) -> Option<Smart> {
         temperature: degrees("/temperature/current"),
         highest_temperature: degrees("/temperature/lifetime_max"),
         power_on_hours: number("/power_on_time/hours"),
-        // Attributes 4 (Start/Stop Count) and 193 (Load/Unload Cycle Count) are counts with all makers.
+        // Attributes 4 (Start/Stop Count) and 193 (Load/Unload Cycle Count) are plain counts for all
+        // manufacturers.
         starts: raw(4)
             .or_else(|| number(&format!("{cycles}/accumulated_start_stop_cycles")))
             .or_else(|| number("/power_cycle_count")),

@@ -1,39 +1,39 @@
-//! The database in which dconf(7) keeps what a user has chosen: a hash table of GVDB, written by GLib.
+//! Reader for the dconf(7) database of a user's settings: a GVDB hash table, written by GLib.
 //!
-//! Only what a key needs is read of it, so that it may be as large as it likes.
+//! Only the parts needed for a key are read, so the file may have any size.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
-/// A database.
+/// An open database.
 pub(super) struct Database {
     file: File,
-    /// Where its buckets begin.
+    /// Offset of the buckets.
     buckets: u64,
-    /// How many there are.
+    /// Number of buckets.
     count: u32,
-    /// Where its items begin, and how many there are.
+    /// Offset of the items; the next field is their number.
     items: u64,
     item_count: u32,
 }
 
-/// A value, with the type of GVariant behind it.
+/// A value, followed by its GVariant type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Setting(Vec<u8>);
 
-/// An item: a hash, the parent, where the name is and how long, the kind, and where the value is.
+/// An item: hash, parent, offset and length of the name, kind, and range of the value.
 struct Item([u8; ITEM]);
 
 const ITEM: usize = 24;
 
-/// How many items of one bucket are looked at: GLib has a bucket for each item.
+/// Maximum number of items examined in a bucket; GLib creates as many buckets as items.
 const MOST_IN_BUCKET: u32 = 1_000;
 
-/// The longest name and the longest value that are read, in octets.
+/// Maximum length read of a name or value, in bytes.
 const LONGEST: u32 = 64 << 10;
 
 impl Database {
-    /// `None` if it is none, or one of a machine that counts the other way round.
+    /// Opens a database; `None` if the file is malformed or was written in another byte order.
     pub(super) fn open(file: File) -> Option<Self> {
         let header = read::<24>(&file, 0)?;
         let is_one = header.starts_with(b"GVariant") && number(&header, 8) == Some(0);
@@ -42,7 +42,7 @@ impl Database {
         }
         let (begin, end) = (u64::from(number(&header, 16)?), u64::from(number(&header, 20)?));
         let table = read::<8>(&file, begin)?;
-        // The upper bits of the first say how the filter is used, whose words are before the buckets.
+        // The upper bits of the first number belong to the bloom filter, whose words precede the buckets.
         let (words, count) = (number(&table, 0)? & 0x07FF_FFFF, number(&table, 4)?);
         let buckets = begin + 8 + u64::from(words) * 4;
         let items = buckets + u64::from(count) * 4;
@@ -50,7 +50,7 @@ impl Database {
         Some(Self { file, buckets, count, items, item_count })
     }
 
-    /// What stands at a key, such as `/org/gnome/desktop/session/idle-delay`.
+    /// Returns the value of a key such as `/org/gnome/desktop/session/idle-delay`.
     pub(super) fn get(&self, key: &str) -> Option<Setting> {
         let hash = hash(key.as_bytes());
         let bucket = hash.checked_rem(self.count)?;
@@ -75,10 +75,11 @@ impl Database {
         read(&self.file, self.items + u64::from(at) * 24).map(Item)
     }
 
-    /// Whether an item has a name, whose parts stand each with an item of its own that has the next one as its parent.
+    /// Returns whether an item has this name. Each item holds a part of the name and refers to its parent,
+    /// which holds the part before it.
     fn is_named(&self, item: &Item, name: &[u8]) -> bool {
         let (mut item, mut rest) = (Item(item.0), name);
-        // No name has more parts; a circle of parents would have no end.
+        // No name has more parts; the limit also ends a cycle of parents.
         for _ in 0..64 {
             let part = || {
                 let begin = item.number(8)?;
@@ -126,14 +127,14 @@ fn number(octets: &[u8], at: usize) -> Option<u32> {
     octets.get(at..)?.first_chunk::<4>().map(|octets| u32::from_le_bytes(*octets))
 }
 
-/// The hash of a name, whose octets have signs (`djb_hash` of GLib's gvdb).
+/// Returns the hash of a name, with bytes taken as signed (`djb_hash` of GLib's gvdb).
 fn hash(name: &[u8]) -> u32 {
     name.iter()
         .fold(5381, |hash: u32, octet| hash.wrapping_mul(33).wrapping_add_signed(octet.cast_signed().into()))
 }
 
 impl Setting {
-    /// The octets of a value of a type.
+    /// Returns the bytes of the value if it has this type.
     fn of(&self, kind: &[u8]) -> Option<&[u8]> {
         self.0.strip_suffix(kind)?.strip_suffix(&[0])
     }
@@ -150,7 +151,7 @@ impl Setting {
         }
     }
 
-    /// A number that is not negative, with or without a sign.
+    /// Returns a non-negative number of a signed or unsigned type.
     pub(super) fn number(&self) -> Option<u32> {
         let octets = self.of(b"u").or_else(|| self.of(b"i"))?;
         number(octets, 0).filter(|number| octets.len() == 4 && *number <= i32::MAX.unsigned_abs())

@@ -9,10 +9,10 @@ use crate::PATIENCE;
 use crate::message::Message;
 use crate::probe::Event;
 use crate::running::Running;
-use crate::wire::{Wire, post};
+use crate::wire::{BEN, Wire, post};
 
 /// How many connections are half open, which takes TELARCH_LONG=1 to be as many as a small attack.
-fn crowd() -> usize {
+fn half_open_count() -> usize {
     let wanted = if std::env::var_os("TELARCH_LONG").is_some() { 10_000 } else { 2_000 };
     let limit = getrlimit(Resource::Nofile);
     let most = limit.maximum.unwrap_or(u64::MAX);
@@ -22,29 +22,29 @@ fn crowd() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_crowd_of_half_open_connections_keeps_nobody_else_out_for_long() {
+async fn thousands_of_half_open_connections_keep_no_other_client_out_for_long() {
     let running = Running::start(&[("Service.MaxPacketRetrievalTimeSeconds", "10")]).await;
     let before = resident();
-    let crowd = half_open(&running, crowd()).await;
+    let others = half_open(&running, half_open_count()).await;
 
     let mut waited = Vec::new();
     for _ in 0..9 {
         let start = Instant::now();
         let mut wire = running.connect().await;
         // One that is turned away may be so before it has said anything.
-        let _ = wire.try_send(post(Message::probe("echo", "through the crowd")).octets()).await;
+        let _ = wire.try_send(post(Message::probe("echo", "beside the others")).octets()).await;
         let answer = wire.answer().await;
         waited.push(start.elapsed());
-        assert!(matches!(answer.status, 200 | 503), "{} in a crowd of {}", answer.status, crowd.len());
+        assert!(matches!(answer.status, 200 | 503), "{} beside {} others", answer.status, others.len());
     }
     waited.sort_unstable();
     assert!(waited[4] < Duration::from_secs(1), "{waited:?}");
     let grown = resident().saturating_sub(before);
-    let allowed = crowd.len() * 64 * 1_024 + OTHER_TESTS;
-    assert!(grown < allowed, "{grown} octets for {} connections", crowd.len());
+    let allowed = others.len() * 64 * 1_024 + OTHER_TESTS;
+    assert!(grown < allowed, "{grown} octets for {} connections", others.len());
 
     // Once they are gone everybody is welcome.
-    drop(crowd);
+    drop(others);
     let returning = async {
         loop {
             let mut wire = running.connect().await;
@@ -111,7 +111,8 @@ async fn a_request_more_than_max_connections_is_told_to_come_later_and_may() {
     }
     let mut late = running.connect().await;
     let refusal = late.ask(&post(Message::probe("echo", "late"))).await;
-    assert_eq!((refusal.status, refusal.body.len()), (503, 0));
+    let text = String::from_utf8_lossy(&refusal.body);
+    assert!(refusal.status == 503 && text.contains("MaxConnections"), "{text}");
     assert!(!running.probe.was_called("late"));
     for wire in &mut busy {
         running.probe.release();
@@ -140,5 +141,33 @@ async fn a_body_that_is_only_thrown_away_is_not_kept_in_memory() {
             wire.send(&octets[octets.len() - 1..]).await;
             assert_eq!(wire.answer().await.status, 401);
         }
+    }
+}
+
+#[tokio::test]
+async fn one_account_leaves_requests_in_work_for_others() {
+    let everybody = ("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;AU)");
+    let running = Running::start(&[("Service.MaxConnections", "16"), everybody]).await;
+    let mut busy: Vec<Wire> = Vec::new();
+    let refusal = loop {
+        let mut wire = running.connect().await;
+        let number = busy.len().to_string();
+        let request = post(Message::probe("slow", &number)).signed_in("ben", BEN);
+        wire.send(request.octets()).await;
+        let called = [Event::Called(number)];
+        tokio::select! {
+            biased;
+            () = running.probe.expect(&called) => busy.push(wire),
+            answer = wire.answer() => break answer,
+        }
+    };
+    let text = String::from_utf8_lossy(&refusal.body);
+    assert!(refusal.status == 503 && text.contains("this account has"), "{text}");
+    assert!((4..=10).contains(&busy.len()), "{}", busy.len());
+    let mut other = running.connect().await;
+    assert_eq!(other.ask(&post(Message::probe("echo", "beside it"))).await.status, 200);
+    for wire in &mut busy {
+        running.probe.release();
+        assert_eq!(wire.answer().await.status, 200);
     }
 }

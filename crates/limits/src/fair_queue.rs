@@ -1,0 +1,510 @@
+//! The order in which attempts get one of a few slots.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use crate::{Origin, Prefix, Priority};
+
+/// Numbers of slots and waiting places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// Maximum number of items that run at the same time. At least 1.
+    pub running: usize,
+    /// Maximum number of items that wait. At least 1.
+    pub waiting: usize,
+}
+
+/// Origin and urgency of an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim<K> {
+    /// Source address.
+    pub origin: Origin,
+    /// Account name, if it is known before the attempt is judged.
+    pub account: Option<K>,
+    /// Urgency.
+    pub priority: Priority,
+}
+
+/// A used slot. Give it back with [`FairQueue::finish`].
+#[derive(Debug)]
+#[must_use = "the slot stays in use until it is given back"]
+pub struct Slot {
+    origin: Origin,
+    priority: Priority,
+}
+
+/// Schedules items fairly between the networks that they come from.
+///
+/// **Slots.** A quarter of the slots is for [`Priority::Proven`] only, and [`Priority::Failing`] uses at most half of
+/// them. So there is usually a free slot for a source without failures, however many others fail. One origin uses at
+/// most half of what each priority may use.
+///
+/// **Order.** Items of higher priority start first; a few starts are kept for the lower ones so that none waits for
+/// ever. Within a priority, the network that was served least recently is next: first by /48, then /56, then /64 or
+/// IPv4 address, then account name ([`Origin::prefixes`]). Among networks that were never served, the newest and the
+/// oldest item are next in turn: the newest finds an answer in time even when a wave of new sources arrives at once,
+/// and the oldest is not overtaken for ever.
+///
+/// **Waiting places.** When all are used, the newest item of the network with the most waiting items gives way. Its
+/// priority is the lowest one that uses more than a quarter of the places. A new item is refused only if it belongs
+/// to that network itself.
+///
+/// Every operation takes time that is linear in the number of waiting items.
+#[derive(Debug)]
+pub struct FairQueue<K, T> {
+    limits: QueueLimits,
+    /// INVARIANT: at most `limits.waiting`, in the order of arrival.
+    waiting: Vec<Waiting<K, T>>,
+    running: Running,
+    /// Used slots by source. INVARIANT: no entry without a slot.
+    origins: HashMap<Origin, Running>,
+    /// When each network and account was served last, as the number of that start. INVARIANT: at most [`MAX_SERVED`].
+    served: HashMap<Node<K>, u64>,
+    starts: u64,
+    arrivals: u64,
+}
+
+#[derive(Debug)]
+struct Waiting<K, T> {
+    claim: Claim<K>,
+    arrival: u64,
+    item: T,
+}
+
+/// Numbers of used slots by priority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Running {
+    failing: usize,
+    unknown: usize,
+    proven: usize,
+}
+
+/// A level of the hierarchy.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Node<K> {
+    Network(Prefix),
+    Account(Origin, Option<K>),
+}
+
+impl<K: Eq + Hash + Clone, T> FairQueue<K, T> {
+    /// Makes an empty queue.
+    #[must_use]
+    pub fn new(limits: QueueLimits) -> Self {
+        let QueueLimits { running, waiting } = limits;
+        Self {
+            limits: QueueLimits { running: running.max(1), waiting: waiting.max(1) },
+            waiting: Vec::new(),
+            running: Running::default(),
+            origins: HashMap::new(),
+            served: HashMap::new(),
+            starts: 0,
+            arrivals: 0,
+        }
+    }
+
+    /// Adds an item. Returns an item that has to be refused if there are too many, perhaps the new one.
+    pub fn push(&mut self, claim: Claim<K>, item: T) -> Option<T> {
+        self.arrivals = self.arrivals.saturating_add(1);
+        self.waiting.push(Waiting { claim, arrival: self.arrivals, item });
+        if self.waiting.len() <= self.limits.waiting {
+            return None;
+        }
+        self.heaviest().map(|at| self.waiting.remove(at).item)
+    }
+
+    /// Starts the next item for which there is a slot.
+    pub fn start_next(&mut self) -> Option<(Slot, T)> {
+        let at = self.order().into_iter().find_map(|priority| self.next_of(priority))?;
+        let Waiting { claim, item, .. } = self.waiting.remove(at);
+        self.mark_served(&claim);
+        let Claim { origin, priority, .. } = claim;
+        self.running.add(priority);
+        self.origins.entry(origin).or_default().add(priority);
+        Some((Slot { origin, priority }, item))
+    }
+
+    /// Gives a slot back. Call [`start_next`](Self::start_next) afterwards.
+    pub fn finish(&mut self, slot: Slot) {
+        let Slot { origin, priority } = slot;
+        self.running.remove(priority);
+        if let Some(running) = self.origins.get_mut(&origin) {
+            running.remove(priority);
+            if *running == Running::default() {
+                self.origins.remove(&origin);
+            }
+        }
+    }
+
+    /// Returns the number of items that wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Returns the number of used slots.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.running.up_to(Priority::Proven)
+    }
+
+    /// Returns the priorities in the order in which they are looked at for the next start.
+    fn order(&self) -> [Priority; 3] {
+        use Priority::{Failing, Proven, Unknown};
+        match self.starts % 8 {
+            7 => [Failing, Unknown, Proven],
+            3 => [Unknown, Proven, Failing],
+            _ => [Proven, Unknown, Failing],
+        }
+    }
+
+    /// Returns the item of a priority that is next, if there is a slot for one.
+    fn next_of(&self, priority: Priority) -> Option<usize> {
+        if !self.running.has_room(priority, self.limits.running, 1) {
+            return None;
+        }
+        let newest_first = self.starts.is_multiple_of(2);
+        let has_room = |claim: &Claim<K>| match self.origins.get(&claim.origin) {
+            Some(running) => running.has_room(priority, self.limits.running, 2),
+            None => true,
+        };
+        let rank = |waiting: &Waiting<K, T>| {
+            let arrival = if newest_first { u64::MAX - waiting.arrival } else { waiting.arrival };
+            (self.last_served(&waiting.claim), arrival)
+        };
+        let of_priority = self.waiting.iter().enumerate().filter(|(_, one)| one.claim.priority == priority);
+        of_priority.filter(|(_, one)| has_room(&one.claim)).min_by_key(|(_, one)| rank(one)).map(|(at, _)| at)
+    }
+
+    /// Returns when the networks and the account of an item were served last, 0 for never.
+    fn last_served(&self, claim: &Claim<K>) -> [u64; 4] {
+        claim.nodes().map(|node| self.served.get(&node).copied().unwrap_or(0))
+    }
+
+    fn mark_served(&mut self, claim: &Claim<K>) {
+        self.starts = self.starts.saturating_add(1);
+        if self.served.len() + 4 > MAX_SERVED {
+            let mut starts: Vec<u64> = self.served.values().copied().collect();
+            let middle = starts.len() / 2;
+            let (_, median, _) = starts.select_nth_unstable(middle);
+            let median = *median;
+            self.served.retain(|_, start| *start > median);
+        }
+        for node in claim.nodes() {
+            self.served.insert(node, self.starts);
+        }
+    }
+
+    /// Returns the item that has to give way: the newest one of the network with the most waiting items.
+    fn heaviest(&self) -> Option<usize> {
+        let share = self.limits.waiting / 4;
+        let count = |priority| self.waiting.iter().filter(|one| one.claim.priority == priority).count();
+        let priority = [Priority::Failing, Priority::Unknown, Priority::Proven]
+            .into_iter()
+            .find(|priority| count(*priority) > share)?;
+        let mut weights: HashMap<Node<K>, usize> = HashMap::new();
+        for one in self.waiting.iter().filter(|one| one.claim.priority == priority) {
+            let mut nodes = one.claim.nodes().to_vec();
+            // The three prefixes of an IPv4 address are the same.
+            nodes.dedup();
+            for node in nodes {
+                *weights.entry(node).or_default() += 1;
+            }
+        }
+        let weight =
+            |one: &Waiting<K, T>| one.claim.nodes().map(|node| weights.get(&node).copied().unwrap_or(0));
+        let of_priority = self.waiting.iter().enumerate().filter(|(_, one)| one.claim.priority == priority);
+        of_priority.max_by_key(|(_, one)| (weight(one), one.arrival)).map(|(at, _)| at)
+    }
+}
+
+impl<K: Clone> Claim<K> {
+    /// Returns the levels of the hierarchy that this item belongs to, the widest first.
+    fn nodes(&self) -> [Node<K>; 4] {
+        let [site, customer, network] = self.origin.prefixes().map(Node::Network);
+        [site, customer, network, Node::Account(self.origin, self.account.clone())]
+    }
+}
+
+impl Running {
+    fn add(&mut self, priority: Priority) {
+        *self.of(priority) += 1;
+    }
+
+    fn remove(&mut self, priority: Priority) {
+        let count = self.of(priority);
+        *count = count.saturating_sub(1);
+    }
+
+    fn of(&mut self, priority: Priority) -> &mut usize {
+        match priority {
+            Priority::Failing => &mut self.failing,
+            Priority::Unknown => &mut self.unknown,
+            Priority::Proven => &mut self.proven,
+        }
+    }
+
+    /// Returns the number of slots that this priority and the lower ones use.
+    fn up_to(self, priority: Priority) -> usize {
+        match priority {
+            Priority::Failing => self.failing,
+            Priority::Unknown => self.failing + self.unknown,
+            Priority::Proven => self.failing + self.unknown + self.proven,
+        }
+    }
+
+    /// Returns whether one more item may run. Each limit is divided by `divisor`, but never below 1.
+    fn has_room(self, priority: Priority, slots: usize, divisor: usize) -> bool {
+        let limit = |priority| match priority {
+            Priority::Failing => slots / 2,
+            Priority::Unknown if slots > 1 => slots - slots.div_ceil(4),
+            Priority::Unknown | Priority::Proven => slots,
+        };
+        [Priority::Failing, Priority::Unknown, Priority::Proven]
+            .into_iter()
+            .filter(|at_least| *at_least >= priority)
+            .all(|priority| self.up_to(priority) < limit(priority).div_ceil(divisor).max(1))
+    }
+}
+
+/// Maximum number of networks and accounts whose last start is remembered.
+const MAX_SERVED: usize = 4_096;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    type Queue = FairQueue<&'static str, &'static str>;
+
+    fn queue(running: usize, waiting: usize) -> Queue {
+        FairQueue::new(QueueLimits { running, waiting })
+    }
+
+    fn claim(address: &str, priority: Priority) -> Claim<&'static str> {
+        Claim { origin: Origin::of(address.parse().unwrap()), account: None, priority }
+    }
+
+    /// Starts one item after the other, each ending before the next starts.
+    fn drain(queue: &mut Queue) -> Vec<&'static str> {
+        let next = || {
+            let (slot, item) = queue.start_next()?;
+            queue.finish(slot);
+            Some(item)
+        };
+        std::iter::from_fn(next).collect()
+    }
+
+    /// Starts an item that never ends.
+    fn start(queue: &mut Queue) -> Option<&'static str> {
+        let (_slot, item) = queue.start_next()?;
+        Some(item)
+    }
+
+    #[test]
+    fn a_source_without_failures_gets_a_slot_at_once_however_many_others_fail() {
+        let mut queue = queue(8, 256);
+        for number in 0..60_u8 {
+            for _ in 0..3 {
+                queue.push(claim(&format!("192.0.2.{number}"), Priority::Failing), "failing");
+            }
+        }
+        let mut failing = 0;
+        while let Some(item) = start(&mut queue) {
+            assert_eq!(item, "failing");
+            failing += 1;
+        }
+        assert_eq!(failing, 4);
+        queue.push(claim("198.51.100.1", Priority::Unknown), "new");
+        assert_eq!(start(&mut queue), Some("new"));
+        assert_eq!(start(&mut queue), None);
+    }
+
+    #[test]
+    fn a_thousand_new_sources_delay_a_proven_one_not_at_all_and_another_new_one_by_one_start() {
+        let mut queue = queue(8, 256);
+        let mut slots = Vec::new();
+        for number in 0..1_000_u16 {
+            let [high, low] = number.to_be_bytes();
+            queue.push(claim(&format!("10.0.{high}.{low}"), Priority::Unknown), "wave");
+            while let Some((slot, _)) = queue.start_next() {
+                slots.push(slot);
+            }
+        }
+        assert_eq!((slots.len(), queue.waiting()), (6, 256));
+        queue.push(claim("198.51.100.1", Priority::Proven), "proven");
+        assert_eq!(start(&mut queue), Some("proven"));
+        assert_eq!(start(&mut queue), None);
+
+        // One of the wave has ended and another has been refused, so that there is a place.
+        queue.push(claim("198.51.100.2", Priority::Unknown), "new");
+        queue.finish(slots.pop().unwrap());
+        let started: Vec<_> = (0..2)
+            .map(|_| {
+                let (slot, item) = queue.start_next().unwrap();
+                queue.finish(slot);
+                item
+            })
+            .collect();
+        assert!(started.contains(&"new"), "{started:?}");
+    }
+
+    #[test]
+    fn networks_of_one_site_take_turns_as_one() {
+        let mut queue = queue(1, 256);
+        for number in 0..100_u8 {
+            queue.push(claim(&format!("2001:db8:1:{number:x}::1"), Priority::Unknown), "site");
+        }
+        // The site is served, so the other one is next although it comes later.
+        assert_eq!(
+            queue.start_next().map(|(slot, item)| {
+                queue.finish(slot);
+                item
+            }),
+            Some("site")
+        );
+        queue.push(claim("2001:db8:2::1", Priority::Unknown), "other");
+        queue.push(claim("2001:db8:2::1", Priority::Unknown), "other");
+        let order = drain(&mut queue);
+        assert_eq!(order.iter().take(4).copied().collect::<Vec<_>>(), ["other", "site", "other", "site"]);
+        assert_eq!(order.len(), 101);
+    }
+
+    #[test]
+    fn customers_of_one_site_and_networks_of_one_customer_take_turns() {
+        let mut queue = queue(1, 256);
+        for network in 0..16 {
+            queue.push(claim(&format!("2001:db8:1:aa{network:02x}::1"), Priority::Unknown), "many");
+        }
+        for _ in 0..2 {
+            queue.push(claim("2001:db8:1:bb00::1", Priority::Unknown), "few");
+        }
+        let order = drain(&mut queue);
+        assert_eq!(order.iter().take(4).filter(|item| **item == "few").count(), 2, "{order:?}");
+    }
+
+    #[test]
+    fn accounts_behind_one_address_take_turns() {
+        let mut queue = queue(1, 256);
+        let named = |account| Claim { account: Some(account), ..claim("192.0.2.1", Priority::Unknown) };
+        for _ in 0..50 {
+            queue.push(named("mallory"), "mallory");
+        }
+        assert_eq!(
+            queue.start_next().map(|(slot, item)| {
+                queue.finish(slot);
+                item
+            }),
+            Some("mallory")
+        );
+        queue.push(named("ann"), "ann");
+        assert_eq!(drain(&mut queue).first(), Some(&"ann"));
+    }
+
+    #[test]
+    fn of_the_accounts_behind_one_address_the_one_with_most_attempts_gives_way() {
+        let mut queue = queue(1, 8);
+        let named = |account| Claim { account: Some(account), ..claim("192.0.2.1", Priority::Unknown) };
+        for _ in 0..8 {
+            queue.push(named("mallory"), "mallory");
+        }
+        assert_eq!(queue.push(named("ann"), "ann"), Some("mallory"));
+    }
+
+    #[test]
+    fn the_heaviest_network_gives_way_and_never_a_lighter_one() {
+        let mut queue = queue(1, 8);
+        for _ in 0..5 {
+            assert_eq!(queue.push(claim("192.0.2.1", Priority::Unknown), "heavy"), None);
+        }
+        for number in 1..=3_u8 {
+            assert_eq!(queue.push(claim(&format!("198.51.100.{number}"), Priority::Unknown), "light"), None);
+        }
+        assert_eq!(queue.push(claim("198.51.100.4", Priority::Unknown), "new"), Some("heavy"));
+        assert_eq!(queue.push(claim("192.0.2.1", Priority::Unknown), "again"), Some("again"));
+        // A hundred networks of one site weigh as one.
+        for number in 0..100_u8 {
+            queue.push(claim(&format!("2001:db8:1:{number:x}::1"), Priority::Unknown), "site");
+        }
+        for number in 5..=6_u8 {
+            let refused = queue.push(claim(&format!("198.51.100.{number}"), Priority::Unknown), "light");
+            assert!(matches!(refused, Some("heavy" | "site")), "{refused:?}");
+        }
+        assert_eq!(queue.waiting(), 8);
+    }
+
+    #[test]
+    fn who_failed_gives_way_to_who_did_not_and_keeps_a_share() {
+        let mut queue = queue(1, 8);
+        for number in 0..8_u8 {
+            queue.push(claim(&format!("192.0.2.{number}"), Priority::Failing), "failing");
+        }
+        for number in 0..6_u8 {
+            let refused = queue.push(claim(&format!("198.51.100.{number}"), Priority::Unknown), "unknown");
+            assert_eq!(refused, Some("failing"));
+        }
+        assert_eq!(queue.push(claim("198.51.100.9", Priority::Unknown), "unknown"), Some("unknown"));
+        for number in 0..4_u8 {
+            let refused = queue.push(claim(&format!("203.0.113.{number}"), Priority::Proven), "proven");
+            assert_eq!(refused, Some("unknown"));
+        }
+        let order = drain(&mut queue);
+        assert_eq!(order.iter().filter(|item| **item == "failing").count(), 2, "{order:?}");
+        assert_eq!(order.first(), Some(&"proven"));
+    }
+
+    #[test]
+    fn one_source_uses_half_of_the_slots_and_leaves_some_to_its_accounts_that_have_signed_in() {
+        let mut queue = queue(8, 256);
+        for priority in [Priority::Failing, Priority::Unknown, Priority::Proven] {
+            for _ in 0..10 {
+                queue.push(claim("192.0.2.1", priority), "one");
+            }
+        }
+        let mut started = Vec::new();
+        while let Some((slot, _)) = queue.start_next() {
+            started.push(slot);
+        }
+        assert_eq!(started.len(), 4);
+        for slot in started.drain(..) {
+            queue.finish(slot);
+        }
+        assert!(queue.origins.is_empty() && queue.running() == 0);
+        let mut queue = self::queue(8, 256);
+        for _ in 0..10 {
+            queue.push(claim("192.0.2.1", Priority::Failing), "one");
+        }
+        assert_eq!(std::iter::from_fn(|| start(&mut queue)).count(), 2);
+        queue.push(claim("192.0.2.1", Priority::Unknown), "unknown");
+        queue.push(claim("192.0.2.1", Priority::Proven), "proven");
+        assert_eq!(std::iter::from_fn(|| start(&mut queue)).count(), 2);
+    }
+
+    #[test]
+    fn nobody_waits_for_ever_behind_higher_priorities() {
+        let mut queue = queue(1, 256);
+        queue.push(claim("192.0.2.1", Priority::Failing), "failing");
+        queue.push(claim("192.0.2.2", Priority::Unknown), "unknown");
+        let mut started = Vec::new();
+        for number in 0..8_u8 {
+            queue.push(claim(&format!("203.0.113.{number}"), Priority::Proven), "proven");
+            queue.push(claim(&format!("203.0.114.{number}"), Priority::Proven), "proven");
+            let (slot, item) = queue.start_next().unwrap();
+            queue.finish(slot);
+            started.push(item);
+        }
+        assert!(started.contains(&"failing") && started.contains(&"unknown"), "{started:?}");
+    }
+
+    #[test]
+    fn memory_is_bounded_whatever_the_number_of_sources() {
+        let mut queue = queue(1, 8);
+        for number in 0..20_000_u32 {
+            let [_, high, middle, low] = number.to_be_bytes();
+            let refused = queue.push(claim(&format!("10.{high}.{middle}.{low}"), Priority::Unknown), "");
+            assert_eq!(refused, None);
+            assert_eq!(drain(&mut queue).len(), 1);
+        }
+        assert!(queue.served.len() <= MAX_SERVED, "{}", queue.served.len());
+        assert!(queue.origins.is_empty() && queue.waiting.is_empty());
+    }
+}

@@ -1,0 +1,489 @@
+//! Connections and requests of many sources and accounts, shared fairly.
+//!
+//! A source is who a connection comes from before anybody has signed in on it; an account is who it belongs to
+//! afterwards. Nobody is limited while there is room. When the table is full, each new connection displaces one:
+//!
+//! 1. While connections without sign-in use less than [`Sizes::newcomers`], the newcomer displaces the longest idle
+//!    connection of the account with the most connections, so that a table full of signed-in connections stays open
+//!    for others. A source that has as many as [`Sizes::newcomers_per_source`] displaces its own oldest one instead.
+//! 2. Otherwise it displaces the oldest connection without sign-in of the source with the most of them. Sources are
+//!    compared from the widest prefix to the narrowest, so that a site with many networks counts as one.
+//!
+//! A connection with a request in work is never displaced.
+//!
+//! Requests in work are shared by a dynamic threshold: an account gets another one while it has at most as many as
+//! are still free. So one account reaches about half of them, two a third each, and there is always room for the
+//! next account. Privileged accounts have no threshold and a reserve that others do not get.
+//!
+//! OpenSSH has the same problem before sign-in, and solves it by `MaxStartups`, `PerSourceMaxStartups` and
+//! `PerSourceNetBlockSize`.
+
+mod accounts;
+mod slab;
+mod sources;
+
+use std::hash::Hash;
+
+use self::accounts::Accounts;
+use self::slab::Slab;
+use self::sources::Sources;
+
+/// Connections of sources and accounts, each with a payload that is given back when it is displaced.
+///
+/// Every operation takes logarithmic time in the number of connections.
+#[derive(Debug)]
+pub struct FairTable<S, A, T> {
+    connections: Slab<Connection<S, T>>,
+    sources: Sources<S>,
+    accounts: Accounts<A>,
+    /// Counts events; orders connections by age and by how long they have been idle.
+    now: u64,
+}
+
+/// Sizes of a table. They are arguments of each operation because settings can change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Maximum number of connections.
+    pub connections: usize,
+    /// Maximum number of requests in work.
+    pub requests: usize,
+    /// Number of requests in work that only privileged accounts get, out of `requests`.
+    pub reserved_requests: usize,
+}
+
+/// A connection in a [`FairTable`].
+///
+/// It stays valid after the connection was displaced or removed; operations then have no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionKey {
+    index: u32,
+    /// Tells connections apart that used the same index.
+    number: u64,
+}
+
+/// Rights of an account that matter when there is not enough for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Privilege {
+    /// None.
+    Ordinary,
+    /// Uses the reserve, for example an administrator.
+    Privileged,
+}
+
+/// A new connection.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Admitted<T> {
+    /// Key of the new connection.
+    pub key: ConnectionKey,
+    /// Payload of the connection that has to be closed for it.
+    pub displaced: Option<T>,
+}
+
+/// The table is full and every connection has a request in work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("all {0} connections have a request in work")]
+pub struct Full(pub usize);
+
+/// Reason why a request cannot be taken into work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Busy {
+    /// The account has more requests in work than are left.
+    #[error("this account has {0} requests in work, which is its share at the moment")]
+    Share(usize),
+    /// As many requests are in work as possible.
+    #[error("{0} requests are in work, which is the limit")]
+    Total(usize),
+    /// The connection was displaced, has not signed in, or has a request in work already.
+    #[error("the connection was closed for another one")]
+    Displaced,
+}
+
+#[derive(Debug)]
+struct Connection<S, T> {
+    number: u64,
+    state: State<S>,
+    payload: T,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State<S> {
+    /// Counted by its source: nobody has signed in.
+    Newcomer([S; 3]),
+    /// Counted by its account, with the time since when it is idle.
+    Idle { account: u32, since: u64 },
+    /// Counted by its account.
+    InWork { account: u32 },
+}
+
+impl Sizes {
+    /// Number of connections without sign-in that are not displaced in favour of signed-in ones: a quarter.
+    #[must_use]
+    pub fn newcomers(&self) -> usize {
+        (self.connections / 4).max(1)
+    }
+
+    /// Number of connections without sign-in for which one source displaces others in a full table: a 32nd.
+    #[must_use]
+    pub fn newcomers_per_source(&self) -> usize {
+        (self.connections / 32).max(1)
+    }
+}
+
+impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> FairTable<S, A, T> {
+    /// Makes an empty table.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            connections: Slab::default(),
+            sources: Sources::default(),
+            accounts: Accounts::default(),
+            now: 0,
+        }
+    }
+
+    /// Adds a connection on which nobody has signed in. `source` names its origin by prefixes, the widest first.
+    ///
+    /// # Errors
+    /// [`Full`] if no connection can be displaced for it.
+    pub fn admit(&mut self, source: [S; 3], payload: T, sizes: &Sizes) -> Result<Admitted<T>, Full> {
+        let mut displaced = None;
+        if self.connections.len() >= sizes.connections {
+            let victim = self.victim(&source, sizes).ok_or(Full(self.connections.len()))?;
+            displaced = self.take(victim);
+        }
+        let number = self.tick();
+        let index = self.connections.insert(Connection { number, state: State::Newcomer(source), payload });
+        self.sources.insert(source, number, index);
+        Ok(Admitted { key: ConnectionKey { index, number }, displaced })
+    }
+
+    /// Counts an idle connection for an account from now on, also if it belonged to another one.
+    pub fn sign_in(&mut self, key: ConnectionKey, account: &A) {
+        let since = self.tick();
+        let Some(connection) = self.connection(key) else { return };
+        let before = connection.state;
+        if matches!(before, State::InWork { .. }) {
+            return;
+        }
+        self.forget(key.number, before);
+        let account = self.accounts.join(account, since, key.index);
+        self.set(key, State::Idle { account, since });
+    }
+
+    /// Takes a request of a signed-in connection into work.
+    ///
+    /// # Errors
+    /// [`Busy`].
+    pub fn begin(&mut self, key: ConnectionKey, privilege: Privilege, sizes: &Sizes) -> Result<(), Busy> {
+        let Some(Connection { state: State::Idle { account, since }, .. }) = self.connection(key) else {
+            return Err(Busy::Displaced);
+        };
+        let (account, since) = (*account, *since);
+        let in_work = self.accounts.in_work();
+        let free = sizes.requests.saturating_sub(in_work);
+        match privilege {
+            Privilege::Privileged if free == 0 => return Err(Busy::Total(in_work)),
+            Privilege::Privileged => {}
+            Privilege::Ordinary => {
+                let (free, held) =
+                    (free.saturating_sub(sizes.reserved_requests), self.accounts.working(account));
+                if free == 0 {
+                    return Err(Busy::Total(in_work));
+                }
+                if held > free {
+                    return Err(Busy::Share(held));
+                }
+            }
+        }
+        self.accounts.begin(account, since, privilege);
+        self.set(key, State::InWork { account });
+        Ok(())
+    }
+
+    /// Ends the request of a connection.
+    pub fn end(&mut self, key: ConnectionKey) {
+        let since = self.tick();
+        let Some(Connection { state: State::InWork { account }, .. }) = self.connection(key) else { return };
+        let account = *account;
+        self.accounts.end(account, since, key.index);
+        self.set(key, State::Idle { account, since });
+    }
+
+    /// Removes a connection that is closed.
+    pub fn remove(&mut self, key: ConnectionKey) -> Option<T> {
+        self.connection(key)?;
+        self.take(key.index)
+    }
+
+    /// Returns the number of connections.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Returns whether there are no connections.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the connection to displace for a newcomer.
+    fn victim(&self, source: &[S; 3], sizes: &Sizes) -> Option<u32> {
+        if self.sources.total() >= sizes.newcomers() {
+            return self.sources.oldest_of_heaviest();
+        }
+        let [site, ..] = source;
+        if self.sources.held(site) >= sizes.newcomers_per_source() {
+            return self.sources.oldest_below(site);
+        }
+        self.accounts.longest_idle_of_heaviest().or_else(|| self.sources.oldest_of_heaviest())
+    }
+
+    fn take(&mut self, index: u32) -> Option<T> {
+        let connection = self.connections.remove(index)?;
+        self.forget(connection.number, connection.state);
+        Some(connection.payload)
+    }
+
+    /// Counts a connection no longer.
+    fn forget(&mut self, number: u64, state: State<S>) {
+        match state {
+            State::Newcomer(source) => self.sources.remove(source, number),
+            State::Idle { account, since } => self.accounts.leave(account, Some(since)),
+            State::InWork { account } => self.accounts.leave(account, None),
+        }
+    }
+
+    fn connection(&self, key: ConnectionKey) -> Option<&Connection<S, T>> {
+        self.connections.get(key.index).filter(|connection| connection.number == key.number)
+    }
+
+    fn set(&mut self, key: ConnectionKey, state: State<S>) {
+        if let Some(connection) = self.connections.get_mut(key.index) {
+            connection.state = state;
+        }
+    }
+
+    fn tick(&mut self) -> u64 {
+        self.now += 1;
+        self.now
+    }
+}
+
+impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> Default for FairTable<S, A, T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::{Origin, Prefix};
+
+    type Table = FairTable<Prefix, &'static str, usize>;
+
+    const SIZES: Sizes = Sizes { connections: 64, requests: 32, reserved_requests: 4 };
+
+    fn from(address: &str) -> [Prefix; 3] {
+        Origin::of(address.parse().unwrap()).prefixes()
+    }
+
+    /// Opens a connection, and returns its key and the payload of the one that was displaced.
+    fn open(table: &mut Table, address: &str, payload: usize) -> (ConnectionKey, Option<usize>) {
+        let admitted = table.admit(from(address), payload, &SIZES).unwrap();
+        (admitted.key, admitted.displaced)
+    }
+
+    fn open_as(table: &mut Table, account: &'static str, payload: usize) -> (ConnectionKey, Option<usize>) {
+        let (key, displaced) = open(table, "192.0.2.77", payload);
+        table.sign_in(key, &account);
+        (key, displaced)
+    }
+
+    #[test]
+    fn a_flood_of_one_address_displaces_only_its_own_connections() {
+        let mut table = Table::new();
+        for payload in 0..20 {
+            open(&mut table, &format!("198.51.100.{payload}"), payload);
+        }
+        for payload in 1_000..3_000 {
+            let (_, displaced) = open(&mut table, "192.0.2.1", payload);
+            assert!(displaced.is_none_or(|payload| payload >= 1_000), "{displaced:?}");
+        }
+        assert_eq!(table.len(), SIZES.connections);
+    }
+
+    #[test]
+    fn a_flood_of_one_site_with_many_networks_displaces_only_its_own_connections() {
+        let mut table = Table::new();
+        for payload in 0..20 {
+            open(&mut table, &format!("2001:db8:{payload:x}::1"), payload);
+        }
+        for payload in 1_000..3_000 {
+            let (_, displaced) = open(&mut table, &format!("2001:db8:ffff:{payload:x}::1"), payload);
+            assert!(displaced.is_none_or(|payload| payload >= 1_000), "{displaced:?}");
+        }
+    }
+
+    #[test]
+    fn within_a_site_the_customer_and_network_with_the_most_connections_gives_way() {
+        let mut table = Table::new();
+        // One network of /56 number 1, then many networks of /56 number 2.
+        open(&mut table, "2001:db8:1:100::1", 0);
+        for payload in 1..64 {
+            open(&mut table, &format!("2001:db8:1:2{payload:02x}::1"), payload);
+        }
+        for payload in 64..70 {
+            let (_, displaced) = open(&mut table, "2001:db8:1:2ff::1", payload);
+            assert_eq!(displaced, Some(if payload < 66 { payload - 63 } else { payload - 2 }), "{payload}");
+        }
+    }
+
+    #[test]
+    fn an_account_with_many_connections_gives_way_to_newcomers_with_the_longest_idle_one() {
+        let mut table = Table::new();
+        let heavy: Vec<_> = (0..60).map(|payload| open_as(&mut table, "eve", payload).0).collect();
+        let light: Vec<_> = (100..104).map(|payload| open_as(&mut table, "ada", payload).0).collect();
+        // The first one was used, and the second one is.
+        for used in [heavy[0], heavy[1], light[0]] {
+            table.begin(used, Privilege::Ordinary, &SIZES).unwrap();
+        }
+        table.end(heavy[0]);
+        let (newcomer, displaced) = open(&mut table, "192.0.2.1", 500);
+        assert_eq!(displaced, Some(2));
+        table.sign_in(newcomer, &"ben");
+        assert_eq!(open(&mut table, "192.0.2.1", 501).1, Some(3));
+        assert!(
+            table.remove(heavy[2]).is_none() && table.begin(heavy[2], Privilege::Ordinary, &SIZES).is_err()
+        );
+    }
+
+    #[test]
+    fn a_full_table_of_signed_in_connections_stays_open_for_newcomers_of_many_sources() {
+        let mut table = Table::new();
+        for payload in 0..64 {
+            open_as(&mut table, "eve", payload);
+        }
+        // A source that tries again and again gets no more than its part of the newcomers.
+        let mut lost = 0;
+        for payload in 1_000..2_000 {
+            lost += usize::from(open(&mut table, "192.0.2.1", payload).1.unwrap() < 1_000);
+        }
+        assert_eq!(lost, SIZES.newcomers_per_source());
+        let (slow, displaced) = open(&mut table, "198.51.100.1", 5_000);
+        assert!(displaced.unwrap() < 64);
+        for payload in 6_000..7_000 {
+            assert_ne!(open(&mut table, "192.0.2.1", payload).1, Some(5_000));
+        }
+        assert_eq!(table.remove(slow), Some(5_000));
+    }
+
+    #[test]
+    fn a_connection_with_a_request_in_work_is_not_displaced() {
+        let mut table = Table::new();
+        let sizes = Sizes { connections: 4, requests: 8, reserved_requests: 0 };
+        let mut keys = Vec::new();
+        for payload in 0..4 {
+            let key = table.admit(from("192.0.2.1"), payload, &sizes).unwrap().key;
+            table.sign_in(key, &"ada");
+            table.begin(key, Privilege::Privileged, &sizes).unwrap();
+            keys.push(key);
+        }
+        assert_eq!(table.admit(from("192.0.2.2"), 9, &sizes), Err(Full(4)));
+        table.end(keys[2]);
+        assert_eq!(table.admit(from("192.0.2.2"), 9, &sizes).unwrap().displaced, Some(2));
+    }
+
+    #[test]
+    fn one_account_leaves_requests_for_the_next_and_the_reserve_for_the_privileged() {
+        let mut table = Table::new();
+        let mut take = |account: &'static str, privilege| {
+            let mut taken = 0;
+            loop {
+                let key = open_as(&mut table, account, 0).0;
+                match table.begin(key, privilege, &SIZES) {
+                    Ok(()) => taken += 1,
+                    Err(busy) => return (taken, busy),
+                }
+            }
+        };
+        assert_eq!(take("eve", Privilege::Ordinary), (15, Busy::Share(15)));
+        assert_eq!(take("mallory", Privilege::Ordinary), (7, Busy::Share(7)));
+        assert_eq!(take("ada", Privilege::Ordinary), (4, Busy::Share(4)));
+        assert_eq!(take("root", Privilege::Privileged), (6, Busy::Total(32)));
+        assert_eq!(take("ben", Privilege::Ordinary), (0, Busy::Total(32)));
+    }
+
+    #[test]
+    fn few_requests_are_shared_without_keeping_any_unused() {
+        for (requests, expected) in [(1, 1), (2, 2), (3, 2), (4, 3), (300, 151)] {
+            let sizes = Sizes { connections: 1_000, requests, reserved_requests: 0 };
+            let mut table = Table::new();
+            let mut taken = 0;
+            loop {
+                let key = table.admit(from("192.0.2.1"), 0, &sizes).unwrap().key;
+                table.sign_in(key, &"ada");
+                if table.begin(key, Privilege::Ordinary, &sizes).is_err() {
+                    break;
+                }
+                taken += 1;
+            }
+            assert_eq!(taken, expected, "of {requests}");
+        }
+    }
+
+    #[test]
+    fn the_first_connections_of_privileged_accounts_are_displaced_last() {
+        let mut table = Table::new();
+        let root = open_as(&mut table, "root", 0).0;
+        table.begin(root, Privilege::Privileged, &SIZES).unwrap();
+        table.end(root);
+        open_as(&mut table, "root", 1);
+        for payload in 2..64 {
+            let name: &'static str = ["ada", "ben", "cleo"][payload % 3];
+            open_as(&mut table, name, payload);
+        }
+        for payload in 100..112 {
+            let displaced = open(&mut table, &format!("192.0.2.{payload}"), payload).1;
+            assert!(displaced.is_some_and(|payload| payload > 1), "{displaced:?}");
+        }
+    }
+
+    #[test]
+    fn accounts_of_equal_weight_give_way_by_how_long_they_were_idle() {
+        let mut table = Table::new();
+        let names: Vec<&'static str> =
+            (0..64).map(|n| &*Box::leak(format!("user{n}").into_boxed_str())).collect();
+        let keys: Vec<_> = names.iter().enumerate().map(|(n, name)| open_as(&mut table, name, n).0).collect();
+        table.begin(keys[0], Privilege::Ordinary, &SIZES).unwrap();
+        table.end(keys[0]);
+        assert_eq!(open(&mut table, "198.51.100.1", 100).1, Some(1));
+    }
+
+    #[test]
+    fn an_empty_table_has_forgotten_everything() {
+        let mut table = Table::new();
+        let mut keys = Vec::new();
+        for payload in 0..200 {
+            let (key, _) = open(&mut table, &format!("2001:db8:{payload:x}::1"), payload);
+            if payload % 2 == 0 {
+                table.sign_in(key, if payload % 4 == 0 { &"ada" } else { &"ben" });
+                let _ = table.begin(key, Privilege::Ordinary, &SIZES);
+                if payload % 3 == 0 {
+                    table.sign_in(key, &"cleo");
+                    table.end(key);
+                    table.sign_in(key, &"cleo");
+                }
+            }
+            keys.push(key);
+        }
+        for key in keys {
+            table.remove(key);
+            assert_eq!(table.remove(key), None);
+        }
+        assert!(table.is_empty() && table.sources.is_empty() && table.accounts.is_empty(), "{table:?}");
+        assert_eq!(table.accounts.in_work(), 0);
+    }
+}
