@@ -110,22 +110,9 @@ impl LocalConnections {
 
     /// Logs a refused connection; a user who is refused all the time has one record in ten seconds.
     pub fn warn(&self, uid: u32, error: &dyn std::error::Error) {
-        if let Some(Report { repeated, others }) = self.folding().note(uid, Instant::now()) {
-            tracing::warn!(uid, error = error.to_string(), repeated, others, "Local connection refused");
-        }
-    }
-
-    /// Logs how many connections were refused without a record of their own. To be called every few seconds.
-    pub fn log_refused(&self) {
-        let now = Instant::now();
-        let mut folding = self.folding();
-        let (due, others) = (folding.take_due(now), folding.take_others(now));
-        drop(folding);
-        for (uid, count) in due {
-            tracing::warn!(uid, count, "Local connections refused");
-        }
-        if others > 0 {
-            tracing::warn!(count = others, "Local connections of further users refused");
+        let report = self.folding().note(uid, Instant::now());
+        if let Some(Report { repeated, others }) = report {
+            tracing::warn!(uid, repeated, others, error = error.to_string(), "Local connection refused");
         }
     }
 

@@ -20,7 +20,7 @@ use auth::{
     AuthError, Authenticator, Established, Handshake, Identity, Peer, Scheme, SealError, Secret,
     SecurityContext, Step,
 };
-use limits::FoldedWarnings;
+use limits::{FoldedWarnings, Report};
 use quickconfig::{Answer, Wish};
 use sddl::{Sid, Token};
 use zeroize::Zeroizing;
@@ -116,6 +116,8 @@ pub struct Broker {
     sessions: Sessions,
     kept: Mutex<Kept>,
     sign_ins: Admission,
+    /// Sizes of the sign-in attempts that are judged or wait.
+    sign_in_slots: RequestSlots,
     /// Other requests in work that take long.
     slots: RequestSlots,
     workers: Workers,
@@ -138,6 +140,7 @@ impl Broker {
             sessions: Sessions::default(),
             kept: Mutex::default(),
             sign_ins: Admission::default(),
+            sign_in_slots: RequestSlots::default(),
             slots: RequestSlots::default(),
             workers: Workers::new("request", WORKER_IDLE_TIME),
             refused: Mutex::new(FoldedWarnings::new(ONE_RECORD_IN, 1)),
@@ -191,7 +194,7 @@ impl Broker {
                 self.tell(number, &told.unwrap_or(Tell::NotSealed(SealError::Failed)), None);
             }
             ask => match self.sign_in_source(&ask) {
-                Some(source) => self.admit(number, ask, source),
+                Some(source) => self.admit(number, ask, source, octets),
                 None => self.work(number, ask, octets),
             },
         }
@@ -200,14 +203,6 @@ impl Broker {
     /// Returns the number of requests and local connections so far.
     pub fn served(&self) -> u64 {
         self.served.load(Ordering::Relaxed)
-    }
-
-    /// Logs how many requests were refused without a record of their own. To be called every few seconds.
-    pub fn log_refused(&self) {
-        let due = self.refused.lock().unwrap_or_else(PoisonError::into_inner).take_due(Instant::now());
-        for ((), count) in due {
-            tracing::warn!(count, "Requests of the gateway were refused: too many at the same time");
-        }
     }
 
     /// Tells the gateway something it has not asked.
@@ -232,13 +227,14 @@ impl Broker {
         self.link.close();
     }
 
-    /// Has a worker answer a request that is not a sign-in, unless too many are in work. A panic is answered, too.
+    /// Has a worker answer a question of somebody who has signed in, or about nobody, unless there are too many at the
+    /// same time. There is an answer also if that panics.
     fn work(self: &Arc<Self>, number: u64, ask: Ask, octets: usize) {
         let refusal = RefusalForm::of(&ask);
         let Some(slot) = self.slots.take(MOST_AT_ONCE, octets) else {
-            if self.refused.lock().unwrap_or_else(PoisonError::into_inner).note((), Instant::now()).is_some()
-            {
-                tracing::warn!("A request of the gateway was refused: too many at the same time");
+            let report = self.refused.lock().unwrap_or_else(PoisonError::into_inner).note((), Instant::now());
+            if let Some(Report { repeated, .. }) = report {
+                tracing::warn!(repeated, "Request of the gateway refused: too many at the same time");
             }
             self.tell(number, &refusal.with("the service is busy: ask again"), None);
             return;

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use auth::AuthError;
 use limits::{Claim, FairQueue, FoldedWarnings, Origin, OutcomeHistory, QueueLimits, Report, Slot};
 
-use super::Broker;
+use super::slots::RequestSlot;
+use super::{Broker, guarded};
 use crate::message::{Ask, Tell};
 
 /// Sign-in attempts that are judged or wait, and recent outcomes.
@@ -32,6 +33,8 @@ struct Question {
     number: u64,
     ask: Ask,
     source: Source,
+    /// Bounds the size of all questions that wait.
+    size: RequestSlot,
 }
 
 /// Source address and account name of an attempt, as far as they are known before it is judged.
@@ -117,13 +120,18 @@ impl Broker {
     }
 
     /// Answers a question in its turn, or refuses one if too many wait.
-    pub(super) fn admit(self: &Arc<Self>, number: u64, ask: Ask, source: Source) {
+    pub(super) fn admit(self: &Arc<Self>, number: u64, ask: Ask, source: Source, octets: usize) {
+        // The gateway's own limits keep tokens of clients so short that they never use up the bytes.
+        let Some(size) = self.sign_in_slots.take(usize::MAX, octets) else {
+            self.tell(number, &Tell::refused(AuthError::Unavailable), None);
+            return;
+        };
         let now = Instant::now();
         let mut state = self.sign_ins.lock();
         let Source { origin, account } = source.clone();
         let priority = state.history.priority(origin, account.as_ref(), now);
         let (kind, claim) = (Kind::of(&ask), Claim { origin, account, priority });
-        let refused = state.queue(kind).push(claim, Question { number, ask, source });
+        let refused = state.queue(kind).push(claim, Question { number, ask, source, size });
         let report = refused.as_ref().and_then(|question| state.refusals.note(question.source.origin, now));
         drop(state);
         if let Some(Question { number, source, .. }) = refused {
@@ -140,10 +148,14 @@ impl Broker {
     fn start_sign_ins(self: &Arc<Self>, kind: Kind) {
         loop {
             let next = self.sign_ins.lock().queue(kind).start_next();
-            let Some((slot, Question { number, ask, source })) = next else { return };
+            let Some((slot, Question { number, ask, source, size })) = next else { return };
             let broker = Arc::clone(self);
             let turn = Turn { broker, slot: Some(slot), kind, number, source, is_answered: false };
-            if let Err(error) = self.workers.run(Box::new(move || turn.judge(ask))) {
+            let judging = move || {
+                turn.judge(ask);
+                drop(size);
+            };
+            if let Err(error) = self.workers.run(Box::new(judging)) {
                 // The question was refused when its turn was dropped.
                 tracing::error!(%error, "Cannot start a thread to judge a sign-in attempt");
             }
@@ -153,7 +165,8 @@ impl Broker {
 
 impl Turn {
     fn judge(mut self, ask: Ask) {
-        let (told, descriptor) = self.broker.answer(ask);
+        // After a panic the drop of the turn refuses the question.
+        let Some((told, descriptor)) = guarded(|| self.broker.answer(ask)) else { return };
         // Before the answer, because the next attempt may follow it at once.
         self.record(&told);
         self.broker.tell(self.number, &told, descriptor);

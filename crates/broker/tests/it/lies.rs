@@ -165,7 +165,7 @@ fn a_gateway_that_hands_something_over_is_ended() {
 }
 
 #[test]
-fn one_account_has_its_share_of_the_sessions_and_leaves_the_others_theirs() {
+fn sign_ins_that_are_never_finished_and_sessions_that_never_end_are_bounded() {
     let (served, link) = Served::start();
     let mut kept = Vec::new();
     for _ in 0..600 {

@@ -104,7 +104,6 @@ struct Serving {
     current: Current,
     restarts: Restarts,
     subscriptions: Subscriptions,
-    locals: Arc<LocalConnections>,
     /// Requests and local connections of the gateway when memory was given back the last time.
     served: u64,
     /// The control groups of users, where there are any.
@@ -183,7 +182,6 @@ impl Serving {
             current,
             restarts,
             subscriptions,
-            locals,
             served: 0,
             groups,
         };
@@ -199,10 +197,8 @@ impl Serving {
         self.gateway.announce(&Tell::Reload(self.files.store.text()), &[]);
     }
 
-    /// Logs what was refused, and gives memory back to the system that the last seconds of work have left.
+    /// Gives memory back to the system that the last seconds of work have left free.
     fn keep_small(&mut self) {
-        self.locals.log_refused();
-        self.gateway.log_refused();
         let served = self.gateway.served();
         if served != self.served {
             self.served = served;
