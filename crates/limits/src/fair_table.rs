@@ -119,7 +119,11 @@ impl Sizes {
     /// Number of connections without sign-in that are not displaced in favour of signed-in ones: a quarter.
     #[must_use]
     pub fn newcomers(&self) -> usize {
-        (self.connections / 4).max(1)
+        Self::quarter(self.connections)
+    }
+
+    fn quarter(connections: usize) -> usize {
+        (connections / 4).max(1)
     }
 
     /// Number of connections without sign-in for which one source displaces others in a full table: a 32nd.
@@ -207,6 +211,17 @@ impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> FairTable<S, A, T> {
         let account = *account;
         self.accounts.end(account, since, key.index);
         self.set(key, State::Idle { account, since });
+    }
+
+    /// Removes one connection although there is room in the table, for example because file descriptors are used up.
+    ///
+    /// It is chosen as for a newcomer in a full table of this size.
+    pub fn displace(&mut self) -> Option<T> {
+        let is_of_newcomers = self.sources.total() >= Sizes::quarter(self.connections.len());
+        let (of_sources, of_accounts) =
+            (self.sources.oldest_of_heaviest(), self.accounts.longest_idle_of_heaviest());
+        let victim = if is_of_newcomers { of_sources } else { of_accounts.or(of_sources) };
+        self.take(victim?)
     }
 
     /// Removes a connection that is closed.
@@ -460,6 +475,23 @@ mod tests {
         table.begin(keys[0], Privilege::Ordinary, &SIZES).unwrap();
         table.end(keys[0]);
         assert_eq!(open(&mut table, "198.51.100.1", 100).1, Some(1));
+    }
+
+    #[test]
+    fn a_connection_can_be_displaced_although_there_is_room() {
+        let mut table = Table::new();
+        assert_eq!(table.displace(), None);
+        for payload in 0..12 {
+            open_as(&mut table, if payload < 2 { "ada" } else { "eve" }, payload);
+        }
+        for payload in 12..14 {
+            open(&mut table, "192.0.2.1", payload);
+        }
+        assert_eq!((table.displace(), table.displace()), (Some(2), Some(3)));
+        for payload in 15..18 {
+            open(&mut table, "192.0.2.1", payload);
+        }
+        assert_eq!(table.displace(), Some(12));
     }
 
     #[test]

@@ -114,6 +114,16 @@ impl ConnectionTable {
         Ok(ConnectionSlot { table: Arc::clone(self), key, source, displaced })
     }
 
+    /// Closes some connections because a new one cannot be accepted, for lack of file descriptors. Returns whether
+    /// there were any.
+    pub(crate) fn make_room(&self) -> bool {
+        let mut table = self.table();
+        let displaced: Vec<_> = std::iter::from_fn(|| table.displace()).take(ROOM).collect();
+        drop(table);
+        displaced.iter().for_each(|connection| connection.notify_one());
+        !displaced.is_empty()
+    }
+
     /// Waits until every connection is closed.
     pub(crate) async fn closed(&self) {
         // The sender is a field of `self`, so waiting cannot fail.
@@ -215,6 +225,8 @@ pub(crate) fn due(reports: &Mutex<FoldedWarnings<()>>) -> Option<u64> {
     report.map(|report| report.repeated.saturating_add(1))
 }
 
+/// Connections that are closed together when file descriptors are used up.
+const ROOM: usize = 8;
 /// Interval between two log records about the same limit.
 pub(crate) const REPORTS: Duration = Duration::from_secs(60);
 /// Bytes of bodies that are being received at the same time, of all senders.

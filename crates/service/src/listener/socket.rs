@@ -3,8 +3,9 @@
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use limits::Reports;
 use rustix::net::sockopt::set_ipv6_v6only;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
@@ -15,7 +16,7 @@ use super::Door;
 use super::site::Site;
 use crate::certificate::Certificate;
 use crate::connection::{self, Peer};
-use crate::connection_table::{ConnectionSlot, Source};
+use crate::connection_table::{ConnectionSlot, REPORTS, Source};
 use crate::service::Service;
 
 /// Why an address cannot be listened on.
@@ -80,6 +81,7 @@ pub(super) async fn accept(
     site: watch::Receiver<Arc<Site>>,
     service: Arc<Service>,
 ) {
+    let mut failures = Reports::every(REPORTS);
     loop {
         let accepted = tokio::select! {
             () = service.shutdown.begun() => return,
@@ -93,10 +95,13 @@ pub(super) async fn accept(
                 }
             }
             Err(error) if is_of_one_connection(&error) => {}
+            // Out of file descriptors or memory.
             Err(error) => {
-                // Out of file descriptors or memory: others have to finish first.
-                tracing::error!(%error, %address, "Cannot accept connections");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                if let Some(count) = failures.record(Instant::now()) {
+                    tracing::error!(count, %error, %address, "Cannot accept connections: raise LimitNOFILE, or lower Connections/MaxOpen");
+                }
+                let pause = if service.connections.make_room() { CLOSING } else { RETRY };
+                tokio::time::sleep(pause).await;
             }
         }
     }
@@ -171,6 +176,10 @@ async fn secure(
     }
 }
 
+/// Pause after connections were displaced, so that they are closed before the next attempt.
+const CLOSING: Duration = Duration::from_millis(2);
+/// Pause if there was no connection to displace.
+const RETRY: Duration = Duration::from_millis(100);
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(15);
 

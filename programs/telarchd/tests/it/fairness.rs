@@ -8,6 +8,7 @@ use auth::account_file::{AccountName, Comment, NewAccount, PasswordHash, Role, U
 use crate::exchange::{Connection, basic};
 use crate::message;
 use crate::ntlm::set_nt_hash;
+use crate::open_files;
 use crate::running::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, local};
 
 /// The password of these tests, hashed with so few rounds that a sign-in takes little time.
@@ -114,6 +115,27 @@ fn a_flood_without_sign_in_from_one_address_displaces_only_its_own_connections()
     });
     assert_eq!(signed_in.ask_as(BEN, "/wsman", &message::identify()).status, 200);
     everybody_else_is_answered(&telarchd, port);
+}
+
+#[test]
+fn a_flood_that_uses_up_the_open_files_keeps_nobody_else_out() {
+    let [port] = free_ports();
+    let http = listener("IP:127.0.0.1", "HTTP", port, "");
+    let telarchd = open_files::start(&[BASIC_OVER_HTTP, &http].concat(), 200, 250);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut flood = Vec::new();
+        for _ in 0..400 {
+            let mut connection = Connection::open_from(IpAddr::from([127, 0, 0, 2]), local(port)).await;
+            // An unfinished head has longer than an idle connection. It may be closed already.
+            let _ = connection.send("POST /wsman");
+            flood.push(connection);
+        }
+        let answer = Connection::open(local(port)).ask("/wsman", &message::settings());
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(flood[0].is_closed_by_the_service(), "the oldest of the flood");
+    });
+    telarchd.logged(&["ERROR", "Cannot accept connections", "LimitNOFILE"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use wsman::shell::CommandLine;
 use crate::running::{BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, listener, user};
 
 /// Starts the service with these limits, soft and hard.
-fn start(config: &str, soft: u32, hard: u32) -> Telarchd {
+pub(crate) fn start(config: &str, soft: u32, hard: u32) -> Telarchd {
     let mut telarchd = Telarchd::new(config);
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "ulimit -Sn \"$1\" && ulimit -Hn \"$2\" && shift 2 && exec \"$@\"", "sh"]);
