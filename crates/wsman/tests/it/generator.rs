@@ -71,9 +71,8 @@ impl Generator {
 
     /// A text as identifiers and addresses carry it: without control characters and marks of lines and directions.
     pub(crate) fn label(&mut self) -> String {
-        let fits = |c: &char| {
-            !c.is_control() && !matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-        };
+        let fits =
+            |c: &char| !c.is_control() && !matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
         self.word().chars().filter(fits).collect()
     }
 
