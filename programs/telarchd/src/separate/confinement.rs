@@ -199,8 +199,9 @@ const PR_SET_VMA: i32 = 0x5356_4d41;
 const FILE_COMMANDS: [i32; 5] =
     [libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_DUPFD, libc::F_DUPFD_CLOEXEC];
 
-/// `FIONBIO` and `FIOCLEX`, by their numbers on both architectures: libraries differ in their type.
-const REQUESTS: [u32; 2] = [0x5421, 0x5451];
+/// `FIONBIO`, `FIOCLEX`, and `SIOCOUTQ` for what a client has not taken yet, by their numbers on both architectures:
+/// libraries differ in their type.
+const REQUESTS: [u32; 3] = [0x5421, 0x5451, 0x5411];
 
 /// What the listeners, their connections and the list of addresses set.
 const SOCKET_OPTIONS: [(i32, i32); 9] = [

