@@ -90,6 +90,9 @@ impl Session {
 }
 
 impl GroupRequest {
+    /// Maximum length of a request in bytes, by which the keeper judges before it has memory for one.
+    pub const LONGEST: usize = 32;
+
     /// Returns the message.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -173,6 +176,7 @@ mod tests {
             GroupRequest::Kill { group: 3 },
             GroupRequest::Remove { group: 4 },
         ] {
+            assert!(request.encode().len() <= GroupRequest::LONGEST);
             assert_eq!(GroupRequest::decode(&request.encode()), Ok(request));
         }
         for answer in [

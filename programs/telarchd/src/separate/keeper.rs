@@ -114,7 +114,7 @@ impl Keeper<'_> {
 
 /// Answers the requests of the host until it ends, or says what no host says.
 fn serve(link: &Link, mut groups: Option<&mut Groups>) {
-    while let Ok(Some(frame)) = link.receive() {
+    while let Ok(Some(frame)) = link.receive_at_most(GroupRequest::LONGEST) {
         let Ok(request) = GroupRequest::decode(&frame.message) else {
             tracing::warn!("A host sent an unknown request for a control group");
             return;
