@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use limits::Reports;
+use limits::{FoldedWarnings, Report};
 use rustix::net::sockopt::set_ipv6_v6only;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
@@ -81,7 +81,7 @@ pub(super) async fn accept(
     site: watch::Receiver<Arc<Site>>,
     service: Arc<Service>,
 ) {
-    let mut failures = Reports::every(REPORTS);
+    let mut failures = FoldedWarnings::new(REPORTS, 1);
     loop {
         let accepted = tokio::select! {
             () = service.shutdown.begun() => return,
@@ -97,8 +97,8 @@ pub(super) async fn accept(
             Err(error) if is_of_one_connection(&error) => {}
             // Out of file descriptors or memory.
             Err(error) => {
-                if let Some(count) = failures.record(Instant::now()) {
-                    tracing::error!(count, %error, %address, "Cannot accept connections: raise LimitNOFILE, or lower Connections/MaxOpen");
+                if let Some(Report { repeated, .. }) = failures.note((), Instant::now()) {
+                    tracing::error!(repeated, %error, %address, "Cannot accept connections: raise LimitNOFILE, or lower Connections/MaxOpen");
                 }
                 let pause = if service.connections.make_room() { CLOSING } else { RETRY };
                 tokio::time::sleep(pause).await;
