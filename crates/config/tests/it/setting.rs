@@ -185,7 +185,7 @@ fn a_vendor_is_a_text_that_can_be_told_or_the_true_one() {
     }
 }
 
-const ORDER: [&str; 50] = [
+const ORDER: [&str; 51] = [
     "MaxEnvelopeSizekb",
     "MaxTimeoutms",
     "MaxBatchItems",

@@ -21,11 +21,14 @@ pub(super) struct LocalAttacker {
     threads: Vec<JoinHandle<(u64, u64)>>,
 }
 
+/// An attack that runs until the flag is set. Returns how many connections were tried and how many succeeded.
+type Attack = fn(PathBuf, &AtomicBool) -> (u64, u64);
+
 impl LocalAttacker {
     /// Begins as this user. The kernel tells the service the user of the thread that connects.
     pub(super) fn start(uid: u32, socket: &Path) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
-        let attacks: [fn(PathBuf, &AtomicBool) -> (u64, u64); 2] = [connect_and_close, connect_and_hold];
+        let attacks: [Attack; 2] = [connect_and_close, connect_and_hold];
         let threads = attacks.map(|attack| {
             let (is_over, socket) = (Arc::clone(&is_over), socket.to_owned());
             std::thread::spawn(move || {
