@@ -42,6 +42,9 @@ pub trait Duties: Send + Sync {
     /// What access is decided with; none for somebody who has ceased to exist.
     fn token(&self, identity: &Identity) -> Option<Token>;
 
+    /// Maximum number of open connections that the settings allow.
+    fn max_connections(&self) -> usize;
+
     /// Somebody has signed in, and may have other groups or rights than the last time.
     fn signed_in(&self, _identity: &Identity) {}
 
@@ -362,13 +365,17 @@ impl Broker {
         tracing::debug!(%account, %scheme, "Signed in");
         // First, so that nothing is asked for in this session before it is done.
         self.duties.signed_in(&identity);
-        self.sessions.begin(identity, token, from).ok_or(AuthError::Unavailable)
+        self.sessions
+            .begin(identity, token, from, self.duties.max_connections())
+            .ok_or(AuthError::Unavailable)
     }
 
     /// Begins one more session for somebody who has signed in.
     fn begin(&self, identity: Identity, from: IpAddr) -> Result<SignedIn, AuthError> {
         let token = self.duties.token(&identity).ok_or(AuthError::NotAllowed)?;
-        self.sessions.begin(identity, token, from).ok_or(AuthError::Unavailable)
+        self.sessions
+            .begin(identity, token, from, self.duties.max_connections())
+            .ok_or(AuthError::Unavailable)
     }
 
     /// Begins a session for the proof of another, if the account still lets in.
@@ -380,7 +387,9 @@ impl Broker {
             if token != proven.token {
                 self.duties.signed_in(&proven.identity);
             }
-            self.sessions.begin(proven.identity.clone(), token, proven.from).ok_or(AuthError::Unavailable)
+            self.sessions
+                .begin(proven.identity.clone(), token, proven.from, self.duties.max_connections())
+                .ok_or(AuthError::Unavailable)
         });
         renewed.map_or_else(
             |error| {

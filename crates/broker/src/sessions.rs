@@ -37,8 +37,15 @@ pub(crate) struct Proven {
 }
 
 impl Sessions {
-    /// Keeps a proof; none if the account or all accounts have too many sessions, or there is no randomness.
-    pub(crate) fn begin(&self, identity: Identity, token: Token, from: IpAddr) -> Option<SignedIn> {
+    /// Keeps a proof. Returns `None` if the account or all accounts have too many sessions for this maximum number of
+    /// open connections, or if there is no randomness.
+    pub(crate) fn begin(
+        &self,
+        identity: Identity,
+        token: Token,
+        from: IpAddr,
+        connections: usize,
+    ) -> Option<SignedIn> {
         let mut octets = [0; 16];
         // Below 256 octets it is all or nothing (getrandom(2)).
         let filled = getrandom(&mut octets, GetRandomFlags::empty());
@@ -46,7 +53,7 @@ impl Sessions {
             return None;
         }
         let account = identity.account().name.clone();
-        let counted = self.limit.acquire(account, CAPACITY).inspect_err(|error| {
+        let counted = self.limit.acquire(account, capacity(connections)).inspect_err(|error| {
             let account = identity.account().name.as_str();
             tracing::debug!(account, %error, "Too many sessions");
         });
@@ -85,6 +92,14 @@ impl Sessions {
     }
 }
 
-/// In total, more than a gateway has connections, together with those that are remembered for a while. For one account,
-/// more than its connections need, which have two sessions each while one of them is renewed.
-const CAPACITY: Capacity = Capacity { total: 4_096, per_key: 512 };
+/// Returns how many sessions there may be for a maximum number of open connections.
+///
+/// A connection has two sessions while one of them is renewed, and some sessions are remembered for a while. One account
+/// has at most half of them all, which is enough for every connection.
+fn capacity(connections: usize) -> Capacity {
+    let total = connections.saturating_mul(4).max(LEAST_CAPACITY);
+    Capacity { total, per_key: total / 2 }
+}
+
+/// Number of sessions that there may be however few connections the settings allow.
+const LEAST_CAPACITY: usize = 4_096;

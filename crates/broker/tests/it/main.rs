@@ -136,6 +136,10 @@ impl Notebook {
 }
 
 impl Duties for Notebook {
+    fn max_connections(&self) -> usize {
+        640
+    }
+
     fn token(&self, identity: &Identity) -> Option<Token> {
         let rid = match identity.account().name.as_str() {
             "alice" => 3_000,

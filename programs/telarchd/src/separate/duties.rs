@@ -89,6 +89,10 @@ impl Machine {
 }
 
 impl Duties for Machine {
+    fn max_connections(&self) -> usize {
+        usize::try_from(self.store.snapshot().connections.max_open.get()).unwrap_or(usize::MAX)
+    }
+
     fn token(&self, identity: &Identity) -> Option<Token> {
         self.principals.token_of(identity)
     }

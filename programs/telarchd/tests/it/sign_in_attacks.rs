@@ -62,6 +62,8 @@ impl Attack {
                             *self.refused.lock().unwrap() += 1;
                             self.refused_more.notify_all();
                         }
+                        // The service is ending.
+                        Ok(503) if self.is_over.load(Ordering::SeqCst) => break,
                         Ok(other) => panic!("a wrong password is answered with {other}"),
                         Err(_) => break,
                     }
