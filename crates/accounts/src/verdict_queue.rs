@@ -18,7 +18,7 @@ pub(crate) struct VerdictQueue(Mutex<FairQueue<AccountKey, Arc<Waiter>>>);
 #[derive(Debug)]
 pub(crate) struct VerdictSlot<'a> {
     queue: &'a VerdictQueue,
-    slot: Option<Slot>,
+    slot: Option<Slot<AccountKey>>,
 }
 
 /// A thread that waits.
@@ -30,7 +30,7 @@ struct Waiter {
 
 #[derive(Debug)]
 enum Decision {
-    Start(Slot),
+    Start(Slot<AccountKey>),
     Refuse,
 }
 

@@ -28,8 +28,9 @@ pub struct Claim<K> {
 /// A used slot. Give it back with [`FairQueue::finish`].
 #[derive(Debug)]
 #[must_use = "the slot stays in use until it is given back"]
-pub struct Slot {
+pub struct Slot<K> {
     origin: Origin,
+    account: Option<K>,
     priority: Priority,
 }
 
@@ -37,11 +38,12 @@ pub struct Slot {
 ///
 /// **Slots.** A quarter of the slots is for [`Priority::Proven`] only, and [`Priority::Failing`] uses at most half of
 /// them. So there is usually a free slot for a source without failures, however many others fail. One origin uses at
-/// most half of what each priority may use.
+/// most half of what each priority may use, and so does one account with [`Priority::Proven`].
 ///
 /// **Order.** Items of higher priority start first; a few starts are kept for the lower ones so that none waits for
 /// ever. Within a priority, the network that was served least recently is next: first by /48, then /56, then /64 or
-/// IPv4 address, then account name ([`Origin::prefixes`]). Among networks that were never served, those come first that
+/// IPv4 address, then account name ([`Origin::prefixes`]). With [`Priority::Proven`] the account comes before the
+/// networks: its name is not made up, so an account that signs in from many addresses has one turn. Among networks that were never served, those come first that
 /// were refused least often, so a wave of sources that try again and again does not come before a new one. Among
 /// these, the newest and the oldest item are next in turn: the newest is served in time even when many new sources
 /// arrive at once, and the oldest is not overtaken for ever.
@@ -59,6 +61,8 @@ pub struct FairQueue<K, T> {
     running: Running,
     /// Used slots by source. INVARIANT: no entry without a slot.
     origins: HashMap<Origin, Running>,
+    /// Used slots of accounts with [`Priority::Proven`]. INVARIANT: no entry without a slot.
+    proven: HashMap<K, usize>,
     /// When each network and account was served last, as the number of that start. INVARIANT: at most [`MAX_SERVED`].
     served: HashMap<Node<K>, u64>,
     /// How often items of a site were refused since it was served. INVARIANT: at most [`MAX_SERVED`].
@@ -86,6 +90,8 @@ struct Running {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Node<K> {
     Network(Prefix),
+    /// An account that has signed in recently, from any source.
+    Proven(K),
     Account(Origin, Option<K>),
 }
 
@@ -99,6 +105,7 @@ impl<K: Eq + Hash + Clone, T> FairQueue<K, T> {
             waiting: Vec::new(),
             running: Running::default(),
             origins: HashMap::new(),
+            proven: HashMap::new(),
             served: HashMap::new(),
             refused: HashMap::new(),
             starts: 0,
@@ -119,24 +126,36 @@ impl<K: Eq + Hash + Clone, T> FairQueue<K, T> {
     }
 
     /// Starts the next item for which there is a slot.
-    pub fn start_next(&mut self) -> Option<(Slot, T)> {
+    pub fn start_next(&mut self) -> Option<(Slot<K>, T)> {
         let at = self.order().into_iter().find_map(|priority| self.next_of(priority))?;
         let Waiting { claim, item, .. } = self.waiting.remove(at);
         self.mark_served(&claim);
+        let account = claim.proven_account().cloned();
         let Claim { origin, priority, .. } = claim;
         self.running.add(priority);
         self.origins.entry(origin).or_default().add(priority);
-        Some((Slot { origin, priority }, item))
+        if let Some(account) = &account {
+            *self.proven.entry(account.clone()).or_default() += 1;
+        }
+        Some((Slot { origin, account, priority }, item))
     }
 
     /// Gives a slot back. Call [`start_next`](Self::start_next) afterwards.
-    pub fn finish(&mut self, slot: Slot) {
-        let Slot { origin, priority } = slot;
+    pub fn finish(&mut self, slot: Slot<K>) {
+        let Slot { origin, account, priority } = slot;
         self.running.remove(priority);
         if let Some(running) = self.origins.get_mut(&origin) {
             running.remove(priority);
             if *running == Running::default() {
                 self.origins.remove(&origin);
+            }
+        }
+        if let Some(account) = account
+            && let Some(running) = self.proven.get_mut(&account)
+        {
+            *running = running.saturating_sub(1);
+            if *running == 0 {
+                self.proven.remove(&account);
             }
         }
     }
@@ -169,16 +188,24 @@ impl<K: Eq + Hash + Clone, T> FairQueue<K, T> {
             return None;
         }
         let newest_first = self.starts.is_multiple_of(2);
-        let has_room = |claim: &Claim<K>| match self.origins.get(&claim.origin) {
-            Some(running) => running.has_room(priority, self.limits.running, 2),
-            None => true,
-        };
         let rank = |waiting: &Waiting<K, T>| {
             let arrival = if newest_first { u64::MAX - waiting.arrival } else { waiting.arrival };
             (self.last_served(&waiting.claim), self.refusals(&waiting.claim), arrival)
         };
         let of_priority = self.waiting.iter().enumerate().filter(|(_, one)| one.claim.priority == priority);
-        of_priority.filter(|(_, one)| has_room(&one.claim)).min_by_key(|(_, one)| rank(one)).map(|(at, _)| at)
+        of_priority
+            .filter(|(_, one)| self.has_room(&one.claim))
+            .min_by_key(|(_, one)| rank(one))
+            .map(|(at, _)| at)
+    }
+
+    /// Returns whether the source and the account of an item may use one more slot.
+    fn has_room(&self, claim: &Claim<K>) -> bool {
+        let origin = self.origins.get(&claim.origin);
+        let account = claim.proven_account().and_then(|account| self.proven.get(account));
+        let slots = self.limits.running;
+        origin.is_none_or(|running| running.has_room(claim.priority, slots, 2))
+            && account.is_none_or(|running| *running < slots.div_ceil(2))
     }
 
     /// Returns when the networks and the account of an item were served last, 0 for never.
@@ -246,7 +273,15 @@ impl<K: Clone> Claim<K> {
     /// Returns the levels of the hierarchy that this item belongs to, the widest first.
     fn nodes(&self) -> [Node<K>; 4] {
         let [site, customer, network] = self.origin.prefixes().map(Node::Network);
-        [site, customer, network, Node::Account(self.origin, self.account.clone())]
+        match self.proven_account() {
+            Some(account) => [Node::Proven(account.clone()), site, customer, network],
+            None => [site, customer, network, Node::Account(self.origin, self.account.clone())],
+        }
+    }
+
+    /// Returns the account if it has signed in recently from this source.
+    fn proven_account(&self) -> Option<&K> {
+        self.account.as_ref().filter(|_| self.priority == Priority::Proven)
     }
 }
 
@@ -453,6 +488,31 @@ mod tests {
         );
         queue.push(named("ann"), "ann");
         assert_eq!(drain(&mut queue).first(), Some(&"ann"));
+    }
+
+    #[test]
+    fn an_account_that_signs_in_from_many_addresses_has_one_turn_and_half_of_the_slots() {
+        let mut queue = queue(8, 256);
+        let named =
+            |address: &str, account| Claim { account: Some(account), ..claim(address, Priority::Proven) };
+        for number in 0..100_u8 {
+            queue.push(named(&format!("198.51.100.{number}"), "mallory"), "mallory");
+        }
+        let mut slots: Vec<_> = std::iter::from_fn(|| queue.start_next()).map(|(slot, _)| slot).collect();
+        assert_eq!(slots.len(), 4);
+        queue.push(named("192.0.2.1", "ann"), "ann");
+        assert_eq!(start(&mut queue), Some("ann"));
+        // The same when every slot is in use.
+        let mut queue = self::queue(1, 256);
+        for number in 0..100_u8 {
+            queue.push(named(&format!("198.51.100.{number}"), "mallory"), "mallory");
+        }
+        slots.clear();
+        slots.extend(queue.start_next().map(|(slot, _)| slot));
+        queue.push(named("192.0.2.1", "ann"), "ann");
+        slots.into_iter().for_each(|slot| queue.finish(slot));
+        assert_eq!(drain(&mut queue).first(), Some(&"ann"));
+        assert!(queue.proven.is_empty() && queue.origins.is_empty());
     }
 
     #[test]

@@ -156,15 +156,13 @@ impl Acceptor {
         if bool::from(expected.ct_eq(sent)) { Ok(MechListMic::Required) } else { Err(AuthError::Unproven) }
     }
 
+    /// Compares the channel binding with that of this connection. [`Hardening::None`] accepts any, but a wrong one does
+    /// not count as bound.
     fn judge_binding(&self, pairs: &AvPairs) -> Result<Bound, AuthError> {
-        let (Some(expected), Hardening::Relaxed | Hardening::Strict) =
-            (&self.binding.expected, self.binding.level)
-        else {
-            return Ok(Bound::ToNothing);
-        };
-        match pairs.channel_bindings()? {
-            Some(sent) if bool::from(sent.ct_eq(&expected.ntlm_hash())) => Ok(Bound::ToChannel),
-            None if self.binding.level == Hardening::Relaxed => Ok(Bound::ToNothing),
+        let Some(expected) = &self.binding.expected else { return Ok(Bound::ToNothing) };
+        match (pairs.channel_bindings()?, self.binding.level) {
+            (Some(sent), _) if bool::from(sent.ct_eq(&expected.ntlm_hash())) => Ok(Bound::ToChannel),
+            (_, Hardening::None) | (None, Hardening::Relaxed) => Ok(Bound::ToNothing),
             _ => Err(AuthError::ChannelBinding),
         }
     }

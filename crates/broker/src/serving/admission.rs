@@ -47,7 +47,7 @@ pub(super) struct Source {
 /// A question whose turn it is. Dropping it refuses the question if it was not answered, and starts the next one.
 struct Turn {
     broker: Arc<Broker>,
-    slot: Option<Slot>,
+    slot: Option<Slot<Arc<str>>>,
     kind: Kind,
     number: u64,
     source: Source,
