@@ -97,8 +97,10 @@ impl<K: Eq + Hash + Clone> OutcomeHistory<K> {
         time.is_some_and(|time| is_recent(*time, self.duration, now))
     }
 
-    /// Returns how urgent an attempt is. The source alone decides without an account, and for an account of which
-    /// nothing is remembered there: then a failure of anybody at the source ends its [`Priority::Proven`].
+    /// Returns how urgent an attempt is. Without an account, the source alone decides.
+    ///
+    /// An account of which nothing is remembered at the source is never [`Priority::Proven`]: otherwise an attacker with
+    /// one valid account could guess the passwords of others with that priority.
     #[must_use]
     pub fn priority(&self, origin: Origin, account: Option<&K>, now: Instant) -> Priority {
         let recent = |time: &Instant| is_recent(*time, self.duration, now);
@@ -108,7 +110,11 @@ impl<K: Eq + Hash + Clone> OutcomeHistory<K> {
         let Some(account) = account else { return of_origin };
         let has_succeeded = self.has_succeeded(origin, account, now);
         let has_failed = self.failed_pairs.get(&(origin, account.clone())).is_some_and(recent);
-        if has_succeeded || has_failed { priority(has_succeeded, has_failed) } else { of_origin }
+        if has_succeeded || has_failed {
+            priority(has_succeeded, has_failed)
+        } else {
+            of_origin.min(Priority::Unknown)
+        }
     }
 
     /// Drops successes that are too old, or else the oldest one of the account with the most.
@@ -218,7 +224,7 @@ mod tests {
         history.record_success(origin(1), "ann", now);
         assert_eq!(history.priority(origin(1), Some(&"ann"), now), Priority::Proven);
         assert_eq!(history.priority(origin(1), None, now), Priority::Proven);
-        assert_eq!(history.priority(origin(1), Some(&"ben"), now), Priority::Proven, "the source is");
+        assert_eq!(history.priority(origin(1), Some(&"ben"), now), Priority::Unknown, "ben is new there");
 
         history.record_failure(origin(1), Some("ben"), now);
         assert_eq!(history.priority(origin(1), Some(&"cleo"), now), Priority::Unknown, "no longer");
