@@ -37,7 +37,9 @@ pub struct Slot<K> {
 /// Schedules items fairly between the networks that they come from.
 ///
 /// **Slots.** A quarter of the slots is for [`Priority::Proven`] only, and [`Priority::Failing`] uses at most half of
-/// them. So there is usually a free slot for a source without failures, however many others fail. One origin uses at
+/// them. So there is usually a free slot for a source without failures, however many others fail. Slots of
+/// [`Priority::KnownSource`] count as those of [`Priority::Unknown`]: it starts sooner, but an attacker with a valid
+/// account cannot reach the reserved quarter by guessing other names at the same source. One origin uses at
 /// most half of what each priority may use, and so does one account with [`Priority::Proven`].
 ///
 /// **Order.** Items of higher priority start first; a few starts are kept for the lower ones so that none waits for
@@ -78,7 +80,7 @@ struct Waiting<K, T> {
     item: T,
 }
 
-/// Numbers of used slots by priority.
+/// Numbers of used slots by priority; those of known sources are among the unknown ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Running {
     failing: usize,
@@ -173,12 +175,12 @@ impl<K: Eq + Hash + Clone, T> FairQueue<K, T> {
     }
 
     /// Returns the priorities in the order in which they are looked at for the next start.
-    fn order(&self) -> [Priority; 3] {
-        use Priority::{Failing, Proven, Unknown};
+    fn order(&self) -> [Priority; 4] {
+        use Priority::{Failing, KnownSource, Proven, Unknown};
         match self.starts % 8 {
-            7 => [Failing, Unknown, Proven],
-            3 => [Unknown, Proven, Failing],
-            _ => [Proven, Unknown, Failing],
+            7 => [Failing, Unknown, KnownSource, Proven],
+            3 => [Unknown, Proven, KnownSource, Failing],
+            _ => [Proven, KnownSource, Unknown, Failing],
         }
     }
 
@@ -248,7 +250,7 @@ impl<K: Eq + Hash + Clone, T> FairQueue<K, T> {
     fn heaviest(&self) -> Option<usize> {
         let share = self.limits.waiting / 4;
         let count = |priority| self.waiting.iter().filter(|one| one.claim.priority == priority).count();
-        let priority = [Priority::Failing, Priority::Unknown, Priority::Proven]
+        let priority = [Priority::Failing, Priority::Unknown, Priority::KnownSource, Priority::Proven]
             .into_iter()
             .find(|priority| count(*priority) > share)?;
         let mut weights: HashMap<Node<K>, usize> = HashMap::new();
@@ -298,7 +300,7 @@ impl Running {
     fn of(&mut self, priority: Priority) -> &mut usize {
         match priority {
             Priority::Failing => &mut self.failing,
-            Priority::Unknown => &mut self.unknown,
+            Priority::Unknown | Priority::KnownSource => &mut self.unknown,
             Priority::Proven => &mut self.proven,
         }
     }
@@ -307,7 +309,7 @@ impl Running {
     fn up_to(self, priority: Priority) -> usize {
         match priority {
             Priority::Failing => self.failing,
-            Priority::Unknown => self.failing + self.unknown,
+            Priority::Unknown | Priority::KnownSource => self.failing + self.unknown,
             Priority::Proven => self.failing + self.unknown + self.proven,
         }
     }
@@ -316,10 +318,10 @@ impl Running {
     fn has_room(self, priority: Priority, slots: usize, divisor: usize) -> bool {
         let limit = |priority| match priority {
             Priority::Failing => slots / 2,
-            Priority::Unknown if slots > 1 => slots - slots.div_ceil(4),
-            Priority::Unknown | Priority::Proven => slots,
+            Priority::Unknown | Priority::KnownSource if slots > 1 => slots - slots.div_ceil(4),
+            Priority::Unknown | Priority::KnownSource | Priority::Proven => slots,
         };
-        [Priority::Failing, Priority::Unknown, Priority::Proven]
+        [Priority::Failing, Priority::KnownSource, Priority::Proven]
             .into_iter()
             .filter(|at_least| *at_least >= priority)
             .all(|priority| self.up_to(priority) < limit(priority).div_ceil(divisor).max(1))

@@ -13,6 +13,8 @@ pub enum Priority {
     Failing,
     /// No attempt is remembered, or attempts have both succeeded and failed recently.
     Unknown,
+    /// An account of which nothing is remembered, at a source where another one has signed in recently.
+    KnownSource,
     /// The last attempt succeeded, recently.
     Proven,
 }
@@ -113,7 +115,7 @@ impl<K: Eq + Hash + Clone> OutcomeHistory<K> {
         if has_succeeded || has_failed {
             priority(has_succeeded, has_failed)
         } else {
-            of_origin.min(Priority::Unknown)
+            of_origin.min(Priority::KnownSource)
         }
     }
 
@@ -224,7 +226,7 @@ mod tests {
         history.record_success(origin(1), "ann", now);
         assert_eq!(history.priority(origin(1), Some(&"ann"), now), Priority::Proven);
         assert_eq!(history.priority(origin(1), None, now), Priority::Proven);
-        assert_eq!(history.priority(origin(1), Some(&"ben"), now), Priority::Unknown, "ben is new there");
+        assert_eq!(history.priority(origin(1), Some(&"ben"), now), Priority::KnownSource, "ben is new there");
 
         history.record_failure(origin(1), Some("ben"), now);
         assert_eq!(history.priority(origin(1), Some(&"cleo"), now), Priority::Unknown, "no longer");
