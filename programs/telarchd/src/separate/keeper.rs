@@ -16,7 +16,7 @@ use std::time::Duration;
 use accounts::{Pam, UnixUsers};
 use broker::{GroupAnswer, GroupRequest, KeptSession, Link, Report, Variables};
 use plugin_shell::ControlGroup;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::{HOST, given_socket, this_program, user};
 use crate::begin_log;
@@ -223,7 +223,11 @@ impl Groups {
 
     fn kill_strays(&self) {
         self.for_strays(|stray| {
-            let _ = rustix::process::kill_process(stray, rustix::process::Signal::KILL);
+            // By its descriptor, and only if it is still in the group then: its number could belong to another by now.
+            let Ok(process) = pidfd_open(stray, PidfdFlags::empty()) else { return };
+            if self.host.processes().contains(&stray) {
+                let _ = pidfd_send_signal(&process, Signal::KILL);
+            }
             // It takes a moment until it is gone.
             std::thread::sleep(Duration::from_millis(1));
         });
