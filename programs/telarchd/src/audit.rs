@@ -213,7 +213,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Denials about one user or source that are written one by one in each interval.
-const DENIALS: u32 = 3;
+const DENIALS: u32 = 6;
 /// The same for everything that was granted or done.
 const OTHERS: u32 = 500;
 

@@ -207,7 +207,7 @@ impl Visit for Key {
 /// The target of counts, which are never folded themselves.
 const OWN: &str = "telarchd::log";
 /// Events about one user or source that are written in one interval.
-const BURST_OF_ONE: u32 = 3;
+const BURST_OF_ONE: u32 = 6;
 /// The same for events that name none.
 const BURST: u32 = 100;
 const LONGEST_SUBJECT: usize = 256;
