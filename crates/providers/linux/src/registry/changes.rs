@@ -230,14 +230,44 @@ impl EventSource for KeyChanges {
 
 /// Starts to listen to the files behind the subjects; `None` where the kernel cannot notify.
 fn listen(machine: &Machine, subjects: &[Subject]) -> Option<FileChanges> {
-    let mut sources: Vec<PathBuf> =
-        subjects.iter().flat_map(|subject| state::sources(machine, &subject.key, &subject.part)).collect();
-    sources.sort();
-    sources.dedup();
-    let files = sources.iter().map(|path| nearest(path));
-    let folders = sources.iter().filter(|path| path.is_dir());
-    let listening = FileChanges::of(files).and_then(|files| files.and_all_in(folders));
-    listening.inspect_err(|error| tracing::debug!(%error, "The registry is looked at from time to time")).ok()
+    let mut places = Places::of(machine, subjects);
+    for _ in 0..MOST_ROUNDS {
+        let listening =
+            FileChanges::of(&places.files).and_then(|files| files.and_all_in(places.folders.iter()));
+        let listening = listening
+            .inspect_err(|error| tracing::debug!(%error, "Registry files are compared at intervals"));
+        let listening = listening.ok()?;
+        // Folders that were created before the kernel notified of them would never be listened to.
+        let now = Places::of(machine, subjects);
+        if now == places {
+            return Some(listening);
+        }
+        places = now;
+    }
+    None
+}
+
+/// Paths whose changes concern the subjects.
+#[derive(PartialEq, Eq)]
+struct Places {
+    /// Files, or their first missing ancestors.
+    files: Vec<PathBuf>,
+    /// Folders all of whose entries count.
+    folders: Vec<PathBuf>,
+}
+
+impl Places {
+    fn of(machine: &Machine, subjects: &[Subject]) -> Self {
+        let mut sources: Vec<PathBuf> = subjects
+            .iter()
+            .flat_map(|subject| state::sources(machine, &subject.key, &subject.part))
+            .collect();
+        sources.sort();
+        sources.dedup();
+        let files = sources.iter().map(|path| nearest(path)).collect();
+        sources.retain(|path| path.is_dir());
+        Self { files, folders: sources }
+    }
 }
 
 /// Returns the path itself or its first missing ancestor.
@@ -248,6 +278,9 @@ fn nearest(path: &std::path::Path) -> PathBuf {
 
 /// Interval of comparisons where the kernel cannot notify.
 const INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often folders are looked up again because new ones appeared meanwhile.
+const MOST_ROUNDS: usize = 8;
 
 /// Minimum rest after a comparison; and the rest as a multiple of the time the comparison took.
 const LEAST_REST: Duration = Duration::from_millis(200);
