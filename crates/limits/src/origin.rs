@@ -44,12 +44,6 @@ impl Origin {
             IpAddr::V4(address) => [Prefix { network: IpAddr::V4(address), length: 32 }; 3],
         }
     }
-
-    /// Returns whether this source is the machine itself, by a loopback address.
-    #[must_use]
-    pub fn is_loopback(self) -> bool {
-        self.0.is_loopback()
-    }
 }
 
 fn masked(address: Ipv6Addr, length: u8) -> Ipv6Addr {
