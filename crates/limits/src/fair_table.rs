@@ -19,6 +19,7 @@
 //! `PerSourceNetBlockSize`.
 
 mod accounts;
+mod idle;
 mod slab;
 mod sources;
 
@@ -30,7 +31,7 @@ use self::sources::Sources;
 
 /// Connections of sources and accounts, each with a payload that is given back when it is displaced.
 ///
-/// Every operation takes logarithmic time in the number of connections.
+/// Requests begin and end in constant time. Other operations take logarithmic time in the number of connections.
 #[derive(Debug)]
 pub struct FairTable<S, A, T> {
     connections: Slab<Connection<S, T>>,
@@ -109,8 +110,8 @@ struct Connection<S, T> {
 enum State<S> {
     /// Counted by its source: nobody has signed in.
     Newcomer([S; 3]),
-    /// Counted by its account, with the time since when it is idle.
-    Idle { account: u32, since: u64 },
+    /// Counted by its account, without a request.
+    Idle { account: u32 },
     /// Counted by its account.
     InWork { account: u32 },
 }
@@ -169,9 +170,9 @@ impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> FairTable<S, A, T> {
         if matches!(before, State::InWork { .. }) {
             return;
         }
-        self.forget(key.number, before);
+        self.forget(key, before);
         let account = self.accounts.join(account, since, key.index);
-        self.set(key, State::Idle { account, since });
+        self.set(key, State::Idle { account });
     }
 
     /// Takes a request of a signed-in connection into work.
@@ -179,10 +180,10 @@ impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> FairTable<S, A, T> {
     /// # Errors
     /// [`Busy`].
     pub fn begin(&mut self, key: ConnectionKey, privilege: Privilege, sizes: &Sizes) -> Result<(), Busy> {
-        let Some(Connection { state: State::Idle { account, since }, .. }) = self.connection(key) else {
+        let Some(Connection { state: State::Idle { account }, .. }) = self.connection(key) else {
             return Err(Busy::Displaced);
         };
-        let (account, since) = (*account, *since);
+        let account = *account;
         let in_work = self.accounts.in_work();
         let free = sizes.requests.saturating_sub(in_work);
         match privilege {
@@ -199,7 +200,7 @@ impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> FairTable<S, A, T> {
                 }
             }
         }
-        self.accounts.begin(account, since, privilege);
+        self.accounts.begin(account, key.index, privilege);
         self.set(key, State::InWork { account });
         Ok(())
     }
@@ -210,7 +211,7 @@ impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> FairTable<S, A, T> {
         let Some(Connection { state: State::InWork { account }, .. }) = self.connection(key) else { return };
         let account = *account;
         self.accounts.end(account, since, key.index);
-        self.set(key, State::Idle { account, since });
+        self.set(key, State::Idle { account });
     }
 
     /// Removes one connection although there is room in the table, for example because file descriptors are used up.
@@ -243,7 +244,7 @@ impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> FairTable<S, A, T> {
     }
 
     /// Returns the connection to displace for a newcomer.
-    fn victim(&self, source: &[S; 3], sizes: &Sizes) -> Option<u32> {
+    fn victim(&mut self, source: &[S; 3], sizes: &Sizes) -> Option<u32> {
         if self.sources.total() >= sizes.newcomers() {
             return self.sources.oldest_of_heaviest();
         }
@@ -256,16 +257,16 @@ impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> FairTable<S, A, T> {
 
     fn take(&mut self, index: u32) -> Option<T> {
         let connection = self.connections.remove(index)?;
-        self.forget(connection.number, connection.state);
+        self.forget(ConnectionKey { index, number: connection.number }, connection.state);
         Some(connection.payload)
     }
 
     /// Counts a connection no longer.
-    fn forget(&mut self, number: u64, state: State<S>) {
+    fn forget(&mut self, key: ConnectionKey, state: State<S>) {
         match state {
-            State::Newcomer(source) => self.sources.remove(source, number),
-            State::Idle { account, since } => self.accounts.leave(account, Some(since)),
-            State::InWork { account } => self.accounts.leave(account, None),
+            State::Newcomer(source) => self.sources.remove(source, key.number),
+            State::Idle { account } => self.accounts.leave_idle(account, key.index),
+            State::InWork { account } => self.accounts.leave_in_work(account),
         }
     }
 
