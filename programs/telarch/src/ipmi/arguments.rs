@@ -556,7 +556,7 @@ mod tests {
 
     #[test]
     fn what_the_page_puts_beside_ipmitool_is_understood() {
-        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/wmi-and-hardware.md");
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ipmi.md");
         let page = std::fs::read_to_string(page).expect("the page");
         let mut understood = 0;
         let ours = page.lines().filter_map(|line| line.strip_prefix('|')?.rsplit('|').nth(1));
