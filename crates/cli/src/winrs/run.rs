@@ -6,7 +6,7 @@ use std::time::Duration;
 use client::{CommandOptions, Console, Interpreter, Output, Shell, ShellOptions, Stdin};
 use rustix::termios::{LocalModes, OptionalActions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use wsman::shell::{CommandLine, SignalCode};
 
@@ -107,16 +107,29 @@ impl Conversation<'_> {
             started = self.shell.start(&line, options) => started.map_err(|error| self.service.failure(error))?,
             () = self.interrupts.end() => return Err(Stop::Interrupted),
         };
+        let (ended, feeding_ends) = oneshot::channel();
+        let feeding = tokio::spawn(feed(command.input(), typed(), feeding_ends));
+        let outcome = self.receive(&mut command).await;
+        drop(ended);
+        // A Send that is on its way must not reach the service after the Delete of its shell.
+        let _ = timeout(IMPATIENCE, feeding).await;
+        let exit_code = outcome?;
+        // The exit code is known, so a failure to release the command is not a failure of the command.
+        let _ = timeout(IMPATIENCE, command.finish()).await;
+        Ok(exit_code)
+    }
+
+    /// Writes the output of the command until it ends, and returns its exit code.
+    async fn receive(&mut self, command: &mut client::Command) -> Result<i32, Stop> {
         let signaller = command.signaller();
-        let feeding = tokio::spawn(feed(command.input(), typed()));
         let mut was_interrupted = false;
-        let exit_code = loop {
+        loop {
             let code = tokio::select! {
                 output = command.next_output() => {
                     match output.map_err(|error| self.service.failure(error))? {
                         Output::Stdout(octets) => pass_on(&octets, self.out)?,
                         Output::Stderr(octets) => pass_on(&octets, self.errors)?,
-                        Output::Done { exit_code } => break exit_code,
+                        Output::Done { exit_code } => return Ok(exit_code),
                         _ => {}
                     }
                     continue;
@@ -132,11 +145,7 @@ impl Conversation<'_> {
                 }
                 _ => return Err(Stop::Interrupted),
             }
-        };
-        feeding.abort();
-        // Its exit code is known: that it could not be let go of is no failure of the command.
-        let _ = timeout(IMPATIENCE, command.finish()).await;
-        Ok(exit_code)
+        }
     }
 }
 
@@ -147,11 +156,17 @@ fn pass_on(octets: &[u8], to: &mut dyn Write) -> Result<(), Stop> {
     Ok(to.flush()?)
 }
 
-/// Gives the command what is typed, and the end of it.
-async fn feed(mut stdin: Stdin, mut typed: mpsc::Receiver<Vec<u8>>) {
-    while let Some(octets) = typed.recv().await {
-        if stdin.write(&octets).await.is_err() {
-            return; // The command has ended; its output tells why.
+/// Sends standard input to the command, and its end, until the command has ended. Requests are never abandoned halfway.
+async fn feed(mut stdin: Stdin, mut typed: mpsc::Receiver<Vec<u8>>, mut ended: oneshot::Receiver<()>) {
+    loop {
+        let typed = tokio::select! {
+            biased;
+            _ = &mut ended => return,
+            typed = typed.recv() => typed,
+        };
+        let Some(bytes) = typed else { break };
+        if stdin.write(&bytes).await.is_err() {
+            return; // The command has ended; its output gives the reason.
         }
     }
     let _ = stdin.close().await;

@@ -1,8 +1,9 @@
 //! A command from start to end, for those who want all of its output at once.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use wsman::shell::CommandLine;
 
 use super::{Command, CommandOptions, Output, Shell};
@@ -38,8 +39,10 @@ impl Shell {
 
 async fn gather(command: &mut Command, limit: usize) -> Result<Finished, Error> {
     let stdin = command.input();
+    let is_closing = AtomicBool::new(false);
     let ending = async {
         sleep(PATIENCE_WITH_INPUT).await;
+        is_closing.store(true, Ordering::Relaxed);
         stdin.close().await
     };
     tokio::pin!(ending);
@@ -63,6 +66,10 @@ async fn gather(command: &mut Command, limit: usize) -> Result<Finished, Error> 
             Output::Stream { .. } => {}
             Output::Done { exit_code } => {
                 finished.exit_code = exit_code;
+                if is_closing.load(Ordering::Relaxed) && !input_ended {
+                    // A Send that is on its way must not reach the service after the Delete of its shell.
+                    let _ = timeout(PATIENCE_WITH_SEND, ending).await;
+                }
                 return Ok(finished);
             }
         }
@@ -81,4 +88,7 @@ fn append(all: &mut Vec<u8>, piece: Vec<u8>) {
     }
 }
 
+/// Time after which the input of a command ends.
 const PATIENCE_WITH_INPUT: Duration = Duration::from_millis(500);
+/// Longest wait for the response to the end of input, after the command has ended.
+const PATIENCE_WITH_SEND: Duration = Duration::from_secs(2);
