@@ -105,7 +105,7 @@ pub enum AccountsError {
         /// What is wrong with them.
         source: MappingError,
     },
-    /// The system has no randomness to give.
-    #[error("the system has no randomness to give: {0}")]
-    Randomness(#[source] io::Error),
+    /// The kernel provides no random bytes.
+    #[error(transparent)]
+    Randomness(#[from] random::RandomError),
 }

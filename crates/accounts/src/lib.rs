@@ -66,6 +66,7 @@ mod unix;
 mod verdict_queue;
 mod winbind;
 
+pub use self::random::{machine_numbers, random};
 pub use any_ntlm::AnyNtlm;
 pub use any_of::{AccountSource, AnyOf};
 pub use client_certificates::ClientCertificateFile;
@@ -79,7 +80,6 @@ pub use machine_sid::MachineSid;
 pub use pam::{Pam, PamError};
 pub use principals::{LocalLogon, LocalPrincipals, LocalRole, LocalUser, Serving};
 pub use private_file::{Edition, PrivateFile};
-pub use random::random;
 pub use sign_in::SignIn;
 pub use unix::{UnixUser, UnixUsers};
 pub use winbind::{Winbind, WinbindScope};

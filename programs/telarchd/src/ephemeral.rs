@@ -11,11 +11,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use ::accounts::{ClientCertificateFile, HostKey, Listed, SignIn};
+use ::accounts::{ClientCertificateFile, HostKey, Listed, SignIn, machine_numbers};
 use config::{ListenerAddress, ListenerKey, Paths, Store};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
-use service::{Catalog, Certificate, Listener, Plugin, Service, ServiceParts, fresh_uuid};
+use service::{Catalog, Certificate, Listener, Plugin, Service, ServiceParts};
 
 use self::accounts::EphemeralPrincipals;
 use crate::arguments::Ephemeral;
@@ -33,7 +33,7 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     let names = ntlm_setup::names();
     let accounts = Arc::new(accounts::read(&arguments.accounts)?.on_host(names.clone()));
     let state = tempfile::Builder::new().prefix("telarchd-").tempdir()?;
-    let principals = EphemeralPrincipals::new(&accounts, random_numbers());
+    let principals = EphemeralPrincipals::new(&accounts, machine_numbers()?);
     let store = Arc::new(Store::open_with(state.path().join("config.toml"), &arguments.settings)?);
     let open_files = OpenFiles::raise();
     open_files.warn_if_too_few(&store.snapshot());
@@ -165,14 +165,4 @@ fn certificate(state: &Path) -> Result<Certificate, Box<dyn Error>> {
 fn is_host_name(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
     !name.is_empty() && name.len() <= 253 && name.chars().all(fits)
-}
-
-fn random_numbers() -> [u32; 3] {
-    // The text of a random identifier is a source of randomness as good as any.
-    let digits: String = fresh_uuid().to_string().chars().filter(char::is_ascii_hexdigit).collect();
-    let number = |from: usize| {
-        let digits = digits.get(from..from + 8).unwrap_or_default();
-        u32::from_str_radix(digits, 16).unwrap_or_default()
-    };
-    [number(0), number(8), number(24)]
 }

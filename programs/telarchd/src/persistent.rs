@@ -215,10 +215,7 @@ impl Files {
 
 /// The SID of the machine, which is made if there is none.
 pub(crate) fn machine_sid(paths: &config::Paths) -> Result<MachineSid, Box<dyn Error>> {
-    let random: [u8; 12] = accounts::random()?;
-    let number = |at: usize| random.get(at..).and_then(|octets| octets.first_chunk()).copied();
-    let random = [0, 4, 8].map(|at| u32::from_ne_bytes(number(at).unwrap_or_default()));
-    Ok(MachineSid::load_or_make(&paths.state, random)?)
+    Ok(MachineSid::load_or_make(&paths.state, accounts::machine_numbers()?)?)
 }
 
 /// The file in `/etc/pam.d`.
