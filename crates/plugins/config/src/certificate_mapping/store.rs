@@ -1,44 +1,43 @@
-//! Who keeps the mappings.
+//! Storage of certificate mappings.
 
 use accounts::SignIn;
 use auth::certificate_mapping::{Mapping, MappingChange, MappingChangeError};
 use service::Caller;
 use wsman::Fault;
 
-/// Keeps the mappings of client certificates, and the passwords of their accounts: in this process, or in one that
-/// may. Both questions wait.
-pub trait MappingKeeper: Send + Sync {
-    /// Every mapping as it is now.
+/// Store of certificate mappings and the passwords of their accounts, in this or another process. The methods block.
+pub trait MappingStore: Send + Sync {
+    /// Returns all mappings.
     ///
     /// # Errors
-    /// [`NotMapped`].
-    fn all(&self, caller: &Caller) -> Result<Vec<Mapping>, NotMapped>;
+    /// [`MappingStoreError`] if the mappings cannot be read or the caller is not permitted to.
+    fn all(&self, caller: &Caller) -> Result<Vec<Mapping>, MappingStoreError>;
 
-    /// Makes, changes or deletes one for a caller, if the password of its account is right.
+    /// Creates, changes or deletes a mapping for a caller, after verification of the account's password.
     ///
     /// # Errors
-    /// [`NotMapped`]; then everything is as it was.
-    fn change(&self, caller: &Caller, change: MappingChange) -> Result<(), NotMapped>;
+    /// [`MappingStoreError`] if the change is invalid or not permitted; nothing was changed then.
+    fn change(&self, caller: &Caller, change: MappingChange) -> Result<(), MappingStoreError>;
 }
 
-/// Why mappings are not shown or stay as they are.
+/// Error of a [`MappingStore`].
 #[derive(Debug, thiserror::Error)]
-pub enum NotMapped {
-    /// Something is wrong with what is wanted, or with the mappings.
+pub enum MappingStoreError {
+    /// The change is invalid, or the mappings cannot be read or written.
     #[error(transparent)]
     Change(#[from] MappingChangeError),
-    /// The keeper does not want to.
+    /// The store rejects the request.
     #[error("{0}")]
     Refused(Fault),
 }
 
-/// In this process.
-impl MappingKeeper for SignIn {
-    fn all(&self, _: &Caller) -> Result<Vec<Mapping>, NotMapped> {
+/// Store in this process.
+impl MappingStore for SignIn {
+    fn all(&self, _: &Caller) -> Result<Vec<Mapping>, MappingStoreError> {
         Ok(self.mappings()?)
     }
 
-    fn change(&self, caller: &Caller, change: MappingChange) -> Result<(), NotMapped> {
+    fn change(&self, caller: &Caller, change: MappingChange) -> Result<(), MappingStoreError> {
         Ok(self.change_mapping(change, caller.address())?)
     }
 }
