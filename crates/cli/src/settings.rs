@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use config::{ClientFiles, ClientFilesError, Demand};
+use config::{ClientFiles, ClientFilesError, PolicyValue};
 
 use crate::failure::{Failure, Kind};
 
@@ -62,7 +62,7 @@ impl ClientSettings {
     ///
     /// # Errors
     /// A [`Failure`] for policies that cannot be read or understood.
-    pub(crate) fn governed(&self, setting: &str) -> Result<Option<Demand>, Failure> {
+    pub(crate) fn governed(&self, setting: &str) -> Result<Option<PolicyValue>, Failure> {
         let Origin::Files(files) = &self.0 else { return Ok(None) };
         let policies = files.policies().map_err(|error| Failure::here(Kind::Usage, error.to_string()))?;
         let setting = config::Setting::find(setting).ok();

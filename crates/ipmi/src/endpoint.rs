@@ -274,7 +274,7 @@ impl Driver {
             }
             Order::Expect(key, pace) => {
                 if let Some(member) = self.members.get_mut(&key) {
-                    member.session.begin_with(pace);
+                    member.session.set_initial_limit(pace);
                 }
             }
             Order::Ask(key, asked) => {
@@ -325,7 +325,7 @@ impl Driver {
         // Datagrams that could not be sent are resent after their timeout.
         self.socket.send(out, member.address).await;
         out.clear();
-        if let Some(pace) = member.session.pace() {
+        if let Some(pace) = member.session.request_limit() {
             member.pace.store(pace, Ordering::Relaxed);
         }
         member.tell();

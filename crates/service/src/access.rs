@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use auth::{Account, Identity, Scheme};
-use config::{Access, Config, Decider, Deciding, Plugins};
+use config::{Access, Config, DescriptorOrigin, EffectiveDescriptor, Plugins};
 use sddl::{AccessMask, Outcome, Sid, Token};
 use wsman::{Action, Detail, Fault, ResourceUri, Subcode, code};
 
@@ -161,7 +161,7 @@ pub(crate) fn check(
     action: &Action,
 ) -> Result<(), Fault> {
     let desired = rights(kind, action);
-    let Deciding { guard, decider } = access.of(resource);
+    let EffectiveDescriptor { guard, origin: decider } = access.of(resource);
     let verdict = guard.access_check(caller.token(), desired);
     let is_granted = verdict.is_granted();
     // Whatever a SACL leaves out, denials and changes are recorded; it decides about the rest, such as reading.
@@ -175,7 +175,7 @@ pub(crate) fn check(
         return Ok(());
     }
     let place = match decider {
-        Decider::Plugin { plugin, .. } => format!("the security descriptor of the plug-in {plugin}"),
+        DescriptorOrigin::Plugin { plugin, .. } => format!("the security descriptor of the plug-in {plugin}"),
         _ => "RootSDDL of the service".to_owned(),
     };
     Err(Fault::new(
@@ -193,7 +193,7 @@ pub(crate) fn check(
 /// # Errors
 /// `a:DestinationUnreachable`, as for a resource that does not exist.
 pub(crate) fn is_on(plugins: &Plugins, uri: &ResourceUri) -> Result<(), Fault> {
-    match plugins.answering(uri.as_str()) {
+    match plugins.find_by_uri(uri.as_str()) {
         Some(plugin) if !plugin.is_enabled() => {
             let name = plugin.kind().name;
             let reason = format!("the plug-in {name}, which answers for {uri}, is switched off");

@@ -290,7 +290,7 @@ impl Limits {
     fn of(head: &Head, encoding: Encoding, config: &Config) -> Self {
         /// Shorter ones are raised to this (MS-WSMV 3.1.4.1.13).
         const SHORTEST: Duration = Duration::from_millis(500);
-        let largest = u32::try_from(config.max_envelope_sizekb.octets()).unwrap_or(u32::MAX);
+        let largest = u32::try_from(config.max_envelope_sizekb.bytes()).unwrap_or(u32::MAX);
         let longest = config.max_timeoutms.duration();
         // A long Receive is honoured beyond MaxTimeoutms, as Windows does; nothing is held up by it.
         let is_shell = matches!(head.action, Action::Shell(_));
@@ -367,7 +367,7 @@ fn fault_message(fault: &Fault, head: Option<&Head>, relates_to: Option<&str>, h
 }
 
 fn bounds(config: &Config) -> Bounds {
-    let octets = usize::try_from(config.max_envelope_sizekb.octets()).unwrap_or(usize::MAX);
+    let octets = usize::try_from(config.max_envelope_sizekb.bytes()).unwrap_or(usize::MAX);
     // UTF-16 text can take half as much again in memory; the octets on the wire were counted before.
     Bounds { octets: octets.saturating_mul(3) / 2, ..Bounds::default() }
 }

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use auth::{AuthError, Oid, Scheme};
-use config::Decider;
+use config::DescriptorOrigin;
 use sddl::{AccessKind, AccessMask, Ace, Outcome, Verdict};
 use wsman::Action;
 
@@ -21,7 +21,7 @@ pub(crate) struct Accessed<'a> {
     pub(crate) resource: &'a str,
     pub(crate) rights: AccessMask,
     /// Where the descriptor stands.
-    pub(crate) decider: Decider<'a>,
+    pub(crate) decider: DescriptorOrigin<'a>,
     /// The entry of its DACL that decided, if one did.
     pub(crate) ace: Option<&'a Ace<AccessKind>>,
     pub(crate) verdict: Verdict,

@@ -312,7 +312,7 @@ impl<I: Link> Connection<'_, I> {
     }
 
     fn largest_body(&self) -> usize {
-        usize::try_from(self.service.config().max_envelope_sizekb.octets()).unwrap_or(usize::MAX)
+        usize::try_from(self.service.config().max_envelope_sizekb.bytes()).unwrap_or(usize::MAX)
     }
 
     /// Waits for an answer, and stops waiting when the connection breaks.

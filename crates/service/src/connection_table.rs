@@ -167,7 +167,7 @@ impl ConnectionSlot {
         config: &Config,
     ) -> Result<Permit<Sender>, Refusal> {
         let sender = caller.map_or(Sender::Source(self.source), |caller| Sender::Account(caller.sid()));
-        let largest = usize::try_from(config.max_envelope_sizekb.octets()).unwrap_or(usize::MAX);
+        let largest = usize::try_from(config.max_envelope_sizekb.bytes()).unwrap_or(usize::MAX);
         let total = BODIES.max(largest.saturating_mul(LARGEST_BODIES));
         let bytes = bytes.max(LEAST_BODY);
         let permit = match caller.map_or(Privilege::Ordinary, privilege) {

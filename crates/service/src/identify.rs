@@ -26,7 +26,7 @@ pub(crate) fn identity(product: &Product, config: &Config) -> Identity {
 
 /// What everybody is told. Who is named another vendor is told the true name beside it.
 pub(crate) fn anonymous(product: &Product, config: &Config) -> Identity {
-    match config.identify.product_vendor.in_its_place() {
+    match config.identify.product_vendor.configured() {
         None => Identity::anonymous(&product.vendor),
         Some(vendor) => Identity { product: Some(product.vendor.clone()), ..Identity::anonymous(vendor) },
     }

@@ -68,7 +68,7 @@ fn settings(paths: &Paths, machine: Option<MachineSid>) -> Result<State, Failure
     }
     let store = Store::open(&paths.config)?;
     if let Some(machine) = machine {
-        store.set_machine(machine.domain());
+        store.set_machine_sid(machine.domain());
     }
     Ok(State::clone(&*store.state()))
 }

@@ -6,7 +6,9 @@ mod list;
 
 use std::path::PathBuf;
 
-use config::{Demand, Paths, Policies, Policy, Reads, Setting, Store, Subject};
+use config::{
+    Paths, Policies, Policy, PolicyKind, PolicyTarget as Subject, PolicyValue as Demand, Setting, Store,
+};
 use lexopt::Parser;
 
 use self::arguments::{Action, Invocation};
@@ -60,7 +62,7 @@ impl Here {
         let machine = self.machine.iter().flat_map(|(_, policies)| policies.iter());
         let of_clients = machine.filter(|demand| is_of_clients(demand));
         let own = self.policies.iter().filter(|demand| {
-            let overruled = |other: &Demand| is_of_clients(other) && other.subject == demand.subject;
+            let overruled = |other: &Demand| is_of_clients(other) && other.target == demand.target;
             !self.machine.iter().flat_map(|(_, policies)| policies.iter()).any(overruled)
         });
         own.chain(of_clients)
@@ -68,15 +70,16 @@ impl Here {
 
     /// What is demanded of a setting.
     fn of_setting(&self, setting: &Setting) -> Option<&Demand> {
-        let is_it = |demand: &&Demand| matches!(demand.subject, Subject::Setting(own) if own.path() == setting.path());
+        let is_it =
+            |demand: &&Demand| matches!(demand.target, Subject::Setting(own) if own.path() == setting.path());
         self.demands().find(is_it)
     }
 
     /// What a policy amounts to: the demand for its setting, whoever makes it, its switch, or the entries of its list.
     fn of_policy(&self, policy: &'static Policy) -> Vec<&Demand> {
-        let is_own = |demand: &&Demand| matches!(&demand.subject, Subject::Policy { policy: own, .. } if *own == policy);
-        match policy.reads() {
-            Reads::AutoConfig | Reads::Nothing { .. } | Reads::List { .. } => {
+        let is_own = |demand: &&Demand| matches!(&demand.target, Subject::Policy { policy: own, .. } if *own == policy);
+        match policy.kind() {
+            PolicyKind::AutoConfig | PolicyKind::NoEffect { .. } | PolicyKind::List { .. } => {
                 self.demands().filter(is_own).collect()
             }
             _ => policy.settings().filter_map(|setting| self.of_setting(setting)).collect(),
@@ -87,9 +90,9 @@ impl Here {
     fn state_of(&self, policy: &'static Policy) -> &'static str {
         let demands = self.of_policy(policy);
         let Some(first) = demands.first() else { return "not configured" };
-        let enabled = match policy.reads() {
-            Reads::Switch { enabled, .. } => first.value == (*enabled == 1).to_string(),
-            Reads::AutoConfig | Reads::Nothing { .. } => first.value == "true",
+        let enabled = match policy.kind() {
+            PolicyKind::Switch { enabled, .. } => first.value == (*enabled == 1).to_string(),
+            PolicyKind::AutoConfig | PolicyKind::NoEffect { .. } => first.value == "true",
             _ => true,
         };
         if enabled { "enabled" } else { "disabled" }
@@ -97,7 +100,7 @@ impl Here {
 }
 
 fn is_of_clients(demand: &Demand) -> bool {
-    matches!(demand.subject, Subject::Setting(setting) if setting.path().starts_with("Client/"))
+    matches!(demand.target, Subject::Setting(setting) if setting.path().starts_with("Client/"))
 }
 
 const HELP: &str = r"telarch policy: what policy demands, who says so, and what each policy does.

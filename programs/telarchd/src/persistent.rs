@@ -144,7 +144,7 @@ impl Files {
             accounts::update(&paths.accounts, IfMissing::Create, |_| Ok::<(), Box<dyn Error>>(()))?;
         }
         let machine = machine_sid(paths)?;
-        store.set_machine(machine.domain());
+        store.set_machine_sid(machine.domain());
         let accounts = FileAccounts::open(&paths.accounts)?;
         Ok(Self {
             store: Arc::new(store),

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use broker::{Link, quick_config};
 use config::{Paths, Thumbprint};
-use plugin_config::MachineKeeper;
+use plugin_config::MachineSetup;
 use quickconfig::{Answer, Certificate, Machine, Outcome, Wish};
 use service::Caller;
 use wsman::Fault;
@@ -97,7 +97,7 @@ impl OwnMachine {
     }
 }
 
-impl MachineKeeper for OwnMachine {
+impl MachineSetup for OwnMachine {
     fn grant(&self, _: &Caller, wish: &Wish) -> Result<Answer, Fault> {
         let answer = self.machine.grant(wish);
         if let (Answer::Done(Outcome::Failed(why)), false) = (&answer, matches!(wish, Wish::Survey(_))) {

@@ -90,7 +90,7 @@ impl Recording {
         let password = Password::new(b"admin-pw").expect("a password");
         let login = Login::new(name, password).privilege(Privilege::User);
         let mut session = Session::start(login, [7; 32], Timing::default(), now);
-        session.begin_with(Timing::default().open_requests);
+        session.set_initial_limit(Timing::default().open_requests);
         for (destination, request) in &self.requests {
             session.request_at(*destination, request.clone());
         }

@@ -190,7 +190,7 @@ fn what_was_done_is_shown_asked_about_and_taken_back() {
                      <c:Undo_INPUT><c:Step>7</c:Step></c:Undo_INPUT></c:AnalyzeUndo_OUTPUT>"
                 ),
                 _ => "<c:Undo_OUTPUT xmlns:c=\"urn:c\"><c:Status>succeeded</c:Status>\
-                      <c:Results>Taken back: it.</c:Results></c:Undo_OUTPUT>"
+                      <c:Results>Undone: it.</c:Results></c:Undo_OUTPUT>"
                     .to_owned(),
             };
             (200, body)
@@ -204,7 +204,7 @@ fn what_was_done_is_shown_asked_about_and_taken_back() {
     assert_eq!(service.actions(), ["AnalyzeUndo"]);
     let shown = ran(&service, "qc -undo -quiet", "");
     assert!(
-        shown.out.ends_with("What quickconfig did has been taken back.\n\nTaken back: it.\n"),
+        shown.out.ends_with("What quickconfig did has been taken back.\n\nUndone: it.\n"),
         "{}",
         shown.out
     );

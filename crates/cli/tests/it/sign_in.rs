@@ -178,7 +178,7 @@ fn settings_that_cannot_be_read_stop_everything_that_would_leave_this_machine() 
     fs::write(&file, "Client.AllowUnencrypted = true\n").unwrap();
     assert!(told().contains("cannot connect"), "{}", told());
     fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
-    assert!(told().contains("may be written by everyone"), "{}", told());
+    assert!(told().contains("is writable by all users"), "{}", told());
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn policy_governs_clients_whatever_their_settings_say() {
     fs::write(policies.join("20.pol"), "PReg").unwrap();
     assert!(told().contains("20.pol, record 1"), "{}", told());
     fs::set_permissions(&policies, fs::Permissions::from_mode(0o777)).unwrap();
-    assert!(told().contains("policy.d may be written by everyone"), "{}", told());
+    assert!(told().contains("policy.d is writable by all users"), "{}", told());
 }
 
 #[test]

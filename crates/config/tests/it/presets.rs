@@ -1,4 +1,4 @@
-//! Each preset value by value, written down a second time on purpose.
+//! Values of each preset, repeated here independently of the implementation.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use telarch_config::{Config, Listener, ListenerKey, Preset, Setting, Source, Sto
 use tempfile::TempDir;
 
 #[test]
-fn ours_is_the_default_and_has_these_values() {
+fn the_default_preset_has_these_values() {
     assert_eq!(Preset::default(), Preset::Telarch);
     assert_eq!(Preset::Telarch.config(), Config::default());
     assert_values(&Config::default(), |[_, ours, _]| ours);
@@ -18,7 +18,7 @@ fn winrm_2_0_has_the_values_of_its_article() {
 }
 
 #[test]
-fn the_descriptors_of_both_presets_are_right_and_may_guard_the_service() {
+fn the_descriptors_of_both_presets_are_valid() {
     for preset in Preset::ALL {
         let text = preset.config().service.root_sddl.as_str().to_owned();
         preset.config().set("Service/RootSDDL", &text).unwrap();
@@ -27,7 +27,7 @@ fn the_descriptors_of_both_presets_are_right_and_may_guard_the_service() {
 }
 
 #[test]
-fn presets_are_found_by_name() {
+fn presets_are_found_by_name_without_case() {
     for preset in Preset::ALL {
         assert_eq!(Preset::find(preset.name()), Some(preset));
     }
@@ -54,7 +54,7 @@ impl Place {
 }
 
 #[test]
-fn another_preset_has_its_values_in_memory_and_in_the_file() {
+fn setting_the_preset_changes_memory_and_file() {
     let place = Place::with("");
     let mut states = place.store.subscribe();
     for (preset, column) in [
@@ -73,14 +73,14 @@ fn another_preset_has_its_values_in_memory_and_in_the_file() {
 }
 
 #[test]
-fn a_file_that_names_no_preset_stays_as_it_is_when_it_gets_the_usual_one() {
+fn setting_the_default_preset_adds_no_line_to_the_file() {
     let place = Place::with("MaxTimeoutms = 1000\n");
     place.store.set_preset(Preset::Telarch).unwrap();
     assert_eq!(place.text(), "MaxTimeoutms = 1000\n");
 }
 
 #[test]
-fn another_preset_changes_one_line_and_nothing_that_the_file_names() {
+fn setting_the_preset_changes_one_line_and_no_explicit_value() {
     let place = Place::with(
         "# ours\nWinrs.MaxShellsPerUser = 7\n\n# quiet\n[Service]\nMaxConnections = 300\n\n\
          [[Listener]]\nAddress = \"*\" # all\nTransport = \"HTTP\"\n",
@@ -93,7 +93,11 @@ fn another_preset_changes_one_line_and_nothing_that_the_file_names() {
          [[Listener]]\nAddress = \"*\" # all\nTransport = \"HTTP\"\n"
     );
     assert_eq!(state.config.winrs.max_shells_per_user.get(), 7);
-    assert_eq!(state.config.service.max_connections.get(), 300, "the file names it, as it happens like ours");
+    assert_eq!(
+        state.config.service.max_connections.get(),
+        300,
+        "the file contains the value, which is also the default of `telarch`"
+    );
     assert_eq!(state.config.winrs.max_processes_per_shell.get(), 15);
     assert_eq!(state.listeners, before.listeners);
 
@@ -103,21 +107,21 @@ fn another_preset_changes_one_line_and_nothing_that_the_file_names() {
 }
 
 #[test]
-fn a_file_that_only_the_old_preset_allows_keeps_it() {
+fn a_value_that_only_the_old_preset_allows_prevents_the_change() {
     let text = "Preset = \"winrm-2.0\"\nMaxProviderRequests = 25\n";
     let place = Place::with(text);
     let error = place.store.set_preset(Preset::Telarch).unwrap_err();
     assert!(matches!(error, StoreError::Content { line: 2, .. }), "{error}");
     assert_eq!(place.text(), text);
     assert_eq!(place.store.state().preset, Preset::Winrm20);
-    // What somebody broke in the meantime is not made worse.
+    // A file that was broken meanwhile is not edited.
     fs::write(place.store.path(), "Nonsense = 1\n").unwrap();
     assert!(place.store.set_preset(Preset::Telarch).is_err());
     assert_eq!(place.text(), "Nonsense = 1\n");
 }
 
 #[test]
-fn a_process_that_has_the_file_open_has_the_preset_after_its_next_change_or_reload() {
+fn another_store_sees_the_preset_after_its_next_change_or_reload() {
     let place = Place::with("");
     let others = [(); 2].map(|()| Store::open(place.store.path()).unwrap());
     place.store.set_preset(Preset::Winrm20).unwrap();
@@ -131,14 +135,14 @@ fn a_process_that_has_the_file_open_has_the_preset_after_its_next_change_or_relo
 }
 
 #[test]
-fn what_the_file_names_is_known_to_be_named_also_if_it_is_the_default() {
+fn a_default_value_in_the_file_has_the_source_local() {
     let place = Place::with("MaxTimeoutms = 60000\n");
     let source = |name: &str| place.store.snapshot().source(Setting::find(name).unwrap());
     assert_eq!((source("MaxTimeoutms"), source("MaxBatchItems")), (Source::Local, Source::Default));
 }
 
 #[test]
-fn a_configuration_that_is_printed_line_by_line_is_read_as_the_same() {
+fn a_configuration_printed_line_by_line_is_parsed_as_the_same() {
     for preset in Preset::ALL {
         let mut config = preset.config();
         for (name, value) in [
@@ -174,7 +178,7 @@ fn assert_values(config: &Config, column: fn([&'static str; 3]) -> &'static str)
     }
 }
 
-/// Path, ours, and the article "Installation and Configuration for Windows Remote Management" for WinRM 2.0.
+/// Path, preset `telarch`, and the article "Installation and Configuration for Windows Remote Management" for WinRM 2.0.
 const VALUES: [[&str; 3]; 51] = [
     ["MaxEnvelopeSizekb", "500", "150"],
     ["MaxTimeoutms", "60000", "60000"],

@@ -52,7 +52,7 @@ fn set(store: &Store, name: &str, value: &str) -> Result<(), Failure> {
 }
 
 #[test]
-fn a_file_that_does_not_exist_is_empty_and_is_made_by_the_first_change() {
+fn a_missing_file_counts_as_empty_and_is_created_by_the_first_change() {
     let place = Place::empty();
     let store = place.open();
     assert_eq!(*store.snapshot(), Config::default());
@@ -63,14 +63,14 @@ fn a_file_that_does_not_exist_is_empty_and_is_made_by_the_first_change() {
 }
 
 #[test]
-fn a_directory_that_does_not_exist_is_an_error() {
+fn a_missing_directory_is_an_error() {
     let place = Place::empty();
     let error = Store::open(place.path.with_file_name("missing").join("config.toml")).unwrap_err();
     assert!(error.to_string().starts_with("cannot find "), "{error}");
 }
 
 #[test]
-fn a_change_keeps_comments_order_and_everything_it_does_not_concern() {
+fn a_change_keeps_comments_order_and_other_settings() {
     let place = Place::with(
         "# limits\nMaxTimeoutms   =  1000   # short\n\n[Winrs]\nMaxShellsPerUser = 5\n\n[Client.Auth] # ours\nBasic = false\n",
     );
@@ -87,7 +87,7 @@ fn a_change_keeps_comments_order_and_everything_it_does_not_concern() {
 }
 
 #[test]
-fn listeners_are_added_changed_and_taken_away_in_place() {
+fn listeners_are_added_changed_and_deleted_in_place() {
     let place = Place::with("# first\n[[Listener]]\nAddress = \"*\"\nTransport = \"HTTP\" # open\n");
     let store = place.open();
     let https = ListenerKey::parse("*", "HTTPS").unwrap();
@@ -117,7 +117,7 @@ fn listeners_are_added_changed_and_taken_away_in_place() {
 }
 
 #[test]
-fn a_listener_deleted_and_made_again_is_only_changed() {
+fn a_listener_deleted_and_created_again_keeps_its_position() {
     let place = Place::with(
         "[[Listener]]\nAddress = \"*\"\nTransport = \"HTTP\"\n[[Listener]]\nAddress = \"*\"\nTransport = \"HTTPS\"\n",
     );
@@ -135,7 +135,7 @@ fn a_listener_deleted_and_made_again_is_only_changed() {
 }
 
 #[test]
-fn a_change_that_gives_up_or_panics_changes_nothing() {
+fn a_change_that_fails_or_panics_changes_nothing() {
     let place = Place::with("MaxTimeoutms = 1000\n");
     let store = place.open();
     let result = store.update(|draft| {
@@ -153,7 +153,7 @@ fn a_change_that_gives_up_or_panics_changes_nothing() {
 }
 
 #[test]
-fn subscribers_see_a_change_at_once_and_no_change_that_is_none() {
+fn subscribers_see_real_changes_immediately_and_no_others() {
     let place = Place::empty();
     let store = place.open();
     let mut states = store.subscribe();
@@ -167,7 +167,7 @@ fn subscribers_see_a_change_at_once_and_no_change_that_is_none() {
 }
 
 #[test]
-fn reload_takes_what_is_right_and_keeps_the_old_state_otherwise() {
+fn reload_applies_a_valid_file_and_ignores_an_invalid_one() {
     let place = Place::with("MaxTimeoutms = 1000\n");
     let store = place.open();
     fs::write(&place.path, "MaxTimeoutms = 2000\n").unwrap();
@@ -181,7 +181,7 @@ fn reload_takes_what_is_right_and_keeps_the_old_state_otherwise() {
 }
 
 #[test]
-fn what_somebody_wrote_into_the_file_in_the_meantime_is_kept() {
+fn edits_of_the_file_in_the_meantime_are_kept() {
     let place = Place::with("MaxTimeoutms = 1000\n");
     let (store, other) = (place.open(), place.open());
     set(&other, "MaxBatchItems", "7").unwrap();
@@ -192,7 +192,7 @@ fn what_somebody_wrote_into_the_file_in_the_meantime_is_kept() {
 }
 
 #[test]
-fn changes_from_many_threads_happen_one_after_the_other() {
+fn changes_from_several_threads_are_serialized() {
     let place = Place::empty();
     let store = place.open();
     std::thread::scope(|scope| {
@@ -213,7 +213,7 @@ fn changes_from_many_threads_happen_one_after_the_other() {
 }
 
 #[test]
-fn values_of_the_command_line_hold_for_the_process_and_are_not_written() {
+fn command_line_values_apply_to_the_process_and_are_not_saved() {
     let place = Place::with("MaxTimeoutms = 1000\n");
     let overrides = [("MaxTimeoutms", "2000"), ("Service.Auth.Basic", "true")];
     let store = Store::open_with(&place.path, &overrides).unwrap();
@@ -230,14 +230,14 @@ fn values_of_the_command_line_hold_for_the_process_and_are_not_written() {
 }
 
 #[test]
-fn what_stands_in_the_file_is_the_administrators() {
+fn values_in_the_file_have_the_source_local() {
     let store = Place::with("MaxTimeoutms = 1000\n").open();
     let source = |name: &str| store.snapshot().source(Setting::find(name).unwrap());
     assert_eq!((source("MaxTimeoutms"), source("MaxBatchItems")), (Source::Local, Source::Default));
 }
 
 #[test]
-fn what_may_not_be_changed_does_not_reach_the_file_by_way_of_the_fields() {
+fn read_only_settings_changed_through_fields_are_not_saved() {
     let place = Place::empty();
     let store = place.open();
     let result = store.update(|draft| {
@@ -250,7 +250,7 @@ fn what_may_not_be_changed_does_not_reach_the_file_by_way_of_the_fields() {
 }
 
 #[test]
-fn a_file_that_everyone_may_write_is_refused() {
+fn a_world_writable_file_is_rejected() {
     let place = Place::with("MaxTimeoutms = 1000\n");
     fs::set_permissions(&place.path, fs::Permissions::from_mode(0o646)).unwrap();
     let error = Store::open(&place.path).unwrap_err();
@@ -259,12 +259,12 @@ fn a_file_that_everyone_may_write_is_refused() {
 }
 
 #[test]
-fn root_does_not_obey_a_file_that_a_group_may_write() {
+fn a_group_writable_file_is_rejected_for_root() {
     use std::os::unix::fs::{MetadataExt as _, chown};
     let place = Place::with("MaxTimeoutms = 1000\n");
     fs::set_permissions(&place.path, fs::Permissions::from_mode(0o664)).unwrap();
     let is_root = fs::metadata(&place.path).unwrap().uid() == 0;
-    // The group of a user is the user's own; that of root has nobody else in it.
+    // Private groups of ordinary users and the group of root are trusted.
     assert!(Store::open(&place.path).is_ok());
     if is_root && chown(&place.path, None, Some(50)).is_ok() {
         fs::set_permissions(&place.path, fs::Permissions::from_mode(0o664)).unwrap();
@@ -275,20 +275,20 @@ fn root_does_not_obey_a_file_that_a_group_may_write() {
 }
 
 #[test]
-fn what_is_no_file_is_refused_at_once() {
+fn directories_and_fifos_are_rejected_without_blocking() {
     let place = Place::empty();
     fs::create_dir(&place.path).unwrap();
-    assert!(Store::open(&place.path).unwrap_err().to_string().contains("it is not a file"));
+    assert!(Store::open(&place.path).unwrap_err().to_string().contains("not a regular file"));
     fs::remove_dir(&place.path).unwrap();
     let fifo = std::process::Command::new("mkfifo").arg("-m").arg("600").arg(&place.path).status().unwrap();
     assert!(fifo.success());
-    assert!(Store::open(&place.path).unwrap_err().to_string().contains("it is not a file"));
+    assert!(Store::open(&place.path).unwrap_err().to_string().contains("not a regular file"));
 }
 
 #[test]
-fn root_does_not_obey_a_file_of_another_user() {
+fn a_file_of_another_user_is_rejected_for_root() {
     let place = Place::with("MaxTimeoutms = 1000\n");
-    // Only root may give a file away; for anyone else there is nothing to refuse.
+    // Only root can change the owner of a file, so others cannot run this check.
     if std::os::unix::fs::chown(&place.path, Some(65_534), None).is_ok() {
         let error = Store::open(&place.path).unwrap_err();
         assert!(matches!(error, StoreError::ForeignOwner { owner: 65_534, .. }), "{error}");
@@ -296,7 +296,7 @@ fn root_does_not_obey_a_file_of_another_user() {
 }
 
 #[test]
-fn a_change_keeps_permissions_and_symbolic_links_and_leaves_nothing_behind() {
+fn a_change_keeps_permissions_and_links_and_leaves_no_other_files() {
     let place = Place::with("MaxTimeoutms = 1000\n");
     fs::set_permissions(&place.path, fs::Permissions::from_mode(0o640)).unwrap();
     let link = place.path.with_file_name("link.toml");
@@ -308,12 +308,12 @@ fn a_change_keeps_permissions_and_symbolic_links_and_leaves_nothing_behind() {
     let mut names: Vec<_> =
         fs::read_dir(place.path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    // The lock stays, because another process may wait for it.
+    // The lock file remains, because another process may be waiting for it.
     assert_eq!(names, [".config.toml.lock", "config.toml", "link.toml"]);
 }
 
 #[test]
-fn who_may_only_read_keeps_nobody_from_changing() {
+fn a_lock_on_the_readable_file_does_not_block_changes() {
     let place = Place::with("MaxTimeoutms = 1000\n");
     let folder = place.path.parent().unwrap();
     let held = [folder, &place.path].map(|path| fs::File::open(path).unwrap());
@@ -328,7 +328,7 @@ fn who_may_only_read_keeps_nobody_from_changing() {
 }
 
 #[test]
-fn what_a_killed_writer_left_does_not_matter() {
+fn files_left_by_a_killed_writer_are_ignored() {
     let place = Place::with("MaxTimeoutms = 1000\n");
     let left = place.path.with_file_name(".config.toml.new");
     fs::write(&left, "half a fi").unwrap();
@@ -338,10 +338,10 @@ fn what_a_killed_writer_left_does_not_matter() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_written_is_an_error_and_changes_nothing() {
+fn an_unwritable_directory_is_an_error_and_changes_nothing() {
     let place = Place::with("MaxTimeoutms = 1000\n");
     let store = place.open();
-    // A directory where the new file should be written stops root, too.
+    // A directory in place of the new file makes the change fail for root, too.
     let obstacle = place.path.with_file_name(".config.toml.new");
     fs::create_dir(&obstacle).unwrap();
     let error = set(&store, "MaxTimeoutms", "2000").unwrap_err();
@@ -351,7 +351,7 @@ fn a_directory_that_cannot_be_written_is_an_error_and_changes_nothing() {
 }
 
 #[test]
-fn of_several_files_the_last_that_names_a_setting_wins() {
+fn of_several_files_the_last_with_the_setting_wins() {
     let machine =
         Place::with("Client.TrustedHosts = \"a\"\nClient.AllowUnencrypted = true\nMaxBatchItems = 7\n");
     let own = Place::with("[Client]\nTrustedHosts = \"b\"\n[Client.Auth]\nBasic = true\n");
@@ -360,10 +360,10 @@ fn of_several_files_the_last_that_names_a_setting_wins() {
     let config =
         Config::of_files([&machine.path, &missing.path, &own.path, &nowhere], &Policies::default()).unwrap();
     assert_eq!(config.client.trusted_hosts.to_string(), "b");
-    assert!(config.client.allow_unencrypted, "what only the first names is kept");
+    assert!(config.client.allow_unencrypted, "values only in the first file are kept");
     assert_eq!(u32::from(config.max_batch_items), 7);
     let source = |name| config.source(Setting::find(name).unwrap());
-    assert_eq!(source("Client.Auth.Basic"), Source::Local, "even if it is the default");
+    assert_eq!(source("Client.Auth.Basic"), Source::Local, "also for a default value");
     assert_eq!(source("Client.Auth.Digest"), Source::Default);
     let reversed = Config::of_files([&own.path, &machine.path], &Policies::default()).unwrap();
     assert_eq!(reversed.client.trusted_hosts.to_string(), "a");
@@ -372,7 +372,7 @@ fn of_several_files_the_last_that_names_a_setting_wins() {
 }
 
 #[test]
-fn of_several_files_one_that_is_wrong_is_named_with_its_line() {
+fn of_several_files_the_invalid_one_is_named_with_its_line() {
     let right = Place::with("Client.AllowUnencrypted = false\n");
     let wrong = Place::with("\nClient.AllowUnencrypted = \"perhaps\"\n");
     let error = Config::of_files([&right.path, &wrong.path], &Policies::default()).unwrap_err();
@@ -380,7 +380,7 @@ fn of_several_files_one_that_is_wrong_is_named_with_its_line() {
 }
 
 #[test]
-fn another_process_replaces_what_a_change_was_made_to_and_only_what_messages_may_change() {
+fn another_process_replaces_only_the_text_its_change_is_based_on() {
     let place = Place::with("Winrs.MaxShellsPerUser = 3 # few\n");
     let (keeper, other) = (place.open(), place.open());
     let before = place.text();
@@ -393,9 +393,9 @@ fn another_process_replaces_what_a_change_was_made_to_and_only_what_messages_may
     for more in ["Shell.LoginShell = \"/bin/false\"\n", "Preset = \"winrm-2.0\"\n"] {
         let forbidden = [more, &after].concat();
         let error = keeper.replace(&after, &forbidden).unwrap_err();
-        assert!(matches!(error, StoreError::NotByMessage { .. }), "{error}");
+        assert!(matches!(error, StoreError::FileOnly { .. }), "{error}");
     }
-    assert_eq!(place.text(), after, "the file is as it was");
+    assert_eq!(place.text(), after, "the file is unchanged");
 
     let changed = other.update_through(
         |draft| Ok::<_, Failure>(draft.config.set("Winrs.MaxShellsPerUser", "5")?),

@@ -193,7 +193,7 @@ impl Served {
             ToHost::Settings(settings) => {
                 let mut config = Config::default();
                 for (name, value) in settings {
-                    config.govern(&name, &value).map_err(|error| invalid(&error))?;
+                    config.enforce(&name, &value).map_err(|error| invalid(&error))?;
                 }
                 self.config = Arc::new(config);
             }

@@ -121,7 +121,7 @@ fn a_file_that_others_could_have_written_is_not_read() {
     fs::write(&path, "").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
     let error = Repository::open(&path).unwrap_err().to_string();
-    assert!(error.contains("may be written by everyone"), "{error}");
+    assert!(error.contains("is writable by all users"), "{error}");
 }
 
 #[test]

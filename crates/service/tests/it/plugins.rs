@@ -101,7 +101,7 @@ async fn a_descriptor_that_would_let_everyone_in_is_refused_and_changes_nothing(
         let fault = wire.ask(&entries(&[(SHELL, wrong, false)])).await.fault();
         let told = (fault.subcode(), fault.code());
         assert_eq!(told, (&Subcode::SchemaValidationError, code::INVALID_SECURITY_DESCRIPTOR), "{wrong}");
-        assert!(fault.reason().contains("to allow nobody, write D:P"), "{}", fault.reason());
+        assert!(fault.reason().contains("to deny access to all users, use D:P"), "{}", fault.reason());
     }
     assert_eq!(running.store.state(), before);
     running.stop().await;

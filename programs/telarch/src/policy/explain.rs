@@ -1,13 +1,13 @@
 //! What one policy does, and what has become of it here.
 
-use config::{Config, Policy, Reads, Reason, Setting};
+use config::{Config, Policy, PolicyKind, Reason, Setting};
 
 use super::{Here, list};
 use crate::failure::Failure;
 
 /// A word may be the name of a policy or a setting, or a key with a value.
 pub(super) fn explained(here: &Here, word: &str) -> Result<String, Failure> {
-    let policies = Policy::about_word(word);
+    let policies = Policy::search(word);
     if !policies.is_empty() {
         let pages: Vec<String> = policies.into_iter().map(|policy| of_policy(here, policy)).collect();
         return Ok(pages.join("\n"));
@@ -73,9 +73,9 @@ fn in_force(here: &Here, setting: &'static Setting) -> String {
 }
 
 fn in_toml(policy: &'static Policy) -> String {
-    match policy.reads() {
-        Reads::AutoConfig | Reads::Nothing { .. } => format!("Policy.{} = true", policy.name()),
-        Reads::List { .. } => format!("Policy.{} = [\"…\"]", policy.name()),
+    match policy.kind() {
+        PolicyKind::AutoConfig | PolicyKind::NoEffect { .. } => format!("Policy.{} = true", policy.name()),
+        PolicyKind::List { .. } => format!("Policy.{} = [\"…\"]", policy.name()),
         _ => policy.settings().map(example).collect::<Vec<_>>().join(", "),
     }
 }

@@ -1,6 +1,8 @@
 //! Everything that is demanded, as people and as programs read it.
 
-use config::{Demand, Place, Policy, Subject, SubscriptionManager};
+use config::{
+    FilePosition as Place, Policy, PolicyTarget as Subject, PolicyValue as Demand, SubscriptionManager,
+};
 use serde_json::{Value, json};
 
 use super::Here;
@@ -52,7 +54,7 @@ const WIDEST: usize = 60;
 
 /// What a demand says, in one line.
 pub(super) fn shown(demand: &Demand) -> String {
-    match &demand.subject {
+    match &demand.target {
         Subject::Setting(setting) => format!("{} = {}", setting.path(), demand.value),
         Subject::Policy { policy, item } if item.is_empty() => match (policy.name(), demand.value.as_str()) {
             ("AllowAutoConfig", "true") => "a listener of policy".to_owned(),
@@ -93,11 +95,11 @@ fn document(here: &Here, which: Which) -> Value {
 }
 
 fn demand(demand: &Demand) -> Value {
-    let (line, record) = match demand.origin.place {
+    let (line, record) = match demand.origin.position {
         Place::Line(line) => (Some(line), None),
         Place::Record(record) => (None, Some(record)),
     };
-    let (setting, entry) = match &demand.subject {
+    let (setting, entry) = match &demand.target {
         Subject::Setting(setting) => (Some(setting.path()), None),
         Subject::Policy { item, .. } => (None, Some(item.as_str()).filter(|item| !item.is_empty())),
     };

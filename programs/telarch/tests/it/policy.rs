@@ -131,7 +131,7 @@ fn a_policy_that_cannot_be_understood_is_named() {
     for arguments in [&["list"][..], &["explain", "AllowBasic_1"]] {
         let ran = place.policy(arguments);
         assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{arguments:?}");
-        assert!(ran.errors.contains("30.toml, line 1)\n  mend or remove the file"), "{}", ran.errors);
+        assert!(ran.errors.contains("30.toml, line 1)\n  fix or remove the file"), "{}", ran.errors);
     }
 }
 

@@ -111,7 +111,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 pub(crate) fn tell(policies: &Policies) {
     tracing::info!(policies = policies.iter().count(), "What policy demands is in force");
     for demand in policies.iter() {
-        let (subject, value) = (&demand.subject, &demand.value);
+        let (subject, value) = (&demand.target, &demand.value);
         tracing::debug!(%subject, value, origin = %demand.origin, "Policy");
     }
     for warning in warnings(policies) {

@@ -12,7 +12,9 @@ use auth::{Account, AuthError, Identity, LocalUsers};
 use broker::{Ask, CertificateWish, Denial, Denied, Gateway, Link, Local, Session, Unasked, Unchanged};
 use config::{Config, Policies, Store, Thumbprint};
 use hardware::EventLogs;
-use plugin_config::{ConfigPlugin, FileKeeper, MachineKeeper, MappingKeeper, NotMapped, NotReplaced};
+use plugin_config::{
+    ConfigFileWriter, ConfigPlugin, MachineSetup, MappingStore, MappingStoreError, ReplaceError,
+};
 use plugin_hosted::{HostedPlugin, Hosts, UserQuota};
 use plugin_shell::ShellPlugin;
 use plugin_wmi::WmiPlugin;
@@ -44,8 +46,8 @@ pub(super) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
     let open_files = OpenFiles::raise();
     // The last that it reads as root.
     let (config, settings) = (&arguments.paths.config, &arguments.settings);
-    let store = Arc::new(Store::open_governed(config, settings, Policies::default())?);
-    store.set_machine(machine_sid(&arguments.paths)?.domain());
+    let store = Arc::new(Store::open_with_policies(config, settings, Policies::default())?);
+    store.set_machine_sid(machine_sid(&arguments.paths)?.domain());
     open_files.warn_if_too_few(&store.snapshot());
     let product = product::of_this_machine();
     std::env::set_current_dir("/")?;
@@ -170,7 +172,7 @@ fn settings(
 ) -> ConfigPlugin {
     let broker = || Arc::new(Broker(Arc::clone(gateway)));
     ConfigPlugin::with_listeners(Arc::clone(store), listening.clone(), Arc::clone(certificates))
-        .kept_by(broker())
+        .with_file_writer(broker())
         .with_machine(broker())
         .with_principals(broker())
         .with_certificate_mappings(broker())
@@ -270,30 +272,30 @@ impl Hosts for Broker {
     }
 }
 
-impl FileKeeper for Broker {
-    fn replace(&self, caller: &Caller, before: &str, after: &str) -> Result<(), NotReplaced> {
-        let session = Self::session(caller).map_err(|denied| NotReplaced::Refused(fault(denied)))?;
+impl ConfigFileWriter for Broker {
+    fn replace(&self, caller: &Caller, before: &str, after: &str) -> Result<(), ReplaceError> {
+        let session = Self::session(caller).map_err(|denied| ReplaceError::Refused(fault(denied)))?;
         self.0.change(&session, before, after).map_err(|unchanged| match unchanged {
-            Unchanged::Outdated(text) => NotReplaced::Outdated(text),
-            Unchanged::Denied(denied) => NotReplaced::Refused(fault(denied)),
+            Unchanged::Outdated(text) => ReplaceError::Outdated(text),
+            Unchanged::Denied(denied) => ReplaceError::Refused(fault(denied)),
         })
     }
 }
 
-impl MachineKeeper for Broker {
+impl MachineSetup for Broker {
     fn grant(&self, caller: &Caller, wish: &Wish) -> Result<Answer, Fault> {
         Self::session(caller).and_then(|session| self.0.quick_config(&session, wish)).map_err(fault)
     }
 }
 
-impl MappingKeeper for Broker {
-    fn all(&self, caller: &Caller) -> Result<Vec<Mapping>, NotMapped> {
-        let session = Self::session(caller).map_err(|denied| NotMapped::Refused(fault(denied)))?;
+impl MappingStore for Broker {
+    fn all(&self, caller: &Caller) -> Result<Vec<Mapping>, MappingStoreError> {
+        let session = Self::session(caller).map_err(|denied| MappingStoreError::Refused(fault(denied)))?;
         self.0.mappings(&session).map_err(not_mapped)
     }
 
-    fn change(&self, caller: &Caller, change: MappingChange) -> Result<(), NotMapped> {
-        let session = Self::session(caller).map_err(|denied| NotMapped::Refused(fault(denied)))?;
+    fn change(&self, caller: &Caller, change: MappingChange) -> Result<(), MappingStoreError> {
+        let session = Self::session(caller).map_err(|denied| MappingStoreError::Refused(fault(denied)))?;
         self.0.change_mapping(&session, change, caller.address()).map_err(not_mapped)
     }
 }
@@ -315,10 +317,10 @@ fn fault(denied: Denied) -> Fault {
     }
 }
 
-fn not_mapped(error: broker::NotMapped) -> NotMapped {
+fn not_mapped(error: broker::NotMapped) -> MappingStoreError {
     match error {
-        broker::NotMapped::Change(error) => NotMapped::Change(error),
-        broker::NotMapped::Denied(denied) => NotMapped::Refused(fault(denied)),
+        broker::NotMapped::Change(error) => MappingStoreError::Change(error),
+        broker::NotMapped::Denied(denied) => MappingStoreError::Refused(fault(denied)),
     }
 }
 

@@ -150,7 +150,7 @@ fn files_that_others_could_read_or_change_are_errors() {
     assert!(text.contains("error: accounts has mode 0644: others can read or change it"), "{text}");
     assert!(text.contains("error: state has mode 0777: others can change what is in it"), "{text}");
     fs::set_permissions(telarchd.file("config.toml"), fs::Permissions::from_mode(0o666)).unwrap();
-    assert!(checked(&telarchd).1.contains("error: config.toml may be written by everyone"));
+    assert!(checked(&telarchd).1.contains("error: config.toml is writable by all users"));
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn a_broken_policy_leaves_what_was_in_force_and_nothing_starts_with_it() {
     let started = telarchd.command().stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&started.stderr).into_owned();
     assert!(!started.status.success() && said.contains("20.pol, record 1"), "{said}");
-    assert!(said.contains("mend or remove the file"), "{said}");
+    assert!(said.contains("fix or remove the file"), "{said}");
 }
 
 #[test]
@@ -166,10 +166,10 @@ fn a_policy_that_everyone_could_have_written_is_refused_loudly() {
     telarchd.governed(1);
     telarchd.put_policy("20.toml", "Service.MaxConnections = 18\n");
     set_mode(&telarchd.file("policy.d/20.toml"), 0o666);
-    telarchd.logged(&["The policies stay as they were", "20.toml may be written by everyone"]);
+    telarchd.logged(&["The policies stay as they were", "20.toml is writable by all users"]);
     let checked = telarchd.command().arg("--check").output().unwrap();
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
-    assert!(!checked.status.success() && said.contains("20.toml may be written by everyone"), "{said}");
+    assert!(!checked.status.success() && said.contains("20.toml is writable by all users"), "{said}");
     let mut connection = Connection::open(local(port));
     let shown = connection.ask("/wsman", &message::settings()).body;
     assert!(shown.contains("MaxConnections Source=\"GPO\">1"), "{shown}");

@@ -200,11 +200,11 @@ fn files_in_order_are_taken_as_root_and_as_an_ordinary_user() {
 fn a_file_that_others_could_have_laid_or_changed_is_refused_with_a_sentence() {
     use Trick::{Directory, Fifo, File, GivenAway, Group, Link, LinkToGivenAway, Mode};
     let tricks: [(&str, Trick, &str); 33] = [
-        ("config.toml", Mode(0o646), "may be written by everyone: run chmod o-w"),
-        ("config.toml", GivenAway, "belongs to user 54322: run chown root"),
-        ("config.toml", LinkToGivenAway, "belongs to user 54322: run chown root"),
-        ("config.toml", Fifo, "it is not a file"),
-        ("config.toml", Directory, "it is not a file"),
+        ("config.toml", Mode(0o646), "is writable by all users: run chmod o-w"),
+        ("config.toml", GivenAway, "is owned by user 54322: run chown root"),
+        ("config.toml", LinkToGivenAway, "is owned by user 54322: run chown root"),
+        ("config.toml", Fifo, "not a regular file"),
+        ("config.toml", Directory, "not a regular file"),
         ("accounts", Mode(0o604), "others can read or change it\n  look at what is in it, then: chmod 600"),
         ("accounts", Mode(0o640), "others can read or change it"),
         ("accounts", Mode(0o620), "others can read or change it"),
@@ -269,7 +269,7 @@ fn root_obeys_no_file_that_a_group_may_write_and_a_user_their_own_group() {
     let place = Place::of(0);
     place.tamper("config.toml", Trick::Group).unwrap();
     let said = place.refusal().unwrap();
-    assert!(said.contains("may be written by group 54322: run chmod g-w"), "{said}");
+    assert!(said.contains("is writable by group 54322: run chmod g-w"), "{said}");
     let place = Place::of(STRANGER);
     place.own(&place.file("config.toml"), 0o664);
     assert_eq!(place.refusal(), Err("it has started"));
@@ -313,7 +313,7 @@ fn what_becomes_untrustworthy_while_the_service_runs_is_refused_when_it_is_read_
     set_mode("accounts", 0o666);
     set_mode("state/audit.jsonl", 0o666);
     telarchd.reload();
-    telarchd.logged(&["The settings stay as they were", "may be written by everyone"]);
+    telarchd.logged(&["The settings stay as they were", "is writable by all users"]);
     telarchd.logged(&["Nobody can sign in with an account of the file", "others can read or change it"]);
     telarchd.logged(&["Audit records go on into the old file", "others can change it"]);
 }

@@ -44,7 +44,7 @@ fn settings_that_everybody_may_write() {
     kept.write("config.toml", "", 0o666);
     let config = kept.config();
     let fix = format!("chmod o-w {}", config.display());
-    examined(&kept).begins_with("settings", "may be written by everyone", &fix);
+    examined(&kept).begins_with("settings", "is writable by all users", &fix);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_policy_that_everybody_may_write() {
     assert!(diagnosis.check("policy").seen.contains("a policy governs Service/Auth/Basic"), "{diagnosis:#?}");
     kept.write("policy.d/site.toml", "Service.Auth.Basic = false\n", 0o666);
     let diagnosis = examined(&kept);
-    diagnosis.begins_with("policy", "may be written by everyone", "chmod o-w");
+    diagnosis.begins_with("policy", "is writable by all users", "chmod o-w");
     assert_eq!(diagnosis.check("settings").seen, "policy has failed");
 }
 

@@ -22,7 +22,7 @@ pub(super) async fn policy(place: &Place) -> (Outcome, Option<()>) {
         }
         Err(error) => return told(&error.to_string(), Outcome::fail(Kind::Usage, String::new())).alone(),
     };
-    let governed: Vec<String> = policies.iter().map(|demand| demand.subject.to_string()).collect();
+    let governed: Vec<String> = policies.iter().map(|demand| demand.target.to_string()).collect();
     if let Some(unknown) = policies.unknown().first() {
         return Outcome::warn(format!(
             "{} of {} is no policy that is known here",
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn what_the_service_finds_in_its_files_becomes_findings() {
         let text = "error: account ada: its NT hash is of elsewhere (/x/accounts)\n  give it a password: telarch\n\
-                    warning: /x may be written by everyone: run chmod o-w /x after reading what is in it\n\
+                    warning: /x is writable by all users: run chmod o-w /x after reviewing its contents\n\
                     /x/config.toml: errors: 1, warnings: 1\n";
         let found = findings(text);
         let told: Vec<_> = found
@@ -195,8 +195,8 @@ mod tests {
                 ),
                 (
                     Verdict::Warn,
-                    "/x may be written by everyone",
-                    "chmod o-w /x after reading what is in it".to_owned()
+                    "/x is writable by all users",
+                    "chmod o-w /x after reviewing its contents".to_owned()
                 ),
             ]
         );

@@ -178,7 +178,7 @@ fn what_is_lost_by_chance_is_asked_again_soon_and_the_others_go_on() {
     assert!(pair.sleep());
     assert!(pair.now - began < Duration::from_millis(20), "{:?}", pair.now - began);
     pair.exchange(|_| Fate::Arrives);
-    assert_eq!((pair.sent.len() - before, pair.session.pace()), (41, Some(4)));
+    assert_eq!((pair.sent.len() - before, pair.session.request_limit()), (41, Some(4)));
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn a_network_that_is_silent_for_a_while_does_not_cost_the_session() {
 fn whichever_of_a_whole_flight_is_the_only_one_that_arrives_the_session_goes_on() {
     for arrives in 0..=FLIGHT {
         let mut pair = Pair::start(login(), Timing::default());
-        pair.session.begin_with(FLIGHT);
+        pair.session.set_initial_limit(FLIGHT);
         pair.exchange(|_| Fate::Arrives);
         for _ in 0..FLIGHT {
             pair.session.request(device_id::GetDeviceId.request());

@@ -1,4 +1,4 @@
-//! What a message wants a mapping to be.
+//! Parsing of certificate mappings in messages.
 
 use auth::account_file::Standing;
 use auth::certificate_mapping::{
@@ -10,7 +10,7 @@ use xml::Element;
 use super::fault::MappingFault;
 use super::{ELEMENT, ISSUER, SUBJECT, URI};
 
-/// Reads `CertMapping`; keys may be in it as long as they are those of the selectors.
+/// Parses `CertMapping`. It may contain the keys if they equal those in the selectors.
 pub(super) fn read(element: Element<'_>, keys: &MappingKeys) -> Result<MappingFields, MappingFault> {
     if !element.name().eq_ignore_ascii_case(ELEMENT) {
         return Err(MappingFault::Root(excerpt(element.name())));
@@ -43,17 +43,17 @@ pub(super) fn read(element: Element<'_>, keys: &MappingKeys) -> Result<MappingFi
     Ok(fields)
 }
 
-/// Certificates are for accounts of this machine only.
+/// Parses the name of a local account; certificates cannot be mapped to other accounts.
 fn local_user(text: &str) -> Result<UserName, MappingFault> {
     let user = UserName::parse(text.trim()).map_err(MappingFault::User)?;
     match user.whose() {
         Whose::Unsaid | Whose::ThisMachine => Ok(user),
-        Whose::Domain(_) | Whose::Realm(_) => Err(MappingFault::Elsewhere(user.to_string())),
+        Whose::Domain(_) | Whose::Realm(_) => Err(MappingFault::NotLocal(user.to_string())),
     }
 }
 
 fn password(text: &str) -> Result<Secret, MappingFault> {
-    /// What Windows takes, in characters.
+    /// Maximum length on Windows, in characters.
     const LONGEST: usize = 256;
     match text.chars().take(LONGEST + 1).count() {
         0 => Err(MappingFault::Blank),
@@ -70,7 +70,7 @@ fn standing(text: &str) -> Result<Standing, MappingFault> {
     }
 }
 
-/// What may be shown of a text that somebody else wrote.
+/// Returns the beginning of an untrusted text, at most 60 characters, for error messages.
 fn excerpt(text: &str) -> String {
     text.chars().take(60).collect()
 }

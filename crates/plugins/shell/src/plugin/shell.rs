@@ -437,7 +437,7 @@ mod tests {
     async fn no_shell_is_there_longer_than_max_shell_run_time_whatever_it_was_opened_for() {
         let mut config = Config::default();
         // Read-only for everyone but policy, as in Windows.
-        config.govern("Winrs.MaxShellRunTime", "30000").unwrap();
+        config.enforce("Winrs.MaxShellRunTime", "30000").unwrap();
         for (asked, seconds) in [(None, 30), (Some(3_600), 30), (Some(20), 20)] {
             let open = OpenShell { lifetime: asked.map(Duration::from_secs), ..OpenShell::default() };
             let shell = opened(open, &config);
@@ -448,7 +448,7 @@ mod tests {
             assert_eq!(begin.elapsed().as_secs(), seconds, "{asked:?}");
         }
         for unlimited in ["0", "2147483647"] {
-            config.govern("Winrs.MaxShellRunTime", unlimited).unwrap();
+            config.enforce("Winrs.MaxShellRunTime", unlimited).unwrap();
             let shell = opened(OpenShell::default(), &config);
             let _operation = shell.begin_operation();
             let a_year = Duration::from_secs(365 * 24 * 60 * 60);

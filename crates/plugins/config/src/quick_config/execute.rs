@@ -1,37 +1,37 @@
-//! Does what was agreed to, step by step, and takes it back.
+//! Execution of the confirmed steps, and undoing them.
 
 use std::sync::Arc;
 
 use config::{Draft, Groups, Listener, ListenerAddress, ListenerKey, Thumbprint, Transport};
 use quickconfig::{Noted, Outcome, Recorded, ServiceAfter, Wish};
 use sddl::Sid;
-use service::{Answer, Call, Certificate};
+use service::{Answer, Call};
 use wsman::Fault;
 
-use super::plan::Need;
-use super::step::{Step, above, below};
-use super::wanted::{Wanted, wrong};
-use super::{Below, NAMESPACE, Stage};
+use super::options::{Options, wrong};
+use super::plan::StepState;
+use super::step::{Step, to_config, to_quickconfig};
+use super::{CallerMachine, NAMESPACE, Stage};
 use crate::ConfigPlugin;
 use crate::fault::ChangeError;
 
-/// The plug-in whose entries say who may open shells.
+/// Plug-in whose security entries control who may open shells.
 const SHELL: &str = "Shell";
 
-/// Does these steps; one that fails does not keep the others from being done.
-pub(super) async fn all(
+/// Executes the steps; if one fails, the others continue.
+pub(super) async fn run(
     plugin: &ConfigPlugin,
-    machine: &Below,
+    machine: &CallerMachine,
     stage: Stage,
-    steps: Vec<(Step, Need)>,
+    steps: Vec<(Step, StepState)>,
     call: &Call,
 ) -> Result<Answer, Fault> {
     let mut lines = Vec::new();
     let mut status = Status::Succeeded;
     for (step, need) in &steps {
         let outcome = match need {
-            Need::Already => Outcome::Already,
-            Need::Missing => one(plugin, machine, step, call).await,
+            StepState::Done => Outcome::Already,
+            StepState::Missing => run_step(plugin, machine, step, call).await,
         };
         lines.push(match outcome {
             Outcome::Done(how) => step.done(&how),
@@ -43,49 +43,45 @@ pub(super) async fn all(
         });
     }
     if stage == Stage::EnableRemoting {
-        let is_secured = |(step, _): &(Step, Need)| {
-            matches!(
-                step,
-                Step::Listener { transport: Transport::Https, .. } | Step::EnableListener(Transport::Https)
-            )
-        };
-        if status == Status::Succeeded && steps.iter().any(is_secured) {
+        if status == Status::Succeeded && steps.iter().any(|(step, _)| step.needs_certificate()) {
             lines.extend(fingerprints(plugin).await);
         }
-        lines.push(who_may_connect(plugin));
+        lines.push(describe_access(plugin));
     }
     write(stage, status, &lines, call)
 }
 
-async fn one(plugin: &ConfigPlugin, machine: &Below, step: &Step, call: &Call) -> Outcome {
+async fn run_step(plugin: &ConfigPlugin, machine: &CallerMachine, step: &Step, call: &Call) -> Outcome {
     match step {
         Step::Enable => machine.done(Wish::Enable).await,
         Step::Open { opening, .. } => machine.done(Wish::Open(opening.clone())).await,
         Step::Listener { transport, certificate } => {
-            let (key, certificate) = (on_every_address(*transport), *certificate);
+            let (key, certificate) = (on_all_addresses(*transport), *certificate);
             let made = plugin.change(call, move |draft| create(draft, key, certificate)).await;
-            noted(machine, made, Noted::Listener(below(*transport))).await
+            record(machine, made, Noted::Listener(to_quickconfig(*transport))).await
         }
         Step::EnableListener(transport) => {
-            let key = on_every_address(*transport);
-            let made = plugin.change(call, move |draft| enable(draft, key, true)).await;
-            noted(machine, made, Noted::ListenerEnabled(below(*transport))).await
+            let key = on_all_addresses(*transport);
+            let made = plugin.change(call, move |draft| set_enabled(draft, key, true)).await;
+            record(machine, made, Noted::ListenerEnabled(to_quickconfig(*transport))).await
         }
         Step::Allow { sid, .. } => {
-            let (sid, machine_sid) = (*sid, plugin.store.state().machine);
-            let made = plugin.change(call, move |draft| allow(draft, machine_sid, sid, Right::Given)).await;
-            noted(machine, made, Noted::Allowed(sid.numeric().to_string())).await
+            let (sid, machine_sid) = (*sid, plugin.store.state().machine_sid);
+            let made = plugin
+                .change(call, move |draft| change_shell_access(draft, machine_sid, sid, ShellAccess::Grant))
+                .await;
+            record(machine, made, Noted::Allowed(sid.numeric().to_string())).await
         }
     }
 }
 
-/// A change of the settings is recorded where the other steps are.
-async fn noted(machine: &Below, made: Result<(), Fault>, note: Noted) -> Outcome {
+/// Records a change of the settings in the journal of the machine.
+async fn record(machine: &CallerMachine, made: Result<(), Fault>, note: Noted) -> Outcome {
     match made {
         Err(fault) => Outcome::Failed(fault.reason().to_owned()),
         Ok(()) => match machine.done(Wish::Note(note)).await {
             Outcome::Failed(why) => {
-                Outcome::Failed(format!("it was done, but is not recorded for -undo: {why}"))
+                Outcome::Failed(format!("the step succeeded, but could not be recorded for -undo: {why}"))
             }
             _ => Outcome::Done(String::new()),
         },
@@ -98,45 +94,45 @@ fn create(draft: &mut Draft, key: ListenerKey, certificate: Option<Thumbprint>) 
     Ok(draft.listeners.create(listener)?)
 }
 
-fn enable(draft: &mut Draft, key: ListenerKey, enabled: bool) -> Result<(), ChangeError> {
+fn set_enabled(draft: &mut Draft, key: ListenerKey, enabled: bool) -> Result<(), ChangeError> {
     let mut listener = draft.listeners.find(key).ok_or(ChangeError::NoSuchListener(key))?.clone();
     listener.enabled = enabled;
     Ok(draft.listeners.replace(listener)?)
 }
 
 #[derive(Clone, Copy)]
-enum Right {
-    Given,
-    Taken,
+enum ShellAccess {
+    Grant,
+    Revoke,
 }
 
-/// Gives a SID all rights to shells, as Remote Management Users have them, or takes them away.
-fn allow(
+/// Grants or revokes full access of a SID to shells, like that of Remote Management Users.
+fn change_shell_access(
     draft: &mut Draft,
     machine: Option<sddl::DomainSid>,
     sid: Sid,
-    right: Right,
+    access: ShellAccess,
 ) -> Result<(), ChangeError> {
-    let surroundings = config::Surroundings { root: &draft.config.service.root_sddl, machine };
+    let defaults = config::SecurityDefaults { root: &draft.config.service.root_sddl, machine_sid: machine };
     let plugin = draft.plugins.find_mut(SHELL)?;
-    let mut entries = plugin.security(surroundings);
+    let mut entries = plugin.security(defaults);
     for entry in &mut entries {
-        entry.descriptor = match right {
-            Right::Given => entry.descriptor.and_all_for(sid),
-            Right::Taken => entry.descriptor.without_all_for(sid),
+        entry.descriptor = match access {
+            ShellAccess::Grant => entry.descriptor.with_full_access(sid),
+            ShellAccess::Revoke => entry.descriptor.without_full_access(sid),
         };
     }
-    Ok(plugin.secure(entries)?)
+    Ok(plugin.set_entries(entries)?)
 }
 
-fn on_every_address(transport: Transport) -> ListenerKey {
+fn on_all_addresses(transport: Transport) -> ListenerKey {
     ListenerKey { address: ListenerAddress::Any, transport }
 }
 
-/// The fingerprints of the certificate, for those who are to trust it.
+/// Returns the fingerprints of the service's certificate, for clients that need to trust it.
 async fn fingerprints(plugin: &ConfigPlugin) -> Vec<String> {
     let state = plugin.store.state();
-    let listener = state.listeners.find(on_every_address(Transport::Https));
+    let listener = state.listeners.find(on_all_addresses(Transport::Https));
     let named =
         listener.and_then(|own| own.certificate_thumbprint).or(state.config.service.certificate_thumbprint);
     let certificates = Arc::clone(&plugin.certificates);
@@ -144,40 +140,37 @@ async fn fingerprints(plugin: &ConfigPlugin) -> Vec<String> {
         Some(named) => certificates.find(named).ok(),
         None => certificates.made_before(),
     };
-    let show = |certificate: Certificate| {
-        vec![
-            format!("Certificate thumbprint (SHA-1): {}", certificate.thumbprint()),
-            format!("Certificate fingerprint (SHA-256): {}", certificate.fingerprint()),
-        ]
-    };
-    tokio::task::spawn_blocking(finding).await.ok().flatten().map(show).unwrap_or_default()
+    let Ok(Some(certificate)) = tokio::task::spawn_blocking(finding).await else { return Vec::new() };
+    vec![
+        format!("Certificate thumbprint (SHA-1): {}", certificate.thumbprint()),
+        format!("Certificate fingerprint (SHA-256): {}", certificate.fingerprint()),
+    ]
 }
 
-/// Windows changes a policy of local accounts here; on Linux groups say who comes in.
-fn who_may_connect(plugin: &ConfigPlugin) -> String {
+/// Describes the groups with access. Windows changes a policy for local accounts at this step.
+fn describe_access(plugin: &ConfigPlugin) -> String {
     let principals = plugin.principals.as_deref();
-    told_of_groups(&plugin.store.state().groups, |group| {
+    describe_groups(&plugin.store.state().groups, |group| {
         principals.is_none_or(|principals| principals.sid_of(group).is_some())
     })
 }
 
-fn told_of_groups(groups: &Groups, is_there: impl Fn(&str) -> bool) -> String {
-    let all = |names: &[String]| names.join(", ");
-    let mut told = format!(
-        "Members of the groups {} may do everything, those of {} may open shells; \
-         winrm quickconfig -allowgroup:GROUP lets in others.",
-        all(&groups.administrators),
-        all(&groups.remote_management_users)
+fn describe_groups(groups: &Groups, exists: impl Fn(&str) -> bool) -> String {
+    let mut text = format!(
+        "Members of the groups {} have full access, members of {} may open shells; \
+         winrm quickconfig -allowgroup:GROUP grants access to other groups.",
+        groups.administrators.join(", "),
+        groups.remote_management_users.join(", ")
     );
     let named = groups.administrators.iter().chain(&groups.remote_management_users);
-    let missing: Vec<String> = named.filter(|group| !is_there(group)).cloned().collect();
+    let missing: Vec<String> = named.filter(|group| !exists(group)).cloned().collect();
     if !missing.is_empty() {
-        told += &format!(
-            "\nThere is no group {} here yet: groupadd GROUP makes one, usermod -aG GROUP USER lets a user in.",
-            all(&missing)
+        text += &format!(
+            "\nThe local group {} does not exist yet: groupadd GROUP creates it, usermod -aG GROUP USER adds a user.",
+            missing.join(", ")
         );
     }
-    told
+    text
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -196,8 +189,8 @@ fn write(stage: Stage, status: Status, lines: &[String], call: &Call) -> Result<
     call.finish(reply)
 }
 
-/// Answers what there is to take back, newest first.
-pub(super) async fn show_recorded(machine: &Below, call: &Call) -> Result<Answer, Fault> {
+/// Writes the recorded changes that can be undone, newest first.
+pub(super) async fn show_recorded(machine: &CallerMachine, call: &Call) -> Result<Answer, Fault> {
     let recorded = machine.survey(Vec::new()).await?.recorded;
     let mut reply = call.reply();
     let writer = reply.body();
@@ -212,60 +205,62 @@ pub(super) async fn show_recorded(machine: &Below, call: &Call) -> Result<Answer
     call.finish(reply)
 }
 
-/// Takes back what was recorded, as far as it was agreed to.
-pub(super) async fn take_back(
+/// Undoes the recorded changes that the client has confirmed.
+pub(super) async fn undo(
     plugin: &ConfigPlugin,
-    machine: &Below,
-    wanted: &Wanted,
+    machine: &CallerMachine,
+    options: &Options,
     call: &Call,
 ) -> Result<Answer, Fault> {
     let recorded = machine.survey(Vec::new()).await?.recorded;
-    let find = |token: &String| {
-        let found = recorded.iter().find(|record| record.number.to_string() == *token);
-        found.cloned().ok_or_else(|| wrong(format!("{token:?} is not recorded: analyze again")))
-    };
-    let mut named = wanted.steps.iter().map(find).collect::<Result<Vec<Recorded>, Fault>>()?;
+    let entries = options.steps.iter().map(|token| find(&recorded, token).cloned());
+    let mut named = entries.collect::<Result<Vec<Recorded>, Fault>>()?;
     named.sort_by_key(|record| std::cmp::Reverse(record.number));
     named.dedup();
     let (mut lines, mut status) = (Vec::new(), Status::Succeeded);
     let mut afterwards = None;
     for record in named {
         if record.service == ServiceAfter::Stopped {
-            lines.push(format!("{} It is stopped now.", record.what));
+            lines.push(format!("{} The service stops now.", record.what));
             afterwards = Some(record.number);
             continue;
         }
-        let outcome = match take_back_own(plugin, &record, call).await {
+        let outcome = match undo_setting(plugin, &record, call).await {
             Ok(()) => machine.done(Wish::TakeBack(record.number)).await,
             Err(fault) => Outcome::Failed(fault.reason().to_owned()),
         };
         lines.push(match outcome {
             Outcome::Failed(why) => {
                 status = Status::Failed;
-                format!("Could not take back: {} {why}", record.what)
+                format!("Could not undo: {} {why}", record.what)
             }
-            _ => format!("Taken back: {}", record.what),
+            _ => format!("Undone: {}", record.what),
         });
     }
     let answer = write(Stage::Undo, status, &lines, call)?;
     let Some(number) = afterwards else { return Ok(answer) };
-    // Whoever asked is to hear of it before there is nobody left to tell.
+    // The service is stopped only after the response has been delivered.
     let (machine, runtime) = (machine.clone(), tokio::runtime::Handle::current());
     Ok(answer.when_delivered(Box::new(move || {
         runtime.spawn(async move {
             if let Outcome::Failed(error) = machine.done(Wish::TakeBack(number)).await {
-                tracing::error!(error, "The service is not stopped");
+                tracing::error!(error, "Cannot stop the service");
             }
         });
     })))
 }
 
-/// Takes back what the service changed in its own settings; what somebody else has changed since is left alone.
-async fn take_back_own(plugin: &ConfigPlugin, record: &Recorded, call: &Call) -> Result<(), Fault> {
+fn find<'r>(recorded: &'r [Recorded], token: &str) -> Result<&'r Recorded, Fault> {
+    let found = recorded.iter().find(|record| record.number.to_string() == token);
+    found.ok_or_else(|| wrong(format!("{token:?} is not a recorded change; analyze again")))
+}
+
+/// Undoes a change of the service's own settings, unless the listener has been deleted since.
+async fn undo_setting(plugin: &ConfigPlugin, record: &Recorded, call: &Call) -> Result<(), Fault> {
     match &record.own {
         None => Ok(()),
         Some(Noted::Listener(transport)) => {
-            let key = on_every_address(above(*transport));
+            let key = on_all_addresses(to_config(*transport));
             let delete = move |draft: &mut Draft| match draft.listeners.find(key) {
                 Some(_) => Ok(draft.listeners.delete(key)?),
                 None => Ok(()),
@@ -273,17 +268,19 @@ async fn take_back_own(plugin: &ConfigPlugin, record: &Recorded, call: &Call) ->
             plugin.change(call, delete).await
         }
         Some(Noted::ListenerEnabled(transport)) => {
-            let key = on_every_address(above(*transport));
+            let key = on_all_addresses(to_config(*transport));
             let disable = move |draft: &mut Draft| match draft.listeners.find(key) {
-                Some(_) => enable(draft, key, false),
+                Some(_) => set_enabled(draft, key, false),
                 None => Ok(()),
             };
             plugin.change(call, disable).await
         }
         Some(Noted::Allowed(sid)) => {
             let sid = Sid::parse(sid).map_err(|error| wrong(error.to_string()))?;
-            let machine = plugin.store.state().machine;
-            plugin.change(call, move |draft| allow(draft, machine, sid, Right::Taken)).await
+            let machine = plugin.store.state().machine_sid;
+            plugin
+                .change(call, move |draft| change_shell_access(draft, machine, sid, ShellAccess::Revoke))
+                .await
         }
     }
 }
@@ -293,10 +290,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_that_there_are_not_are_named() {
-        let told = |there: &[&str]| told_of_groups(&Groups::default(), |group| there.contains(&group));
-        assert!(!told(&["winrm-admins", "winrm-users"]).contains('\n'));
-        assert!(told(&["winrm-admins"]).contains("\nThere is no group winrm-users here yet: groupadd GROUP"));
-        assert!(told(&[]).contains("There is no group winrm-admins, winrm-users here yet"));
+    fn missing_groups_are_named() {
+        assert!(!described(&["winrm-admins", "winrm-users"]).contains('\n'));
+        let one = described(&["winrm-admins"]);
+        assert!(one.contains("\nThe local group winrm-users does not exist yet: groupadd GROUP"), "{one}");
+        assert!(described(&[]).contains("The local group winrm-admins, winrm-users does not exist yet"));
+    }
+
+    fn described(existing: &[&str]) -> String {
+        describe_groups(&Groups::default(), |group| existing.contains(&group))
     }
 }

@@ -1,4 +1,4 @@
-//! What comes with a request: how remote access is wanted, and which steps were agreed to.
+//! Options in requests of quickconfig: the kind of remote access, and the steps to execute.
 
 use config::Transport;
 use quickconfig::{Source, Zone};
@@ -7,57 +7,58 @@ use xml::{Element, Writer};
 
 use super::{NAMESPACE, Stage};
 
-/// How remote access is wanted; what Windows does not know is there only if it was asked for.
+/// Options of remote access, and the steps to execute. Options that Windows does not have are written only if
+/// requested.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct Options {
     pub(super) transport: Transport,
     pub(super) public_zone: PublicZone,
-    pub(super) certificate: CertificateOf,
+    pub(super) certificate: AcceptedCertificate,
     pub(super) zone: Option<Zone>,
     pub(super) sources: Vec<Source>,
-    /// A group whose members are to open shells.
+    /// Local group whose members may open shells.
     pub(super) group: Option<String>,
-    /// What was proposed and agreed to.
+    /// Steps that the client has confirmed.
     pub(super) steps: Vec<String>,
 }
 
-/// Whether a zone for networks that are not trusted is a reason to stop.
+/// Effect of an active zone for untrusted networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PublicZone {
     Stops,
-    /// `Force`.
+    /// Selected by the option `Force`.
     Ignored,
 }
 
-/// Which certificates will do for HTTPS.
+/// Certificates accepted for HTTPS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CertificateOf {
-    Anyone,
-    /// `Strict`, as Windows is: none that nobody but this machine vouches for.
-    Authority,
+pub(super) enum AcceptedCertificate {
+    Any,
+    /// Certificates that are not self-signed; selected by the option `Strict`, as on Windows.
+    CaSigned,
 }
 
-/// More than are ever proposed.
+/// Maximum number of steps; more than an analysis proposes.
 const MOST_STEPS: usize = 256;
 
-impl Wanted {
-    /// Reads the body of a request strictly: what is not understood is refused, and so is what is there twice.
+impl Options {
+    /// Parses the body of a request strictly: unknown and repeated elements are rejected.
     pub(super) fn read(stage: Stage, body: Option<Element<'_>>) -> Result<Self, Fault> {
-        let mut wanted = Self {
+        let mut options = Self {
             transport: Transport::Http,
             public_zone: PublicZone::Stops,
-            certificate: CertificateOf::Anyone,
+            certificate: AcceptedCertificate::Any,
             zone: None,
             sources: Vec::new(),
             group: None,
             steps: Vec::new(),
         };
-        // Only the stages that analyze can do without.
+        // Only the analyses have an optional body.
         let Some(body) = body else {
             return match stage {
-                Stage::AnalyzeService | Stage::Analyze | Stage::AnalyzeUndo => Ok(wanted),
+                Stage::AnalyzeService | Stage::Analyze | Stage::AnalyzeUndo => Ok(options),
                 _ => Err(wrong(format!(
-                    "the body is empty; it must be what analyzing has answered as {}_INPUT",
+                    "the body is empty; it must contain {}_INPUT as returned by the analysis",
                     stage.name()
                 ))),
             };
@@ -70,12 +71,12 @@ impl Wanted {
         for child in body.children() {
             let name = child.name();
             if seen.contains(&name) && !matches!(name, "RemoteAddress" | "Step") {
-                return Err(wrong(format!("{name} is there twice")));
+                return Err(wrong(format!("{name} is given more than once")));
             }
             seen.push(name);
-            wanted.take(stage, child)?;
+            options.take(stage, child)?;
         }
-        Ok(wanted)
+        Ok(options)
     }
 
     fn take(&mut self, stage: Stage, child: Element<'_>) -> Result<(), Fault> {
@@ -83,9 +84,8 @@ impl Wanted {
         let text = text.trim();
         let is_about_remoting = matches!(stage, Stage::Analyze | Stage::EnableRemoting);
         let takes_steps = matches!(stage, Stage::EnableService | Stage::EnableRemoting | Stage::Undo);
-        let refused = |error: quickconfig::Error| wrong(error.to_string().replace("\n  ", "; "));
         if child.children().next().is_some() {
-            return Err(wrong(format!("{} holds elements, and takes none", child.name())));
+            return Err(wrong(format!("{} contains elements instead of text", child.name())));
         }
         match child.name() {
             _ if !child.namespace().eq_ignore_ascii_case(NAMESPACE) => return Err(unknown(stage, &child)),
@@ -93,24 +93,23 @@ impl Wanted {
                 self.transport = Transport::parse(text).map_err(|error| wrong(error.to_string()))?;
             }
             "Force" if is_about_remoting => self.public_zone = PublicZone::Ignored,
-            "Strict" if is_about_remoting => self.certificate = CertificateOf::Authority,
-            "Zone" if is_about_remoting => self.zone = Some(Zone::parse(text).map_err(refused)?),
+            "Strict" if is_about_remoting => self.certificate = AcceptedCertificate::CaSigned,
+            "Zone" if is_about_remoting => self.zone = Some(Zone::parse(text).map_err(invalid)?),
             "RemoteAddress" if is_about_remoting => {
                 if self.sources.len() >= Source::MAX {
-                    return Err(wrong(format!("more than {} networks are named", Source::MAX)));
+                    return Err(wrong(format!("more than {} remote addresses", Source::MAX)));
                 }
-                self.sources.push(Source::parse(text).map_err(refused)?);
+                self.sources.push(Source::parse(text).map_err(invalid)?);
             }
             "AllowGroup" if is_about_remoting => {
-                let fits = |c: char| !c.is_control() && !c.is_whitespace() && !matches!(c, ':' | ',' | '/');
-                if text.is_empty() || text.len() > 256 || !text.chars().all(fits) {
-                    return Err(wrong("AllowGroup is not the name of a group of this machine".to_owned()));
+                if text.is_empty() || text.len() > 256 || text.contains(is_forbidden_in_group_name) {
+                    return Err(wrong("AllowGroup is not a valid name of a local group".to_owned()));
                 }
                 self.group = Some(text.to_owned());
             }
             "Step" if takes_steps => {
                 if self.steps.len() >= MOST_STEPS {
-                    return Err(wrong(format!("more than {MOST_STEPS} steps are named")));
+                    return Err(wrong(format!("more than {MOST_STEPS} steps")));
                 }
                 self.steps.push(text.chars().take(300).collect());
             }
@@ -119,7 +118,7 @@ impl Wanted {
         Ok(())
     }
 
-    /// The same as what a client is to send back, with the steps it is to agree to.
+    /// Writes the element that the client must send back, with the steps to confirm.
     pub(super) fn write(&self, stage: &str, steps: &[String], writer: &mut Writer) {
         writer.start(&format!("p:{stage}_INPUT"));
         if stage == Stage::EnableRemoting.name() {
@@ -127,7 +126,7 @@ impl Wanted {
             if self.public_zone == PublicZone::Ignored {
                 writer.start("p:Force").end_empty();
             }
-            if self.certificate == CertificateOf::Authority {
+            if self.certificate == AcceptedCertificate::CaSigned {
                 writer.start("p:Strict").end_empty();
             }
             if let Some(zone) = &self.zone {
@@ -149,7 +148,15 @@ impl Wanted {
 
 fn unknown(stage: Stage, child: &Element<'_>) -> Fault {
     let name: String = child.name().chars().take(60).collect();
-    wrong(format!("{name:?} is nothing that {} takes", stage.name()))
+    wrong(format!("unknown element {name:?} in {}_INPUT", stage.name()))
+}
+
+fn invalid(error: quickconfig::Error) -> Fault {
+    wrong(error.to_string().replace("\n  ", "; "))
+}
+
+fn is_forbidden_in_group_name(c: char) -> bool {
+    c.is_control() || c.is_whitespace() || matches!(c, ':' | ',' | '/')
 }
 
 pub(super) fn wrong(reason: String) -> Fault {

@@ -1,4 +1,4 @@
-//! In which line of the file a setting stands.
+//! Line numbers of the settings in the file.
 
 use std::collections::BTreeMap;
 
@@ -8,30 +8,30 @@ use super::read::line;
 use crate::Config;
 use crate::schema::Member;
 
-/// The lines of the settings that a text names, by their paths; none if it is no TOML.
-pub(crate) fn places(text: &str) -> BTreeMap<&'static str, usize> {
-    let mut places = BTreeMap::new();
+/// Returns the line numbers of the settings in a text by their paths; empty if the text is not valid TOML.
+pub(crate) fn setting_lines(text: &str) -> BTreeMap<&'static str, usize> {
+    let mut lines = BTreeMap::new();
     if let Ok(document) = Document::parse(text) {
-        collect(text, document.as_table(), Config::MEMBERS, &mut places);
+        collect(text, document.as_table(), Config::MEMBERS, &mut lines);
     }
-    places
+    lines
 }
 
 fn collect(
     text: &str,
     table: &dyn TableLike,
     members: &'static [Member],
-    places: &mut BTreeMap<&'static str, usize>,
+    lines: &mut BTreeMap<&'static str, usize>,
 ) {
     for member in members {
         let Some((key, item)) = table.get_key_value(member.name()) else { continue };
         match member {
             Member::Setting(setting) => {
-                places.insert(setting.path(), line(text, key.span().or_else(|| item.span())));
+                lines.insert(setting.path(), line(text, key.span().or_else(|| item.span())));
             }
             Member::Section { members, .. } => {
                 if let Some(inner) = item.as_table_like() {
-                    collect(text, inner, members, places);
+                    collect(text, inner, members, lines);
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! The right to write, for methods: calling one takes the right to execute, but some change what otherwise takes this.
+//! Check of the right to write, for methods that change what otherwise requires a Put. Calling a method by itself
+//! requires only the right to execute.
 
 use sddl::AccessMask;
 use service::Call;
@@ -6,11 +7,11 @@ use wsman::{Fault, Subcode, code};
 
 use crate::ConfigPlugin;
 
-/// Refuses callers who may not write at a resource.
+/// Rejects callers without the right to write a resource.
 pub(crate) fn require(plugin: &ConfigPlugin, resource: &str, call: &Call) -> Result<(), Fault> {
     let state = plugin.store.state();
-    let deciding = state.access.of(resource);
-    if deciding.guard.access_check(call.caller.token(), AccessMask::GENERIC_WRITE).is_granted() {
+    let descriptor = state.access.of(resource);
+    if descriptor.guard.access_check(call.caller.token(), AccessMask::GENERIC_WRITE).is_granted() {
         return Ok(());
     }
     let account = call.caller.identity().account();
@@ -18,9 +19,9 @@ pub(crate) fn require(plugin: &ConfigPlugin, resource: &str, call: &Call) -> Res
         Subcode::AccessDenied,
         code::ACCESS_DENIED,
         format!(
-            "access is denied: {account} needs the right {} here, which {} does not give",
+            "access denied: {account} needs the right {}, which {} does not grant",
             AccessMask::GENERIC_WRITE,
-            deciding.decider
+            descriptor.origin
         ),
     ))
 }
