@@ -2,29 +2,45 @@
 
 use std::time::Duration;
 
-use cim::{Name, ObjectPath, Value};
-
-use crate::choices::Accounts;
 use crate::{Machine, program};
+
+/// Sources of accounts to enumerate. An account requested by name is always found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sources {
+    /// Accounts in the files of the machine.
+    #[default]
+    Files,
+    /// Accounts of all sources in nsswitch.conf(5); in a large directory these may be many.
+    All,
+}
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct User {
-    pub(crate) name: String,
-    pub(crate) uid: u32,
+pub struct User {
+    pub name: String,
+    pub uid: u32,
     /// Group id of the primary group.
-    pub(crate) gid: u32,
+    pub gid: u32,
     /// GECOS fields, separated by commas; the first is the full name.
-    pub(crate) remarks: String,
-    pub(crate) home: String,
-    pub(crate) shell: String,
+    pub remarks: String,
+    pub home: String,
+    pub shell: String,
 }
 
 impl User {
-    /// Returns all users of the machine itself.
-    pub(crate) fn all(machine: &Machine) -> Vec<Self> {
-        let all = listed(machine, "passwd", &machine.text("etc/passwd").unwrap_or_default());
-        all.lines().filter_map(Self::parse).collect()
+    /// Returns the users of these sources.
+    pub fn all(machine: &Machine, sources: Sources) -> Vec<Self> {
+        let directory = (sources == Sources::All).then(|| entries(machine, "passwd", None)).flatten();
+        directory.map_or_else(|| Self::in_files(machine), |text| Self::parse_all(&text))
+    }
+
+    /// Returns the users in `/etc/passwd`.
+    pub fn in_files(machine: &Machine) -> Vec<Self> {
+        Self::parse_all(&machine.text("etc/passwd").unwrap_or_default())
+    }
+
+    fn parse_all(text: &str) -> Vec<Self> {
+        text.lines().filter_map(Self::parse).collect()
     }
 
     fn parse(line: &str) -> Option<Self> {
@@ -36,58 +52,54 @@ impl User {
     }
 
     /// Returns the user with this name; an exact match precedes one that differs in case.
-    pub(crate) fn named(machine: &Machine, name: &str) -> Option<Self> {
-        let all = Self::all(machine);
+    pub fn named(machine: &Machine, name: &str, sources: Sources) -> Option<Self> {
+        let all = Self::all(machine, sources);
         let exact = all.iter().find(|user| user.name == name);
         let known = exact.or_else(|| all.iter().find(|user| user.name.eq_ignore_ascii_case(name))).cloned();
         known.or_else(|| {
-            let told = told(machine, "passwd", Some(name))?;
+            let found = entries(machine, "passwd", Some(name))?;
             // A number would have found the user with that uid.
-            told.lines().find_map(Self::parse).filter(|user| user.name.eq_ignore_ascii_case(name))
+            found.lines().find_map(Self::parse).filter(|user| user.name.eq_ignore_ascii_case(name))
         })
     }
 
     /// Returns the full name.
-    pub(crate) fn full_name(&self) -> &str {
+    pub fn full_name(&self) -> &str {
         self.remarks.split(',').next().unwrap_or_default()
     }
 
     /// Returns the GECOS fields after the full name.
-    pub(crate) fn other_remarks(&self) -> String {
+    pub fn other_remarks(&self) -> String {
         let others: Vec<&str> = self.remarks.split(',').skip(1).filter(|field| !field.is_empty()).collect();
         others.join(", ")
     }
 
     /// Returns whether the shell denies logins.
-    pub(crate) fn has_no_shell(&self) -> bool {
+    pub fn has_no_shell(&self) -> bool {
         self.shell.ends_with("/nologin") || self.shell.ends_with("/false")
-    }
-
-    /// Returns the path of the instance.
-    pub(crate) fn path(&self, machine: &Machine) -> Value {
-        path("Win32_UserAccount", machine, &self.name)
     }
 }
 
 /// A group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Listed {
-    pub(crate) name: String,
-    pub(crate) gid: u32,
-    pub(crate) members: Vec<String>,
+pub struct Group {
+    pub name: String,
+    pub gid: u32,
+    pub members: Vec<String>,
 }
 
-impl Listed {
-    /// Returns all groups of the machine itself.
-    pub(crate) fn all(machine: &Machine) -> Vec<Self> {
-        let all = listed(machine, "group", &machine.text("etc/group").unwrap_or_default());
-        all.lines().filter_map(Self::parse).collect()
+impl Group {
+    /// Returns the groups of these sources.
+    pub fn all(machine: &Machine, sources: Sources) -> Vec<Self> {
+        let directory = (sources == Sources::All).then(|| entries(machine, "group", None)).flatten();
+        let text = directory.unwrap_or_else(|| machine.text("etc/group").unwrap_or_default());
+        text.lines().filter_map(Self::parse).collect()
     }
 
     /// Returns a group by name from sources other than the files of the machine.
-    pub(crate) fn elsewhere(machine: &Machine, name: &str) -> Option<Self> {
-        let told = told(machine, "group", Some(name))?;
-        told.lines().find_map(Self::parse).filter(|group| group.name.eq_ignore_ascii_case(name))
+    pub fn elsewhere(machine: &Machine, name: &str) -> Option<Self> {
+        let found = entries(machine, "group", Some(name))?;
+        found.lines().find_map(Self::parse).filter(|group| group.name.eq_ignore_ascii_case(name))
     }
 
     fn parse(line: &str) -> Option<Self> {
@@ -100,17 +112,10 @@ impl Listed {
     }
 }
 
-/// Returns the lines of a database: those of its file, or of all sources if the administrator enabled that.
-fn listed(machine: &Machine, database: &str, file: &str) -> String {
-    let is_wanted = machine.choices().accounts == Accounts::All;
-    let told = is_wanted.then(|| told(machine, database, None)).flatten();
-    told.unwrap_or_else(|| file.to_owned())
-}
-
 /// Returns the entries of all sources (getent(1)); only for this machine itself.
-fn told(machine: &Machine, database: &str, name: Option<&str>) -> Option<String> {
-    let is_askable = |name: &str| !name.is_empty() && !name.contains([':', '\n', '\0']);
-    if !machine.is_this() || name.is_some_and(|name| !is_askable(name)) {
+fn entries(machine: &Machine, database: &str, name: Option<&str>) -> Option<String> {
+    let is_valid = |name: &str| !name.is_empty() && !name.contains([':', '\n', '\0']);
+    if !machine.is_this() || name.is_some_and(|name| !is_valid(name)) {
         return None;
     }
     let words = [Some("--"), Some(database), name].into_iter().flatten();
@@ -124,7 +129,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// Password data, for users who may read `/etc/shadow`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Password {
+pub struct Password {
     hash: String,
     /// Day of the last change, since 1970.
     changed: Option<i64>,
@@ -136,7 +141,7 @@ pub(crate) struct Password {
 
 impl Password {
     /// Returns the password data of a user.
-    pub(crate) fn of(machine: &Machine, user: &str) -> Option<Self> {
+    pub fn of(machine: &Machine, user: &str) -> Option<Self> {
         let text = machine.text("etc/shadow").ok()?;
         let mut fields = text.lines().find_map(|line| line.strip_prefix(user)?.strip_prefix(':'))?.split(':');
         let hash = fields.next()?.to_owned();
@@ -145,43 +150,27 @@ impl Password {
     }
 
     /// Returns whether the password cannot be used to sign in.
-    pub(crate) fn is_locked(&self) -> bool {
+    pub fn is_locked(&self) -> bool {
         self.hash.starts_with(['!', '*'])
     }
 
     /// Returns whether no password is required.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.hash.is_empty()
     }
 
     /// Returns whether the password expires.
-    pub(crate) fn expires(&self) -> bool {
+    pub fn expires(&self) -> bool {
         self.most.is_some_and(|days| (0..99_999).contains(&days))
     }
 
     /// Returns whether the password may be changed on this day since 1970.
-    pub(crate) fn can_change(&self, today: i64) -> bool {
+    pub fn can_change(&self, today: i64) -> bool {
         match (self.changed, self.least) {
             (Some(changed), Some(least)) => changed.saturating_add(least) <= today,
             _ => true,
         }
     }
-}
-
-/// Returns the path of an account of this machine.
-pub(crate) fn path(class: &str, machine: &Machine, name: &str) -> Value {
-    let path = || {
-        let key =
-            |name: &str, value: String| Name::parse(name).map(|name| (name, cim::KeyValue::Text(value)));
-        let keys = vec![key("Domain", machine.host_name())?, key("Name", name.to_owned())?];
-        ObjectPath::from_keys(Name::parse(class)?, keys)
-    };
-    path().ok().into()
-}
-
-/// Returns whether the domain in a key is this machine, which `.` also means.
-pub(crate) fn is_of_here(machine: &Machine, domain: &str) -> bool {
-    domain.eq_ignore_ascii_case(&machine.host_name())
 }
 
 #[cfg(test)]

@@ -17,11 +17,11 @@ use zbus::address::transport::{Transport, UnixSocket};
 use zbus::wire::DynamicType;
 use zbus::{Connection, DBusError as _, Message, OwnedVariant, Variant, connection};
 
-pub(crate) use line::Line;
+pub use line::Line;
 
 /// System bus of a machine. Connects on first use, and again after the connection is lost.
 #[derive(Debug)]
-pub(crate) struct Bus {
+pub struct Bus {
     address: Address,
     /// Time limit of a call.
     patience: Duration,
@@ -30,7 +30,7 @@ pub(crate) struct Bus {
 
 /// Address of the bus.
 #[derive(Debug)]
-pub(crate) enum Address {
+pub enum Address {
     /// Default address of the system bus, or `DBUS_SYSTEM_BUS_ADDRESS`.
     System,
     /// Address in D-Bus notation.
@@ -41,19 +41,19 @@ pub(crate) enum Address {
 
 /// An object of a service on the bus.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Object<'a> {
-    pub(crate) service: &'a str,
-    pub(crate) path: &'a str,
-    pub(crate) interface: &'a str,
+pub struct Object<'a> {
+    pub service: &'a str,
+    pub path: &'a str,
+    pub interface: &'a str,
 }
 
 /// Properties of an object.
 #[derive(Debug)]
-pub(crate) struct Properties(HashMap<String, OwnedVariant>);
+pub struct Properties(HashMap<String, OwnedVariant>);
 
 /// Error of a call to a service on the bus.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BusError {
+pub enum BusError {
     /// There is no bus, or the service is not on it.
     #[error("{0} is not on the bus of this machine")]
     Absent(String),
@@ -73,13 +73,13 @@ pub(crate) enum BusError {
 }
 
 impl Bus {
-    pub(crate) fn new(address: Address) -> Self {
+    pub fn new(address: Address) -> Self {
         Self { address, patience: LONGEST_CALL, connection: Mutex::new(None) }
     }
 
     /// Sets the time limit of calls.
     #[cfg(test)]
-    pub(crate) fn with_patience(self, patience: Duration) -> Self {
+    pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
@@ -89,7 +89,7 @@ impl Bus {
     /// # Errors
     /// [`io::ErrorKind::TimedOut`] if the first existing socket does not respond; the bus could not reach the
     /// service either.
-    pub(crate) fn line(&self, own: &Path) -> io::Result<Option<Line>> {
+    pub fn line(&self, own: &Path) -> io::Result<Option<Line>> {
         let unless_silent = |line: io::Result<Line>| match line {
             Err(error) if error.kind() != io::ErrorKind::TimedOut => Ok(None),
             line => line.map(Some),
@@ -127,7 +127,7 @@ impl Bus {
     ///
     /// # Errors
     /// [`BusError::Absent`] if there is no bus, and the errors of `ask`.
-    pub(crate) fn wait<T, F>(&self, ask: impl FnOnce(Connection) -> F) -> Result<T, BusError>
+    pub fn wait<T, F>(&self, ask: impl FnOnce(Connection) -> F) -> Result<T, BusError>
     where
         F: Future<Output = Result<T, BusError>>,
     {
@@ -147,7 +147,7 @@ impl Bus {
     ///
     /// # Errors
     /// [`BusError::Absent`] and [`BusError::Silent`].
-    pub(crate) async fn connection(&self) -> Result<Connection, BusError> {
+    pub async fn connection(&self) -> Result<Connection, BusError> {
         let mut kept = self.connection.lock().await;
         if let Some(connection) = kept.as_ref() {
             return Ok(connection.clone());
@@ -169,7 +169,7 @@ impl Bus {
 
 impl Object<'_> {
     /// Calls a method and returns the response message.
-    pub(crate) async fn call<B>(&self, bus: &Connection, method: &str, body: &B) -> Result<Message, BusError>
+    pub async fn call<B>(&self, bus: &Connection, method: &str, body: &B) -> Result<Message, BusError>
     where
         B: Serialize + DynamicType,
     {
@@ -183,7 +183,7 @@ impl Object<'_> {
     ///
     /// # Errors
     /// If a name is not valid.
-    pub(crate) fn question<B>(&self, method: &str, body: &B) -> zbus::Result<Message>
+    pub fn question<B>(&self, method: &str, body: &B) -> zbus::Result<Message>
     where
         B: Serialize + DynamicType,
     {
@@ -195,7 +195,7 @@ impl Object<'_> {
     ///
     /// # Errors
     /// If the object path is not valid.
-    pub(crate) fn question_for(&self, (interface, name): (&str, &str)) -> zbus::Result<Message> {
+    pub fn question_for(&self, (interface, name): (&str, &str)) -> zbus::Result<Message> {
         Object { interface: PROPERTIES, ..*self }.question("Get", &(interface, name))
     }
 
@@ -203,12 +203,12 @@ impl Object<'_> {
     ///
     /// # Errors
     /// If the object path is not valid.
-    pub(crate) fn question_for_all(&self) -> zbus::Result<Message> {
+    pub fn question_for_all(&self) -> zbus::Result<Message> {
         Object { interface: PROPERTIES, ..*self }.question("GetAll", &(self.interface,))
     }
 
     /// Calls a method and decodes its result.
-    pub(crate) async fn ask<B, T>(&self, bus: &Connection, method: &str, body: &B) -> Result<T, BusError>
+    pub async fn ask<B, T>(&self, bus: &Connection, method: &str, body: &B) -> Result<T, BusError>
     where
         B: Serialize + DynamicType,
         T: serde::de::DeserializeOwned + zbus::wire::Type,
@@ -218,21 +218,21 @@ impl Object<'_> {
     }
 
     /// Reads a text property.
-    pub(crate) async fn property(&self, bus: &Connection, name: &str) -> Result<String, BusError> {
+    pub async fn property(&self, bus: &Connection, name: &str) -> Result<String, BusError> {
         let object = Object { interface: PROPERTIES, ..*self };
         let value: OwnedVariant = object.ask(bus, "Get", &(self.interface, name)).await?;
         text_in(&value).map(str::to_owned).ok_or_else(|| BusError::Unintelligible(self.service.to_owned()))
     }
 
     /// Reads a property that is an array of texts.
-    pub(crate) async fn texts(&self, bus: &Connection, name: &str) -> Result<Vec<String>, BusError> {
+    pub async fn texts(&self, bus: &Connection, name: &str) -> Result<Vec<String>, BusError> {
         let object = Object { interface: PROPERTIES, ..*self };
         let value: OwnedVariant = object.ask(bus, "Get", &(self.interface, name)).await?;
         Ok(Properties(HashMap::from([(name.to_owned(), value)])).texts(name))
     }
 
     /// Reads all properties of the interface.
-    pub(crate) async fn properties(&self, bus: &Connection) -> Result<Properties, BusError> {
+    pub async fn properties(&self, bus: &Connection) -> Result<Properties, BusError> {
         let object = Object { interface: PROPERTIES, ..*self };
         object.ask(bus, "GetAll", &(self.interface,)).await.map(Properties)
     }
@@ -246,12 +246,12 @@ impl From<HashMap<String, OwnedVariant>> for Properties {
 
 impl Properties {
     /// Returns a text or object path; `None` if the property is missing or empty.
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+    pub fn text(&self, name: &str) -> Option<&str> {
         text_in(self.0.get(name)?)
     }
 
     /// Returns an unsigned number; `None` if the property is missing or of another type.
-    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+    pub fn number(&self, name: &str) -> Option<u64> {
         match **self.0.get(name)? {
             Variant::U8(number) => Some(number.into()),
             Variant::U16(number) => Some(number.into()),
@@ -263,12 +263,12 @@ impl Properties {
         }
     }
 
-    pub(crate) fn is(&self, name: &str) -> bool {
+    pub fn is(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|value| matches!(**value, Variant::Bool(true)))
     }
 
     /// Returns the elements of an array; empty if the property is missing.
-    pub(crate) fn list(&self, name: &str) -> &[Variant<'static>] {
+    pub fn list(&self, name: &str) -> &[Variant<'static>] {
         match self.0.get(name).map(|value| &**value) {
             Some(Variant::Array(array)) => array.inner(),
             _ => &[],
@@ -276,13 +276,13 @@ impl Properties {
     }
 
     /// Returns the texts of an array.
-    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
+    pub fn texts(&self, name: &str) -> Vec<String> {
         self.list(name).iter().filter_map(text_in).map(str::to_owned).collect()
     }
 }
 
 /// Returns a text or object path; `None` if it is empty or of another type.
-pub(crate) fn text_in<'v>(value: &'v Variant<'_>) -> Option<&'v str> {
+pub fn text_in<'v>(value: &'v Variant<'_>) -> Option<&'v str> {
     let text = match value {
         Variant::Str(text) => text.as_str(),
         Variant::ObjectPath(path) => path.as_str(),
@@ -324,14 +324,14 @@ impl BusError {
     }
 
     /// Returns whether the call was rejected for lack of privileges.
-    pub(crate) fn is_denied(&self) -> bool {
+    pub fn is_denied(&self) -> bool {
         matches!(self, Self::Refused { name, .. } if name.ends_with(".AccessDenied")
             || name.ends_with(".InteractiveAuthorizationRequired")
             || name.ends_with(".AuthFailed"))
     }
 
     /// Returns whether the service or the bus does not exist.
-    pub(crate) fn is_absent(&self) -> bool {
+    pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent(_))
     }
 }

@@ -48,7 +48,7 @@ pub fn words(text: &str) -> Option<Vec<String>> {
 /// words; `None` for empty arguments.
 ///
 /// Some programs replace their arguments by a title; a single text without NUL is returned without quotes.
-pub(crate) fn joined(arguments: &str) -> Option<String> {
+pub fn joined(arguments: &str) -> Option<String> {
     let arguments = arguments.trim_end_matches('\0');
     if arguments.is_empty() {
         return None;
@@ -61,7 +61,7 @@ pub(crate) fn joined(arguments: &str) -> Option<String> {
 }
 
 /// Returns a word, quoted if [`words`] would not return it unchanged.
-pub(crate) fn quoted(word: &str) -> Cow<'_, str> {
+pub fn quoted(word: &str) -> Cow<'_, str> {
     let is_plain = |letter: char| !letter.is_ascii_whitespace() && !matches!(letter, '"' | '\'' | '\\');
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.into();
@@ -79,7 +79,7 @@ pub(crate) fn quoted(word: &str) -> Cow<'_, str> {
 }
 
 /// Checks [`words`] and [`joined`]; for [`crate::oracle::command_line`].
-pub(crate) fn oracle(octets: &[u8]) {
+pub fn oracle(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let arguments: Vec<String> = text.trim_end_matches('\0').split('\0').map(str::to_owned).collect();
     if let (Some(line), true) = (joined(text), arguments.len() > 1) {

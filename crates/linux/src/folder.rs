@@ -17,18 +17,18 @@ use crate::Machine;
 ///
 /// An open `/proc/PID` directory keeps referring to the same process even if the PID is reused.
 #[derive(Debug)]
-pub(crate) struct Folder {
+pub struct Folder {
     descriptor: OwnedFd,
     opened: Arc<AtomicU64>,
 }
 
 impl Folder {
-    pub(crate) fn open(path: &Path, opened: &Arc<AtomicU64>) -> io::Result<Self> {
+    pub fn open(path: &Path, opened: &Arc<AtomicU64>) -> io::Result<Self> {
         Self::below(CWD, path, opened)
     }
 
     /// Opens a directory below it.
-    pub(crate) fn folder(&self, name: &str) -> io::Result<Self> {
+    pub fn folder(&self, name: &str) -> io::Result<Self> {
         Self::below(self.descriptor.as_fd(), name, &self.opened)
     }
 
@@ -48,7 +48,7 @@ impl Folder {
     /// The file must be one from which the kernel returns as many bytes as requested until its end, as it
     /// does for generated files with numbers and names. A shorter read is treated as the end, and the kernel
     /// is not called again.
-    pub(crate) fn read<T>(&self, name: &str, look: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
+    pub fn read<T>(&self, name: &str, look: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
         self.read_up_to(name, usize::try_from(Machine::MAX_FILE).unwrap_or(usize::MAX), look)
     }
 
@@ -74,17 +74,17 @@ impl Folder {
     }
 
     /// Returns the content of such a file as text, with U+FFFD for invalid UTF-8.
-    pub(crate) fn text(&self, name: &str) -> io::Result<String> {
+    pub fn text(&self, name: &str) -> io::Result<String> {
         self.read(name, text)
     }
 
     /// Returns the content of such a file as text, up to `most` bytes.
-    pub(crate) fn text_up_to(&self, name: &str, most: usize) -> io::Result<String> {
+    pub fn text_up_to(&self, name: &str, most: usize) -> io::Result<String> {
         self.read_up_to(name, most, text)
     }
 
     /// Returns the target of a symbolic link.
-    pub(crate) fn link(&self, name: &str) -> io::Result<String> {
+    pub fn link(&self, name: &str) -> io::Result<String> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         // The kernel does not return longer targets (path_resolution(7)).
         let mut target = [const { MaybeUninit::uninit() }; PIECE];
@@ -93,14 +93,14 @@ impl Folder {
     }
 
     /// Returns the size of an entry, as reported by the kernel.
-    pub(crate) fn size(&self, name: &str) -> io::Result<u64> {
+    pub fn size(&self, name: &str) -> io::Result<u64> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         let status = rustix::fs::statat(&self.descriptor, name, rustix::fs::AtFlags::empty())?;
         Ok(status.st_size.try_into().unwrap_or_default())
     }
 
     /// Calls `each` for the names in a subdirectory, in no particular order.
-    pub(crate) fn each_name(&self, name: &str, mut each: impl FnMut(&CStr)) -> io::Result<()> {
+    pub fn each_name(&self, name: &str, mut each: impl FnMut(&CStr)) -> io::Result<()> {
         let folder = self.open_at(name, OFlags::RDONLY | OFlags::DIRECTORY)?;
         let mut piece = [const { MaybeUninit::uninit() }; NAMES];
         let mut entries = RawDir::new(folder.as_fd(), &mut piece);
@@ -131,6 +131,6 @@ fn text(octets: &[u8]) -> String {
 }
 
 /// Decodes UTF-8, with U+FFFD for invalid bytes, and reuses the buffer if possible.
-pub(crate) fn into_text(octets: Vec<u8>) -> String {
+pub fn into_text(octets: Vec<u8>) -> String {
     String::from_utf8(octets).unwrap_or_else(|error| text(error.as_bytes()))
 }

@@ -8,15 +8,15 @@ use crate::Machine;
 
 /// A line of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// Source, as written in the file: a device, `UUID=…`, `LABEL=…` or `server:/export`.
-    pub(crate) source: String,
+    pub source: String,
     /// Mount point.
-    pub(crate) place: String,
+    pub place: String,
 }
 
 /// Returns all entries.
-pub(crate) fn entries(machine: &Machine) -> Vec<Entry> {
+pub fn entries(machine: &Machine) -> Vec<Entry> {
     let text = machine.text("etc/fstab").unwrap_or_default();
     let entry = |line: &str| {
         let mut fields = fields(line)?;
@@ -26,7 +26,7 @@ pub(crate) fn entries(machine: &Machine) -> Vec<Entry> {
 }
 
 /// Entries, indexed by their sources.
-pub(crate) struct Fstab {
+pub struct Fstab {
     entries: Vec<Entry>,
     /// Index of the first entry of each source.
     first: HashMap<String, usize>,
@@ -34,7 +34,7 @@ pub(crate) struct Fstab {
 
 impl Fstab {
     /// Reads the file of a machine.
-    pub(crate) fn of(machine: &Machine) -> Self {
+    pub fn of(machine: &Machine) -> Self {
         let entries = entries(machine);
         let mut first = HashMap::new();
         for (number, entry) in entries.iter().enumerate() {
@@ -44,7 +44,7 @@ impl Fstab {
     }
 
     /// Returns the first entry with one of these sources: a device, `UUID=…`, `LABEL=…` or `server:/export`.
-    pub(crate) fn first_of<'n>(&self, names: impl Iterator<Item = &'n str>) -> Option<&Entry> {
+    pub fn first_of<'n>(&self, names: impl Iterator<Item = &'n str>) -> Option<&Entry> {
         let number = names.filter_map(|name| self.first.get(name)).min()?;
         self.entries.get(*number)
     }
@@ -65,7 +65,7 @@ impl Fstab {
 ///
 /// # Errors
 /// Errors of the operating system.
-pub(crate) fn set_pass(machine: &Machine, place: &str, pass: impl Fn(u32) -> u32) -> io::Result<()> {
+pub fn set_pass(machine: &Machine, place: &str, pass: impl Fn(u32) -> u32) -> io::Result<()> {
     let text = machine.text("etc/fstab")?;
     let changed: Vec<String> = text.lines().map(|line| with_pass(line, place, &pass)).collect();
     let changed = changed.join("\n") + "\n";

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 /// Returns the GUID derived from some texts, in Windows notation: upper case, in braces.
 ///
 /// Version 8 and variant as RFC 9562 defines for custom GUIDs.
-pub(crate) fn of(texts: &[&str]) -> String {
+pub fn of(texts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for text in texts {
         hash.update(text);

@@ -1,21 +1,22 @@
 //! Journal access through journalctl, because the file format is private to systemd
 //! (systemd.journal-fields(7)).
 
+pub(crate) mod oracle;
+
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Stdio};
 
 use serde_json::{Map, Value};
 
-use super::Log;
 use crate::Machine;
 use crate::program::command_of_system;
 
 /// Maximum length of a record in bytes; longer ones are skipped.
-pub(super) const MAX_RECORD: u64 = 1 << 20;
+pub const MAX_RECORD: u64 = 1 << 20;
 
 /// Returns the journal directory of a machine; `None` if there is no journal.
-pub(super) fn folder(machine: &Machine) -> Option<PathBuf> {
+pub fn folder(machine: &Machine) -> Option<PathBuf> {
     let folders = ["var/log/journal", "run/log/journal"].map(|folder| machine.path(folder));
     let has_files =
         |folder: &PathBuf| std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
@@ -23,7 +24,7 @@ pub(super) fn folder(machine: &Machine) -> Option<PathBuf> {
 }
 
 /// Records of a journal, newest first. Dropping it ends journalctl.
-pub(super) struct Records {
+pub struct Records {
     program: Child,
     lines: BufReader<ChildStdout>,
 }
@@ -33,7 +34,7 @@ impl Records {
     ///
     /// # Errors
     /// Errors of starting journalctl.
-    pub(super) fn read(folder: &std::path::Path, not_before: Option<i64>) -> io::Result<Self> {
+    pub fn read(folder: &std::path::Path, not_before: Option<i64>) -> io::Result<Self> {
         let mut command = command_of_system("journalctl");
         command.args(["--quiet", "--no-pager", "--reverse", "--output=json", "--directory"]).arg(folder);
         if let Some(moment) = not_before {
@@ -49,7 +50,7 @@ impl Records {
     ///
     /// # Errors
     /// Errors of the operating system.
-    pub(super) fn next(&mut self) -> io::Result<Option<Record>> {
+    pub fn next(&mut self) -> io::Result<Option<Record>> {
         loop {
             let mut line = Vec::new();
             let read = (&mut self.lines).take(MAX_RECORD).read_until(b'\n', &mut line)?;
@@ -92,11 +93,11 @@ impl Drop for Records {
 
 /// A record and its fields.
 #[derive(Debug)]
-pub(super) struct Record(pub(super) Map<String, Value>);
+pub struct Record(pub Map<String, Value>);
 
 impl Record {
     /// Parses a line of journalctl's JSON output; `None` if it is not valid.
-    pub(super) fn parse(line: &[u8]) -> Option<Self> {
+    pub fn parse(line: &[u8]) -> Option<Self> {
         match serde_json::from_slice(line) {
             Ok(Value::Object(fields)) => Some(Self(fields)),
             _ => None,
@@ -104,7 +105,7 @@ impl Record {
     }
 
     /// Returns a field as text; binary fields are arrays of numbers, repeated fields are lists.
-    pub(super) fn text(&self, name: &str) -> Option<String> {
+    pub fn text(&self, name: &str) -> Option<String> {
         match self.0.get(name)? {
             Value::String(text) => Some(text.clone()),
             Value::Array(values) if values.iter().all(Value::is_number) => {
@@ -117,29 +118,21 @@ impl Record {
         }
     }
 
-    pub(super) fn number<N: std::str::FromStr>(&self, name: &str) -> Option<N> {
+    pub fn number<N: std::str::FromStr>(&self, name: &str) -> Option<N> {
         self.text(name)?.parse().ok()
     }
 
     /// Returns the sequence number from the cursor: `s=…;i=1f;b=…`.
-    pub(super) fn sequence(&self) -> Option<u64> {
+    pub fn sequence(&self) -> Option<u64> {
         let cursor = self.text("__CURSOR")?;
         let number = cursor.split(';').find_map(|part| part.strip_prefix("i="))?;
         u64::from_str_radix(number, 16).ok()
     }
 
-    /// Returns the log to which the record belongs.
-    pub(super) fn log(&self) -> Log {
-        /// Syslog facilities (RFC 5424, 6.2.1).
-        const KERNEL: u8 = 0;
-        const DAEMON: u8 = 3;
-        const AUTH: u8 = 4;
-        const AUTHPRIV: u8 = 10;
-        let transport = self.text("_TRANSPORT");
-        match (transport.as_deref(), self.number("SYSLOG_FACILITY")) {
-            (Some("audit"), _) | (_, Some(AUTH | AUTHPRIV)) => Log::Security,
-            (Some("kernel"), _) | (_, Some(KERNEL | DAEMON)) => Log::System,
-            _ => Log::Application,
-        }
+    /// Returns the last four digits of the message id, which programs may set; otherwise zero.
+    pub fn message_code(&self) -> u16 {
+        let kind = self.text("MESSAGE_ID").unwrap_or_default();
+        let digits = kind.len().checked_sub(4).and_then(|begin| kind.get(begin..));
+        digits.and_then(|digits| u16::from_str_radix(digits, 16).ok()).unwrap_or_default()
     }
 }

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 const LONGEST: usize = 4 << 20;
 
 /// Calls a function for each complete line.
-pub(crate) struct Lines<F: FnMut(&str)> {
+pub struct Lines<F: FnMut(&str)> {
     each: F,
     /// Incomplete last line.
     begun: Vec<u8>,
@@ -15,12 +15,12 @@ pub(crate) struct Lines<F: FnMut(&str)> {
 }
 
 impl<F: FnMut(&str)> Lines<F> {
-    pub(crate) fn new(each: F) -> Self {
+    pub fn new(each: F) -> Self {
         Self { each, begun: Vec::new(), is_too_long: false, left_out: 0 }
     }
 
     /// Processes the next piece.
-    pub(crate) fn take(&mut self, piece: &[u8]) {
+    pub fn take(&mut self, piece: &[u8]) {
         let mut rest = piece;
         while let Some(end) = rest.iter().position(|octet| *octet == b'\n') {
             let (line, after) = rest.split_at(end);
@@ -32,7 +32,7 @@ impl<F: FnMut(&str)> Lines<F> {
     }
 
     /// Processes an unterminated last line, and returns the number of skipped lines.
-    pub(crate) fn end(mut self) -> u64 {
+    pub fn end(mut self) -> u64 {
         if !self.begun.is_empty() || self.is_too_long {
             self.give();
         }
@@ -60,7 +60,7 @@ impl<F: FnMut(&str)> Lines<F> {
 ///
 /// # Errors
 /// Errors of the reader.
-pub(crate) fn each_line(mut from: impl Read, each: impl FnMut(&str)) -> io::Result<u64> {
+pub fn each_line(mut from: impl Read, each: impl FnMut(&str)) -> io::Result<u64> {
     let mut lines = Lines::new(each);
     let mut piece = vec![0; 64 << 10];
     loop {

@@ -1,4 +1,4 @@
-//! Access to the files of a machine, and data shared by all classes.
+//! Access to the files and the bus of a machine.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -10,16 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use accounts::{UnixUser, UnixUsers};
-use cim::{DateTime, Name, Timestamp};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, fstatfs, openat};
 use rustix::time::{ClockId, clock_gettime};
 use sddl::{DomainSid, Sid};
 
+use crate::account::User;
 use crate::bus::{Address, Bus};
-use crate::choices::{Choices, Chosen};
 use crate::folder::{Folder, into_text};
-use crate::masquerade::{Masquerade, Texts};
 use crate::mounts::{Mount, MountTable};
 use crate::package::{Package, Packages};
 
@@ -31,12 +28,7 @@ pub struct Machine {
     octets_read: AtomicU64,
     bus: Bus,
     sid: Option<DomainSid>,
-    masquerade: Masquerade,
-    state: PathBuf,
-    user_state: Option<PathBuf>,
     packages: Packages,
-    drive_aliases: Vec<(String, String)>,
-    chosen: Chosen,
     mounts: MountTable,
 }
 
@@ -54,44 +46,19 @@ impl Machine {
     /// bus.
     #[must_use]
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        let root = root.into();
-        let state = root.join("var/lib/telarch");
         Self {
-            root,
-            state,
-            user_state: None,
+            root: root.into(),
             opened: Arc::default(),
             octets_read: AtomicU64::new(0),
             bus: Bus::new(Address::Nowhere),
             sid: None,
-            masquerade: Masquerade::default(),
             packages: Packages::default(),
-            drive_aliases: Vec::new(),
-            chosen: Chosen::default(),
             mounts: MountTable::default(),
         }
     }
 
-    /// Sets the directories in which providers store data: of the machine, and of the user they run as.
-    #[must_use]
-    pub fn keeping(self, state: impl Into<PathBuf>, user_state: Option<PathBuf>) -> Self {
-        Self { state: state.into(), user_state, ..self }
-    }
-
-    /// Returns the directory for data of the machine.
-    #[must_use]
-    pub fn state(&self) -> &Path {
-        &self.state
-    }
-
-    /// Returns the directory for data of the user that this process runs as; `None` if nothing is stored.
-    #[must_use]
-    pub fn user_state(&self) -> Option<&Path> {
-        self.user_state.as_deref()
-    }
-
     /// Returns the visible mounts in mount order; empty if the kernel does not report them.
-    pub(crate) fn mounts(&self) -> Arc<[Mount]> {
+    pub fn mounts(&self) -> Arc<[Mount]> {
         self.mounts.of(self)
     }
 
@@ -99,35 +66,8 @@ impl Machine {
     ///
     /// # Errors
     /// The reason why the package database could not be read.
-    pub(crate) fn packages(&self) -> io::Result<Arc<Vec<Package>>> {
+    pub fn packages(&self) -> io::Result<Arc<Vec<Package>>> {
         self.packages.of(self)
-    }
-
-    /// Returns the current offset of local time from UTC in minutes.
-    #[must_use]
-    pub fn offset(&self) -> i16 {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        match i64::try_from(now.as_micros()).ok().and_then(|now| self.timestamp(now)) {
-            Some(DateTime::Timestamp(now)) => now.offset(),
-            _ => 0,
-        }
-    }
-
-    /// Adds an alias for the disk mounted at `place`, for scripts that refer to `C:`.
-    #[must_use]
-    pub fn drive_alias(mut self, alias: impl Into<String>, place: impl Into<String>) -> Self {
-        self.drive_aliases.push((alias.into(), place.into()));
-        self
-    }
-
-    /// Returns the aliases of disks, with their mount points.
-    pub(crate) fn drive_aliases(&self) -> Vec<(String, String)> {
-        [self.drive_aliases.as_slice(), self.choices().drive_aliases.as_slice()].concat()
-    }
-
-    /// Returns the settings of the administrator.
-    pub(crate) fn choices(&self) -> Arc<Choices> {
-        self.chosen.of(self)
     }
 
     /// Sets the machine SID, from which the SIDs of users and groups are derived; without it they have none.
@@ -137,7 +77,7 @@ impl Machine {
     }
 
     /// Returns the machine SID.
-    pub(crate) fn sid(&self) -> Option<DomainSid> {
+    pub fn sid(&self) -> Option<DomainSid> {
         self.sid
     }
 
@@ -149,22 +89,17 @@ impl Machine {
 
     /// Sets the time limit of bus calls.
     #[cfg(test)]
-    pub(crate) fn with_patience(self, patience: std::time::Duration) -> Self {
+    pub fn with_patience(self, patience: std::time::Duration) -> Self {
         Self { bus: self.bus.with_patience(patience), ..self }
     }
 
-    /// Returns the texts that the administrator has set for a class.
-    pub(crate) fn texts(&self, class: &Name) -> Option<Arc<Texts>> {
-        self.masquerade.of(self, class)
-    }
-
     /// Returns the bus of systemd and other services.
-    pub(crate) fn bus(&self) -> &Bus {
+    pub fn bus(&self) -> &Bus {
         &self.bus
     }
 
     /// Returns whether it is this machine, not a directory tree.
-    pub(crate) fn is_this(&self) -> bool {
+    pub fn is_this(&self) -> bool {
         self.root == Path::new("/")
     }
 
@@ -207,7 +142,7 @@ impl Machine {
     ///
     /// # Errors
     /// Errors of the operating system.
-    pub(crate) fn file(&self, path: impl AsRef<Path>) -> io::Result<File> {
+    pub fn file(&self, path: impl AsRef<Path>) -> io::Result<File> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         File::open(self.path(path))
     }
@@ -216,7 +151,7 @@ impl Machine {
     ///
     /// # Errors
     /// Errors of the operating system.
-    pub(crate) fn file_with_text(&self, path: impl AsRef<Path>) -> io::Result<(File, String)> {
+    pub fn file_with_text(&self, path: impl AsRef<Path>) -> io::Result<(File, String)> {
         let file = self.file(path)?;
         let text = into_text(self.read(&file, Self::MAX_FILE)?);
         Ok((file, text))
@@ -237,7 +172,7 @@ impl Machine {
     /// # Errors
     /// Errors of the operating system; [`io::ErrorKind::InvalidInput`] if it is not a regular file;
     /// [`io::ErrorKind::WouldBlock`] if another process holds a lease on it.
-    pub(crate) fn text_of_others(&self, path: impl AsRef<Path>) -> io::Result<String> {
+    pub fn text_of_others(&self, path: impl AsRef<Path>) -> io::Result<String> {
         self.text_of_others_up_to(path, Self::MAX_FILE)
     }
 
@@ -245,7 +180,7 @@ impl Machine {
     ///
     /// # Errors
     /// As for [`Machine::text_of_others`].
-    pub(crate) fn text_of_others_up_to(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<String> {
+    pub fn text_of_others_up_to(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<String> {
         self.octets_of_others_up_to(path, limit).map(into_text)
     }
 
@@ -253,7 +188,7 @@ impl Machine {
     ///
     /// # Errors
     /// As for [`Machine::text_of_others`].
-    pub(crate) fn octets_of_others(&self, path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    pub fn octets_of_others(&self, path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
         self.octets_of_others_up_to(path, Self::MAX_FILE)
     }
 
@@ -269,7 +204,7 @@ impl Machine {
     ///
     /// # Errors
     /// As for [`Machine::text_of_others`].
-    pub(crate) fn file_of_others(&self, path: impl AsRef<Path>) -> io::Result<File> {
+    pub fn file_of_others(&self, path: impl AsRef<Path>) -> io::Result<File> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         // `O_PATH` finds the file without opening it; afterwards it cannot be replaced.
         let found = openat(CWD, self.path(path), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
@@ -311,7 +246,7 @@ impl Machine {
     ///
     /// # Errors
     /// Errors of the operating system.
-    pub(crate) fn folder(&self, path: impl AsRef<Path>) -> io::Result<Folder> {
+    pub fn folder(&self, path: impl AsRef<Path>) -> io::Result<Folder> {
         Folder::open(&self.path(path), &self.opened)
     }
 
@@ -327,7 +262,7 @@ impl Machine {
     ///
     /// # Errors
     /// Errors of the operating system.
-    pub(crate) fn names_up_to(&self, path: impl AsRef<Path>, most: usize) -> io::Result<Vec<OsString>> {
+    pub fn names_up_to(&self, path: impl AsRef<Path>, most: usize) -> io::Result<Vec<OsString>> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         let entries = fs::read_dir(self.path(path))?.take(most);
         Ok(entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect())
@@ -345,7 +280,7 @@ impl Machine {
     }
 
     /// Returns the kernel release without the suffix of the distribution.
-    pub(crate) fn kernel_version(&self) -> Option<String> {
+    pub fn kernel_version(&self) -> Option<String> {
         let release = if self.is_this() {
             rustix::system::uname().release().to_string_lossy().into_owned()
         } else {
@@ -357,7 +292,7 @@ impl Machine {
     }
 
     /// Returns the boot time, in seconds since 1970.
-    pub(crate) fn boot_time(&self) -> Option<i64> {
+    pub fn boot_time(&self) -> Option<i64> {
         if let Some(second) = self.is_this().then(boot_second).flatten() {
             return Some(second);
         }
@@ -367,35 +302,23 @@ impl Machine {
     }
 
     /// Returns the user with this uid, if it is in the machine's own files.
-    pub(crate) fn user(&self, uid: u32) -> Option<UnixUser> {
-        self.opened.fetch_add(1, Ordering::Relaxed);
-        UnixUsers::below(&self.path("etc")).find_uid(uid).ok().flatten()
+    pub fn user(&self, uid: u32) -> Option<User> {
+        User::in_files(self).into_iter().find(|user| user.uid == uid)
     }
 
     /// Returns the user with this name, if it is in the machine's own files.
-    pub(crate) fn user_named(&self, name: &str) -> Option<UnixUser> {
-        self.opened.fetch_add(1, Ordering::Relaxed);
-        UnixUsers::below(&self.path("etc")).find(name).ok().flatten()
+    pub fn user_named(&self, name: &str) -> Option<User> {
+        User::in_files(self).into_iter().find(|user| user.name == name)
     }
 
     /// Returns the SID of the user with this uid.
-    pub(crate) fn user_sid(&self, uid: u32) -> Option<Sid> {
+    pub fn user_sid(&self, uid: u32) -> Option<Sid> {
         self.sid.map(|machine| sddl::linux::user_sid(uid, machine))
     }
 
     /// Returns the SID of the group with this gid.
-    pub(crate) fn group_sid(&self, gid: u32) -> Option<Sid> {
+    pub fn group_sid(&self, gid: u32) -> Option<Sid> {
         self.sid.map(|machine| sddl::linux::group_sid(gid, machine))
-    }
-
-    /// Returns a time with the machine's current offset from UTC.
-    #[must_use]
-    pub fn timestamp(&self, unix_micros: i64) -> Option<DateTime> {
-        let offset = jiff::Timestamp::from_microsecond(unix_micros)
-            .map(|timestamp| jiff::tz::TimeZone::system().to_offset(timestamp).seconds() / 60)
-            .unwrap_or_default();
-        Timestamp::from_unix_micros(unix_micros, i16::try_from(offset).unwrap_or_default())
-            .map(DateTime::Timestamp)
     }
 }
 
@@ -437,7 +360,7 @@ fn boot_second() -> Option<i64> {
 }
 
 /// Returns the current time in microseconds since 1970.
-pub(crate) fn now() -> i64 {
+pub fn now() -> i64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX)
 }

@@ -13,27 +13,27 @@ use crate::Machine;
 
 /// A mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mount {
+pub struct Mount {
     /// Major and minor device number; for file systems without a device, a number assigned by the kernel.
-    pub(crate) device: (u32, u32),
+    pub device: (u32, u32),
     /// Directory of the file system that is mounted.
-    pub(crate) root: String,
+    pub root: String,
     /// Mount point.
-    pub(crate) place: String,
+    pub place: String,
     /// File system type, such as `ext4`.
-    pub(crate) kind: String,
+    pub kind: String,
     /// Source, such as `/dev/sda1` or `server:/export`.
-    pub(crate) source: String,
+    pub source: String,
     options: String,
 }
 
 /// Cached visible mounts, read again when the kernel reports a change.
 #[derive(Debug, Default)]
-pub(crate) struct MountTable(Mutex<Option<(File, Arc<[Mount]>)>>);
+pub struct MountTable(Mutex<Option<(File, Arc<[Mount]>)>>);
 
 impl MountTable {
     /// Returns the visible mounts; empty if the kernel does not report them.
-    pub(crate) fn of(&self, machine: &Machine) -> Arc<[Mount]> {
+    pub fn of(&self, machine: &Machine) -> Arc<[Mount]> {
         // Changes of other files are not reported.
         if !machine.is_this() {
             return mounts(machine).unwrap_or_default().into();
@@ -58,17 +58,17 @@ fn is_unchanged(file: &File) -> bool {
 
 impl Mount {
     /// Returns whether an option of the mount or of the file system is set.
-    pub(crate) fn has(&self, option: &str) -> bool {
+    pub fn has(&self, option: &str) -> bool {
         self.options.split(',').any(|known| known == option)
     }
 
     /// Returns whether an option starts with `beginning`.
-    pub(crate) fn has_any(&self, beginning: &str) -> bool {
+    pub fn has_any(&self, beginning: &str) -> bool {
         self.options.split(',').any(|known| known.starts_with(beginning))
     }
 
     /// Returns the value of an option.
-    pub(crate) fn option(&self, name: &str) -> Option<&str> {
+    pub fn option(&self, name: &str) -> Option<&str> {
         self.options.split(',').find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
     }
 
@@ -101,7 +101,7 @@ impl Mount {
 
 /// Visible mounts for all rows of a query, read on first use.
 #[derive(Debug, Default)]
-pub(crate) struct Mounts(OnceCell<Found>);
+pub struct Mounts(OnceCell<Found>);
 
 /// Mounts, with indexes.
 #[derive(Debug, Default)]
@@ -113,19 +113,19 @@ struct Found {
 
 impl Mounts {
     /// Returns the mounts of a device, in mount order.
-    pub(crate) fn of_device(&self, machine: &Machine, device: (u32, u32)) -> impl Iterator<Item = &Mount> {
+    pub fn of_device(&self, machine: &Machine, device: (u32, u32)) -> impl Iterator<Item = &Mount> {
         let found = self.found(machine);
         let numbers = found.by_device.get(&device).into_iter().flatten();
         numbers.filter_map(|number| found.all.get(*number))
     }
 
     /// Returns the mount that contains a file with this absolute path.
-    pub(crate) fn holding(&self, machine: &Machine, file: &Path) -> Option<&Mount> {
+    pub fn holding(&self, machine: &Machine, file: &Path) -> Option<&Mount> {
         file.ancestors().find_map(|place| self.at(machine, place.to_str()?))
     }
 
     /// Returns the mount at the first of these mount points that is used.
-    pub(crate) fn first_at(&self, machine: &Machine, places: &[&str]) -> Option<&Mount> {
+    pub fn first_at(&self, machine: &Machine, places: &[&str]) -> Option<&Mount> {
         places.iter().find_map(|place| self.at(machine, place))
     }
 
@@ -150,18 +150,18 @@ impl Mounts {
 ///
 /// # Errors
 /// Errors of the operating system.
-pub(crate) fn mounts(machine: &Machine) -> io::Result<Vec<Mount>> {
+pub fn mounts(machine: &Machine) -> io::Result<Vec<Mount>> {
     Ok(Mount::parse(&machine.text(FILE)?))
 }
 
 /// Returns the device mounted at the first of these mount points that is used.
-pub(crate) fn device_of(mounts: &[Mount], places: &[&str]) -> Option<String> {
+pub fn device_of(mounts: &[Mount], places: &[&str]) -> Option<String> {
     let device = |place: &&str| mounts.iter().find(|mount| mount.place == **place);
     places.iter().find_map(device).map(|mount| mount.source.clone())
 }
 
 /// Decodes a field in which the kernel has written spaces and backslashes as octal numbers.
-pub(crate) fn unescaped(field: &str) -> String {
+pub fn unescaped(field: &str) -> String {
     let mut octets = Vec::with_capacity(field.len());
     let mut rest = field.as_bytes();
     while let [first, after @ ..] = rest {

@@ -1,7 +1,7 @@
 //! Installed packages, from the databases of dpkg and rpm.
 
 mod dpkg;
-pub(crate) mod oracle;
+pub mod oracle;
 mod rpm;
 
 use std::io;
@@ -13,27 +13,27 @@ use crate::Machine;
 
 /// An installed package.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Package {
-    pub(crate) name: String,
-    pub(crate) version: String,
-    pub(crate) architecture: String,
+pub struct Package {
+    pub name: String,
+    pub version: String,
+    pub architecture: String,
     /// Maintainer, with mail address.
-    pub(crate) maintainer: Option<String>,
-    pub(crate) section: Option<String>,
-    pub(crate) homepage: Option<String>,
+    pub maintainer: Option<String>,
+    pub section: Option<String>,
+    pub homepage: Option<String>,
     /// Address for bug reports.
-    pub(crate) bugs: Option<String>,
+    pub bugs: Option<String>,
     /// One-line description.
-    pub(crate) summary: Option<String>,
+    pub summary: Option<String>,
     /// Installed size in KiB.
-    pub(crate) size: Option<u64>,
+    pub size: Option<u64>,
     /// Installation time, in seconds since 1970.
-    pub(crate) installed: Option<i64>,
+    pub installed: Option<i64>,
 }
 
 /// Packages of a machine, read again when their database has changed.
 #[derive(Debug, Default)]
-pub(crate) struct Packages {
+pub struct Packages {
     kept: Mutex<Option<(Version, Arc<Vec<Package>>)>>,
 }
 
@@ -46,7 +46,7 @@ struct Version {
 
 /// Package manager of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     Dpkg,
     Rpm,
 }
@@ -71,13 +71,13 @@ fn database(machine: &Machine) -> Option<(&'static str, std::fs::Metadata, Kind)
 }
 
 /// Returns the package manager of a machine.
-pub(crate) fn kind(machine: &Machine) -> Option<Kind> {
+pub fn kind(machine: &Machine) -> Option<Kind> {
     database(machine).map(|(.., kind)| kind)
 }
 
 impl Packages {
     /// Returns the files that change when packages change.
-    pub(crate) fn sources(machine: &Machine) -> Vec<PathBuf> {
+    pub fn sources(machine: &Machine) -> Vec<PathBuf> {
         DATABASES.iter().map(|(folder, file, _)| machine.path(folder).join(file)).collect()
     }
 
@@ -85,7 +85,7 @@ impl Packages {
     ///
     /// # Errors
     /// The reason why the database could not be read.
-    pub(crate) fn of(&self, machine: &Machine) -> io::Result<Arc<Vec<Package>>> {
+    pub fn of(&self, machine: &Machine) -> io::Result<Arc<Vec<Package>>> {
         let Some((folder, metadata, kind)) = database(machine) else { return Ok(Arc::default()) };
         let version = Version { changed: metadata.modified()?, length: metadata.len() };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

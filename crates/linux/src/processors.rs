@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::Machine;
 
 /// Returns the numbers of the online processors, without duplicates, in ascending order; `None` if unknown.
-pub(crate) fn online(machine: &Machine) -> Option<Vec<u32>> {
+pub fn online(machine: &Machine) -> Option<Vec<u32>> {
     let told = machine.line(LIST).map(|list| numbers_in(&list));
     if let Some(Some(numbers)) = told {
         return Some(numbers);

@@ -15,7 +15,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use crate::lines::Lines;
 
 /// Maximum number of bytes stored of each output stream; the rest is dropped.
-pub(crate) const MAX_OUTPUT: usize = 1 << 20;
+pub const MAX_OUTPUT: usize = 1 << 20;
 
 /// Maximum output in bytes of a system program. Longer output is an error, because a truncated list would
 /// hide entries.
@@ -23,22 +23,22 @@ const LONGEST_TOLD: usize = 64 << 20;
 
 /// Result of a program.
 #[derive(Debug)]
-pub(crate) struct Ending {
+pub struct Ending {
     /// Exit code, or 128 plus the signal number; `None` if the time limit was exceeded.
-    pub(crate) code: Option<i32>,
-    pub(crate) output: Vec<u8>,
-    pub(crate) errors: Vec<u8>,
+    pub code: Option<i32>,
+    pub output: Vec<u8>,
+    pub errors: Vec<u8>,
 }
 
 /// Result of a system program.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ended {
+pub struct Ended {
     /// Exit code.
-    pub(crate) code: i32,
+    pub code: i32,
     /// Standard output.
-    pub(crate) stdout: String,
+    pub stdout: String,
     /// Standard error.
-    pub(crate) stderr: String,
+    pub stderr: String,
 }
 
 /// Runs a system program in the C locale, without the caller's environment, and only from system directories.
@@ -47,7 +47,7 @@ pub(crate) struct Ended {
 /// [`io::ErrorKind::NotFound`] if the program does not exist, [`io::ErrorKind::TimedOut`] if it was killed
 /// after the time limit, [`io::ErrorKind::FileTooLarge`] if its output is too long, and other errors of
 /// starting it.
-pub(crate) fn of_system<A: AsRef<OsStr>>(
+pub fn of_system<A: AsRef<OsStr>>(
     program: &str,
     arguments: impl IntoIterator<Item = A>,
     limit: Duration,
@@ -59,7 +59,7 @@ pub(crate) fn of_system<A: AsRef<OsStr>>(
 ///
 /// # Errors
 /// As for [`of_system`].
-pub(crate) fn lines_of_system<A: AsRef<OsStr>>(
+pub fn lines_of_system<A: AsRef<OsStr>>(
     program: &str,
     arguments: impl IntoIterator<Item = A>,
     limit: Duration,
@@ -96,7 +96,7 @@ fn text(octets: Vec<u8>) -> String {
 
 /// Returns the command of a system program. Environment, `PATH` and working directory of this process have no
 /// influence on it.
-pub(crate) fn command_of_system(program: &str) -> Command {
+pub fn command_of_system(program: &str) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("LC_ALL", "C").env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").current_dir("/");
     command
@@ -109,7 +109,7 @@ pub(crate) fn command_of_system(program: &str) -> Command {
 ///
 /// # Errors
 /// Errors of starting the program.
-pub(crate) fn run(command: &mut Command, limit: Duration) -> io::Result<Ending> {
+pub fn run(command: &mut Command, limit: Duration) -> io::Result<Ending> {
     run_up_to(command, limit, MAX_OUTPUT)
 }
 

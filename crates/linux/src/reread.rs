@@ -8,7 +8,7 @@ use crate::Machine;
 
 /// Parsed content of a file, with its modification time.
 #[derive(Debug)]
-pub(crate) struct Reread<T>(Mutex<Option<(SystemTime, Arc<T>)>>);
+pub struct Reread<T>(Mutex<Option<(SystemTime, Arc<T>)>>);
 
 impl<T> Default for Reread<T> {
     fn default() -> Self {
@@ -18,7 +18,7 @@ impl<T> Default for Reread<T> {
 
 impl<T> Reread<T> {
     /// Returns the current content of a file; `None` if the file does not exist.
-    pub(crate) fn of(&self, machine: &Machine, file: &str, read: fn(&Machine) -> T) -> Option<Arc<T>> {
+    pub fn of(&self, machine: &Machine, file: &str, read: fn(&Machine) -> T) -> Option<Arc<T>> {
         let written = fs::metadata(machine.path(file)).and_then(|file| file.modified()).ok()?;
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, said) = match &mut *known {

@@ -6,26 +6,26 @@ use crate::Machine;
 
 /// A session of a user or of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Session {
-    pub(crate) id: String,
-    pub(crate) user: String,
-    pub(crate) uid: u32,
+pub struct Session {
+    pub id: String,
+    pub user: String,
+    pub uid: u32,
     /// PAM service that opened the session.
-    pub(crate) service: Option<String>,
+    pub service: Option<String>,
     /// Session type: `tty`, `x11`, `wayland` or `unspecified`.
-    pub(crate) kind: String,
-    pub(crate) is_remote: bool,
+    pub kind: String,
+    pub is_remote: bool,
     /// Whether it is the active session at the machine itself.
-    pub(crate) is_at_console: bool,
+    pub is_at_console: bool,
     /// Whether it is a session of a user, not of a background service or a login screen.
-    pub(crate) is_of_user: bool,
+    pub is_of_user: bool,
     /// Start time in microseconds since 1970.
-    pub(crate) since: Option<i64>,
+    pub since: Option<i64>,
 }
 
 impl Session {
     /// Returns all sessions; `None` if logind is not running.
-    pub(crate) fn all(machine: &Machine) -> Option<Vec<Self>> {
+    pub fn all(machine: &Machine) -> Option<Vec<Self>> {
         let names = machine.names("run/systemd/sessions").ok()?;
         let mut ids: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
         // Beside each file there is a pipe that signals the end of the session.
@@ -35,7 +35,7 @@ impl Session {
     }
 
     /// Returns the sessions of users; `None` if logind is not running.
-    pub(crate) fn of_users(machine: &Machine) -> Option<Vec<Self>> {
+    pub fn of_users(machine: &Machine) -> Option<Vec<Self>> {
         let mut all = Self::all(machine)?;
         all.retain(|session| session.is_of_user);
         Some(all)
@@ -59,13 +59,13 @@ impl Session {
     }
 
     /// Returns whether the session has a terminal or a screen.
-    pub(crate) fn is_interactive(&self) -> bool {
+    pub fn is_interactive(&self) -> bool {
         matches!(self.kind.as_str(), "tty" | "x11" | "wayland" | "mir")
     }
 }
 
 /// Returns the number of user sessions, from `utmp` if logind is not running.
-pub(crate) fn count(machine: &Machine) -> Option<u32> {
+pub fn count(machine: &Machine) -> Option<u32> {
     let count = match Session::of_users(machine) {
         Some(sessions) => sessions.len(),
         None => {

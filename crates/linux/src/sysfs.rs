@@ -1,13 +1,13 @@
 //! Devices of buses, and their Windows names.
 
 use crate::Machine;
-use crate::storage::folder_of;
+use crate::storage::block::folder_of;
 
 /// Returns the Windows identifier of a device from its directory below `/sys`: bus, kind and instance.
 ///
 /// For PCI and USB it equals the one on Windows except for the last part, which distinguishes devices of the
 /// same kind; here it is the position on the bus. A virtio device has the identifier of its PCI device.
-pub(crate) fn identity(machine: &Machine, folder: &str) -> String {
+pub fn identity(machine: &Machine, folder: &str) -> String {
     let mut place = folder;
     loop {
         match subsystem(machine, place).as_deref() {
@@ -27,24 +27,24 @@ pub(crate) fn identity(machine: &Machine, folder: &str) -> String {
 }
 
 /// Returns the bus or class of a device.
-pub(crate) fn subsystem(machine: &Machine, folder: &str) -> Option<String> {
+pub fn subsystem(machine: &Machine, folder: &str) -> Option<String> {
     let target = folder_of(machine, &format!("sys{folder}/subsystem"))?;
     target.rsplit('/').next().map(str::to_owned)
 }
 
 /// Returns the driver of a device.
-pub(crate) fn driver(machine: &Machine, folder: &str) -> Option<String> {
+pub fn driver(machine: &Machine, folder: &str) -> Option<String> {
     let target = folder_of(machine, &format!("sys{folder}/driver"))?;
     target.rsplit('/').next().map(str::to_owned)
 }
 
 /// Returns a line of a device attribute.
-pub(crate) fn line(machine: &Machine, folder: &str, file: &str) -> Option<String> {
+pub fn line(machine: &Machine, folder: &str, file: &str) -> Option<String> {
     machine.line(format!("sys{folder}/{file}"))
 }
 
 /// Returns a hexadecimal number of a device attribute.
-pub(crate) fn hexadecimal(machine: &Machine, folder: &str, file: &str) -> Option<u32> {
+pub fn hexadecimal(machine: &Machine, folder: &str, file: &str) -> Option<u32> {
     let digits = line(machine, folder, file)?;
     u32::from_str_radix(digits.trim_start_matches("0x"), 16).ok()
 }

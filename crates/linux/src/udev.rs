@@ -4,33 +4,33 @@ use crate::Machine;
 
 /// Properties of a device; empty if udev is not running.
 #[derive(Debug, Default)]
-pub(crate) struct Udev(Vec<(String, String)>);
+pub struct Udev(Vec<(String, String)>);
 
 impl Udev {
     /// Returns the properties of a block device.
-    pub(crate) fn of_block(machine: &Machine, (major, minor): (u32, u32)) -> Self {
+    pub fn of_block(machine: &Machine, (major, minor): (u32, u32)) -> Self {
         Self::read(machine, &format!("b{major}:{minor}"))
     }
 
     /// Returns the properties of a network interface.
-    pub(crate) fn of_link(machine: &Machine, index: u32) -> Self {
+    pub fn of_link(machine: &Machine, index: u32) -> Self {
         Self::read(machine, &format!("n{index}"))
     }
 
     /// Returns the properties of a device on a bus.
-    pub(crate) fn of_device(machine: &Machine, subsystem: &str, name: &str) -> Self {
+    pub fn of_device(machine: &Machine, subsystem: &str, name: &str) -> Self {
         Self::read(machine, &format!("+{subsystem}:{name}"))
     }
 
     /// Returns a property; `None` if it is missing or empty.
-    pub(crate) fn property(&self, name: &str) -> Option<&str> {
+    pub fn property(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.trim());
         found.filter(|value| !value.is_empty())
     }
 
     /// Returns a property from its escaped form, such as `ID_FS_LABEL_ENC` for `ID_FS_LABEL`, if there is
     /// one.
-    pub(crate) fn exact(&self, name: &str) -> Option<String> {
+    pub fn exact(&self, name: &str) -> Option<String> {
         let exact = self.property(&format!("{name}_ENC")).map(unescaped);
         exact.or_else(|| self.property(name).map(str::to_owned))
     }

@@ -20,7 +20,7 @@ use crate::socket::connected;
 
 /// A connection (D-Bus Specification, "Message Protocol").
 #[derive(Debug)]
-pub(crate) struct Line {
+pub struct Line {
     stream: BufReader<Patient>,
     /// The last message received.
     message: Vec<u8>,
@@ -41,7 +41,7 @@ impl Line {
     ///
     /// # Errors
     /// If the socket does not exist or rejects this user; [`io::ErrorKind::TimedOut`] if it takes too long.
-    pub(crate) fn to_service(place: &SocketAddrUnix, patience: Duration) -> io::Result<Self> {
+    pub fn to_service(place: &SocketAddrUnix, patience: Duration) -> io::Result<Self> {
         let stream = connected(place, patience).map_err(late)?;
         let stream = Patient { stream, patience, until: Instant::now() + patience };
         let stream = BufReader::with_capacity(READ_AT_ONCE, stream);
@@ -54,7 +54,7 @@ impl Line {
     ///
     /// # Errors
     /// As for [`Self::to_service`].
-    pub(crate) fn to_bus(place: &SocketAddrUnix, patience: Duration) -> io::Result<Self> {
+    pub fn to_bus(place: &SocketAddrUnix, patience: Duration) -> io::Result<Self> {
         let mut line = Self::to_service(place, patience)?;
         let hello = BUS.question("Hello", &()).map_err(io::Error::other)?;
         match line.ask::<String>(&[hello])?.as_slice() {
@@ -69,10 +69,7 @@ impl Line {
     /// # Errors
     /// If the connection is lost or a message is not valid; [`io::ErrorKind::TimedOut`] if not all responses
     /// arrive in time.
-    pub(crate) fn ask<T: DeserializeOwned + Type>(
-        &mut self,
-        questions: &[Message],
-    ) -> io::Result<Vec<Option<T>>> {
+    pub fn ask<T: DeserializeOwned + Type>(&mut self, questions: &[Message]) -> io::Result<Vec<Option<T>>> {
         self.stream.get_mut().wait_anew();
         let serial = |question: &Message| question.primary_header().serial_num().get();
         let mut places: HashMap<u32, usize> = questions.iter().map(serial).zip(0..).collect();

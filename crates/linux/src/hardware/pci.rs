@@ -1,24 +1,24 @@
 //! PCI devices (`/sys/bus/pci/devices`).
 
 use crate::Machine;
-use crate::storage::folder_of;
+use crate::storage::block::folder_of;
 use crate::sysfs;
 use crate::udev::Udev;
 
 /// A PCI device.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PciDevice {
+pub struct PciDevice {
     /// Address, such as `0000:00:1f.2`.
-    pub(super) place: String,
+    pub place: String,
     /// Directory below `/sys`.
-    pub(super) folder: String,
+    pub folder: String,
     /// Base class, subclass and programming interface (PCI Code and ID Assignment Specification).
-    pub(super) class: u32,
+    pub class: u32,
 }
 
 impl PciDevice {
     /// Returns all devices, sorted by address.
-    pub(super) fn all(machine: &Machine) -> Vec<Self> {
+    pub fn all(machine: &Machine) -> Vec<Self> {
         let names = machine.names("sys/bus/pci/devices").unwrap_or_default();
         let device = |name: &std::ffi::OsString| {
             let place = name.to_str()?.to_owned();
@@ -32,17 +32,17 @@ impl PciDevice {
     }
 
     /// Returns base class and subclass.
-    pub(super) fn kind(&self) -> u32 {
+    pub fn kind(&self) -> u32 {
         self.class >> 8
     }
 
     /// Returns the Windows identifier.
-    pub(super) fn identity(&self, machine: &Machine) -> String {
+    pub fn identity(&self, machine: &Machine) -> String {
         sysfs::identity(machine, &self.folder)
     }
 
     /// Returns the model from udev's hardware database, or its numeric ids.
-    pub(super) fn model(&self, machine: &Machine) -> String {
+    pub fn model(&self, machine: &Machine) -> String {
         let udev = Udev::of_device(machine, "pci", &self.place);
         let known = udev.property("ID_MODEL_FROM_DATABASE").map(str::to_owned);
         let number = |file: &str| sysfs::hexadecimal(machine, &self.folder, file).unwrap_or_default();
@@ -50,13 +50,13 @@ impl PciDevice {
     }
 
     /// Returns the vendor.
-    pub(super) fn maker(&self, machine: &Machine) -> Option<String> {
+    pub fn maker(&self, machine: &Machine) -> Option<String> {
         let udev = Udev::of_device(machine, "pci", &self.place);
         udev.property("ID_VENDOR_FROM_DATABASE").map(str::to_owned)
     }
 
     /// Returns the driver.
-    pub(super) fn driver(&self, machine: &Machine) -> Option<String> {
+    pub fn driver(&self, machine: &Machine) -> Option<String> {
         sysfs::driver(machine, &self.folder)
     }
 }

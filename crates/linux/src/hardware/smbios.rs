@@ -4,17 +4,17 @@ use crate::Machine;
 
 /// Tables of the firmware.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Smbios {
+pub struct Smbios {
     /// Major and minor version of the tables.
-    pub(super) version: Option<(u16, u16)>,
+    pub version: Option<(u16, u16)>,
     structures: Vec<Structure>,
 }
 
 /// A structure of the tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Structure {
+pub struct Structure {
     kind: u8,
-    pub(super) handle: u16,
+    pub handle: u16,
     /// Formatted area including the header, so that offsets are those of the specification.
     octets: Vec<u8>,
     texts: Vec<String>,
@@ -28,56 +28,56 @@ const END: u8 = 127;
 
 impl Smbios {
     /// Reads the tables; empty if they do not exist or the caller may not read them.
-    pub(super) fn of(machine: &Machine) -> Self {
+    pub fn of(machine: &Machine) -> Self {
         let structures = machine.octets("sys/firmware/dmi/tables/DMI").map(|octets| parse(&octets));
         let entry = machine.octets("sys/firmware/dmi/tables/smbios_entry_point").unwrap_or_default();
         Self { version: version(&entry), structures: structures.unwrap_or_default() }
     }
 
     /// Returns the structures of a type, in table order.
-    pub(super) fn of_kind(&self, kind: u8) -> impl Iterator<Item = &Structure> {
+    pub fn of_kind(&self, kind: u8) -> impl Iterator<Item = &Structure> {
         self.structures.iter().filter(move |structure| structure.kind == kind)
     }
 }
 
 impl Structure {
     /// Returns the byte at an offset; `None` if the structure is of an older version and ends before.
-    pub(super) fn byte(&self, at: usize) -> Option<u8> {
+    pub fn byte(&self, at: usize) -> Option<u8> {
         self.octets.get(at).copied()
     }
 
     /// Returns the 16-bit number at an offset.
-    pub(super) fn word(&self, at: usize) -> Option<u16> {
+    pub fn word(&self, at: usize) -> Option<u16> {
         self.octets.get(at..)?.first_chunk().map(|two| u16::from_le_bytes(*two))
     }
 
     /// Returns the 32-bit number at an offset.
-    pub(super) fn double(&self, at: usize) -> Option<u32> {
+    pub fn double(&self, at: usize) -> Option<u32> {
         self.octets.get(at..)?.first_chunk().map(|four| u32::from_le_bytes(*four))
     }
 
     /// Returns the 64-bit number at an offset.
-    pub(super) fn quad(&self, at: usize) -> Option<u64> {
+    pub fn quad(&self, at: usize) -> Option<u64> {
         self.octets.get(at..)?.first_chunk().map(|eight| u64::from_le_bytes(*eight))
     }
 
     /// Returns some bytes from an offset on.
-    pub(super) fn slice(&self, at: usize, count: usize) -> Option<&[u8]> {
+    pub fn slice(&self, at: usize, count: usize) -> Option<&[u8]> {
         self.octets.get(at..at.checked_add(count)?)
     }
 
     /// Returns the formatted area.
-    pub(super) fn octets(&self) -> &[u8] {
+    pub fn octets(&self) -> &[u8] {
         &self.octets
     }
 
     /// Returns all texts.
-    pub(super) fn texts(&self) -> &[String] {
+    pub fn texts(&self) -> &[String] {
         &self.texts
     }
 
     /// Returns the text whose number is at an offset; `None` if it is missing or empty.
-    pub(super) fn text(&self, at: usize) -> Option<String> {
+    pub fn text(&self, at: usize) -> Option<String> {
         let number = usize::from(self.byte(at)?);
         self.texts.get(number.checked_sub(1)?).filter(|text| !text.is_empty()).cloned()
     }
@@ -96,7 +96,7 @@ fn version(entry: &[u8]) -> Option<(u16, u16)> {
 }
 
 /// Parses structures until the last one or an invalid one (DSP0134 6.1).
-pub(super) fn parse(mut octets: &[u8]) -> Vec<Structure> {
+pub fn parse(mut octets: &[u8]) -> Vec<Structure> {
     let mut structures = Vec::new();
     while let [kind, length, low, high, ..] = octets {
         let length = usize::from(*length);

@@ -7,32 +7,32 @@ use crate::Machine;
 
 /// An IP address of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Address {
+pub struct Address {
     /// Link index.
-    pub(crate) link: u32,
-    pub(crate) address: IpAddr,
+    pub link: u32,
+    pub address: IpAddr,
     /// Prefix length in bits.
-    pub(crate) prefix: u8,
+    pub prefix: u8,
     /// Whether the address has no lifetime; addresses from DHCP do have one.
-    pub(crate) is_permanent: bool,
+    pub is_permanent: bool,
     /// Scope: 0 global, 253 link, 254 host (rtnetlink(7)).
-    pub(crate) scope: u8,
+    pub scope: u8,
     /// Flags (`IFA_F_*`).
-    pub(crate) flags: u32,
+    pub flags: u32,
     /// Origin (`IFAPROT_*`), if the kernel reports it.
-    pub(crate) origin: Option<u8>,
+    pub origin: Option<u8>,
     /// Preferred lifetime in seconds; [`Address::FOREVER`] for unlimited.
-    pub(crate) preferred: u32,
+    pub preferred: u32,
     /// Valid lifetime in seconds.
-    pub(crate) valid: u32,
+    pub valid: u32,
 }
 
 impl Address {
     /// Unlimited lifetime (`INFINITY_LIFE_TIME`).
-    pub(crate) const FOREVER: u32 = u32::MAX;
+    pub const FOREVER: u32 = u32::MAX;
 
     /// Returns the addresses of all links, IPv4 first.
-    pub(crate) fn all(machine: &Machine) -> Vec<Self> {
+    pub fn all(machine: &Machine) -> Vec<Self> {
         let mut addresses = Vec::new();
         if !machine.is_this() {
             return addresses;
@@ -64,7 +64,7 @@ impl Address {
     }
 
     /// Returns the subnet mask as on Windows: in dotted notation for IPv4, as prefix length for IPv6.
-    pub(crate) fn mask(&self) -> String {
+    pub fn mask(&self) -> String {
         match self.address {
             IpAddr::V4(_) => mask(self.prefix).to_string(),
             IpAddr::V6(_) => self.prefix.to_string(),
@@ -73,12 +73,12 @@ impl Address {
 }
 
 /// Returns the mask for a prefix length.
-pub(crate) fn mask(prefix: u8) -> Ipv4Addr {
+pub fn mask(prefix: u8) -> Ipv4Addr {
     Ipv4Addr::from_bits(u32::MAX.checked_shl(32_u32.saturating_sub(prefix.into())).unwrap_or_default())
 }
 
 /// Parses a mask, in dotted notation or as prefix length; `None` if its bits are not contiguous.
-pub(crate) fn prefix(mask: &str, of: IpAddr) -> Option<u8> {
+pub fn prefix(mask: &str, of: IpAddr) -> Option<u8> {
     match (mask.parse::<Ipv4Addr>(), of) {
         (Ok(mask), IpAddr::V4(_)) => {
             let bits = mask.to_bits();

@@ -6,7 +6,7 @@ mod kernel;
 use std::io;
 use std::net::IpAddr;
 
-pub(super) use self::kernel::{
+pub use self::kernel::{
     Power, STATIC, add_route, alter_address, is_way_out, remove_route, rename, restart, set_longest_packet,
     switch,
 };
@@ -22,14 +22,14 @@ use crate::Machine;
 
 /// Service that manages a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keeper {
+pub enum Keeper {
     Networkd,
     NetworkManager,
 }
 
 impl Keeper {
     /// Returns the service that manages a link; `None` if no known service does.
-    pub(super) fn of(machine: &Machine, link: &Link) -> Option<Self> {
+    pub fn of(machine: &Machine, link: &Link) -> Option<Self> {
         let networkd = || networkd::manages(machine, link).then_some(Self::Networkd);
         networkd().or_else(|| network_manager::manages(machine, link).then_some(Self::NetworkManager))
     }
@@ -45,7 +45,7 @@ impl Keeper {
     ///
     /// # Errors
     /// Errors of the service.
-    pub(super) fn renew(self, machine: &Machine, link: &Link) -> io::Result<()> {
+    pub fn renew(self, machine: &Machine, link: &Link) -> io::Result<()> {
         match self {
             Self::Networkd => networkd::renew(link),
             Self::NetworkManager => network_manager::renew(machine, link),
@@ -83,7 +83,7 @@ impl Keeper {
 ///
 /// # Errors
 /// Errors of the service or the kernel.
-pub(super) fn set_addresses(machine: &Machine, link: &Link, wanted: &[(IpAddr, u8)]) -> io::Result<()> {
+pub fn set_addresses(machine: &Machine, link: &Link, wanted: &[(IpAddr, u8)]) -> io::Result<()> {
     let concerns = |address: &IpAddr| wanted.iter().any(|(one, _)| one.is_ipv4() == address.is_ipv4());
     if let Some(keeper) = Keeper::of(machine, link) {
         let before = keeper.profile(machine, link)?;
@@ -120,11 +120,7 @@ pub(super) fn set_addresses(machine: &Machine, link: &Link, wanted: &[(IpAddr, u
 ///
 /// # Errors
 /// Errors of the service or the kernel.
-pub(super) fn set_gateways(
-    machine: &Machine,
-    link: &Link,
-    wanted: &[(IpAddr, Option<u32>)],
-) -> io::Result<()> {
+pub fn set_gateways(machine: &Machine, link: &Link, wanted: &[(IpAddr, Option<u32>)]) -> io::Result<()> {
     if let Some(keeper) = Keeper::of(machine, link) {
         let before = keeper.profile(machine, link)?;
         return keeper.apply(machine, link, &Profile { gateways: wanted.to_vec(), ..before });
@@ -150,7 +146,7 @@ pub(super) fn set_gateways(
 ///
 /// # Errors
 /// Errors of the service or of writing `resolv.conf`.
-pub(super) fn set_resolver(
+pub fn set_resolver(
     machine: &Machine,
     link: Option<&Link>,
     servers: Option<&[String]>,
@@ -175,7 +171,7 @@ pub(super) fn set_resolver(
 ///
 /// # Errors
 /// [`io::ErrorKind::Unsupported`] if no service manages the link.
-pub(super) fn enable_dhcp(machine: &Machine, link: &Link) -> io::Result<()> {
+pub fn enable_dhcp(machine: &Machine, link: &Link) -> io::Result<()> {
     let keeper = Keeper::of(machine, link).ok_or(io::ErrorKind::Unsupported)?;
     keeper.apply(machine, link, &Profile { dhcp: true, ..Profile::default() })
 }
@@ -184,7 +180,7 @@ pub(super) fn enable_dhcp(machine: &Machine, link: &Link) -> io::Result<()> {
 ///
 /// # Errors
 /// [`io::ErrorKind::Unsupported`] if no service manages the link.
-pub(super) fn disable_dhcp(machine: &Machine, link: &Link) -> io::Result<()> {
+pub fn disable_dhcp(machine: &Machine, link: &Link) -> io::Result<()> {
     let keeper = Keeper::of(machine, link).ok_or(io::ErrorKind::Unsupported)?;
     let mut after = keeper.profile(machine, link)?;
     let lent = Address::all(machine)
@@ -197,7 +193,7 @@ pub(super) fn disable_dhcp(machine: &Machine, link: &Link) -> io::Result<()> {
 
 /// Persistence of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Store {
+pub enum Store {
     /// In the kernel, and in the configuration of the service that manages the link.
     Kept,
     /// Only in the kernel, until the next restart.
@@ -206,7 +202,7 @@ pub(super) enum Store {
 
 impl Store {
     /// Returns the store with this name (`PolicyStore`); persistent by default.
-    pub(super) fn named(name: &str) -> Self {
+    pub fn named(name: &str) -> Self {
         if name.eq_ignore_ascii_case("ActiveStore") { Self::Active } else { Self::Kept }
     }
 }
@@ -215,7 +211,7 @@ impl Store {
 ///
 /// # Errors
 /// Errors of the service or the kernel.
-pub(super) fn add_address(machine: &Machine, link: &Link, address: &Address, store: Store) -> io::Result<()> {
+pub fn add_address(machine: &Machine, link: &Link, address: &Address, store: Store) -> io::Result<()> {
     let is_plain = address.is_permanent && address.preferred == Address::FOREVER;
     match Keeper::of(machine, link).filter(|_| store == Store::Kept && is_plain) {
         Some(keeper) => {
@@ -232,7 +228,7 @@ pub(super) fn add_address(machine: &Machine, link: &Link, address: &Address, sto
 ///
 /// # Errors
 /// Errors of the service or the kernel.
-pub(super) fn remove_address(machine: &Machine, link: &Link, address: &Address) -> io::Result<()> {
+pub fn remove_address(machine: &Machine, link: &Link, address: &Address) -> io::Result<()> {
     if let Some(keeper) = Keeper::of(machine, link).filter(|_| address.is_permanent && address.scope == 0) {
         let mut after = keeper.profile(machine, link)?;
         after.addresses.retain(|one| *one != (address.address, address.prefix));
@@ -249,7 +245,7 @@ pub(super) fn remove_address(machine: &Machine, link: &Link, address: &Address) 
 ///
 /// # Errors
 /// Errors of the service or the kernel.
-pub(super) fn add_gateway(machine: &Machine, link: &Link, gateway: IpAddr, store: Store) -> io::Result<()> {
+pub fn add_gateway(machine: &Machine, link: &Link, gateway: IpAddr, store: Store) -> io::Result<()> {
     match Keeper::of(machine, link).filter(|_| store == Store::Kept) {
         Some(keeper) => {
             let mut after = keeper.profile(machine, link)?;
@@ -262,7 +258,7 @@ pub(super) fn add_gateway(machine: &Machine, link: &Link, gateway: IpAddr, store
 }
 
 /// Returns the result of adapter methods: a Windows error code (MS-ERREF 2.2).
-pub(super) fn windows_code(result: &io::Result<()>) -> u32 {
+pub fn windows_code(result: &io::Result<()>) -> u32 {
     match result {
         Ok(()) => 0,
         // ERROR_ACCESS_DENIED, ERROR_NOT_FOUND, ERROR_ALREADY_EXISTS, ERROR_GEN_FAILURE.
@@ -274,7 +270,7 @@ pub(super) fn windows_code(result: &io::Result<()>) -> u32 {
 }
 
 /// Returns the result of configuration methods (`Win32_NetworkAdapterConfiguration`).
-pub(super) fn configuration_code(result: &io::Result<()>) -> u32 {
+pub fn configuration_code(result: &io::Result<()>) -> u32 {
     match result.as_ref().map_err(io::Error::kind) {
         Ok(()) => 0,
         Err(io::ErrorKind::PermissionDenied) => 91,

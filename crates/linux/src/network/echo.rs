@@ -12,27 +12,27 @@ use rustix::net::{
 
 /// Parameters of an echo request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
-    pub(super) address: IpAddr,
+pub struct Asked {
+    pub address: IpAddr,
     /// Payload length in bytes.
-    pub(super) octets: usize,
-    pub(super) hops: u8,
-    pub(super) service: u8,
+    pub octets: usize,
+    pub hops: u8,
+    pub service: u8,
     /// Whether fragmentation is forbidden.
-    pub(super) is_whole: bool,
-    pub(super) patience: Duration,
+    pub is_whole: bool,
+    pub patience: Duration,
 }
 
 /// Result of an echo request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Outcome {
+pub struct Outcome {
     /// Windows code (`IP_STATUS`): 0, or the reason why there is no reply.
-    pub(super) code: u32,
-    pub(super) milliseconds: Option<u32>,
-    pub(super) hops: Option<u32>,
-    pub(super) octets: Option<u32>,
+    pub code: u32,
+    pub milliseconds: Option<u32>,
+    pub hops: Option<u32>,
+    pub octets: Option<u32>,
     /// Whether the returned payload differs from that sent.
-    pub(super) is_other: bool,
+    pub is_other: bool,
 }
 
 /// Windows codes.
@@ -44,7 +44,7 @@ const EXPIRED: u32 = 11_013;
 const GENERAL_FAILURE: u32 = 11_050;
 
 /// Sends a request and waits for the reply.
-pub(super) fn ask(asked: &Asked) -> Outcome {
+pub fn ask(asked: &Asked) -> Outcome {
     try_ask(asked).unwrap_or_else(|error| {
         let code = match error.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => TIMED_OUT,

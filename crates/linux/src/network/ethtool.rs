@@ -7,13 +7,13 @@ use crate::Machine;
 
 /// Link modes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Modes {
+pub struct Modes {
     /// Whether autonegotiation is enabled.
-    pub(super) is_automatic: Option<bool>,
+    pub is_automatic: Option<bool>,
     /// Maximum speed of all supported modes in bits per second.
-    pub(super) most: Option<u64>,
+    pub most: Option<u64>,
     /// Whether the current mode is full duplex.
-    pub(super) is_full_duplex: Option<bool>,
+    pub is_full_duplex: Option<bool>,
 }
 
 /// Messages and attributes of the family (`linux/ethtool_netlink.h`).
@@ -29,7 +29,7 @@ const BITSET_BIT_NAME: u16 = 2;
 
 impl Modes {
     /// Returns the modes of a link; empty if its driver does not report them.
-    pub(super) fn of(machine: &Machine, index: u32) -> Self {
+    pub fn of(machine: &Machine, index: u32) -> Self {
         let Some(family) = family().filter(|_| machine.is_this()) else { return Self::default() };
         let mut modes = Self::default();
         let which = Body::new(&[]).with(HEADER_DEV_INDEX, &index.to_ne_bytes());
@@ -39,7 +39,7 @@ impl Modes {
         modes
     }
 
-    pub(super) fn parse(attributes: Attributes<'_>) -> Self {
+    pub fn parse(attributes: Attributes<'_>) -> Self {
         let bits = attributes.within(LINKMODES_OURS).within(BITSET_BITS).into_iter();
         let names = bits
             .filter(|(kind, _)| kind & 0x3FFF == BITSET_BITS_BIT)

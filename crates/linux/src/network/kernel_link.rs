@@ -5,22 +5,22 @@ use crate::Machine;
 
 /// A link as reported by the kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct KernelLink {
+pub struct KernelLink {
     /// Link index.
-    pub(super) index: u32,
+    pub index: u32,
     /// Permanent hardware address.
-    pub(super) permanent: Option<Vec<u8>>,
+    pub permanent: Option<Vec<u8>>,
     /// Number of users of promiscuous mode.
-    pub(super) promiscuity: u32,
+    pub promiscuity: u32,
     /// Maximum supported MTU.
-    pub(super) longest_packet: Option<u32>,
+    pub longest_packet: Option<u32>,
     /// VLAN id (IEEE 802.1Q), if it is a VLAN link.
-    pub(super) vlan: Option<u16>,
+    pub vlan: Option<u16>,
 }
 
 impl KernelLink {
     /// Returns all links.
-    pub(super) fn all(machine: &Machine) -> Vec<Self> {
+    pub fn all(machine: &Machine) -> Vec<Self> {
         let mut links = Vec::new();
         if !machine.is_this() {
             return links;
@@ -47,7 +47,7 @@ impl KernelLink {
     }
 
     /// Returns the permanent address in upper case, with a separator between its bytes.
-    pub(super) fn permanent(&self, between: &str) -> Option<String> {
+    pub fn permanent(&self, between: &str) -> Option<String> {
         let octets = self.permanent.as_ref().filter(|octets| octets.iter().any(|octet| *octet != 0))?;
         Some(octets.iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(between))
     }

@@ -7,18 +7,18 @@ use crate::Machine;
 
 /// A DHCP lease.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Lease {
+pub struct Lease {
     /// Address of the DHCP server.
-    pub(crate) server: Option<String>,
+    pub server: Option<String>,
     /// Start time in seconds since 1970.
-    pub(crate) obtained: Option<i64>,
+    pub obtained: Option<i64>,
     /// End time in seconds since 1970.
-    pub(crate) expires: Option<i64>,
+    pub expires: Option<i64>,
 }
 
 impl Lease {
     /// Returns the lease of a link, if one is recorded.
-    pub(crate) fn of(machine: &Machine, link: &Link) -> Option<Self> {
+    pub fn of(machine: &Machine, link: &Link) -> Option<Self> {
         of_networkd(machine, link).or_else(|| of_dhclient(machine, link))
     }
 }

@@ -8,24 +8,24 @@ use crate::Machine;
 
 /// A neighbor on a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Neighbor {
+pub struct Neighbor {
     /// Link index.
-    pub(super) link: u32,
-    pub(super) address: IpAddr,
+    pub link: u32,
+    pub address: IpAddr,
     /// Hardware address, if known.
-    pub(super) hardware_address: Option<Vec<u8>>,
+    pub hardware_address: Option<Vec<u8>>,
     /// State (`NUD_*`).
-    pub(super) state: u16,
+    pub state: u16,
 }
 
 impl Neighbor {
     /// State of a static entry (`NUD_PERMANENT`).
-    pub(super) const PERMANENT: u16 = 0x80;
+    pub const PERMANENT: u16 = 0x80;
     /// State of entries that need no hardware address (`NUD_NOARP`), such as multicast groups.
     const NEEDLESS: u16 = 0x40;
 
     /// Returns all neighbors, without entries that need no hardware address, as ip(8) does.
-    pub(super) fn all(machine: &Machine) -> Vec<Self> {
+    pub fn all(machine: &Machine) -> Vec<Self> {
         let mut neighbors = Vec::new();
         if !machine.is_this() {
             return neighbors;
@@ -50,7 +50,7 @@ impl Neighbor {
     ///
     /// # Errors
     /// Errors of the kernel.
-    pub(super) fn keep(&self) -> io::Result<()> {
+    pub fn keep(&self) -> io::Result<()> {
         let body = self.body();
         change(
             Kind::NewNeighbor,
@@ -62,7 +62,7 @@ impl Neighbor {
     ///
     /// # Errors
     /// Errors of the kernel.
-    pub(super) fn forget(&self) -> io::Result<()> {
+    pub fn forget(&self) -> io::Result<()> {
         change(Kind::DeleteNeighbor, &self.body())
     }
 

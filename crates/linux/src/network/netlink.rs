@@ -14,7 +14,7 @@ use rustix::net::{
 /// Message type of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
-pub(super) enum Kind {
+pub enum Kind {
     GetLink = 18,
     SetLink = 19,
     NewAddress = 20,
@@ -44,13 +44,13 @@ const MOST: usize = 64 << 20;
 
 /// A message of the kernel, without its header.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Message<'a>(&'a [u8]);
+pub struct Message<'a>(&'a [u8]);
 
 /// Requests all links, addresses, routes or neighbors, and passes on each message.
 ///
 /// # Errors
 /// Errors of the kernel.
-pub(super) fn dump(kind: Kind, take: impl FnMut(Message<'_>)) -> io::Result<()> {
+pub fn dump(kind: Kind, take: impl FnMut(Message<'_>)) -> io::Result<()> {
     let socket = open(None)?;
     // Address family: any.
     send(&socket, kind as u16, REQUEST | DUMP, &[0; 12])?;
@@ -62,7 +62,7 @@ pub(super) fn dump(kind: Kind, take: impl FnMut(Message<'_>)) -> io::Result<()> 
 ///
 /// # Errors
 /// Errors of the kernel.
-pub(super) fn ask_generic(number: u16, body: &Body, take: impl FnMut(Message<'_>)) -> io::Result<()> {
+pub fn ask_generic(number: u16, body: &Body, take: impl FnMut(Message<'_>)) -> io::Result<()> {
     let socket = open(Some(GENERIC))?;
     send(&socket, number, REQUEST | ACKNOWLEDGE, &body.0)?;
     listen(&socket, take)
@@ -92,7 +92,7 @@ fn listen(socket: &OwnedFd, mut take: impl FnMut(Message<'_>)) -> io::Result<()>
 ///
 /// # Errors
 /// Errors of the kernel.
-pub(super) fn change(kind: Kind, body: &Body) -> io::Result<()> {
+pub fn change(kind: Kind, body: &Body) -> io::Result<()> {
     let socket = open(None)?;
     let is_new = matches!(kind, Kind::NewAddress | Kind::NewRoute | Kind::NewNeighbor);
     let how = if is_new { REPLACE | CREATE } else { 0 };
@@ -128,7 +128,7 @@ fn send(socket: &OwnedFd, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> 
 const HEADER: usize = 16;
 
 /// Returns the messages in received data, each with its type.
-pub(super) fn messages(mut octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub fn messages(mut octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::try_from(number_u32(octets, 0)?).ok()?;
         let kind = number_u16(octets, 4)?;
@@ -149,69 +149,69 @@ fn verdict(message: &[u8]) -> io::Result<()> {
 
 impl<'a> Message<'a> {
     /// Wraps a received message without its header.
-    pub(super) fn new(octets: &'a [u8]) -> Self {
+    pub fn new(octets: &'a [u8]) -> Self {
         Self(octets)
     }
 
     /// Returns a byte of the fixed part.
-    pub(super) fn octet(self, at: usize) -> u8 {
+    pub fn octet(self, at: usize) -> u8 {
         self.0.get(at).copied().unwrap_or_default()
     }
 
     /// Returns a 32-bit number of the fixed part.
-    pub(super) fn number(self, at: usize) -> u32 {
+    pub fn number(self, at: usize) -> u32 {
         number_u32(self.0, at).unwrap_or_default()
     }
 
     /// Returns the attributes after a fixed part of this length.
-    pub(super) fn attributes(self, fixed: usize) -> Attributes<'a> {
+    pub fn attributes(self, fixed: usize) -> Attributes<'a> {
         Attributes(self.0.get(aligned(fixed)..).unwrap_or_default())
     }
 }
 
 /// A sequence of attributes (`struct rtattr`).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Attributes<'a>(&'a [u8]);
+pub struct Attributes<'a>(&'a [u8]);
 
 impl<'a> Attributes<'a> {
     /// Wraps nested attributes.
-    pub(super) fn new(octets: &'a [u8]) -> Self {
+    pub fn new(octets: &'a [u8]) -> Self {
         Self(octets)
     }
 
     /// Returns the content of the attribute with this type.
-    pub(super) fn find(self, kind: u16) -> Option<&'a [u8]> {
+    pub fn find(self, kind: u16) -> Option<&'a [u8]> {
         // The two highest bits are flags.
         self.into_iter().find(|(known, _)| known & 0x3FFF == kind).map(|(_, content)| content)
     }
 
     /// Returns an attribute as 32-bit number.
-    pub(super) fn number(self, kind: u16) -> Option<u32> {
+    pub fn number(self, kind: u16) -> Option<u32> {
         number_u32(self.find(kind)?, 0)
     }
 
     /// Returns an attribute as 16-bit number.
-    pub(super) fn short(self, kind: u16) -> Option<u16> {
+    pub fn short(self, kind: u16) -> Option<u16> {
         number_u16(self.find(kind)?, 0)
     }
 
     /// Returns an attribute as byte.
-    pub(super) fn octet(self, kind: u16) -> Option<u8> {
+    pub fn octet(self, kind: u16) -> Option<u8> {
         self.find(kind)?.first().copied()
     }
 
     /// Returns an attribute as text, without the terminating NUL.
-    pub(super) fn text(self, kind: u16) -> Option<&'a str> {
+    pub fn text(self, kind: u16) -> Option<&'a str> {
         std::str::from_utf8(self.find(kind)?).ok().map(|text| text.trim_end_matches('\0'))
     }
 
     /// Returns the nested attributes of an attribute.
-    pub(super) fn within(self, kind: u16) -> Self {
+    pub fn within(self, kind: u16) -> Self {
         Self(self.find(kind).unwrap_or_default())
     }
 
     /// Returns an attribute as IP address.
-    pub(super) fn address(self, kind: u16) -> Option<IpAddr> {
+    pub fn address(self, kind: u16) -> Option<IpAddr> {
         let octets = self.find(kind)?;
         let short = || <[u8; 4]>::try_from(octets).map(|octets| Ipv4Addr::from(octets).into());
         short().or_else(|_| <[u8; 16]>::try_from(octets).map(|octets| Ipv6Addr::from(octets).into())).ok()
@@ -236,21 +236,21 @@ impl<'a> IntoIterator for Attributes<'a> {
 
 /// A request, without its header.
 #[derive(Clone, Debug)]
-pub(super) struct Body(Vec<u8>);
+pub struct Body(Vec<u8>);
 
 impl Body {
     /// Creates a request with a fixed part.
-    pub(super) fn new(fixed: &[u8]) -> Self {
+    pub fn new(fixed: &[u8]) -> Self {
         Self(fixed.to_vec())
     }
 
     /// Returns the bytes written so far.
-    pub(super) fn octets(&self) -> &[u8] {
+    pub fn octets(&self) -> &[u8] {
         &self.0
     }
 
     /// Appends an attribute.
-    pub(super) fn with(mut self, kind: u16, content: &[u8]) -> Self {
+    pub fn with(mut self, kind: u16, content: &[u8]) -> Self {
         let length = u16::try_from(content.len() + 4).unwrap_or(u16::MAX);
         self.0.resize(aligned(self.0.len()), 0);
         self.0.extend(length.to_ne_bytes());
@@ -260,13 +260,13 @@ impl Body {
     }
 
     /// Appends an attribute with nested attributes.
-    pub(super) fn with_within(self, kind: u16, inner: &Body) -> Self {
+    pub fn with_within(self, kind: u16, inner: &Body) -> Self {
         // NLA_F_NESTED.
         self.with(kind | 0x8000, &inner.0)
     }
 
     /// Appends an address attribute.
-    pub(super) fn with_address(self, kind: u16, address: IpAddr) -> Self {
+    pub fn with_address(self, kind: u16, address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => self.with(kind, &address.octets()),
             IpAddr::V6(address) => self.with(kind, &address.octets()),
@@ -275,7 +275,7 @@ impl Body {
 }
 
 /// Returns the number of an address family (`AF_INET`, `AF_INET6`).
-pub(super) fn family(address: IpAddr) -> u8 {
+pub fn family(address: IpAddr) -> u8 {
     if address.is_ipv4() { 2 } else { 10 }
 }
 
@@ -288,7 +288,7 @@ fn number_u16(octets: &[u8], at: usize) -> Option<u16> {
 }
 
 /// Returns the 32-bit number at an offset.
-pub(super) fn number_u32(octets: &[u8], at: usize) -> Option<u32> {
+pub fn number_u32(octets: &[u8], at: usize) -> Option<u32> {
     octets.get(at..)?.first_chunk().map(|four| u32::from_ne_bytes(*four))
 }
 

@@ -13,24 +13,24 @@ use crate::bus::{BusError, Object, text_in};
 
 /// An active connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Active {
+pub struct Active {
     /// Interface name of its link.
-    pub(super) interface: String,
+    pub interface: String,
     /// Name of the connection.
-    pub(super) name: String,
+    pub name: String,
     connectivity: [Option<u64>; 2],
 }
 
 impl Active {
     /// Returns the connectivity for IPv4 or IPv6 (`NMConnectivityState`).
-    pub(super) fn connectivity(&self, is_v4: bool) -> Option<u64> {
+    pub fn connectivity(&self, is_v4: bool) -> Option<u64> {
         let [v4, v6] = self.connectivity;
         if is_v4 { v4 } else { v6 }
     }
 }
 
 /// Returns the active connections; empty without NetworkManager.
-pub(super) fn active(machine: &Machine) -> Vec<Active> {
+pub fn active(machine: &Machine) -> Vec<Active> {
     if !is_there(machine) {
         return Vec::new();
     }
@@ -63,7 +63,7 @@ async fn of_active(bus: &Connection, path: &str) -> Result<Vec<Active>, BusError
 }
 
 /// Returns whether NetworkManager manages a link.
-pub(super) fn manages(machine: &Machine, link: &Link) -> bool {
+pub fn manages(machine: &Machine, link: &Link) -> bool {
     is_there(machine)
         && machine
             .bus()
@@ -72,7 +72,7 @@ pub(super) fn manages(machine: &Machine, link: &Link) -> bool {
 }
 
 /// Returns the name servers and search domains configured for the connection of a link.
-pub(super) fn resolver(machine: &Machine, link: &Link) -> io::Result<(Vec<String>, Vec<String>)> {
+pub fn resolver(machine: &Machine, link: &Link) -> io::Result<(Vec<String>, Vec<String>)> {
     let settings = machine.bus().wait(async |bus| {
         let (_, connection) = connection_of(&bus, &link.name).await?.ok_or_else(unmanaged)?;
         settings_of(&bus, &connection).await
@@ -95,7 +95,7 @@ pub(super) fn resolver(machine: &Machine, link: &Link) -> io::Result<(Vec<String
 ///
 /// # Errors
 /// Errors of NetworkManager.
-pub(super) fn apply(machine: &Machine, link: &Link, profile: &Profile) -> io::Result<()> {
+pub fn apply(machine: &Machine, link: &Link, profile: &Profile) -> io::Result<()> {
     if profile.gateways.iter().filter(|(gateway, _)| gateway.is_ipv4()).count() > 1
         || profile.gateways.iter().filter(|(gateway, _)| gateway.is_ipv6()).count() > 1
     {
@@ -115,7 +115,7 @@ pub(super) fn apply(machine: &Machine, link: &Link, profile: &Profile) -> io::Re
 ///
 /// # Errors
 /// Errors of NetworkManager.
-pub(super) fn renew(machine: &Machine, link: &Link) -> io::Result<()> {
+pub fn renew(machine: &Machine, link: &Link) -> io::Result<()> {
     let told = machine.bus().wait(async |bus| {
         let (device, path) = connection_of(&bus, &link.name).await?.ok_or_else(unmanaged)?;
         activate(&bus, &path, &device).await

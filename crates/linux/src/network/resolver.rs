@@ -8,16 +8,16 @@ use crate::Machine;
 
 /// Name service configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Resolver {
+pub struct Resolver {
     /// Addresses of name servers.
-    pub(crate) servers: Vec<String>,
+    pub servers: Vec<String>,
     /// Search domains.
-    pub(crate) search: Vec<String>,
+    pub search: Vec<String>,
 }
 
 impl Resolver {
     /// Returns the configuration of the machine; if it uses a local stub resolver, that of the stub resolver.
-    pub(crate) fn of(machine: &Machine) -> Self {
+    pub fn of(machine: &Machine) -> Self {
         let own = Self::parse(&machine.text("etc/resolv.conf").unwrap_or_default());
         if own.servers.iter().any(|server| server == "127.0.0.53" || server == "127.0.0.54") {
             let behind = machine.text("run/systemd/resolve/resolv.conf");
@@ -27,7 +27,7 @@ impl Resolver {
     }
 
     /// Returns the configuration of a link, if networkd has one.
-    pub(crate) fn of_link(machine: &Machine, link: &Link) -> Option<Self> {
+    pub fn of_link(machine: &Machine, link: &Link) -> Option<Self> {
         let text = machine.text(format!("run/systemd/netif/links/{}", link.index)).ok()?;
         let words = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
@@ -56,11 +56,7 @@ impl Resolver {
 ///
 /// # Errors
 /// [`io::ErrorKind::Unsupported`] if it is a link to a generated file; and errors of the operating system.
-pub(super) fn rewrite(
-    machine: &Machine,
-    servers: Option<&[String]>,
-    search: Option<&[String]>,
-) -> io::Result<()> {
+pub fn rewrite(machine: &Machine, servers: Option<&[String]>, search: Option<&[String]>) -> io::Result<()> {
     let path = machine.path("etc/resolv.conf");
     let is_link = fs::symlink_metadata(&path).is_ok_and(|facts| facts.is_symlink());
     if is_link {

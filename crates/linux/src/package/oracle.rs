@@ -2,7 +2,7 @@
 
 /// Checks that packages parsed from `rpm` output or dpkg paragraphs have names, and that they are contained
 /// in the text.
-pub(crate) fn listing(octets: &[u8]) {
+pub fn listing(octets: &[u8]) {
     let text = String::from_utf8_lossy(octets);
     let packages = [super::rpm::parse(&text), text.split("\n\n").filter_map(super::dpkg::package).collect()];
     for package in packages.concat() {

@@ -2,7 +2,7 @@
 
 /// Operation of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operation {
+pub enum Operation {
     PrintJob = 0x0002,
     CancelJob = 0x0008,
     GetJobs = 0x000A,
@@ -19,11 +19,11 @@ pub(super) enum Operation {
 }
 
 /// A request under construction.
-pub(super) struct Request(Vec<u8>);
+pub struct Request(Vec<u8>);
 
 impl Request {
     /// Creates a request with the attributes that every request begins with.
-    pub(super) fn new(operation: Operation, user: &str) -> Self {
+    pub fn new(operation: Operation, user: &str) -> Self {
         let [high, low] = (operation as u16).to_be_bytes();
         let request = Self(vec![2, 0, high, low, 0, 0, 0, 1, OPERATION_ATTRIBUTES]);
         request
@@ -33,48 +33,48 @@ impl Request {
     }
 
     /// Adds the URI of the printer or job that the request is about.
-    pub(super) fn about(self, attribute: &str, uri: &str) -> Self {
+    pub fn about(self, attribute: &str, uri: &str) -> Self {
         self.text(URI, attribute, uri)
     }
 
-    pub(super) fn keyword(self, name: &str, value: &str) -> Self {
+    pub fn keyword(self, name: &str, value: &str) -> Self {
         self.text(KEYWORD, name, value)
     }
 
-    pub(super) fn name(self, name: &str, value: &str) -> Self {
+    pub fn name(self, name: &str, value: &str) -> Self {
         self.text(NAME, name, value)
     }
 
-    pub(super) fn format(self, value: &str) -> Self {
+    pub fn format(self, value: &str) -> Self {
         self.text(MIME, "document-format", value)
     }
 
     /// Begins the group of printer attributes.
-    pub(super) fn of_printer(mut self) -> Self {
+    pub fn of_printer(mut self) -> Self {
         self.0.push(PRINTER_ATTRIBUTES);
         self
     }
 
     /// Adds an attribute of type text.
-    pub(super) fn described(self, name: &str, value: &str) -> Self {
+    pub fn described(self, name: &str, value: &str) -> Self {
         self.text(TEXT, name, value)
     }
 
-    pub(super) fn uri(self, name: &str, value: &str) -> Self {
+    pub fn uri(self, name: &str, value: &str) -> Self {
         self.text(URI, name, value)
     }
 
-    pub(super) fn boolean(self, name: &str, value: bool) -> Self {
+    pub fn boolean(self, name: &str, value: bool) -> Self {
         self.value(BOOLEAN, name, &[u8::from(value)])
     }
 
     /// Adds an attribute of type enum.
-    pub(super) fn choice(self, name: &str, value: i32) -> Self {
+    pub fn choice(self, name: &str, value: i32) -> Self {
         self.value(CHOICE, name, &value.to_be_bytes())
     }
 
     /// Returns the encoded request, followed by a document.
-    pub(super) fn end(mut self, document: &[u8]) -> Vec<u8> {
+    pub fn end(mut self, document: &[u8]) -> Vec<u8> {
         self.0.push(END);
         self.0.extend(document);
         self.0
@@ -98,20 +98,20 @@ impl Request {
 
 /// A response.
 #[derive(Debug, PartialEq)]
-pub(super) struct Response {
+pub struct Response {
     /// Status code; up to 0x00ff the operation has succeeded.
-    pub(super) status: u16,
+    pub status: u16,
     /// Groups of attributes, one for each printer or job.
-    pub(super) groups: Vec<Attributes>,
+    pub groups: Vec<Attributes>,
 }
 
 /// Attributes of a printer or job.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Attributes(Vec<(String, Vec<Value>)>);
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Attributes(Vec<(String, Vec<Value>)>);
 
 /// An attribute value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub enum Value {
     /// An integer or enum.
     Number(i32),
     Boolean(bool),
@@ -126,11 +126,11 @@ pub(super) enum Value {
 
 impl Attributes {
     /// Returns all attributes with their names.
-    pub(super) fn all(&self) -> &[(String, Vec<Value>)] {
+    pub fn all(&self) -> &[(String, Vec<Value>)] {
         &self.0
     }
 
-    pub(super) fn values(&self, name: &str) -> &[Value] {
+    pub fn values(&self, name: &str) -> &[Value] {
         self.0.iter().find(|(own, _)| own == name).map_or(&[], |(_, values)| values)
     }
 
@@ -138,33 +138,33 @@ impl Attributes {
         self.values(name).first()
     }
 
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub fn text(&self, name: &str) -> Option<&str> {
         match self.first(name)? {
             Value::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    pub(super) fn texts(&self, name: &str) -> Vec<String> {
+    pub fn texts(&self, name: &str) -> Vec<String> {
         let text = |value: &Value| if let Value::Text(text) = value { Some(text.clone()) } else { None };
         self.values(name).iter().filter_map(text).collect()
     }
 
-    pub(super) fn number(&self, name: &str) -> Option<i32> {
+    pub fn number(&self, name: &str) -> Option<i32> {
         match self.first(name)? {
             Value::Number(number) => Some(*number),
             _ => None,
         }
     }
 
-    pub(super) fn numbers(&self, name: &str) -> impl Iterator<Item = i32> {
+    pub fn numbers(&self, name: &str) -> impl Iterator<Item = i32> {
         self.values(name).iter().filter_map(|value| match value {
             Value::Number(number) => Some(*number),
             _ => None,
         })
     }
 
-    pub(super) fn boolean(&self, name: &str) -> Option<bool> {
+    pub fn boolean(&self, name: &str) -> Option<bool> {
         match self.first(name)? {
             Value::Boolean(boolean) => Some(*boolean),
             _ => None,
@@ -172,7 +172,7 @@ impl Attributes {
     }
 
     /// Returns the largest number of the values; of a range, its maximum.
-    pub(super) fn most(&self, name: &str) -> Option<i32> {
+    pub fn most(&self, name: &str) -> Option<i32> {
         let most = |value: &Value| match value {
             Value::Number(number) | Value::Range(_, number) => Some(*number),
             _ => None,
@@ -180,7 +180,7 @@ impl Attributes {
         self.values(name).iter().filter_map(most).max()
     }
 
-    pub(super) fn resolution(&self, name: &str) -> Option<(u32, u32)> {
+    pub fn resolution(&self, name: &str) -> Option<(u32, u32)> {
         match self.first(name)? {
             Value::Resolution(across, along) => Some((*across, *along)),
             _ => None,
@@ -190,7 +190,7 @@ impl Attributes {
 
 impl Response {
     /// Parses a response; `None` if it is malformed or has more than [`MOST`] groups and values (RFC 8010 3).
-    pub(super) fn parse(octets: &[u8]) -> Option<Self> {
+    pub fn parse(octets: &[u8]) -> Option<Self> {
         let (&[_, _, high, low, _, _, _, _], rest) = octets.split_first_chunk::<8>()?;
         let mut cursor = Cursor(rest);
         let mut groups: Vec<Attributes> = Vec::new();
@@ -234,7 +234,7 @@ impl Response {
         (depth == 0).then_some(Self { status: u16::from_be_bytes([high, low]), groups })
     }
 
-    pub(super) fn is_done(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         self.status <= 0x00ff
     }
 }

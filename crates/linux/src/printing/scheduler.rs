@@ -4,14 +4,12 @@ use std::borrow::Cow;
 use std::io::{self, Read as _, Write as _};
 use std::time::{Duration, Instant};
 
-use cim::Status;
 use http::{ChunkedDecoder, Limits, ResponseFraming, ResponseHead};
 use rustix::net::SocketAddrUnix;
-use wmi::ProviderError;
 
-use super::ipp::{Operation, Request, Response};
-use crate::Machine;
+use super::ipp::{Attributes, Operation, Request, Response};
 use crate::socket::connected;
+use crate::{Error, Machine};
 
 /// Path of the scheduler's socket.
 const SOCKET: &str = "run/cups/cups.sock";
@@ -31,21 +29,21 @@ const PATIENCE: Patience = Patience { silence: Duration::from_secs(10), answer: 
 const MAX_ANSWER: usize = 32 << 20;
 
 /// The scheduler of a machine, used on behalf of the current user.
-pub(super) struct Scheduler<'a> {
+pub struct Scheduler<'a> {
     machine: &'a Machine,
     user: String,
     patience: Patience,
 }
 
 impl<'a> Scheduler<'a> {
-    pub(super) fn of(machine: &'a Machine) -> Self {
+    pub fn of(machine: &'a Machine) -> Self {
         let uid = rustix::process::geteuid().as_raw();
         let user = machine.user(uid).map_or_else(|| uid.to_string(), |user| user.name);
         Self { machine, user, patience: PATIENCE }
     }
 
     /// Creates a request with the name of this user.
-    pub(super) fn request(&self, operation: Operation) -> Request {
+    pub fn request(&self, operation: Operation) -> Request {
         Request::new(operation, &self.user)
     }
 
@@ -53,22 +51,19 @@ impl<'a> Scheduler<'a> {
     ///
     /// # Errors
     /// If CUPS cannot be asked or refuses.
-    pub(super) fn list(&self, request: Vec<u8>) -> Result<Vec<super::ipp::Attributes>, ProviderError> {
-        let failed = |problem: String| {
-            ProviderError::failed(Status::ProviderFailure, format!("CUPS does not tell: {problem}"))
-        };
+    pub fn list(&self, request: Vec<u8>) -> Result<Vec<Attributes>, Error> {
         match self.ask(request) {
             Ok(response) if response.is_done() => Ok(response.groups),
             // CUPS has no such objects.
             Ok(Response { status: NOT_FOUND, .. }) => Ok(Vec::new()),
-            Ok(response) => Err(failed(format!("status {:#06x}", response.status))),
+            Ok(response) => Err(Error::Printing(format!("status {:#06x}", response.status))),
             Err(error) if is_absent(&error) => Ok(Vec::new()),
-            Err(error) => Err(failed(error.to_string())),
+            Err(error) => Err(Error::Printing(error.to_string())),
         }
     }
 
     /// Sends a command and returns the result as a Windows error code (MS-ERREF 2.2).
-    pub(super) fn order(&self, request: Vec<u8>) -> u32 {
+    pub fn order(&self, request: Vec<u8>) -> u32 {
         match self.ask(request) {
             Ok(response) if response.is_done() => 0,
             Ok(response) => match response.status {

@@ -4,44 +4,44 @@ use std::sync::LazyLock;
 
 /// Contents of `stat`: one line with most properties of a process or thread.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Stat {
+pub struct Stat {
     /// Name of the program, cut at 15 bytes.
-    pub(crate) name: String,
-    pub(crate) state: char,
-    pub(crate) parent: u32,
-    pub(crate) group: u64,
-    pub(crate) session: u64,
+    pub name: String,
+    pub state: char,
+    pub parent: u32,
+    pub group: u64,
+    pub session: u64,
     /// Device number of the terminal; zero without one.
-    pub(crate) terminal: u32,
-    pub(crate) minor_faults: u64,
-    pub(crate) major_faults: u64,
+    pub terminal: u32,
+    pub minor_faults: u64,
+    pub major_faults: u64,
     /// In clock ticks.
-    pub(crate) user_time: u64,
+    pub user_time: u64,
     /// In clock ticks.
-    pub(crate) kernel_time: u64,
+    pub kernel_time: u64,
     /// In clock ticks, of children that have ended and were waited for.
-    pub(crate) user_time_of_children: u64,
+    pub user_time_of_children: u64,
     /// In clock ticks, of children that have ended and were waited for.
-    pub(crate) kernel_time_of_children: u64,
-    pub(crate) nice: i32,
-    pub(crate) threads: u32,
+    pub kernel_time_of_children: u64,
+    pub nice: i32,
+    pub threads: u32,
     /// In clock ticks since the start of the kernel.
-    pub(crate) start: u64,
+    pub start: u64,
     /// In bytes.
-    pub(crate) virtual_size: u64,
+    pub virtual_size: u64,
     /// In pages.
-    pub(crate) resident: u64,
+    pub resident: u64,
     /// In bytes; `None` without a limit.
-    pub(crate) resident_limit: Option<u64>,
+    pub resident_limit: Option<u64>,
     /// Zero for processes that are not scheduled in real time.
-    pub(crate) real_time_priority: u32,
+    pub real_time_priority: u32,
     /// Whether this is a thread other than the first of its process.
-    pub(crate) is_follower: bool,
+    pub is_follower: bool,
 }
 
 impl Stat {
     /// Parses the line; `None` if it is malformed.
-    pub(crate) fn parse(line: &[u8]) -> Option<Self> {
+    pub fn parse(line: &[u8]) -> Option<Self> {
         // The name may contain any character, including blanks and brackets; after its closing bracket there
         // are only numbers.
         let (before, rest) = line.split_at_checked(line.iter().rposition(|octet| *octet == b')')?)?;
@@ -81,23 +81,23 @@ impl Stat {
 
 /// Fields of `status` in use; the memory fields are `None` for kernel threads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Status {
+pub struct Status {
     /// User who started the process.
-    pub(crate) real_user: Option<u32>,
+    pub real_user: Option<u32>,
     /// User whose rights the process has.
-    pub(crate) user: Option<u32>,
+    pub user: Option<u32>,
     /// Peak size in bytes.
-    pub(crate) virtual_peak: Option<u64>,
+    pub virtual_peak: Option<u64>,
     /// Peak size in bytes.
-    pub(crate) resident_peak: Option<u64>,
+    pub resident_peak: Option<u64>,
     /// Resident memory that is not backed by a file, in bytes.
-    pub(crate) anonymous: Option<u64>,
+    pub anonymous: Option<u64>,
     /// In bytes.
-    pub(crate) swapped: Option<u64>,
+    pub swapped: Option<u64>,
 }
 
 impl Status {
-    pub(crate) fn parse(text: &[u8]) -> Self {
+    pub fn parse(text: &[u8]) -> Self {
         let mut status = Self::default();
         for (name, value) in named(text) {
             let octets = || number::<u64>(value.strip_suffix(b" kB")?)?.checked_mul(1024);
@@ -123,19 +123,19 @@ impl Status {
 
 /// Fields of `io` in use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counters {
+pub struct Counters {
     /// In bytes.
-    pub(crate) read: Option<u64>,
+    pub read: Option<u64>,
     /// In bytes.
-    pub(crate) written: Option<u64>,
+    pub written: Option<u64>,
     /// Number of calls that have read.
-    pub(crate) reads: Option<u64>,
+    pub reads: Option<u64>,
     /// Number of calls that have written.
-    pub(crate) writes: Option<u64>,
+    pub writes: Option<u64>,
 }
 
 impl Counters {
-    pub(crate) fn parse(text: &[u8]) -> Self {
+    pub fn parse(text: &[u8]) -> Self {
         let mut counters = Self::default();
         for (name, value) in named(text) {
             let number = number(value);
@@ -152,7 +152,7 @@ impl Counters {
 }
 
 /// Returns the names and values of the lines of `status` or `io`.
-pub(crate) fn named(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+pub fn named(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     text.split(|octet| *octet == b'\n').filter_map(|line| {
         let (name, value) = line.split_at_checked(line.iter().position(|octet| *octet == b':')?)?;
         Some((name, value.strip_prefix(b":")?.trim_ascii()))
@@ -165,13 +165,13 @@ fn number<N: std::str::FromStr>(octets: &[u8]) -> Option<N> {
 }
 
 /// Converts clock ticks to units of 100 ns.
-pub(crate) fn ticks_to_100ns(ticks: u64) -> u64 {
+pub fn ticks_to_100ns(ticks: u64) -> u64 {
     ticks.saturating_mul(TICK_100NS.0)
 }
 
 /// Returns the priority on the scale of Windows, from 0 to 31: 24 for real-time scheduling, otherwise 13 for
 /// the lowest niceness down to 4 for the highest.
-pub(crate) fn priority(nice: i32, real_time_priority: u32) -> u32 {
+pub fn priority(nice: i32, real_time_priority: u32) -> u32 {
     if real_time_priority > 0 {
         return 24;
     }

@@ -14,7 +14,7 @@ const BEFORE: &str = "eval \"$(printf \\%b '";
 const AFTER: &str = "')\"";
 
 /// Encodes a command for a table; `None` if it becomes too long.
-pub(super) fn written(command: &str) -> Option<String> {
+pub fn written(command: &str) -> Option<String> {
     let plain = command.replace('%', "\\%");
     // A command that looks like the encoded form is encoded too, so that reading returns it unchanged.
     let is_plain = !command.contains("\\\\") && !command.contains("\\%") && read(&plain) == command;
@@ -23,7 +23,7 @@ pub(super) fn written(command: &str) -> Option<String> {
 }
 
 /// Decodes a command that was encoded by [`written`].
-pub(super) fn read(written: &str) -> String {
+pub fn read(written: &str) -> String {
     match written.strip_prefix(BEFORE).and_then(|rest| rest.strip_suffix(AFTER)) {
         Some(numbers) => {
             let letter =

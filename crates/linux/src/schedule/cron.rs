@@ -2,45 +2,42 @@
 //!
 //! It is as lenient as cron: every line that cron runs is found, even if it looks malformed.
 
-use cim::Status;
-use wmi::ProviderError;
-
-use crate::Machine;
+use crate::{Error, Machine};
 
 /// A job: a line of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub struct Line {
     /// Absolute path of the table.
-    pub(super) file: String,
-    pub(super) owner: String,
-    pub(super) command: String,
-    pub(super) time: Time,
+    pub file: String,
+    pub owner: String,
+    pub command: String,
+    pub time: Time,
     /// The line as written.
-    pub(super) text: String,
+    pub text: String,
 }
 
 /// Times at which a line is run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Time {
+pub struct Time {
     /// Hour and minute; `None` if there are several, or no fixed time as for `@reboot`.
-    pub(super) at: Option<(u32, u32)>,
+    pub at: Option<(u32, u32)>,
     /// Days of the month as bits, the first in the lowest bit; `None` for all.
-    pub(super) days_of_month: Option<u32>,
+    pub days_of_month: Option<u32>,
     /// Days of the week as bits, Monday in the lowest bit; `None` for all.
-    pub(super) days_of_week: Option<u32>,
+    pub days_of_week: Option<u32>,
 }
 
 /// Lines of several tables, as far as this user may read them.
 #[derive(Default)]
-pub(super) struct Lines {
-    pub(super) found: Vec<Line>,
+pub struct Lines {
+    pub found: Vec<Line>,
     /// Path of a table longer than [`LONGEST_TABLE`], whose end was not read.
     longer: Option<String>,
 }
 
 impl Lines {
     /// Reads the tables of the system, in a stable order.
-    pub(super) fn of_system(machine: &Machine) -> Self {
+    pub fn of_system(machine: &Machine) -> Self {
         let mut lines = Self::default();
         lines.read(machine, "etc/crontab", None);
         for file in sorted(machine, "etc/cron.d") {
@@ -53,7 +50,7 @@ impl Lines {
     }
 
     /// Reads the tables of users, in a stable order.
-    pub(super) fn of_users(machine: &Machine) -> Self {
+    pub fn of_users(machine: &Machine) -> Self {
         let mut lines = Self::default();
         for folder in ["var/spool/cron/crontabs", "var/spool/cron"] {
             for user in sorted(machine, folder) {
@@ -67,13 +64,11 @@ impl Lines {
     ///
     /// # Errors
     /// If a table was too long: an administrator must check the rest of it.
-    pub(super) fn are_all(&self) -> Result<(), ProviderError> {
-        let Some(table) = &self.longer else { return Ok(()) };
-        let limit = LONGEST_TABLE >> 20;
-        let message = format!(
-            "{table} is longer than {limit} MiB, and the jobs behind that are not listed\nlook what is in it"
-        );
-        Err(ProviderError::failed(Status::Failed, message))
+    pub fn require_complete(&self) -> Result<(), Error> {
+        match &self.longer {
+            Some(table) => Err(Error::TooLong { file: table.clone(), limit: LONGEST_TABLE }),
+            None => Ok(()),
+        }
     }
 
     /// Adds the lines of a table; without `owner`, each line names its own.

@@ -12,7 +12,7 @@ use crate::bus::{BusError, Line, Object, Properties, text_in};
 use crate::command_line::quoted;
 
 /// Manager of systemd, which knows all units.
-pub(crate) const MANAGER: Object<'_> = Object {
+pub const MANAGER: Object<'_> = Object {
     service: SYSTEMD,
     path: "/org/freedesktop/systemd1",
     interface: "org.freedesktop.systemd1.Manager",
@@ -21,25 +21,25 @@ pub(crate) const MANAGER: Object<'_> = Object {
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 
 /// A property of a unit: its interface and name.
-pub(crate) type Detail = (&'static str, &'static str);
+pub type Detail = (&'static str, &'static str);
 
 /// Interface of all units.
-pub(crate) const UNIT: &str = "org.freedesktop.systemd1.Unit";
+pub const UNIT: &str = "org.freedesktop.systemd1.Unit";
 /// Interface of services.
-pub(crate) const SERVICE: &str = "org.freedesktop.systemd1.Service";
+pub const SERVICE: &str = "org.freedesktop.systemd1.Service";
 
 /// A service, with data from the list of units and details that are read on demand.
 #[derive(Debug)]
-pub(crate) struct Unit {
+pub struct Unit {
     /// Name without `.service`.
-    pub(crate) name: String,
+    pub name: String,
     listed: Option<Listed>,
     details: OnceCell<Option<Properties>>,
 }
 
 /// Whether listing includes the states of unit files, which takes systemd long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FileStates {
+pub enum FileStates {
     Wanted,
     Unwanted,
 }
@@ -63,7 +63,7 @@ impl Unit {
     ///
     /// # Errors
     /// [`BusError`] if systemd refuses or does not answer.
-    pub(crate) fn all(machine: &Machine, states: FileStates) -> Result<Vec<Self>, BusError> {
+    pub fn all(machine: &Machine, states: FileStates) -> Result<Vec<Self>, BusError> {
         let (any, services): ([&str; 0], [&str; 1]) = ([], ["*.service"]);
         let pattern = (any.as_slice(), services.as_slice());
         let listed = machine.bus().wait(async |bus| {
@@ -110,7 +110,7 @@ impl Unit {
     ///
     /// # Errors
     /// [`BusError`] if systemd refuses or does not answer.
-    pub(crate) fn find(machine: &Machine, name: &str) -> Result<Option<Self>, BusError> {
+    pub fn find(machine: &Machine, name: &str) -> Result<Option<Self>, BusError> {
         if !is_name(name) {
             return Ok(None);
         }
@@ -134,7 +134,7 @@ impl Unit {
     ///
     /// # Errors
     /// [`BusError`] if systemd refuses or does not answer.
-    pub(crate) fn of_main_process(machine: &Machine, process: u32) -> Result<Option<Self>, BusError> {
+    pub fn of_main_process(machine: &Machine, process: u32) -> Result<Option<Self>, BusError> {
         let asked = machine.bus().wait(async |bus| {
             let path: OwnedObjectPath = MANAGER.ask(&bus, "GetUnitByPID", &(process,)).await?;
             properties(&bus, path.as_str()).await
@@ -161,7 +161,7 @@ impl Unit {
     /// # Errors
     /// [`BusError::Silent`] if systemd does not answer. Callers should then not ask for further units: the
     /// details of these are unknown, and each further question would wait again.
-    pub(crate) fn prefetch(
+    pub fn prefetch(
         machine: &Machine,
         units: &[Self],
         wanted: impl Fn(&Self) -> Vec<Detail>,
@@ -218,18 +218,18 @@ impl Unit {
     }
 
     /// Returns the name of the unit with the suffix of its kind.
-    pub(crate) fn unit_name(&self) -> String {
+    pub fn unit_name(&self) -> String {
         format!("{}.service", self.name)
     }
 
     /// Returns the properties of the unit; `None` if systemd no longer knows it.
-    pub(crate) fn details(&self, machine: &Machine) -> Option<&Properties> {
+    pub fn details(&self, machine: &Machine) -> Option<&Properties> {
         let ask = || machine.bus().wait(async |bus| properties(&bus, &self.path()).await).ok();
         self.details.get_or_init(ask).as_ref()
     }
 
     /// Returns the description.
-    pub(crate) fn description(&self, machine: &Machine) -> Option<String> {
+    pub fn description(&self, machine: &Machine) -> Option<String> {
         match &self.listed {
             Some(listed) if !listed.description.is_empty() => Some(listed.description.clone()),
             _ => self.details(machine)?.text("Description").map(str::to_owned),
@@ -237,7 +237,7 @@ impl Unit {
     }
 
     /// Returns the state: `active`, `inactive`, `failed` or a transition to one of them.
-    pub(crate) fn active(&self, machine: &Machine) -> &str {
+    pub fn active(&self, machine: &Machine) -> &str {
         match &self.listed {
             // Units that are not loaded are inactive.
             Some(listed) if listed.active.is_empty() => "inactive",
@@ -248,7 +248,7 @@ impl Unit {
 
     /// Returns the state of the unit file: `enabled`, `disabled`, `static`, `masked` or others (systemctl(1),
     /// is-enabled).
-    pub(crate) fn file_state(&self, machine: &Machine) -> Option<String> {
+    pub fn file_state(&self, machine: &Machine) -> Option<String> {
         match &self.listed {
             Some(Listed { load, .. }) if load == "masked" => Some("masked".to_owned()),
             Some(Listed { file: Some(state), .. }) => Some(state.clone()),
@@ -264,7 +264,7 @@ impl Unit {
     }
 
     /// Returns the command line of the service.
-    pub(crate) fn command_line(&self, machine: &Machine) -> Option<String> {
+    pub fn command_line(&self, machine: &Machine) -> Option<String> {
         let Variant::Structure(first) = self.details(machine)?.list("ExecStart").first()? else {
             return None;
         };
@@ -294,20 +294,20 @@ impl Unit {
 
 /// A timer, which starts a unit at certain times (systemd.timer(5)).
 #[derive(Debug)]
-pub(crate) struct Timer {
+pub struct Timer {
     /// Name with `.timer`.
-    pub(crate) name: String,
+    pub name: String,
     /// Unit that the timer starts.
-    pub(crate) starts: Option<String>,
+    pub starts: Option<String>,
     /// Next start, in microseconds since 1970.
-    pub(crate) next: Option<i64>,
+    pub next: Option<i64>,
 }
 
 /// Returns all active timers; none if systemd is absent.
 ///
 /// # Errors
 /// [`BusError`] if systemd refuses or does not answer.
-pub(crate) fn timers(machine: &Machine) -> Result<Vec<Timer>, BusError> {
+pub fn timers(machine: &Machine) -> Result<Vec<Timer>, BusError> {
     let (active, timers): ([&str; 1], [&str; 1]) = (["active"], ["*.timer"]);
     let pattern = (active.as_slice(), timers.as_slice());
     let asked = machine.bus().wait(async |bus| {
@@ -361,7 +361,7 @@ fn files_in(machine: &Machine, folders: &[String]) -> Vec<String> {
 }
 
 /// Returns whether a unit can have this name (systemd.unit(5)).
-pub(crate) fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || b":-_.\\@".contains(&octet);
     (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(is_letter) && !name.ends_with('@')
 }
@@ -380,7 +380,7 @@ fn object(path: &str) -> Object<'_> {
 const MANAGER_SOCKET: &str = "run/systemd/private";
 
 /// Maximum number of units asked together over one connection.
-pub(super) const AT_ONCE: usize = 128;
+pub const AT_ONCE: usize = 128;
 
 /// Maximum length of a name in bytes: 255 including `.service`.
 const LONGEST_NAME: usize = 247;

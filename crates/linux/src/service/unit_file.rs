@@ -12,18 +12,18 @@ use crate::bus::BusError;
 
 /// Settings of a service that clients create or change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Settings {
-    pub(super) description: Option<String>,
+pub struct Settings {
+    pub description: Option<String>,
     /// Absolute path of the program, and its arguments.
-    pub(super) command: Option<Vec<String>>,
-    pub(super) user: Option<String>,
+    pub command: Option<Vec<String>>,
+    pub user: Option<String>,
     /// Units that are started before the service.
-    pub(super) needs: Vec<String>,
+    pub needs: Vec<String>,
 }
 
 /// Folder with the administrator's units.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub struct Folder {
     path: PathBuf,
     /// Target that starts the enabled services at boot.
     target: &'static str,
@@ -34,7 +34,7 @@ impl Folder {
     ///
     /// # Errors
     /// [`BusError`] if systemd refuses or does not answer.
-    pub(super) fn of(machine: &Machine) -> Result<Self, BusError> {
+    pub fn of(machine: &Machine) -> Result<Self, BusError> {
         let paths = machine.bus().wait(async |bus| MANAGER.texts(&bus, "UnitPath").await)?;
         let found = paths.iter().find_map(|path| match path.rsplit_once("/systemd/")?.1 {
             "system" => Some(Self { path: machine.path(path), target: "multi-user.target" }),
@@ -48,7 +48,7 @@ impl Folder {
     ///
     /// # Errors
     /// Errors of the operating system; [`io::ErrorKind::AlreadyExists`] if the file exists.
-    pub(super) fn create(&self, unit: &str, settings: &Settings) -> io::Result<()> {
+    pub fn create(&self, unit: &str, settings: &Settings) -> io::Result<()> {
         let mut text = format!("{MARK}\n");
         settings.write(&mut text, Kind::Whole);
         // Writing to a `String` cannot fail.
@@ -63,7 +63,7 @@ impl Folder {
     ///
     /// # Errors
     /// Errors of the operating system.
-    pub(super) fn change(&self, unit: &str, settings: Settings) -> io::Result<()> {
+    pub fn change(&self, unit: &str, settings: Settings) -> io::Result<()> {
         let folder = self.path.join(format!("{unit}.d"));
         fs::create_dir_all(&folder)?;
         let file = folder.join(DROP_IN);
@@ -81,7 +81,7 @@ impl Folder {
     }
 
     /// Returns whether the unit was created by this service.
-    pub(super) fn is_ours(&self, unit: &str) -> bool {
+    pub fn is_ours(&self, unit: &str) -> bool {
         let file = self.path.join(unit);
         let is_file = fs::symlink_metadata(&file).is_ok_and(|found| found.is_file());
         is_file && fs::read_to_string(file).is_ok_and(|text| text.starts_with(MARK))
@@ -91,7 +91,7 @@ impl Folder {
     ///
     /// # Errors
     /// Errors of the operating system.
-    pub(super) fn remove(&self, unit: &str) -> io::Result<()> {
+    pub fn remove(&self, unit: &str) -> io::Result<()> {
         fs::remove_file(self.path.join(unit))?;
         let folder = self.path.join(format!("{unit}.d"));
         match fs::remove_file(folder.join(DROP_IN)) {
@@ -116,13 +116,13 @@ impl Folder {
 
 /// Kind of a file: a whole unit, or a drop-in file that changes one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     Whole,
     Change,
 }
 
 impl Settings {
-    pub(super) fn write(&self, text: &mut String, kind: Kind) {
+    pub fn write(&self, text: &mut String, kind: Kind) {
         text.push_str("[Unit]\n");
         if let Some(description) = &self.description {
             let _ = writeln!(text, "Description={}", description.replace('%', "%%"));
@@ -145,7 +145,7 @@ impl Settings {
     }
 
     /// Parses a file that [`write`](Self::write) wrote.
-    pub(super) fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let mut settings = Self::default();
         // Continued lines (systemd.syntax(7)) were not written by this service; neither were lines that end
         // in a backslash and blanks.

@@ -2,18 +2,14 @@
 
 use std::time::Duration;
 
-use cim::Status;
-use wmi::ProviderError;
-
 use super::{Kind, Origin, Share, access};
-use crate::Machine;
-use crate::program;
+use crate::{Error, Machine, program};
 
 /// Path of Samba's configuration.
-pub(super) const CONFIGURATION: &str = "etc/samba/smb.conf";
+pub const CONFIGURATION: &str = "etc/samba/smb.conf";
 
 /// Time limit for `testparm` and `net`.
-pub(super) const LIMIT: Duration = Duration::from_secs(10);
+pub const LIMIT: Duration = Duration::from_secs(10);
 
 /// Maximum number of user share files examined.
 const MAX_USER_SHARES: usize = 10_000;
@@ -22,21 +18,21 @@ const MAX_USER_SHARES: usize = 10_000;
 const MAX_USER_SHARE: u64 = 10 << 10;
 
 /// Returns all shares; none if Samba is not installed.
-pub(super) fn shares(machine: &Machine) -> Result<Vec<Share>, ProviderError> {
+pub fn shares(machine: &Machine) -> Result<Vec<Share>, Error> {
     let configuration = machine.path(CONFIGURATION);
     if !configuration.exists() {
         return Ok(Vec::new());
     }
     let arguments = ["-s".as_ref(), "-v".as_ref(), configuration.as_os_str()];
-    let told = match program::of_system("testparm", arguments, LIMIT) {
+    let printed = match program::of_system("testparm", arguments, LIMIT) {
         // A configuration left by a removed Samba shares nothing.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        told => told.map_err(|error| failed(&error.to_string()))?,
+        printed => printed.map_err(|error| failed(&error.to_string()))?,
     };
-    if told.code != 0 {
-        return Err(failed(told.stderr.lines().last().unwrap_or_default()));
+    if printed.code != 0 {
+        return Err(failed(printed.stderr.lines().last().unwrap_or_default()));
     }
-    let sections = sections(&told.stdout);
+    let sections = sections(&printed.stdout);
     let global = sections.iter().find(|section| section.name == "global");
     let mut shares = vec![Share {
         name: "IPC$".to_owned(),
@@ -68,8 +64,10 @@ pub(super) fn shares(machine: &Machine) -> Result<Vec<Share>, ProviderError> {
     if let Some(folder) = global.and_then(|global| global.value("usershare path")).filter(|_| allowed) {
         let of_users = users(machine, folder);
         // A share in the configuration takes precedence over a user share of the same name.
-        let is_free = |share: &Share| !shares.iter().any(|taken| cim::wql::equal(&taken.name, &share.name));
-        let free: Vec<Share> = of_users.into_iter().filter(is_free).collect();
+        let free: Vec<Share> = of_users
+            .into_iter()
+            .filter(|share| !shares.iter().any(|taken| taken.has_name(&share.name)))
+            .collect();
         shares.extend(free);
     }
     Ok(shares)
@@ -91,7 +89,7 @@ fn users(machine: &Machine, folder: &str) -> Vec<Share> {
 }
 
 /// Parses a file of `net usershare`; `None` if it is malformed.
-pub(super) fn user_share(file: &str, text: &str) -> Option<Share> {
+pub fn user_share(file: &str, text: &str) -> Option<Share> {
     let is_version = |line: &str| matches!(line.trim(), "#VERSION 1" | "#VERSION 2");
     let mut lines = text.lines();
     lines.next().filter(|line| is_version(line))?;
@@ -109,9 +107,9 @@ pub(super) fn user_share(file: &str, text: &str) -> Option<Share> {
 
 /// A section of the configuration.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Section {
-    pub(super) name: String,
-    pub(super) values: Vec<(String, String)>,
+pub struct Section {
+    pub name: String,
+    pub values: Vec<(String, String)>,
 }
 
 impl Section {
@@ -126,7 +124,7 @@ impl Section {
 }
 
 /// Parses the output of `testparm`: a parameter on each line, under its canonical name.
-pub(super) fn sections(text: &str) -> Vec<Section> {
+pub fn sections(text: &str) -> Vec<Section> {
     let mut sections: Vec<Section> = Vec::new();
     for line in text.lines().map(str::trim) {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
@@ -138,11 +136,8 @@ pub(super) fn sections(text: &str) -> Vec<Section> {
     sections
 }
 
-fn failed(problem: &str) -> ProviderError {
-    ProviderError::failed(
-        Status::ProviderFailure,
-        format!("testparm cannot read the configuration of Samba: {problem}"),
-    )
+fn failed(problem: &str) -> Error {
+    Error::program("testparm", format!("cannot read the Samba configuration: {problem}"))
 }
 
 #[cfg(test)]

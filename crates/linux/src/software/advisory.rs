@@ -4,15 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::time::Duration;
 
-use cim::Status;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use wmi::ProviderError;
 
-use super::quick_fix::{Kind, Update};
-use crate::table::failure;
-use crate::{Machine, program};
+use super::{Kind, Update};
+use crate::{Error, Machine, program};
 
 /// Time limit for dnf.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -22,14 +19,14 @@ const LIMIT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// If dnf or the package database cannot be read.
-pub(super) fn updates(machine: &Machine) -> Result<Vec<Update>, ProviderError> {
+pub fn updates(machine: &Machine) -> Result<Vec<Update>, Error> {
     // Uses only dnf's cache, so that no query waits for the network.
     let mut words = vec!["-C".into(), "-q".into()];
     if !machine.is_this() {
         words.extend(["--installroot".into(), machine.path("").into_os_string()]);
     }
     words.extend(["updateinfo", "list", "--installed"].map(Into::into));
-    let packages = machine.packages().map_err(failure)?;
+    let packages = machine.packages()?;
     // A map, because packages occur in many advisories, and there may be thousands of both.
     let named = packages
         .iter()
@@ -45,11 +42,10 @@ pub(super) fn updates(machine: &Machine) -> Result<Vec<Update>, ProviderError> {
     });
     let ended = match ended {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        ended => ended.map_err(failure)?,
+        ended => ended?,
     };
     if ended.code != 0 {
-        let problem = format!("dnf: {}", ended.stderr.trim());
-        return Err(ProviderError::failed(Status::ProviderFailure, problem));
+        return Err(Error::program("dnf", ended.stderr.trim()));
     }
     Ok(updates.into_values().collect())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 
-use super::quick_fix::{Kind, Update};
+use super::{Kind, Update};
 use crate::lines::each_line;
 use crate::{Machine, program};
 
@@ -14,7 +14,7 @@ use crate::{Machine, program};
 ///
 /// # Errors
 /// Errors of reading the package database.
-pub(super) fn updates(machine: &Machine) -> io::Result<Vec<Update>> {
+pub fn updates(machine: &Machine) -> io::Result<Vec<Update>> {
     let packages = machine.packages()?;
     let installed = packages.iter().map(|package| (&*package.name, &*package.version));
     let mut history = History { installed: installed.collect(), run: Run::default(), last: BTreeMap::new() };

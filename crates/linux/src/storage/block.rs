@@ -8,18 +8,18 @@ use crate::udev::Udev;
 
 /// A block device: a disk or a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Block {
+pub struct Block {
     /// Name in the kernel, such as `sda1`.
-    pub(crate) name: String,
+    pub name: String,
     /// Major and minor device number.
-    pub(crate) device: (u32, u32),
+    pub device: (u32, u32),
     /// Folder below `/sys`, such as `/devices/pci0000:00/…/block/sda/sda1`.
-    pub(crate) folder: String,
+    pub folder: String,
 }
 
 impl Block {
     /// Returns all block devices, by device number.
-    pub(crate) fn all(machine: &Machine) -> Vec<Self> {
+    pub fn all(machine: &Machine) -> Vec<Self> {
         let names = machine.names("sys/class/block").unwrap_or_default();
         let mut blocks: Vec<Self> =
             names.iter().filter_map(|name| Self::named(machine, name.to_str()?)).collect();
@@ -28,7 +28,7 @@ impl Block {
     }
 
     /// Finds a device by name.
-    pub(crate) fn named(machine: &Machine, name: &str) -> Option<Self> {
+    pub fn named(machine: &Machine, name: &str) -> Option<Self> {
         if name.contains('/') {
             return None;
         }
@@ -39,13 +39,13 @@ impl Block {
     }
 
     /// Finds a device by its major and minor number.
-    pub(crate) fn numbered(machine: &Machine, (major, minor): (u32, u32)) -> Option<Self> {
+    pub fn numbered(machine: &Machine, (major, minor): (u32, u32)) -> Option<Self> {
         let folder = folder_of(machine, &format!("sys/dev/block/{major}:{minor}"))?;
         Some(Self { name: folder.rsplit('/').next()?.to_owned(), device: (major, minor), folder })
     }
 
     /// Finds the device that a mount names, such as `/dev/mapper/root`.
-    pub(crate) fn of_source(machine: &Machine, source: &str) -> Option<Self> {
+    pub fn of_source(machine: &Machine, source: &str) -> Option<Self> {
         let node = source.strip_prefix('/').filter(|_| source.starts_with("/dev/"))?;
         let path = std::fs::canonicalize(machine.path(node)).unwrap_or_else(|_| PathBuf::from(source));
         Self::named(machine, path.file_name()?.to_str()?)
@@ -53,7 +53,7 @@ impl Block {
 
     /// Returns the disks that have a device, which excludes those backed by files, memory or other disks;
     /// also excludes optical and floppy drives.
-    pub(crate) fn disks(machine: &Machine) -> Vec<Self> {
+    pub fn disks(machine: &Machine) -> Vec<Self> {
         let is_disk = |block: &Self| {
             let is_part = ["boot", "rpmb", "gp"].iter().any(|part| {
                 block.name.starts_with("mmcblk") && block.name.trim_start_matches("mmcblk").contains(part)
@@ -67,7 +67,7 @@ impl Block {
     }
 
     /// Returns the partitions, by number.
-    pub(crate) fn partitions(&self, machine: &Machine) -> Vec<(u32, Self)> {
+    pub fn partitions(&self, machine: &Machine) -> Vec<(u32, Self)> {
         let names = machine.names(self.path("")).unwrap_or_default();
         let mut partitions: Vec<(u32, Self)> = names
             .iter()
@@ -83,7 +83,7 @@ impl Block {
 
     /// Returns the devices at the bottom of the stack: those below a device of the device mapper or md,
     /// otherwise the device itself.
-    pub(crate) fn foundations(&self, machine: &Machine) -> Vec<Self> {
+    pub fn foundations(&self, machine: &Machine) -> Vec<Self> {
         let mut found = Vec::new();
         let mut open = vec![(self.clone(), 0)];
         while let Some((block, depth)) = open.pop() {
@@ -102,12 +102,12 @@ impl Block {
     }
 
     /// Returns whether the device is a partition.
-    pub(crate) fn is_partition(&self, machine: &Machine) -> bool {
+    pub fn is_partition(&self, machine: &Machine) -> bool {
         machine.path(self.path("partition")).exists()
     }
 
     /// Returns whether the medium is removable; for a partition, that of its disk.
-    pub(crate) fn is_removable(&self, machine: &Machine) -> bool {
+    pub fn is_removable(&self, machine: &Machine) -> bool {
         let of_disk = || {
             machine.number::<u8>(
                 Path::new("sys").join(self.folder.trim_start_matches('/')).parent()?.join("removable"),
@@ -117,45 +117,45 @@ impl Block {
     }
 
     /// Reads a number from a file in the device's folder.
-    pub(crate) fn number<N: std::str::FromStr>(&self, machine: &Machine, file: &str) -> Option<N> {
+    pub fn number<N: std::str::FromStr>(&self, machine: &Machine, file: &str) -> Option<N> {
         machine.number(self.path(file))
     }
 
     /// Reads a line from a file in the device's folder.
-    pub(crate) fn line(&self, machine: &Machine, file: &str) -> Option<String> {
+    pub fn line(&self, machine: &Machine, file: &str) -> Option<String> {
         machine.line(self.path(file))
     }
 
     /// Returns the size in bytes.
-    pub(crate) fn size(&self, machine: &Machine) -> Option<u64> {
+    pub fn size(&self, machine: &Machine) -> Option<u64> {
         self.number::<u64>(machine, "size")?.checked_mul(KERNEL_SECTOR)
     }
 
     /// Reads the device's entry in the database of udev.
-    pub(crate) fn udev(&self, machine: &Machine) -> Udev {
+    pub fn udev(&self, machine: &Machine) -> Udev {
         Udev::of_block(machine, self.device)
     }
 
     /// Returns the path of the device file.
-    pub(crate) fn node(&self) -> String {
+    pub fn node(&self) -> String {
         // The kernel replaces slashes in names by `!`.
         format!("/dev/{}", self.name.replace('!', "/"))
     }
 
     /// Returns the path of a file in the device's folder.
-    pub(crate) fn path(&self, file: &str) -> String {
+    pub fn path(&self, file: &str) -> String {
         format!("sys{}/{file}", self.folder)
     }
 }
 
 /// Size of a sector in bytes, in which the kernel counts for every device.
-pub(crate) const KERNEL_SECTOR: u64 = 512;
+pub const KERNEL_SECTOR: u64 = 512;
 
 /// Maximum depth of a stack of devices.
 const DEEPEST: u32 = 8;
 
 /// Returns the device folder below `/sys` that a link leads to.
-pub(crate) fn folder_of(machine: &Machine, link: &str) -> Option<String> {
+pub fn folder_of(machine: &Machine, link: &str) -> Option<String> {
     let target = std::fs::read_link(machine.path(link)).ok()?;
     let text = target.to_str()?;
     Some(format!("/{}", text.trim_start_matches("../")))

@@ -4,8 +4,6 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use wmi::Scan;
-
 use super::block::Block;
 use super::statistics::{Answer, Question, Questions, Statistics};
 use super::superblock::Superblock;
@@ -14,8 +12,8 @@ use crate::mounts::Mount;
 use crate::udev::Udev;
 
 /// A mounted file system.
-pub(crate) struct FileSystem {
-    pub(crate) mount: Mount,
+pub struct FileSystem {
+    pub mount: Mount,
     questions: Arc<Questions>,
     question: OnceCell<Question>,
     answer: OnceCell<Answer>,
@@ -24,14 +22,14 @@ pub(crate) struct FileSystem {
 
 /// UUID and label of a file system.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Identity {
-    pub(crate) uuid: Option<String>,
-    pub(crate) label: Option<String>,
+pub struct Identity {
+    pub uuid: Option<String>,
+    pub label: Option<String>,
 }
 
 /// Values of `DriveType` (`Win32_LogicalDisk`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DriveType {
+pub enum DriveType {
     Removable = 2,
     Local = 3,
     Network = 4,
@@ -42,7 +40,7 @@ pub(crate) enum DriveType {
 impl FileSystem {
     /// Returns the file systems that hold files. Leaves out virtual file systems of the kernel, those in
     /// memory, and repeated mounts of the same file system.
-    pub(crate) fn all(machine: &Machine, questions: &Arc<Questions>) -> Vec<Self> {
+    pub fn all(machine: &Machine, questions: &Arc<Questions>) -> Vec<Self> {
         let mounts = machine.mounts();
         let mut shown: Vec<&Mount> = Vec::new();
         let mut numbers: HashMap<(u32, u32), usize> = HashMap::new();
@@ -69,23 +67,23 @@ impl FileSystem {
     }
 
     /// Asks the file system for its statistics without waiting for the answer.
-    pub(crate) fn ask(&self, machine: &Machine) -> &Question {
+    pub fn ask(&self, machine: &Machine) -> &Question {
         let place = || machine.path(self.mount.place.trim_start_matches('/'));
         self.question.get_or_init(|| self.questions.ask(place()))
     }
 
     /// Waits for the answer to [`FileSystem::ask`].
-    pub(crate) fn answer(&self, machine: &Machine) -> Answer {
+    pub fn answer(&self, machine: &Machine) -> Answer {
         *self.answer.get_or_init(|| self.ask(machine).answer())
     }
 
     /// Returns the statistics of the file system; `None` if it does not answer.
-    pub(crate) fn told(&self, machine: &Machine) -> Option<Statistics> {
+    pub fn told(&self, machine: &Machine) -> Option<Statistics> {
         self.answer(machine).told()
     }
 
     /// Returns UUID and label, from udev or from the superblock.
-    pub(crate) fn identity(&self, machine: &Machine) -> &Identity {
+    pub fn identity(&self, machine: &Machine) -> &Identity {
         self.identity.get_or_init(|| {
             let block = self.block(machine);
             block.map(|block| Identity::of(machine, &block)).unwrap_or_default()
@@ -93,13 +91,13 @@ impl FileSystem {
     }
 
     /// Returns the block device of the file system, if it has one.
-    pub(crate) fn block(&self, machine: &Machine) -> Option<Block> {
+    pub fn block(&self, machine: &Machine) -> Option<Block> {
         let by_number = Block::numbered(machine, self.mount.device);
         by_number.or_else(|| Block::of_source(machine, &self.mount.source))
     }
 
     /// Returns the type of the device.
-    pub(crate) fn drive_type(&self, machine: &Machine) -> DriveType {
+    pub fn drive_type(&self, machine: &Machine) -> DriveType {
         let kind = self.mount.kind.as_str();
         if is_of_network(&self.mount) {
             return DriveType::Network;
@@ -117,14 +115,14 @@ impl FileSystem {
     }
 
     /// Returns whether the file system has recorded errors; only ext4 reports this.
-    pub(crate) fn is_dirty(&self, machine: &Machine) -> Option<bool> {
+    pub fn is_dirty(&self, machine: &Machine) -> Option<bool> {
         let block = self.block(machine)?;
         let errors: u64 = machine.number(format!("sys/fs/ext4/{}/errors_count", block.name))?;
         Some(errors > 0)
     }
 
     /// Returns whether the file system supports quotas.
-    pub(crate) fn supports_quotas(&self) -> bool {
+    pub fn supports_quotas(&self) -> bool {
         matches!(
             self.mount.kind.as_str(),
             "ext2" | "ext3" | "ext4" | "xfs" | "btrfs" | "f2fs" | "gfs2" | "ocfs2"
@@ -132,7 +130,7 @@ impl FileSystem {
     }
 
     /// Returns whether it is mounted with quotas.
-    pub(crate) fn has_quotas(&self) -> bool {
+    pub fn has_quotas(&self) -> bool {
         let names = [
             "usrquota",
             "grpquota",
@@ -148,14 +146,14 @@ impl FileSystem {
     }
 
     /// Returns whether the file system can compress single files.
-    pub(crate) fn supports_compression(&self) -> bool {
+    pub fn supports_compression(&self) -> bool {
         matches!(self.mount.kind.as_str(), "btrfs" | "f2fs")
     }
 }
 
 impl Identity {
     /// Returns UUID and label of the file system on a device.
-    pub(crate) fn of(machine: &Machine, block: &Block) -> Self {
+    pub fn of(machine: &Machine, block: &Block) -> Self {
         let udev = block.udev(machine);
         match udev.exact("ID_FS_UUID") {
             Some(uuid) => Self { uuid: Some(uuid), label: udev.exact("ID_FS_LABEL") },
@@ -166,26 +164,19 @@ impl Identity {
     }
 
     /// Returns UUID and label as stored by udev.
-    pub(crate) fn of_udev(udev: &Udev) -> Self {
+    pub fn of_udev(udev: &Udev) -> Self {
         Self { uuid: udev.exact("ID_FS_UUID"), label: udev.exact("ID_FS_LABEL") }
     }
 
     /// Returns the last eight hexadecimal digits of the UUID, used as the volume serial number.
-    pub(crate) fn serial_number(&self) -> Option<String> {
+    pub fn serial_number(&self) -> Option<String> {
         let digits: String = self.uuid.as_ref()?.chars().filter(char::is_ascii_hexdigit).collect();
         digits.get(digits.len().checked_sub(8)?..).map(str::to_ascii_uppercase)
     }
 }
 
-/// Returns whether a query selects any of these columns.
-pub(crate) fn wants_any(scan: &Scan, columns: &[&str]) -> bool {
-    let wanted =
-        |name: &&str| scan.class().column(name).is_some_and(|column| scan.columns().contains(column));
-    columns.iter().any(wanted)
-}
-
 /// Returns whether the file system is on another machine.
-pub(crate) fn is_of_network(mount: &Mount) -> bool {
+pub fn is_of_network(mount: &Mount) -> bool {
     const NETWORK: &[&str] = &[
         "9p",
         "afs",

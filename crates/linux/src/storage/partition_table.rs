@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// A partition table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum PartitionTable {
+pub enum PartitionTable {
     Gpt {
         /// GUID of the disk.
         guid: String,
@@ -24,19 +24,19 @@ pub(crate) enum PartitionTable {
 
 /// A partition in GPT.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct GptEntry {
+pub struct GptEntry {
     /// Number from 1, as in the kernel.
-    pub(crate) number: u32,
-    pub(crate) kind: String,
-    pub(crate) guid: String,
-    pub(crate) attributes: u64,
+    pub number: u32,
+    pub kind: String,
+    pub guid: String,
+    pub attributes: u64,
 }
 
 /// A partition in MBR.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct MbrEntry {
-    pub(crate) is_active: bool,
-    pub(crate) kind: u8,
+pub struct MbrEntry {
+    pub is_active: bool,
+    pub kind: u8,
 }
 
 /// Number of bytes read from a disk: GPT with its 128 entries, in blocks of up to 4096 bytes.
@@ -51,14 +51,14 @@ const PROTECTIVE: u8 = 0xEE;
 
 impl PartitionTable {
     /// Reads the partition table of a device with this block size.
-    pub(crate) fn of(device: &Path, block_size: usize) -> Option<Self> {
+    pub fn of(device: &Path, block_size: usize) -> Option<Self> {
         let mut octets = Vec::new();
         File::open(device).ok()?.take(REACH).read_to_end(&mut octets).ok()?;
         Self::parse(&octets, block_size)
     }
 
     /// Parses the first bytes of a disk with this block size.
-    pub(super) fn parse(disk: &[u8], block_size: usize) -> Option<Self> {
+    pub fn parse(disk: &[u8], block_size: usize) -> Option<Self> {
         if disk.get(510..512)? != [0x55, 0xAA] {
             return None;
         }
@@ -102,7 +102,7 @@ impl PartitionTable {
     }
 
     /// Returns the GPT entry with this number.
-    pub(crate) fn gpt(&self, number: u32) -> Option<&GptEntry> {
+    pub fn gpt(&self, number: u32) -> Option<&GptEntry> {
         match self {
             Self::Gpt { entries, .. } => entries.iter().find(|entry| entry.number == number),
             Self::Mbr { .. } => None,
@@ -110,7 +110,7 @@ impl PartitionTable {
     }
 
     /// Returns the MBR entry with this number.
-    pub(crate) fn mbr(&self, number: u32) -> Option<&MbrEntry> {
+    pub fn mbr(&self, number: u32) -> Option<&MbrEntry> {
         match self {
             Self::Gpt { .. } => None,
             Self::Mbr { entries, .. } => entries.get(usize::try_from(number.checked_sub(1)?).ok()?),

@@ -18,44 +18,44 @@ use crate::Machine;
 
 /// Health data of a disk; `None` for values that it does not report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Smart {
+pub struct Smart {
     /// Result of the disk's self-assessment.
-    pub(crate) passed: Option<bool>,
+    pub passed: Option<bool>,
     /// In degrees Celsius.
-    pub(crate) temperature: Option<i64>,
+    pub temperature: Option<i64>,
     /// Highest temperature ever, in degrees Celsius.
-    pub(crate) highest_temperature: Option<i64>,
-    pub(crate) power_on_hours: Option<u64>,
-    pub(crate) starts: Option<u64>,
+    pub highest_temperature: Option<i64>,
+    pub power_on_hours: Option<u64>,
+    pub starts: Option<u64>,
     /// Number of starts that the disk is designed for.
-    pub(crate) most_starts: Option<u64>,
+    pub most_starts: Option<u64>,
     /// Number of times that the heads were parked.
-    pub(crate) loads: Option<u64>,
-    pub(crate) most_loads: Option<u64>,
+    pub loads: Option<u64>,
+    pub most_loads: Option<u64>,
     /// Used part of the lifetime in percent; may exceed 100.
-    pub(crate) wear: Option<u8>,
-    pub(crate) read_errors: Errors,
-    pub(crate) write_errors: Errors,
+    pub wear: Option<u8>,
+    pub read_errors: Errors,
+    pub write_errors: Errors,
     /// Rotation rate per minute; 0 for disks without moving parts.
-    pub(crate) rotation: Option<u32>,
+    pub rotation: Option<u32>,
 }
 
 /// Error counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Errors {
-    pub(crate) corrected: Option<u64>,
-    pub(crate) uncorrected: Option<u64>,
+pub struct Errors {
+    pub corrected: Option<u64>,
+    pub uncorrected: Option<u64>,
 }
 
 impl Errors {
-    pub(crate) fn total(self) -> Option<u64> {
+    pub fn total(self) -> Option<u64> {
         self.corrected?.checked_add(self.uncorrected?)
     }
 }
 
 impl Smart {
     /// Returns the health data of a disk; `None` if it reports none, or the caller may not ask.
-    pub(crate) fn of(machine: &Machine, block: &Block) -> Option<Self> {
+    pub fn of(machine: &Machine, block: &Block) -> Option<Self> {
         let asked = || {
             let log = nvme::ask(machine, block).ok().flatten();
             log.or_else(|| smartctl::ask(machine, &block.node()))
@@ -68,18 +68,18 @@ impl Smart {
     }
 
     /// Returns whether the disk predicts its failure.
-    pub(crate) fn expects_failure(&self) -> Option<bool> {
+    pub fn expects_failure(&self) -> Option<bool> {
         self.passed.map(|passed| !passed)
     }
 }
 
 /// Parses a health log of NVMe.
-pub(super) fn of_nvme(page: &[u8]) -> Option<Smart> {
+pub fn of_nvme(page: &[u8]) -> Option<Smart> {
     nvme::parse(page)
 }
 
 /// Parses a report of `smartctl`.
-pub(super) fn of_report(report: &serde_json::Value) -> Option<Smart> {
+pub fn of_report(report: &serde_json::Value) -> Option<Smart> {
     smartctl::parse(report)
 }
 

@@ -11,35 +11,35 @@ use std::time::{Duration, Instant};
 ///
 /// A network file system whose server is down never answers, and the thread that asks it cannot be
 /// interrupted.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+pub const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Unanswered questions; prevents new ones to file systems that do not answer.
 #[derive(Debug, Default)]
-pub(crate) struct Questions(Mutex<Vec<(PathBuf, Instant)>>);
+pub struct Questions(Mutex<Vec<(PathBuf, Instant)>>);
 
 /// A question to a file system.
 #[derive(Debug)]
-pub(crate) struct Question {
+pub struct Question {
     answer: Option<Receiver<io::Result<Statistics>>>,
     until: Instant,
 }
 
 /// Statistics of a file system (statvfs(3)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Statistics {
+pub struct Statistics {
     /// Size of a block in bytes.
-    pub(crate) block: u64,
+    pub block: u64,
     /// Number of blocks.
-    pub(crate) blocks: u64,
+    pub blocks: u64,
     /// Number of blocks available to unprivileged users.
-    pub(crate) available: u64,
+    pub available: u64,
     /// Maximum length of a file name in bytes.
-    pub(crate) longest_name: u64,
+    pub longest_name: u64,
 }
 
 /// Result of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub enum Answer {
     /// The file system has answered.
     Told(Statistics),
     /// The file system did not answer in time.
@@ -55,7 +55,7 @@ impl Questions {
     ///
     /// Does not ask while an earlier question to the same file system has been unanswered for longer than
     /// [`PATIENCE`].
-    pub(crate) fn ask(self: &Arc<Self>, place: PathBuf) -> Question {
+    pub fn ask(self: &Arc<Self>, place: PathBuf) -> Question {
         let now = Instant::now();
         let until = now + PATIENCE;
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,7 +89,7 @@ impl Questions {
 
 impl Question {
     /// Waits for the answer; must be called only once.
-    pub(crate) fn answer(&self) -> Answer {
+    pub fn answer(&self) -> Answer {
         let Some(answer) = &self.answer else { return Answer::Silent };
         match answer.recv_timeout(self.until.saturating_duration_since(Instant::now())) {
             Ok(Ok(told)) => Answer::Told(told),
@@ -102,12 +102,12 @@ impl Question {
 
 impl Answer {
     /// Returns the statistics, if the file system has answered.
-    pub(crate) fn told(self) -> Option<Statistics> {
+    pub fn told(self) -> Option<Statistics> {
         if let Self::Told(statistics) = self { Some(statistics) } else { None }
     }
 
     /// Returns the value of `Status` (`CIM_ManagedSystemElement`).
-    pub(crate) fn status(self) -> &'static str {
+    pub fn status(self) -> &'static str {
         match self {
             Self::Told(_) => "OK",
             Self::Silent => "Degraded",
@@ -119,12 +119,12 @@ impl Answer {
 
 impl Statistics {
     /// Returns the size in bytes.
-    pub(crate) fn size(self) -> u64 {
+    pub fn size(self) -> u64 {
         self.block.saturating_mul(self.blocks)
     }
 
     /// Returns the space available to unprivileged users, in bytes.
-    pub(crate) fn free(self) -> u64 {
+    pub fn free(self) -> u64 {
         self.block.saturating_mul(self.available)
     }
 }

@@ -10,13 +10,13 @@ use std::path::Path;
 
 /// Type and identity of a file system.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Superblock {
+pub struct Superblock {
     /// Type as in mount(8); `swap` for swap space.
-    pub(crate) kind: &'static str,
+    pub kind: &'static str,
     /// Identity, as in `/dev/disk/by-uuid`.
-    pub(crate) uuid: Option<String>,
+    pub uuid: Option<String>,
     /// Label of the file system.
-    pub(crate) label: Option<String>,
+    pub label: Option<String>,
 }
 
 /// Number of bytes at the start of a device that contain all known superblocks.
@@ -24,14 +24,14 @@ const REACH: u64 = 0x1_0000 + 0x1000;
 
 impl Superblock {
     /// Reads the superblock of a device.
-    pub(crate) fn of(device: &Path) -> Option<Self> {
+    pub fn of(device: &Path) -> Option<Self> {
         let mut octets = Vec::new();
         File::open(device).ok()?.take(REACH).read_to_end(&mut octets).ok()?;
         Self::parse(&octets)
     }
 
     /// Parses the first bytes of a device.
-    pub(super) fn parse(device: &[u8]) -> Option<Self> {
+    pub fn parse(device: &[u8]) -> Option<Self> {
         let is_at = |at: usize, magic: &[u8]| device.get(at..at + magic.len()) == Some(magic);
         let uuid = |at: usize| device.get(at..at + 16).and_then(uuid);
         let label = |at: usize, long: usize| device.get(at..at + long).and_then(label);

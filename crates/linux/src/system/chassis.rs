@@ -4,7 +4,7 @@ use crate::Machine;
 
 /// Kind of machine (`Win32_ComputerSystem.PCSystemType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     Unspecified,
     Desktop,
     Mobile,
@@ -13,7 +13,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Returns the kind from `CHASSIS` of machine-info(5), or else from the firmware (DSP0134, 7.4.1).
-    pub(crate) fn of(machine: &Machine) -> Self {
+    pub fn of(machine: &Machine) -> Self {
         match machine_info(machine, "CHASSIS").as_deref() {
             Some("server") => return Self::Server,
             Some("desktop") => return Self::Desktop,
@@ -29,7 +29,7 @@ impl Kind {
     }
 
     /// Returns the number of the kind in Windows.
-    pub(crate) fn number(self) -> u16 {
+    pub fn number(self) -> u16 {
         match self {
             Self::Unspecified => 0,
             Self::Desktop => 1,
@@ -40,34 +40,34 @@ impl Kind {
 }
 
 /// Returns a field of `/etc/machine-info`, which hostnamed maintains (machine-info(5)).
-pub(crate) fn machine_info(machine: &Machine, name: &str) -> Option<String> {
+pub fn machine_info(machine: &Machine, name: &str) -> Option<String> {
     let text = machine.text("etc/machine-info").ok()?;
     super::os_release::OsRelease::parse(&text).field(name).map(str::to_owned)
 }
 
 /// A structure of SMBIOS, which the kernel shows to root (`/sys/firmware/dmi/entries`).
 #[derive(Debug, Default)]
-pub(crate) struct Structure(Vec<u8>);
+pub struct Structure(Vec<u8>);
 
 impl Structure {
     /// Returns the first structure of a type; an empty one if it does not exist or this user may not read it.
-    pub(crate) fn first(machine: &Machine, kind: u8) -> Self {
+    pub fn first(machine: &Machine, kind: u8) -> Self {
         Self(machine.octets(format!("sys/firmware/dmi/entries/{kind}-0/raw")).unwrap_or_default())
     }
 
     /// Returns a byte of the formatted part.
-    pub(crate) fn octet(&self, offset: usize) -> Option<u8> {
+    pub fn octet(&self, offset: usize) -> Option<u8> {
         self.formatted().get(offset).copied()
     }
 
     /// Returns the string whose number is at an offset.
-    pub(crate) fn text(&self, offset: usize) -> Option<String> {
+    pub fn text(&self, offset: usize) -> Option<String> {
         let number = usize::from(self.octet(offset)?).checked_sub(1)?;
         self.texts().nth(number)
     }
 
     /// Returns all strings in order.
-    pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
+    pub fn texts(&self) -> impl Iterator<Item = String> {
         let rest = self.0.get(self.formatted().len()..).unwrap_or_default();
         let texts = rest.split(|octet| *octet == 0).take_while(|text| !text.is_empty());
         texts.map(|text| String::from_utf8_lossy(text).trim().to_owned())

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
 /// An open database.
-pub(super) struct Database {
+pub struct Database {
     file: File,
     /// Offset of the buckets.
     buckets: u64,
@@ -19,7 +19,7 @@ pub(super) struct Database {
 
 /// A value, followed by its GVariant type.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Setting(Vec<u8>);
+pub struct Setting(Vec<u8>);
 
 /// An item: hash, parent, offset and length of the name, kind, and range of the value.
 struct Item([u8; ITEM]);
@@ -34,7 +34,7 @@ const LONGEST: u32 = 64 << 10;
 
 impl Database {
     /// Opens a database; `None` if the file is malformed or was written in another byte order.
-    pub(super) fn open(file: File) -> Option<Self> {
+    pub fn open(file: File) -> Option<Self> {
         let header = read::<24>(&file, 0)?;
         let is_one = header.starts_with(b"GVariant") && number(&header, 8) == Some(0);
         if !is_one || cfg!(target_endian = "big") {
@@ -51,7 +51,7 @@ impl Database {
     }
 
     /// Returns the value of a key such as `/org/gnome/desktop/session/idle-delay`.
-    pub(super) fn get(&self, key: &str) -> Option<Setting> {
+    pub fn get(&self, key: &str) -> Option<Setting> {
         let hash = hash(key.as_bytes());
         let bucket = hash.checked_rem(self.count)?;
         let boundary = |bucket: u32| {
@@ -139,12 +139,12 @@ impl Setting {
         self.0.strip_suffix(kind)?.strip_suffix(&[0])
     }
 
-    pub(super) fn text(&self) -> Option<String> {
+    pub fn text(&self) -> Option<String> {
         let text = self.of(b"s")?.strip_suffix(&[0])?;
         String::from_utf8(text.to_vec()).ok()
     }
 
-    pub(super) fn boolean(&self) -> Option<bool> {
+    pub fn boolean(&self) -> Option<bool> {
         match self.of(b"b")? {
             [octet] => Some(*octet != 0),
             _ => None,
@@ -152,7 +152,7 @@ impl Setting {
     }
 
     /// Returns a non-negative number of a signed or unsigned type.
-    pub(super) fn number(&self) -> Option<u32> {
+    pub fn number(&self) -> Option<u32> {
         let octets = self.of(b"u").or_else(|| self.of(b"i"))?;
         number(octets, 0).filter(|number| octets.len() == 4 && *number <= i32::MAX.unsigned_abs())
     }

@@ -1,32 +1,32 @@
 //! Host names, changed through hostnamed (org.freedesktop.hostname1(5)).
 
-use super::power::{DONE, INVALID_NAME, code};
 use crate::Machine;
 use crate::bus::{BusError, Object};
 
-/// Implements `Win32_ComputerSystem.Rename`: changes the host name now and permanently. Returns the code of
-/// the method.
-pub(super) fn rename(machine: &Machine, name: Option<&str>) -> u32 {
-    let Some(name) = name.filter(|name| is_name(name)) else { return INVALID_NAME };
-    let renamed = machine.bus().wait(async |bus| {
+/// Changes the host name now and permanently.
+///
+/// # Errors
+/// [`BusError`] if hostnamed refuses or does not answer.
+pub fn set(machine: &Machine, name: &str) -> Result<(), BusError> {
+    machine.bus().wait(async |bus| {
         HOSTNAMED.call(&bus, "SetStaticHostname", &(name, false)).await?;
-        HOSTNAMED.call(&bus, "SetHostname", &(name, false)).await
-    });
-    renamed.map_or_else(|error| code(&error), |_| DONE)
+        HOSTNAMED.call(&bus, "SetHostname", &(name, false)).await.map(drop)
+    })
 }
 
 /// Changes the descriptive name of the machine.
 ///
 /// # Errors
 /// [`BusError`] if hostnamed refuses or does not answer.
-pub(super) fn describe(machine: &Machine, description: &str) -> Result<(), BusError> {
+pub fn describe(machine: &Machine, description: &str) -> Result<(), BusError> {
     machine
         .bus()
         .wait(async |bus| HOSTNAMED.call(&bus, "SetPrettyHostname", &(description, false)).await.map(drop))
 }
 
 /// Returns whether the name is a valid host name of one label (RFC 1123, 2.1).
-fn is_name(name: &str) -> bool {
+#[must_use]
+pub fn is_name(name: &str) -> bool {
     let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
     (1..=63).contains(&name.len())
         && name.bytes().all(is_letter)

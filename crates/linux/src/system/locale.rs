@@ -4,14 +4,14 @@ use crate::Machine;
 
 /// A language and country.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Locale {
+pub struct Locale {
     /// Value of `LANG` without its encoding: `de_DE`.
     name: String,
 }
 
 impl Locale {
     /// Returns the language of the machine; `None` if it is not set, or set to `C`.
-    pub(crate) fn of(machine: &Machine) -> Option<Self> {
+    pub fn of(machine: &Machine) -> Option<Self> {
         let set = |file: &str| {
             let text = machine.text(file).ok()?;
             let value = text.lines().rev().find_map(|line| line.trim().strip_prefix("LANG="))?;
@@ -26,17 +26,17 @@ impl Locale {
     }
 
     /// Returns the language tag of BCP 47: `de-DE`.
-    pub(crate) fn tag(&self) -> String {
+    pub fn tag(&self) -> String {
         self.name.replace('_', "-")
     }
 
     /// Returns the language identifier of Windows; `None` for unknown languages.
-    pub(crate) fn identifier(&self) -> Option<u16> {
+    pub fn identifier(&self) -> Option<u16> {
         Some(self.known()?.1)
     }
 
     /// Returns the international calling code of the country.
-    pub(crate) fn calling_code(&self) -> Option<u16> {
+    pub fn calling_code(&self) -> Option<u16> {
         Some(self.known()?.2)
     }
 

@@ -4,21 +4,21 @@ use crate::Machine;
 
 /// Memory sizes by name, in KiB as in the file.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(Vec<(String, u64)>);
+pub struct Memory(Vec<(String, u64)>);
 
 impl Memory {
     /// Reads the file; empty if that fails.
-    pub(crate) fn of(machine: &Machine) -> Self {
+    pub fn of(machine: &Machine) -> Self {
         machine.text("proc/meminfo").map(|text| Self::parse(&text)).unwrap_or_default()
     }
 
     /// Returns the value of a line, in KiB.
-    pub(crate) fn kib(&self, name: &str) -> Option<u64> {
+    pub fn kib(&self, name: &str) -> Option<u64> {
         self.0.iter().find(|(line, _)| line == name).map(|(_, kib)| *kib)
     }
 
     /// Returns the sum of two lines, in KiB.
-    pub(crate) fn sum(&self, one: &str, other: &str) -> Option<u64> {
+    pub fn sum(&self, one: &str, other: &str) -> Option<u64> {
         self.kib(one)?.checked_add(self.kib(other)?)
     }
 

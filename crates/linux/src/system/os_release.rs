@@ -4,27 +4,27 @@ use crate::Machine;
 
 /// Fields that describe the distribution.
 #[derive(Debug, Default)]
-pub(crate) struct OsRelease(Vec<(String, String)>);
+pub struct OsRelease(Vec<(String, String)>);
 
 impl OsRelease {
     /// Reads the file; empty if it does not exist.
-    pub(crate) fn of(machine: &Machine) -> Self {
+    pub fn of(machine: &Machine) -> Self {
         let text = machine.text("etc/os-release").or_else(|_| machine.text("usr/lib/os-release"));
         text.map(|text| Self::parse(&text)).unwrap_or_default()
     }
 
     /// Returns the value of a field, without quotes; `None` if it is missing or empty.
-    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+    pub fn field(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().rev().find(|(field, _)| field == name)?;
         (!value.is_empty()).then_some(value.as_str())
     }
 
     /// Returns the descriptive name of the distribution; `Linux` by default, as in os-release(5).
-    pub(crate) fn pretty_name(&self) -> &str {
+    pub fn pretty_name(&self) -> &str {
         self.field("PRETTY_NAME").or_else(|| self.field("NAME")).unwrap_or("Linux")
     }
 
-    pub(crate) fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
         let fields = lines.filter_map(|line| line.split_once('='));
         Self(fields.map(|(name, value)| (name.to_owned(), unquoted(value))).collect())

@@ -1,9 +1,9 @@
 //! Users, groups and logon sessions.
 
-mod database;
 mod group;
 pub(crate) mod identity;
 mod membership;
+mod path;
 mod profile;
 mod session;
 mod system_account;
@@ -11,7 +11,7 @@ mod user;
 
 use std::sync::Arc;
 
-pub(crate) use database::User;
+pub(crate) use linux::account::User;
 
 use crate::Machine;
 use crate::table::{Binding, bind};

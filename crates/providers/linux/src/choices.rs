@@ -9,25 +9,17 @@
 
 use std::sync::Arc;
 
-use crate::Machine;
-use crate::reread::Reread;
+use linux::Machine;
+use linux::account::Sources;
+use linux::reread::Reread;
 
 /// Settings of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Choices {
     /// Alias names of disks, with their mount points.
     pub(crate) drive_aliases: Vec<(String, String)>,
-    pub(crate) accounts: Accounts,
-}
-
-/// Accounts to enumerate. An account requested by name is always found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Accounts {
-    /// Accounts in the files of the machine.
-    #[default]
-    Files,
-    /// Accounts of all sources in nsswitch.conf(5); in a large directory these may be many.
-    All,
+    /// Sources of accounts to enumerate.
+    pub(crate) accounts: Sources,
 }
 
 /// Content of the file, read again when it has changed.
@@ -67,8 +59,8 @@ fn parse(text: &str) -> Result<Choices, String> {
             }
             "accounts" => {
                 choices.accounts = match item.as_str() {
-                    Some("files") => Accounts::Files,
-                    Some("all") => Accounts::All,
+                    Some("files") => Sources::Files,
+                    Some("all") => Sources::All,
                     _ => return Err("accounts is neither \"files\" nor \"all\"".to_owned()),
                 };
             }
@@ -90,7 +82,7 @@ mod tests {
             .expect("they are right");
         let aliases =
             [("C:", "/"), ("D:", "/srv")].map(|(alias, place)| (alias.to_owned(), place.to_owned()));
-        assert_eq!(chosen, Choices { drive_aliases: aliases.to_vec(), accounts: Accounts::All });
+        assert_eq!(chosen, Choices { drive_aliases: aliases.to_vec(), accounts: Sources::All });
         assert_eq!(parse("[drive_alias]\n\"C:\" = \"/\"\n").expect("a table").drive_aliases.len(), 1);
         for wrong in [
             "drive_alias = 3",

@@ -17,14 +17,12 @@
 //! Without subscriptions nothing listens and no timer runs.
 
 mod clock;
-mod connector;
 mod devices;
 mod files;
 mod hints;
+mod kernel;
 mod mounts;
-mod multicast;
 mod network;
-pub(crate) mod oracle;
 mod processes;
 mod signals;
 mod table;

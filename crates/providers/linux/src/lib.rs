@@ -29,49 +29,33 @@
 //! the kernel enforces for the user of this process.
 
 mod account;
-mod bus;
 mod choices;
-mod command_line;
 mod device;
 mod events;
-mod folder;
-mod fstab;
-mod guid;
 mod hardware;
-mod lines;
 mod log;
 mod machine;
 mod masquerade;
-mod mounts;
 mod native;
 mod network;
 pub mod oracle;
-mod package;
 mod performance;
 mod printing;
 mod process;
-mod processors;
-mod program;
 mod registry;
-mod reread;
 mod schedule;
 mod scx;
 mod security;
 mod sendable;
 mod service;
-mod session;
 mod share;
-mod socket;
 mod software;
 mod storage;
-mod sysfs;
 mod system;
 mod table;
-mod udev;
 
 use std::sync::Arc;
 
-pub use command_line::words;
 pub use machine::Machine;
 
 use table::Binding;

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use cim::{Name, Property, Type, Value};
 
-use crate::Machine;
-use crate::reread::Reread;
+use linux::Machine;
+use linux::reread::Reread;
 
 /// Texts of one class, by property.
 #[derive(Debug, Default)]

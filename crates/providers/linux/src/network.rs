@@ -1,22 +1,9 @@
 //! Network adapters, their addresses and routes, and connections.
 
 mod adapter;
-pub(crate) mod address;
-mod change;
 mod configuration;
 mod connection;
-mod ethtool;
-mod kernel_link;
-mod lease;
-pub(crate) mod link;
-mod neighbor;
-mod netlink;
-mod network_manager;
-mod networkd;
-pub(crate) mod oracle;
 mod ping;
-mod profile;
-mod resolver;
 mod route;
 mod setting;
 mod standard;

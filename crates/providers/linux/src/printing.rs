@@ -3,12 +3,9 @@
 mod associations;
 mod configuration;
 mod driver;
-mod ipp;
 mod job;
-pub(crate) mod oracle;
 mod port;
 mod printer;
-mod scheduler;
 
 use std::sync::Arc;
 

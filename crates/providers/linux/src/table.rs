@@ -127,11 +127,13 @@ pub(crate) fn key_of(reference: &Value) -> Option<String> {
     Some(text)
 }
 
-/// Converts an error of the operating system.
-pub(crate) fn failure(error: std::io::Error) -> ProviderError {
-    let status = match error.kind() {
-        std::io::ErrorKind::PermissionDenied => cim::Status::AccessDenied,
-        _ => cim::Status::Failed,
+/// Converts an error of the machine.
+pub(crate) fn failure(error: impl Into<linux::Error>) -> ProviderError {
+    let error = error.into();
+    let status = match error {
+        _ if error.is_denied() => cim::Status::AccessDenied,
+        linux::Error::Os(_) | linux::Error::Bus(_) | linux::Error::TooLong { .. } => cim::Status::Failed,
+        _ => cim::Status::ProviderFailure,
     };
     ProviderError::failed(status, error.to_string())
 }
@@ -165,16 +167,28 @@ pub(crate) trait Table: Send + Sync + 'static {
     /// Maximum number of rows prepared together.
     const AT_ONCE: usize = 1;
 
+    /// Returns all rows, for the default of [`Table::rows`]; none if a table implements that function.
+    ///
+    /// # Errors
+    /// The reason why rows could not be read.
+    fn all(_machine: &Machine) -> Result<impl Iterator<Item = Self::Row>, ProviderError> {
+        Ok(std::iter::empty())
+    }
+
     /// Passes each row to `push` until there are no more or `push` fails; returns that error.
+    ///
+    /// Tables whose rows depend on the query implement it; the others implement [`Table::all`].
     ///
     /// # Errors
     /// The reason why rows could not be read.
     fn rows(
         &self,
         machine: &Arc<Machine>,
-        scan: &Scan,
+        _scan: &Scan,
         push: &mut Push<'_, Self::Row>,
-    ) -> Result<(), ProviderError>;
+    ) -> Result<(), ProviderError> {
+        Self::all(machine)?.try_for_each(push)
+    }
 
     /// Reads data that the columns of several matching rows need, if reading it for all of them together is
     /// faster. Called with at most [`Table::AT_ONCE`] rows.

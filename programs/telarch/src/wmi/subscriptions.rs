@@ -13,7 +13,7 @@ pub(super) fn listed(here: &Here) -> Result<Found, Failure> {
     // A machine that was never configured has every default.
     let settings = config::Paths::of_this_process().and_then(|paths| Store::open(paths.config).ok());
     let settings = settings.map(|store| store.snapshot().wmi.clone()).unwrap_or_default();
-    let rows = consumers::registered(&here.repository().contents(), linux::words).into_iter().map(|one| {
+    let rows = consumers::registered(&here.repository().contents(), linux::command_line::words).into_iter().map(|one| {
         let (query, state) = match &one.subscription {
             Ok(subscription) => {
                 let refused = matches!(subscription.consumer, Consumer::CommandLine(_))

@@ -11,7 +11,7 @@ use crate::network::route::Route;
 
 /// Administrative state of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::network) enum Power {
+pub enum Power {
     On,
     Off,
 }
@@ -20,7 +20,7 @@ pub(in crate::network) enum Power {
 ///
 /// # Errors
 /// Errors of the kernel.
-pub(in crate::network) fn switch(link: &Link, power: Power) -> io::Result<()> {
+pub fn switch(link: &Link, power: Power) -> io::Result<()> {
     // IFF_UP.
     let flags = u32::from(power == Power::On);
     change(Kind::SetLink, &Body::new(&link_header(link, flags, 1)))
@@ -30,12 +30,12 @@ pub(in crate::network) fn switch(link: &Link, power: Power) -> io::Result<()> {
 ///
 /// # Errors
 /// Errors of the kernel.
-pub(in crate::network) fn set_longest_packet(link: &Link, octets: u32) -> io::Result<()> {
+pub fn set_longest_packet(link: &Link, octets: u32) -> io::Result<()> {
     change(Kind::SetLink, &Body::new(&link_header(link, 0, 0)).with(4, &octets.to_ne_bytes()))
 }
 
 /// Returns whether all default routes use this link, so that the machine could become unreachable without it.
-pub(in crate::network) fn is_way_out(machine: &Machine, link: &Link) -> bool {
+pub fn is_way_out(machine: &Machine, link: &Link) -> bool {
     let defaults: Vec<Route> = Route::all(machine).into_iter().filter(Route::is_default).collect();
     !defaults.is_empty() && defaults.iter().all(|route| route.link == link.index)
 }
@@ -44,7 +44,7 @@ pub(in crate::network) fn is_way_out(machine: &Machine, link: &Link) -> bool {
 ///
 /// # Errors
 /// Errors of the kernel.
-pub(in crate::network) fn alter_address(link: &Link, before: &Address, after: &Address) -> io::Result<()> {
+pub fn alter_address(link: &Link, before: &Address, after: &Address) -> io::Result<()> {
     if before.prefix == after.prefix {
         return put_address(link, after);
     }
@@ -53,14 +53,14 @@ pub(in crate::network) fn alter_address(link: &Link, before: &Address, after: &A
     put_address(link, after).or_else(|error| put_address(link, before).and(Err(error)))
 }
 
-pub(super) fn put_address(link: &Link, address: &Address) -> io::Result<()> {
+pub fn put_address(link: &Link, address: &Address) -> io::Result<()> {
     // IFA_CACHEINFO (`struct ifa_cacheinfo`).
     let lifetimes = [address.preferred, address.valid, 0, 0].into_iter().flat_map(u32::to_ne_bytes);
     let body = address_body(link, address.address, address.prefix);
     change(Kind::NewAddress, &body.with(6, &lifetimes.collect::<Vec<_>>()))
 }
 
-pub(super) fn default_route(link: &Link, gateway: IpAddr, metric: u32) -> Route {
+pub fn default_route(link: &Link, gateway: IpAddr, metric: u32) -> Route {
     let (network, link) = (gateway, link.index);
     Route { network, prefix: 0, gateway: Some(gateway), link, metric, protocol: STATIC, valid: None }
 }
@@ -69,7 +69,7 @@ pub(super) fn default_route(link: &Link, gateway: IpAddr, metric: u32) -> Route 
 ///
 /// # Errors
 /// Errors of the kernel.
-pub(in crate::network) fn add_route(route: &Route) -> io::Result<()> {
+pub fn add_route(route: &Route) -> io::Result<()> {
     change_route(Kind::NewRoute, route)
 }
 
@@ -77,7 +77,7 @@ pub(in crate::network) fn add_route(route: &Route) -> io::Result<()> {
 ///
 /// # Errors
 /// Errors of the kernel.
-pub(in crate::network) fn remove_route(route: &Route) -> io::Result<()> {
+pub fn remove_route(route: &Route) -> io::Result<()> {
     change_route(Kind::DeleteRoute, route)
 }
 
@@ -85,7 +85,7 @@ pub(in crate::network) fn remove_route(route: &Route) -> io::Result<()> {
 ///
 /// # Errors
 /// Errors of the kernel.
-pub(in crate::network) fn restart(machine: &Machine, link: &Link) -> io::Result<()> {
+pub fn restart(machine: &Machine, link: &Link) -> io::Result<()> {
     interrupted(machine, link, || Ok(()))
 }
 
@@ -94,7 +94,7 @@ pub(in crate::network) fn restart(machine: &Machine, link: &Link) -> io::Result<
 /// # Errors
 /// [`io::ErrorKind::InvalidInput`] for an invalid name; [`io::ErrorKind::ResourceBusy`] if the link would
 /// have to be set down for it but must stay up; and errors of the kernel.
-pub(in crate::network) fn rename(machine: &Machine, link: &Link, name: &str) -> io::Result<()> {
+pub fn rename(machine: &Machine, link: &Link, name: &str) -> io::Result<()> {
     // IFNAMSIZ, and characters rejected by `dev_valid_name` of the kernel.
     let is_odd =
         |octet: u8| octet.is_ascii_whitespace() || octet.is_ascii_control() || matches!(octet, b'/' | b':');
@@ -135,13 +135,13 @@ fn interrupted(machine: &Machine, link: &Link, act: impl FnOnce() -> io::Result<
 }
 
 /// Origin of a route: administrator (`RTPROT_STATIC`).
-pub(in crate::network) const STATIC: u8 = 4;
+pub const STATIC: u8 = 4;
 
 /// Origins of routes: the kernel for an address (`RTPROT_KERNEL`), and a router advertisement (`RTPROT_RA`).
 const BY_KERNEL: u8 = 2;
 const BY_ROUTER: u8 = 9;
 
-pub(super) fn change_address(kind: Kind, link: &Link, address: IpAddr, prefix: u8) -> io::Result<()> {
+pub fn change_address(kind: Kind, link: &Link, address: IpAddr, prefix: u8) -> io::Result<()> {
     change(kind, &address_body(link, address, prefix))
 }
 
@@ -152,7 +152,7 @@ fn address_body(link: &Link, address: IpAddr, prefix: u8) -> Body {
     Body::new(&header).with_address(2, address).with_address(1, address)
 }
 
-pub(super) fn change_route(kind: Kind, route: &Route) -> io::Result<()> {
+pub fn change_route(kind: Kind, route: &Route) -> io::Result<()> {
     // Main table, universal scope, unicast.
     let header = [family(route.network), route.prefix, 0, 0, 254, route.protocol, 0, 1, 0, 0, 0, 0];
     let mut body = Body::new(&header).with(4, &route.link.to_ne_bytes()).with(6, &route.metric.to_ne_bytes());

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 /// Result codes of the methods of files (`CIM_LogicalFile`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub enum Outcome {
     Done = 0,
     Denied = 2,
     Failed = 8,
@@ -32,7 +32,7 @@ pub(super) enum Outcome {
 ///
 /// The owner of a folder may replace its contents during the copy. Therefore examined files stay open, links
 /// inside are copied as links, and files are only written to folders created by the copy.
-pub(super) fn copy(from: &Path, to: Option<&Path>) -> Outcome {
+pub fn copy(from: &Path, to: Option<&Path>) -> Outcome {
     let Some(to) = to else { return Outcome::InvalidParameter };
     let (Some(folder), Some(name)) = (to.parent(), to.file_name()) else { return Outcome::InvalidParameter };
     if to.starts_with(from) {
@@ -130,23 +130,23 @@ impl Copying {
 const DEEPEST: u32 = 128;
 
 /// Moves a file within its file system to a path that does not exist.
-pub(super) fn rename(from: &Path, to: Option<&Path>) -> Outcome {
+pub fn rename(from: &Path, to: Option<&Path>) -> Outcome {
     let Some(to) = to else { return Outcome::InvalidParameter };
     outcome(rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(io::Error::from))
 }
 
 /// Removes a file or an empty folder.
-pub(super) fn delete(path: &Path, is_folder: bool) -> Outcome {
+pub fn delete(path: &Path, is_folder: bool) -> Outcome {
     outcome(if is_folder { fs::remove_dir(path) } else { fs::remove_file(path) })
 }
 
 /// Makes the caller the owner.
-pub(super) fn take(path: &Path) -> Outcome {
+pub fn take(path: &Path) -> Outcome {
     outcome(std::os::unix::fs::chown(path, Some(rustix::process::geteuid().as_raw()), None))
 }
 
 /// Returns whether the caller has all rights of an access mask of Windows.
-pub(super) fn admits(has: impl Fn(Access) -> bool, wanted: i128) -> bool {
+pub fn admits(has: impl Fn(Access) -> bool, wanted: i128) -> bool {
     // FILE_READ_DATA, FILE_WRITE_DATA with FILE_APPEND_DATA, FILE_EXECUTE (MS-DTYP 2.4.3).
     let rights = [(0x1, Access::READ_OK), (0x2 | 0x4, Access::WRITE_OK), (0x20, Access::EXEC_OK)];
     rights.into_iter().filter(|(mask, _)| wanted & mask != 0).all(|(_, access)| has(access))

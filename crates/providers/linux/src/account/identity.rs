@@ -7,11 +7,11 @@ use sddl::{Principal, RelativeSid, Sid};
 use wmi::descriptor::Accounts;
 use wmi::{Lookup, ProviderError, Scan};
 
-use super::database::User;
 use super::group::Row as Group;
 use super::system_account;
 use crate::Machine;
 use crate::table::{Fill, Push, Table, text_key};
+use linux::account::User;
 
 /// SIDs of accounts known here.
 pub(crate) struct Identity;
@@ -76,7 +76,7 @@ impl Row {
 
 /// Returns all accounts.
 fn all(machine: &Machine) -> Vec<Row> {
-    let users = User::all(machine).into_iter().filter_map(|user| {
+    let users = machine.users().into_iter().filter_map(|user| {
         Some(Row { sid: machine.user_sid(user.uid)?, name: Some(user.name), is_of_here: true })
     });
     let groups = Group::all(machine).into_iter().filter_map(|group| {

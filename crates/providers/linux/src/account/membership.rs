@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use wmi::{EventSource, ProviderError, Scan, Watch};
 
-use super::database::{User, path};
+use linux::account::User;
+
 use super::group::Row as Group;
+use super::path::path;
 use crate::Machine;
 use crate::events;
 use crate::table::{Fill, Push, Table};
@@ -26,7 +28,7 @@ impl Table for GroupUser {
 
     const COLUMNS: &'static [(&'static str, Fill<Membership>)] = &[
         ("GroupComponent", |machine, row| path("Win32_Group", machine, &row.group)),
-        ("PartComponent", |machine, row| row.user.path(machine)),
+        ("PartComponent", |machine, row| path("Win32_UserAccount", machine, &row.user.name)),
     ];
 
     fn watch(
@@ -43,7 +45,7 @@ impl Table for GroupUser {
         _: &Scan,
         push: &mut Push<'_, Membership>,
     ) -> Result<(), ProviderError> {
-        let users = User::all(machine);
+        let users = machine.users();
         for group in Group::all(machine) {
             for user in group.members(machine, &users) {
                 push(Membership { group: group.name().to_owned(), user })?;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use wmi::{ProviderError, Scan};
 
-use super::database::User;
 use crate::Machine;
-use crate::session::Session;
 use crate::table::{Fill, Push, Table};
+use linux::account::User;
+use linux::session::Session;
 
 /// Existing home directories.
 pub(crate) struct UserProfile;
@@ -84,6 +84,6 @@ impl Table for UserProfile {
         let has_home = |user: &User| {
             machine.user_sid(user.uid).is_some() && user.home != "/" && machine.path(&user.home).is_dir()
         };
-        User::all(machine).into_iter().filter(has_home).try_for_each(push)
+        machine.users().into_iter().filter(has_home).try_for_each(push)
     }
 }

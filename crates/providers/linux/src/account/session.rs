@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use wmi::{Lookup, ProviderError, Scan};
 
-use super::database::{User, path};
+use linux::account::User;
+
+use super::path::path;
 use crate::Machine;
-use crate::session::Session;
 use crate::table::{Fill, Push, Table, reference, text_key};
+use linux::session::Session;
 
 /// Logon sessions.
 pub(crate) struct LogonSession;
@@ -70,7 +72,7 @@ impl Table for LoggedOnUser {
         _: &Scan,
         push: &mut Push<'_, Self::Row>,
     ) -> Result<(), ProviderError> {
-        let users = User::all(machine);
+        let users = machine.users();
         for session in Session::all(machine).unwrap_or_default() {
             // Users of a domain are not accounts of this machine.
             if let Some(user) = users.iter().find(|user| user.uid == session.uid) {

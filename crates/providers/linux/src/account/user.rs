@@ -8,10 +8,13 @@ use std::time::Duration;
 use cim::{ColumnSet, Instance, Status, Value};
 use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
-use super::database::{Password, User, is_of_here};
-use crate::machine::now;
+use linux::account::{Password, User};
+
+use super::path::is_of_here;
 use crate::table::{Fill, Push, Table, returned};
-use crate::{Machine, events, program};
+use crate::{Machine, events};
+use linux::now;
+use linux::program;
 
 /// The users of the machine itself.
 pub(crate) struct UserAccount;
@@ -82,7 +85,7 @@ impl Table for UserAccount {
     }
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        User::all(machine).into_iter().map(Row::new).try_for_each(push)
+        machine.users().into_iter().map(Row::new).try_for_each(push)
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
@@ -142,7 +145,7 @@ impl Table for UserAccount {
 
 fn find(machine: &Machine, keys: &[Value]) -> Option<User> {
     let [Value::String(domain), Value::String(name)] = keys else { return None };
-    is_of_here(machine, domain).then(|| User::named(machine, name)).flatten()
+    is_of_here(machine, domain).then(|| User::named(machine, name, machine.choices().accounts)).flatten()
 }
 
 fn no_such() -> ProviderError {

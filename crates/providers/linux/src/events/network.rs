@@ -8,8 +8,9 @@ use cim::Status;
 use readiness::FileChanges;
 use wmi::{BoxFuture, EventSource, Happening, ProviderError};
 
-use super::multicast::Multicast;
+use super::kernel::Multicast;
 use crate::Machine;
+use linux::network::multicast::Groups;
 
 /// Event source: netlink messages, and files of name servers and DHCP leases.
 struct NetworkChanges {
@@ -21,7 +22,7 @@ struct NetworkChanges {
 /// Returns a source that reports possible changes of adapters or their configurations; `None` if the kernel
 /// does not report them, so that polling is used.
 pub(crate) fn of_network(machine: &Arc<Machine>) -> Option<Box<dyn EventSource>> {
-    let kernel = Multicast::of_network().ok()?;
+    let kernel = Multicast::open(Groups::Network).ok()?;
     let files = listen(machine).ok()?;
     Some(Box::new(NetworkChanges { machine: Arc::clone(machine), kernel, files }))
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use wmi::{ProviderError, Scan};
 
-use super::pci::PciDevice;
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
+use linux::hardware::pci::PciDevice;
 
 /// Values of `ProtocolSupported` (`CIM_Controller`).
 const USB: u16 = 16;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use wmi::{ProviderError, Scan};
 
-use super::pci::PciDevice;
-use crate::storage::folder_of;
 use crate::table::{Fill, Push, Table};
-use crate::udev::Udev;
-use crate::{Machine, events, sysfs};
+use crate::{Machine, events};
+use linux::hardware::pci::PciDevice;
+use linux::storage::block::folder_of;
+use linux::sysfs;
+use linux::udev::Udev;
 
 /// Devices found on buses.
 pub(crate) struct PnpEntity;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use cim::{DateTime, Value};
 use wmi::{ProviderError, Scan};
 
-use super::smbios::{Smbios, Structure};
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
+use linux::hardware::smbios::{Smbios, Structure};
 
 /// Firmware data, from the SMBIOS tables if the caller may read them, otherwise from world-readable kernel
 /// files.

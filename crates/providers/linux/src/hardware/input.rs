@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use wmi::{ProviderError, Scan};
 
+use crate::Machine;
 use crate::table::{Fill, Push, Table};
-use crate::{Machine, sysfs};
+use linux::sysfs;
 
 /// An input device.
 pub(crate) struct Input {

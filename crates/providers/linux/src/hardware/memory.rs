@@ -5,9 +5,9 @@ use std::sync::Arc;
 use cim::Value;
 use wmi::{ProviderError, Scan};
 
-use super::smbios::{Smbios, Structure};
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
+use linux::hardware::smbios::{Smbios, Structure};
 
 /// A structure and its index among structures of the same type.
 pub(crate) struct Numbered {

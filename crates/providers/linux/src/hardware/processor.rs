@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use wmi::{ProviderError, Scan};
 
-use super::smbios::{Smbios, Structure};
 use crate::Machine;
 use crate::performance::processor::{Processor as Times, Reading};
 use crate::performance::sampler::Sampler;
-use crate::processors;
 use crate::table::{Fill, Push, Table};
+use linux::hardware::smbios::{Smbios, Structure};
+use linux::processors;
 
 /// Processor packages, with the counters of the last query.
 #[derive(Default)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wmi::{ProviderError, Scan};
 
 use crate::Machine;
-use crate::storage::folder_of;
 use crate::table::{Fill, Push, Table};
+use linux::storage::block::folder_of;
 
 /// Batteries of the machine.
 pub(crate) struct Battery;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use wmi::{ProviderError, Scan};
 
-use crate::storage::folder_of;
+use crate::Machine;
 use crate::table::{Fill, Push, Table};
-use crate::{Machine, sysfs};
+use linux::storage::block::folder_of;
+use linux::sysfs;
 
 /// Serial ports.
 pub(crate) struct SerialPort;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use wmi::{ProviderError, Scan};
 
 use super::memory::{Numbered, numbered};
-use super::smbios::Smbios;
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
+use linux::hardware::smbios::Smbios;
 
 /// Port connectors.
 pub(crate) struct PortConnector;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use wmi::{ProviderError, Scan};
 
 use super::Log;
-use super::journal::{Records, folder};
 use crate::Machine;
 use crate::table::{Fill, Push, Table, failure, host_name};
+use linux::journal::{Records, folder};
 
 /// The three logs.
 pub(super) struct NtEventlogFile;
@@ -24,7 +24,7 @@ impl Row {
         let mut records = Records::read(self.folder.as_ref(), None).ok()?;
         let mut count = 0_u32;
         while let Some(record) = records.next().ok()? {
-            if record.log() == self.log {
+            if Log::of(&record) == self.log {
                 count = count.saturating_add(1);
             }
         }
@@ -90,7 +90,8 @@ impl Table for NtEventlogFile {
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
         let Some(folder) = folder(machine) else { return Ok(()) };
         let folder = folder.into_os_string().into_string();
-        let folder = folder.map_err(|_| failure(std::io::ErrorKind::InvalidFilename.into()))?;
+        let folder =
+            folder.map_err(|_| failure(std::io::Error::from(std::io::ErrorKind::InvalidFilename)))?;
         Log::ALL.into_iter().try_for_each(|log| push(Row { log, folder: folder.clone() }))
     }
 }

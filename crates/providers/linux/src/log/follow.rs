@@ -12,10 +12,10 @@ use tokio::task::JoinHandle;
 use wmi::{BoxFuture, EventSource, Happening, ProviderError, Telling};
 
 use super::event::{NtLogEvent, Row};
-use super::journal::{MAX_RECORD, Record, folder};
 use crate::Machine;
-use crate::program::command_of_system;
 use crate::table::{failure, whole};
+use linux::journal::{MAX_RECORD, Record, folder};
+use linux::program::command_of_system;
 
 /// Event source that reports every record written after a given time once.
 pub(super) struct NewRecords {

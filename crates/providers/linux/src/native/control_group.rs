@@ -10,8 +10,8 @@ use serde_json::Value as Json;
 use wmi::{Lookup, ProviderError, Scan};
 
 use crate::Machine;
-use crate::account::User;
 use crate::table::{Fill, Push, Table, text_key};
+use linux::account::User;
 
 /// Possible roots of the tree; on machines with both versions, that of version 2.
 const ROOTS: [&str; 2] = ["sys/fs/cgroup", "sys/fs/cgroup/unified"];
@@ -288,7 +288,7 @@ impl Podman {
     fn names(machine: &Machine, uid: Option<u32>) -> Option<HashMap<String, String>> {
         let storage = match uid {
             Some(uid) => {
-                let user = User::all(machine).into_iter().find(|user| user.uid == uid)?;
+                let user = machine.users().into_iter().find(|user| user.uid == uid)?;
                 format!("{}/.local/share/containers/storage", user.home)
             }
             None => "var/lib/containers/storage".to_owned(),

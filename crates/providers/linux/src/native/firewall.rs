@@ -8,8 +8,8 @@ use serde_json::Value as Json;
 use wmi::{ProviderError, Scan};
 
 use crate::Machine;
-use crate::program;
 use crate::table::{self, Fill, Push};
+use linux::program;
 
 /// Time limit of nft.
 const LIMIT: Duration = Duration::from_secs(10);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wmi::{ProviderError, Scan};
 
 use crate::Machine;
-use crate::package;
 use crate::table::{Fill, Push, Table, failure};
+use linux::package;
 
 /// Installed packages.
 pub(super) struct Package;

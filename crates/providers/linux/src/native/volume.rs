@@ -8,8 +8,8 @@ use serde_json::Value as Json;
 use wmi::{ProviderError, Scan};
 
 use crate::Machine;
-use crate::program;
 use crate::table::{Fill, Push, Table, failure};
+use linux::program;
 
 /// Time limit of LVM programs, which scan disks.
 const LIMIT: Duration = Duration::from_secs(20);

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use cim::{Instance, Value};
 use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
-use super::change;
-use super::ethtool::Modes;
-use super::kernel_link::KernelLink;
-use super::link::Link;
 use crate::system::booted;
 use crate::table::{Fill, Push, Table, returned, text_key};
-use crate::{Machine, events, sysfs};
+use crate::{Machine, events};
+use linux::network::change;
+use linux::network::ethtool::Modes;
+use linux::network::kernel_link::KernelLink;
+use linux::network::link::Link;
+use linux::sysfs;
 
 /// Network adapters, including virtual ones.
 pub(crate) struct Adapter;

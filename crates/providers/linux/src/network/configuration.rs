@@ -10,14 +10,14 @@ use cim::{Instance, Value};
 use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Watch};
 
 use super::adapter::caption;
-use super::address::Address;
-use super::lease::Lease;
-use super::link::Link;
-use super::resolver::Resolver;
-use super::route::Route;
 use crate::Machine;
 use crate::events;
 use crate::table::{Fill, Push, Table, host_name};
+use linux::network::address::Address;
+use linux::network::lease::Lease;
+use linux::network::link::Link;
+use linux::network::resolver::Resolver;
+use linux::network::route::Route;
 
 /// Configurations of network adapters.
 pub(crate) struct Configuration;

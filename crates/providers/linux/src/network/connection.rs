@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use wmi::{ProviderError, Scan};
 
-use crate::mounts::Mount;
-use crate::storage::is_of_network;
+use crate::Machine;
 use crate::table::{Fill, Push, Table};
-use crate::{Machine, fstab};
+use linux::fstab;
+use linux::mounts::Mount;
+use linux::storage::file_system::is_of_network;
 
 /// Network file systems.
 pub(crate) struct Connection;

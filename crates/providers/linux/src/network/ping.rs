@@ -1,7 +1,5 @@
 //! `Win32_PingStatus`: sends an ICMP echo request to the machine that a query names.
 
-mod echo;
-
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +7,10 @@ use std::time::Duration;
 use cim::Value;
 use wmi::{Lookup, ProviderError, Scan};
 
+use crate::Machine;
 use crate::table::{Fill, Push, Table};
-use crate::{Machine, program};
-use echo::{Asked, Outcome};
+use linux::network::echo::{Asked, Outcome};
+use linux::program;
 
 /// Results of echo requests.
 pub(crate) struct PingStatus;
@@ -67,7 +66,7 @@ impl Question {
         let address = (self.name.as_str(), 0_u16).to_socket_addrs().ok().and_then(|mut found| found.next());
         let address = address.map(|address| address.ip());
         let outcome = address.map(|address| {
-            echo::ask(&Asked {
+            linux::network::echo::ask(&Asked {
                 address,
                 octets: usize::try_from(self.octets.min(MOST_OCTETS)).unwrap_or_default(),
                 hops: u8::try_from(self.hops).unwrap_or(u8::MAX).max(1),

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use wmi::{ProviderError, Scan};
 
-use super::link::Link;
 use crate::Machine;
 use crate::table::{Fill, Push, Table, reference};
+use linux::network::link::Link;
 
 /// Adapters with their configurations.
 pub(crate) struct AdapterSetting;

@@ -22,10 +22,10 @@ use std::sync::Arc;
 use cim::{DateTime, Instance, Interval, Status, Value};
 use wmi::{MethodCall, ProviderError};
 
-use super::address::Address;
-use super::link::Link;
 use crate::Machine;
 use crate::table::{Binding, Table, bind, object, returned};
+use linux::network::address::Address;
+use linux::network::link::Link;
 
 /// Namespace of these classes.
 const NAMESPACE: &str = "root/standardcimv2";

@@ -7,7 +7,7 @@ use super::counter::{Counter, Kind, Read};
 use super::object::{Instance, Object, Sum, with_total};
 use super::sampler::now;
 use crate::Machine;
-use crate::mounts::{Mount, mounts};
+use linux::mounts::{Mount, mounts};
 
 pub(crate) struct PhysicalDisk;
 pub(crate) struct LogicalDisk;

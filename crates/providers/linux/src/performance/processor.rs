@@ -6,7 +6,7 @@ use std::io;
 use super::counter::{Counter, Kind};
 use super::object::{Instance, Object, TOTAL};
 use crate::Machine;
-use crate::process::stat::ticks_to_100ns;
+use linux::process::stat::ticks_to_100ns;
 
 pub(crate) struct Processor;
 

@@ -66,7 +66,7 @@ impl Object for System {
             context_switches: number("ctxt"),
             running: number("procs_running"),
             processors: u64::try_from(text.lines().filter(is_processor).count()).unwrap_or_default(),
-            processes: crate::system::count_of_processes(machine).map(u64::from),
+            processes: linux::system::count_of_processes(machine).map(u64::from),
             threads: threads(machine),
             disks,
         }))

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use cim::{Instance, Status, Value};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
-use super::rows::{Reads, Row, each, find, listed, number_from, page_size};
-use super::stat::{priority, ticks_to_100ns};
 use super::{create, terminate};
 use crate::Machine;
-use crate::command_line;
+use crate::process::each;
+use crate::system::operating_system::name_of;
 use crate::table::{Fill, Push, Table, failure, returned};
+use linux::command_line;
+use linux::process::stat::{priority, ticks_to_100ns};
+use linux::process::{Process as Row, Reads, find, listed, number_from, page_size};
 
 /// Processes of this machine.
 pub(crate) struct Process;
@@ -39,7 +41,7 @@ impl Table for Process {
         }),
         ("Name", |_, row| row.name().into()),
         ("OSCreationClassName", |_, _| "Win32_OperatingSystem".into()),
-        ("OSName", |machine, row| row.scene.system(machine).into()),
+        ("OSName", |machine, row| name_of(row.scene.system(machine)).into()),
         ("OtherOperationCount", |_, _| 0_u64.into()),
         ("OtherTransferCount", |_, _| 0_u64.into()),
         ("PageFaults", |_, row| {
@@ -85,7 +87,8 @@ impl Table for Process {
         }
         let is_of_program = |property: &cim::Property| OF_PROGRAM.iter().any(|name| property.name == **name);
         let mut wanted = scan.columns().iter().filter_map(|column| scan.class().property(column));
-        listed(machine, if wanted.all(is_of_program) { Reads::Program } else { Reads::Files }, push)
+        let reads = if wanted.all(is_of_program) { Reads::Program } else { Reads::Files };
+        listed(machine, reads).map_err(failure)?.try_for_each(push)
     }
 
     fn is_there(&self, row: &Row) -> Result<bool, ProviderError> {

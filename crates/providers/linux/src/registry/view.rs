@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::Machine;
-use crate::package::{Package, Packages};
-use crate::system::os_release::OsRelease;
 use crate::system::release_of_kernel;
+use linux::package::{Package, Packages};
+use linux::system::os_release::OsRelease;
 
 use super::key::{Data, is_same};
 use super::unit;
@@ -44,7 +44,7 @@ pub(super) const VIEWS: &[View] = &[
     View {
         path: &["SOFTWARE", "Microsoft", "Windows", "CurrentVersion", "Uninstall"],
         content: Content::Keys(names_of_packages, package),
-        sources: Packages::sources,
+        sources: |machine| Packages::sources(machine),
     },
     View {
         path: &["SYSTEM", "CurrentControlSet", "Services"],

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use cim::{DateTime, Instance, Status, Value};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
-use super::command;
-use super::cron::{self, Lines, Time};
-use crate::service::{Timer, of_bus, timers};
-use crate::table::{Fill, Push, Table, returned};
-use crate::{Machine, guid};
+use crate::Machine;
+use crate::table::{Fill, Push, Table, failure, returned};
+use linux::guid;
+use linux::schedule::command;
+use linux::schedule::cron::{self, Lines, Time};
+use linux::service::unit::{Timer, timers};
 
 /// Commands that run at certain times.
 pub(crate) struct ScheduledJob;
@@ -96,9 +97,9 @@ fn job(machine: &Machine, keys: &[Value]) -> Result<Option<Job>, ProviderError> 
 /// Returns all jobs, and an error if a table was too long to be read completely.
 fn jobs(machine: &Machine) -> Result<(Vec<Job>, Result<(), ProviderError>), ProviderError> {
     let (system, users) = (Lines::of_system(machine), Lines::of_users(machine));
-    let all = system.are_all().and_then(|()| users.are_all());
+    let all = system.require_complete().and_then(|()| users.require_complete()).map_err(failure);
     let mut jobs: Vec<Job> = system.found.into_iter().map(Job::from).collect();
-    jobs.extend(timers(machine).map_err(of_bus)?.into_iter().map(Job::from));
+    jobs.extend(timers(machine).map_err(failure)?.into_iter().map(Job::from));
     // Added last, so that lines written by users do not change the numbers of other jobs.
     jobs.extend(users.found.into_iter().map(Job::from));
     number(&mut jobs);

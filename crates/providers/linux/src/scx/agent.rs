@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wmi::{ProviderError, Scan};
 
 use crate::Machine;
-use crate::system::os_release::OsRelease;
 use crate::table::{Fill, Push, Table, host_name, null};
+use linux::system::os_release::OsRelease;
 
 /// The only instance.
 pub(super) struct Agent;

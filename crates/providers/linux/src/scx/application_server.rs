@@ -11,7 +11,7 @@ use wmi::{MethodCall, ProviderError, Scan};
 use xml::{Bounds, Document, Element};
 
 use crate::Machine;
-use crate::process::rows::each;
+use crate::process::each;
 use crate::table::{Fill, Push, Table, failure, returned};
 
 /// Running servers, and servers with deep monitoring.

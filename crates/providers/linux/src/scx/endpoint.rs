@@ -7,9 +7,9 @@ use std::sync::Arc;
 use wmi::{ProviderError, Scan};
 
 use crate::Machine;
-use crate::network::address::{Address, mask};
-use crate::network::link::Link;
 use crate::table::{Fill, Push, Table};
+use linux::network::address::{Address, mask};
+use linux::network::link::Link;
 
 /// Network links with their IP addresses.
 pub(super) struct IpEndpoint;

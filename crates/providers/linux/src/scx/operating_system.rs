@@ -11,12 +11,13 @@ use cim::{Instance, Status, Value};
 use wmi::{MethodCall, ProviderError, Scan};
 
 use crate::Machine;
-use crate::command_line::words;
-use crate::program::{Ending, run};
-use crate::system::memory::Memory;
-use crate::system::os_release::OsRelease;
-use crate::system::{self, count_of_processes};
+use crate::system;
 use crate::table::{Fill, Push, Table, host_name, null};
+use linux::command_line::words;
+use linux::program::{Ending, run};
+use linux::system::count_of_processes;
+use linux::system::memory::Memory;
+use linux::system::os_release::OsRelease;
 
 /// Default time limit of a command.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -58,7 +58,7 @@ impl Table for EthernetPortStatistics {
         ("SingleCollisionFrames", null),
         ("SQETestErrors", |machine, row| row.small(machine, "tx_heartbeat_errors").into()),
         ("StartStatisticTime", null),
-        ("StatisticTime", |machine, _| machine.timestamp(crate::system::now()).into()),
+        ("StatisticTime", |machine, _| machine.timestamp(linux::now()).into()),
         ("SymbolErrors", null),
         ("TotalCollisions", |machine, row| row.counter(machine, "collisions").into()),
         ("TotalRxErrors", |machine, row| row.counter(machine, "rx_errors").into()),

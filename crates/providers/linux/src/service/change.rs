@@ -4,11 +4,11 @@ use cim::{Instance, Value};
 
 use super::code;
 use super::control::{refusal, stop};
-use super::unit::{MANAGER, Unit, is_name};
-use super::unit_file::{Folder, Settings};
 use crate::Machine;
-use crate::bus::BusError;
-use crate::command_line;
+use linux::bus::BusError;
+use linux::command_line;
+use linux::service::unit::{MANAGER, Unit, is_name};
+use linux::service::unit_file::{Folder, Settings};
 
 /// Start mode of a service (`Win32_Service.ChangeStartMode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,9 @@ use cim::{Instance, Status, Value};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
 use super::code;
+use crate::Machine;
 use crate::table::{Fill, Push, Table, failure, returned};
-use crate::{Machine, program};
+use linux::program;
 
 /// Loaded kernel modules.
 pub(crate) struct SystemDriver;

@@ -6,12 +6,12 @@ use cim::{ColumnSet, Instance, Status, Value};
 use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::code;
-use super::unit::{AT_ONCE, Detail, FileStates, SERVICE, UNIT, Unit};
 use super::{change, control};
 use crate::Machine;
-use crate::bus::BusError;
 use crate::events::UnitChanges;
-use crate::table::{Fill, Push, Table, returned};
+use crate::table::{Fill, Push, Table, failure, returned};
+use linux::bus::BusError;
+use linux::service::unit::{AT_ONCE, Detail, FileStates, SERVICE, UNIT, Unit};
 
 /// Services of this machine.
 pub(crate) struct Service;
@@ -78,7 +78,7 @@ impl Table for Service {
         scan: &Scan,
         push: &mut Push<'_, Unit>,
     ) -> Result<(), ProviderError> {
-        if let Some(units) = of_pinned_processes(machine, scan).map_err(of_bus)? {
+        if let Some(units) = of_pinned_processes(machine, scan).map_err(failure)? {
             return units.into_iter().try_for_each(push);
         }
         let mode = scan.class().column("StartMode");
@@ -89,7 +89,7 @@ impl Table for Service {
             true => FileStates::Wanted,
             false => FileStates::Unwanted,
         };
-        let units = Unit::all(machine, states).map_err(of_bus)?;
+        let units = Unit::all(machine, states).map_err(failure)?;
         units.into_iter().try_for_each(push)
     }
 
@@ -104,12 +104,12 @@ impl Table for Service {
             let needed = wanted.iter().filter(|(_, is_needed, _)| is_needed(state));
             needed.flat_map(|(.., names)| names.iter().copied()).collect()
         };
-        Unit::prefetch(machine, units, details).map_err(of_bus)
+        Unit::prefetch(machine, units, details).map_err(failure)
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Unit>, ProviderError> {
         let Some(name) = lookup.keys.first().and_then(Value::as_str) else { return Ok(None) };
-        match Unit::find(machine, name).map_err(of_bus)? {
+        match Unit::find(machine, name).map_err(failure)? {
             Some(unit) => Ok(Some(unit)),
             // Unit names are case-sensitive, but keys are not: all services must be searched.
             None => Err(ProviderError::NotCapable),
@@ -148,13 +148,13 @@ impl Table for Service {
 /// Returns the service that a method is called on.
 fn existing(machine: &Machine, name: Option<&Value>) -> Result<Unit, ProviderError> {
     let name = name.and_then(Value::as_str).unwrap_or_default();
-    if let Some(unit) = Unit::find(machine, name).map_err(of_bus)? {
+    if let Some(unit) = Unit::find(machine, name).map_err(failure)? {
         return Ok(unit);
     }
     let gone = || ProviderError::failed(Status::NotFound, "there is no such service");
-    let units = Unit::all(machine, FileStates::Unwanted).map_err(of_bus)?;
+    let units = Unit::all(machine, FileStates::Unwanted).map_err(failure)?;
     let same = units.iter().find(|unit| unit.name.eq_ignore_ascii_case(name)).ok_or_else(gone)?;
-    Unit::find(machine, &same.name).map_err(of_bus)?.ok_or_else(gone)
+    Unit::find(machine, &same.name).map_err(failure)?.ok_or_else(gone)
 }
 
 pub(super) fn is_running(machine: &Machine, unit: &Unit) -> bool {
@@ -225,12 +225,6 @@ fn wait_hint(machine: &Machine, unit: &Unit) -> Option<u32> {
     };
     let micros = unit.details(machine)?.number(limit)?;
     Some(u32::try_from(micros / 1_000).unwrap_or(u32::MAX))
-}
-
-/// Converts an error of systemd to an error for the client.
-pub(crate) fn of_bus(error: BusError) -> ProviderError {
-    let status = if error.is_denied() { Status::AccessDenied } else { Status::Failed };
-    ProviderError::failed(status, error.to_string())
 }
 
 /// Returns the services of the processes that a query names; `None` if it does not restrict the process, or

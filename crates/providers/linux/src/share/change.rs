@@ -8,11 +8,14 @@ use cim::{Instance, Value};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use wmi::{ProviderError, descriptor};
 
-use super::samba::{CONFIGURATION, LIMIT};
-use super::{Origin, Share, access, given};
+use linux::share::samba::{CONFIGURATION, LIMIT};
+use linux::share::{Origin, Share, access};
+
+use super::given;
 use crate::Machine;
 use crate::account::identity::Known;
-use crate::program;
+use crate::table::failure;
+use linux::program;
 
 /// Result codes of methods (`Win32_Share`, return values).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +46,7 @@ pub(super) fn create(machine: &Machine, input: &Instance) -> Result<Outcome, Pro
     if !path.starts_with('/') || path.contains('\n') || !machine.path(path).is_dir() {
         return Ok(Outcome::UnknownDirectory);
     }
-    if Share::find(machine, name)?.is_some() {
+    if Share::find(machine, name).map_err(failure)?.is_some() {
         return Ok(Outcome::Duplicate);
     }
     let entries = match input.value("Access") {

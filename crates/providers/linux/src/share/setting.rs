@@ -5,10 +5,12 @@ use std::sync::Arc;
 use cim::{Instance, Status};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
-use super::{Share, access};
+use linux::share::{Share, access};
+
+use super::require;
 use crate::Machine;
 use crate::security;
-use crate::table::{Fill, Push, Table, returned, text_key};
+use crate::table::{Fill, Push, Table, failure, returned, text_key};
 
 /// Security settings of all shares.
 pub(super) struct ShareSetting;
@@ -34,11 +36,11 @@ impl Table for ShareSetting {
         _: &Scan,
         push: &mut Push<'_, Share>,
     ) -> Result<(), ProviderError> {
-        Share::all(machine)?.into_iter().try_for_each(push)
+        Share::all(machine).map_err(failure)?.into_iter().try_for_each(push)
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Share>, ProviderError> {
-        Share::find(machine, text_key(lookup.keys))
+        Share::find(machine, text_key(lookup.keys)).map_err(failure)
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
@@ -47,7 +49,7 @@ impl Table for ShareSetting {
         else {
             return Err(ProviderError::NotCapable);
         };
-        let share = Share::require(machine, text_key(keys))?;
+        let share = require(machine, text_key(keys))?;
         let descriptor = access::descriptor(machine, &share.origin)
             .map_err(|error| ProviderError::failed(Status::ProviderFailure, error.to_string()))?;
         Ok(returned(call, 0_u32)?.with("Descriptor", security::object(machine, &descriptor)?)?)

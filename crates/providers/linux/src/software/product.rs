@@ -5,9 +5,10 @@ use std::sync::Arc;
 use cim::Value;
 use wmi::{Lookup, ProviderError, Scan};
 
-use crate::package::Package;
+use crate::Machine;
 use crate::table::{Fill, Push, Table, failure};
-use crate::{Machine, guid};
+use linux::guid;
+use linux::package::Package;
 
 /// Packages of the distribution.
 pub(crate) struct Product;

@@ -2,36 +2,14 @@
 
 use std::sync::Arc;
 
-use jiff::civil::Date;
 use wmi::{ProviderError, Scan};
 
-use super::{advisory, apt_history};
 use crate::Machine;
-use crate::package;
 use crate::table::{Fill, Push, Table, failure};
+use linux::software::{Kind, Update};
 
 /// Upgrades made by apt, or installed advisories of dnf.
 pub(crate) struct QuickFix;
-
-/// An update.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Update {
-    /// Package with its version, or name of an advisory.
-    pub(super) id: String,
-    pub(super) kind: Kind,
-    /// Installation date; `None` if unknown.
-    pub(super) day: Option<Date>,
-    /// User who requested it; `None` if unknown.
-    pub(super) by: Option<String>,
-}
-
-/// Purpose of an update.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Security,
-    /// Other or unknown purpose.
-    Other,
-}
 
 impl Table for QuickFix {
     type Row = Update;
@@ -62,11 +40,7 @@ impl Table for QuickFix {
         _: &Scan,
         push: &mut Push<'_, Update>,
     ) -> Result<(), ProviderError> {
-        let updates = match package::kind(machine) {
-            Some(package::Kind::Rpm) => advisory::updates(machine)?,
-            Some(package::Kind::Dpkg) => apt_history::updates(machine).map_err(failure)?,
-            None => Vec::new(),
-        };
+        let updates = Update::all(machine).map_err(failure)?;
         updates.into_iter().try_for_each(push)
     }
 }

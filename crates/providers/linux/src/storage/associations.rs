@@ -6,14 +6,14 @@ use std::sync::Arc;
 use cim::Value;
 use wmi::{EventSource, ProviderError, Scan, Watch};
 
-use super::file_system::is_of_network;
 use super::logical_disk::{Disk, disks};
 use super::partition::{Foundations, Partition};
-use super::statistics::Questions;
 use super::volume::volumes;
-use crate::mounts::Mounts;
 use crate::table::{Fill, Push, Table, reference};
 use crate::{Machine, events};
+use linux::mounts::Mounts;
+use linux::storage::file_system::is_of_network;
+use linux::storage::statistics::Questions;
 
 /// `Win32_DiskDriveToDiskPartition`
 pub(crate) struct DriveToPartition;

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use cim::Value;
 use wmi::{Lookup, ProviderError, Scan};
 
-use super::block::Block;
-use super::partition_table::PartitionTable;
-use super::smart::Smart;
-use crate::mounts::Mounts;
 use crate::table::{Fill, Push, Table, text_key};
-use crate::udev::Udev;
 use crate::{Machine, events};
+use linux::mounts::Mounts;
+use linux::storage::block::Block;
+use linux::storage::partition_table::PartitionTable;
+use linux::storage::smart::Smart;
+use linux::udev::Udev;
 
 /// Disks of the machine.
 pub(crate) struct DiskDrive;
@@ -135,7 +135,7 @@ impl Drive {
 
     /// Returns host, channel, target and unit of a SCSI disk.
     pub(crate) fn address(&self, machine: &Machine) -> Option<[u32; 4]> {
-        let device = super::block::folder_of(machine, &format!("sys{}/device", self.block.folder))?;
+        let device = linux::storage::block::folder_of(machine, &format!("sys{}/device", self.block.folder))?;
         let numbers: Vec<u32> =
             device.rsplit('/').next()?.split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
         numbers.try_into().ok()

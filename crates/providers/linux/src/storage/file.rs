@@ -1,7 +1,5 @@
 //! `CIM_DataFile` and `Win32_Directory`: single files by path, or the files of a folder.
 
-mod change;
-
 use std::ffi::OsStr;
 use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt as _;
@@ -14,8 +12,8 @@ use rustix::fs::{Access, AtFlags, CWD, Statx, StatxFlags, StatxTimestamp};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
 use crate::Machine;
-use crate::mounts::{Mount, Mounts};
 use crate::table::{Fill, Push, Table, returned, text_key};
+use linux::mounts::{Mount, Mounts};
 
 /// Files of one kind.
 #[derive(Default)]
@@ -214,16 +212,18 @@ impl<K: Kind> Table for File<K> {
             call.input.value("FileName").and_then(Value::as_str).and_then(|name| name.strip_prefix('/'));
         let target = given.map(|name| machine.path(name));
         match call.operation.method.name.as_str() {
-            "Copy" => returned(call, change::copy(&row.path, target.as_deref()) as u32),
-            "Rename" => returned(call, change::rename(&row.path, target.as_deref()) as u32),
-            "Delete" => returned(call, change::delete(&row.path, K::IS_FOLDER) as u32),
-            "TakeOwnerShip" => returned(call, change::take(&row.path) as u32),
+            "Copy" => returned(call, linux::storage::file::change::copy(&row.path, target.as_deref()) as u32),
+            "Rename" => {
+                returned(call, linux::storage::file::change::rename(&row.path, target.as_deref()) as u32)
+            }
+            "Delete" => returned(call, linux::storage::file::change::delete(&row.path, K::IS_FOLDER) as u32),
+            "TakeOwnerShip" => returned(call, linux::storage::file::change::take(&row.path) as u32),
             "GetEffectivePermission" => {
                 let wanted = call.input.value("Permissions").and_then(Value::as_integer).unwrap_or_default();
-                returned(call, change::admits(|access| row.admits(access), wanted))
+                returned(call, linux::storage::file::change::admits(|access| row.admits(access), wanted))
             }
             // The other methods are specific to NTFS.
-            _ => returned(call, change::Outcome::NotNtfs as u32),
+            _ => returned(call, linux::storage::file::change::Outcome::NotNtfs as u32),
         }
     }
 }

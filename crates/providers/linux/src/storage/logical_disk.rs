@@ -7,10 +7,11 @@ use cim::{ColumnSet, Instance, Value};
 use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::checks;
-use super::file_system::{DriveType, FileSystem, wants_any};
-use super::statistics::Questions;
+use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table, returned, text_key};
 use crate::{Machine, events};
+use linux::storage::file_system::{DriveType, FileSystem};
+use linux::storage::statistics::Questions;
 
 /// Mounted file systems.
 pub(crate) struct LogicalDisk {
@@ -88,7 +89,7 @@ impl Table for LogicalDisk {
         ("DriveType", |machine, disk| (disk.file_system.drive_type(machine) as u32).into()),
         ("FileSystem", |_, disk| disk.file_system.mount.kind.clone().into()),
         ("FreeSpace", |machine, disk| {
-            disk.file_system.told(machine).map(super::statistics::Statistics::free).into()
+            disk.file_system.told(machine).map(linux::storage::statistics::Statistics::free).into()
         }),
         ("MaximumComponentLength", |machine, disk| {
             disk.file_system.told(machine).and_then(|told| u32::try_from(told.longest_name).ok()).into()
@@ -110,7 +111,7 @@ impl Table for LogicalDisk {
         ("QuotasIncomplete", |_, _| false.into()),
         ("QuotasRebuilding", |_, _| false.into()),
         ("Size", |machine, disk| {
-            disk.file_system.told(machine).map(super::statistics::Statistics::size).into()
+            disk.file_system.told(machine).map(linux::storage::statistics::Statistics::size).into()
         }),
         ("Status", |machine, disk| disk.file_system.answer(machine).status().into()),
         ("StatusInfo", |_, _| 3_u16.into()),

@@ -13,9 +13,9 @@ mod volume;
 use std::sync::Arc;
 
 use super::drive::{Condition, Drive};
-use super::statistics::Questions;
 use crate::Machine;
 use crate::table::{Binding, bind};
+use linux::storage::statistics::Questions;
 
 /// Namespace of most of the classes.
 const NAMESPACE: &str = "root/microsoft/windows/storage";
@@ -53,8 +53,10 @@ enum Health {
 impl Health {
     /// Returns the health of a disk; unknown if it reports no health data.
     fn of(machine: &Machine, drive: &Drive) -> Self {
-        match (drive.condition(machine), drive.smart(machine).and_then(super::smart::Smart::expects_failure))
-        {
+        match (
+            drive.condition(machine),
+            drive.smart(machine).and_then(linux::storage::smart::Smart::expects_failure),
+        ) {
             (Condition::Gone, _) => Self::Unhealthy,
             (_, Some(true)) | (Condition::Waiting, _) => Self::Warning,
             (Condition::Fine, Some(false)) => Self::Healthy,

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use wmi::{ProviderError, Scan};
 
-use super::block::Block;
-use super::file_system::Identity;
-use crate::mounts::Mounts;
 use crate::table::{Fill, Push, Table};
-use crate::udev::Udev;
 use crate::{Machine, events};
+use linux::mounts::Mounts;
+use linux::storage::block::Block;
+use linux::storage::file_system::Identity;
+use linux::udev::Udev;
 
 /// Optical drives.
 pub(crate) struct OpticalDrive;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use wmi::{Lookup, ProviderError, Scan};
 
-use super::block::{Block, KERNEL_SECTOR};
 use super::drive::Drive;
 use crate::table::{Fill, Push, Table, text_key};
-use crate::udev::Udev;
 use crate::{Machine, events};
+use linux::storage::block::{Block, KERNEL_SECTOR};
+use linux::udev::Udev;
 
 /// Partitions of disks.
 pub(crate) struct DiskPartition;

@@ -11,16 +11,18 @@ use std::time::Duration;
 use cim::{ColumnSet, Instance, Value};
 use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
-use super::block::Block;
 use super::checks;
-use super::file_system::{DriveType, FileSystem, Identity, is_of_network, wants_any};
 use super::logical_disk::{TOLD, access, description};
-use super::statistics::{Questions, Statistics};
-use super::superblock::Superblock;
-use crate::fstab::{Entry, Fstab};
-use crate::mounts::{Mount, Mounts};
+use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table, returned, text_key};
-use crate::{Machine, events, program};
+use crate::{Machine, events};
+use linux::fstab::{Entry, Fstab};
+use linux::mounts::{Mount, Mounts};
+use linux::program;
+use linux::storage::block::Block;
+use linux::storage::file_system::{DriveType, FileSystem, Identity, is_of_network};
+use linux::storage::statistics::{Questions, Statistics};
+use linux::storage::superblock::Superblock;
 
 /// Volumes of the machine.
 pub(crate) struct Volume {
@@ -202,7 +204,7 @@ impl Table for Volume {
         ("BootVolume", |_, row| (row.place() == Some("/")).into()),
         ("Capacity", |machine, row| {
             let of_device = || row.block.as_ref().filter(|_| row.file_system.is_none())?.size(machine);
-            row.told(machine).map(super::statistics::Statistics::size).or_else(of_device).into()
+            row.told(machine).map(linux::storage::statistics::Statistics::size).or_else(of_device).into()
         }),
         ("Caption", |_, row| {
             row.place()
@@ -216,7 +218,9 @@ impl Table for Volume {
         ("DriveLetter", |_, row| row.place().map(str::to_owned).into()),
         ("DriveType", |machine, row| (row.drive_type(machine) as u32).into()),
         ("FileSystem", |_, row| row.kind.clone().into()),
-        ("FreeSpace", |machine, row| row.told(machine).map(super::statistics::Statistics::free).into()),
+        ("FreeSpace", |machine, row| {
+            row.told(machine).map(linux::storage::statistics::Statistics::free).into()
+        }),
         ("IndexingEnabled", |_, _| false.into()),
         ("Label", |_, row| row.identity.label.clone().into()),
         ("MaximumFileNameLength", |machine, row| {

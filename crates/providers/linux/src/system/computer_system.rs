@@ -7,13 +7,15 @@ use std::sync::Arc;
 use cim::{Instance, Status, Value};
 use wmi::{MethodCall, ProviderError, Scan, Target};
 
-use super::chassis::{Kind, Structure};
-use super::memory::Memory;
-use super::{domain, hostname, offset, power};
+use linux::system::chassis::{Kind, Structure};
+use linux::system::hostname;
+use linux::system::memory::Memory;
+
+use super::{domain, offset, power};
 use crate::Machine;
-use crate::machine::now;
-use crate::processors;
 use crate::table::{Fill, Push, Table, returned, text_key};
+use linux::now;
+use linux::processors;
 
 /// The only computer system.
 pub(crate) struct ComputerSystem;
@@ -120,7 +122,7 @@ impl Table for ComputerSystem {
             Memory::of(machine).kib("MemTotal").and_then(|kib| kib.checked_mul(1024)).into()
         }),
         ("UserName", |machine, _| {
-            let sessions = crate::session::Session::of_users(machine).unwrap_or_default();
+            let sessions = linux::session::Session::of_users(machine).unwrap_or_default();
             let console = sessions.into_iter().find(|session| session.is_at_console);
             console.map(|session| format!("{}\\{}", machine.host_name(), session.user)).into()
         }),
@@ -158,7 +160,7 @@ impl Table for ComputerSystem {
             return Err(ProviderError::failed(Status::NotFound, "that is another computer"));
         }
         let code = match call.operation.method.name.as_str() {
-            "Rename" => hostname::rename(machine, call.input.value("Name").and_then(Value::as_str)),
+            "Rename" => rename(machine, call.input.value("Name").and_then(Value::as_str)),
             "JoinDomainOrWorkgroup" => domain::join(machine, call.input),
             "UnjoinDomainOrWorkgroup" => domain::leave(machine, call.input),
             // Power states are managed by the kernel.
@@ -191,4 +193,10 @@ fn packages(machine: &Machine) -> Option<u32> {
     let packages: BTreeSet<i32> = online.into_iter().filter_map(package).collect();
     // Machines without sockets have no such files.
     Some(u32::try_from(packages.len()).ok()?.max(1))
+}
+
+/// Implements `Rename`; returns its code.
+fn rename(machine: &Machine, name: Option<&str>) -> u32 {
+    let Some(name) = name.filter(|name| hostname::is_name(name)) else { return power::INVALID_NAME };
+    hostname::set(machine, name).map_or_else(|error| power::code(&error), |()| power::DONE)
 }

@@ -2,17 +2,15 @@
 //!
 //! Defaults that a user has not changed are known only to those programs, and are NULL here.
 
-mod dconf;
-
 use std::sync::Arc;
 
 use cim::Value;
 use wmi::{ProviderError, Scan};
 
-use self::dconf::{Database, Setting};
 use crate::Machine;
-use crate::account::User;
 use crate::table::{Fill, Push, Table};
+use linux::account::User;
+use linux::system::dconf::{Database, Setting};
 
 /// Desktops of local users who have one.
 pub(crate) struct Desktop;
@@ -152,7 +150,7 @@ impl Table for Desktop {
         _: &Scan,
         push: &mut Push<'_, Choices>,
     ) -> Result<(), ProviderError> {
-        User::all(machine).iter().filter_map(|user| Choices::of(machine, user)).try_for_each(push)
+        machine.users().iter().filter_map(|user| Choices::of(machine, user)).try_for_each(push)
     }
 }
 

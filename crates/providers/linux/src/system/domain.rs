@@ -7,7 +7,7 @@ use zbus::{Connection, OwnedObjectPath, Variant};
 
 use super::power::{DONE, INVALID_PARAMETER, NOT_SUPPORTED, code};
 use crate::Machine;
-use crate::bus::{BusError, Object};
+use linux::bus::{BusError, Object};
 
 /// Membership of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use wmi::{ProviderError, Scan};
 
 use crate::Machine;
-use crate::service::names;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Push, Table, failure};
+use linux::service::names;
 
 /// Installed features.
 pub(crate) struct ServerFeature;
@@ -41,7 +41,7 @@ impl Table for ServerFeature {
         _: &Scan,
         push: &mut Push<'_, &'static Feature>,
     ) -> Result<(), ProviderError> {
-        let units = names(machine)?;
+        let units = names(machine).map_err(failure)?;
         FEATURES.iter().filter(|feature| feature.is_among(&units)).try_for_each(push)
     }
 }
@@ -67,7 +67,7 @@ impl Table for OptionalFeature {
         _: &Scan,
         push: &mut Push<'_, Self::Row>,
     ) -> Result<(), ProviderError> {
-        let units = names(machine)?;
+        let units = names(machine).map_err(failure)?;
         FEATURES.iter().map(|feature| (feature, feature.is_among(&units))).try_for_each(push)
     }
 }

@@ -8,8 +8,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use wmi::{ProviderError, Scan};
 
 use crate::Machine;
-use crate::mounts::unescaped;
 use crate::table::{Fill, Push, Table, failure};
+use linux::mounts::unescaped;
 
 /// Swap space in use.
 pub(crate) struct PageFileUsage;

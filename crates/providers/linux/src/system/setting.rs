@@ -7,6 +7,7 @@ use wmi::{ProviderError, Scan};
 use super::operating_system;
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
+use linux::system::OperatingSystem as System;
 
 /// Settings of this WMI service.
 pub(crate) struct WmiSetting;
@@ -63,7 +64,7 @@ impl Table for Registry {
     const COLUMNS: &'static [(&'static str, Fill<()>)] = &[
         ("Caption", |_, ()| "Registry".into()),
         ("Description", |_, ()| "Registry".into()),
-        ("Name", |machine, ()| operating_system::name_of(machine).into()),
+        ("Name", |machine, ()| operating_system::name_of(&System::of(machine)).into()),
         ("Status", |_, ()| "OK".into()),
     ];
 

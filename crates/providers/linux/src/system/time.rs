@@ -8,8 +8,8 @@ use wmi::{EventSource, ProviderError, Scan, Watch};
 
 use crate::Machine;
 use crate::events;
-use crate::machine::now;
 use crate::table::{Fill, Push, Table};
+use linux::now;
 
 /// Local time.
 pub(crate) struct LocalTime;

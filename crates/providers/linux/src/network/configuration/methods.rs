@@ -8,13 +8,13 @@ use cim::{Instance, Status, Value};
 use wmi::{MethodCall, ProviderError, Target};
 
 use crate::Machine;
-use crate::network::address;
-use crate::network::change::{
+use crate::table::returned;
+use linux::network::address;
+use linux::network::change::{
     Keeper, configuration_code, enable_dhcp, set_addresses, set_gateways, set_longest_packet, set_resolver,
 };
-use crate::network::link::Link;
-use crate::network::route::Route;
-use crate::table::returned;
+use linux::network::link::Link;
+use linux::network::route::Route;
 
 /// Return values besides those of [`configuration_code`].
 const NOT_SUPPORTED: u32 = 64;

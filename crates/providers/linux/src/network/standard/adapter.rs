@@ -8,13 +8,13 @@ use cim::{Instance, Status, Value};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
 use crate::Machine;
-use crate::network::change::{self, Power};
 use crate::network::configuration::list;
-use crate::network::ethtool::Modes;
-use crate::network::kernel_link::KernelLink;
-use crate::network::link::Link;
-use crate::sysfs;
 use crate::table::{Fill, Push, Table, object, returned};
+use linux::network::change::{self, Power};
+use linux::network::ethtool::Modes;
+use linux::network::kernel_link::KernelLink;
+use linux::network::link::Link;
+use linux::sysfs;
 
 /// Network adapters, including virtual ones.
 pub(super) struct Adapter;

@@ -8,9 +8,9 @@ use wmi::{Lookup, ProviderError, Scan};
 
 use super::Family;
 use crate::Machine;
-use crate::network::link::Link;
-use crate::network::network_manager::{self, Active};
 use crate::table::{Fill, Push, Table, text_key};
+use linux::network::link::Link;
+use linux::network::network_manager::{self, Active};
 
 /// Managed links.
 pub(super) struct ConnectionProfile;

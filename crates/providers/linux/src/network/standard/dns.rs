@@ -11,11 +11,11 @@ use wmi::{Context, ProviderError, Scan};
 
 use super::{Family, wrong};
 use crate::Machine;
-use crate::network::change::set_resolver;
 use crate::network::configuration::methods::domains;
-use crate::network::link::Link;
-use crate::network::resolver::Resolver;
 use crate::table::{Fill, Push, Table, failure, host_name};
+use linux::network::change::set_resolver;
+use linux::network::link::Link;
+use linux::network::resolver::Resolver;
 
 /// Name servers of each link, separately for IPv4 and IPv6.
 pub(super) struct ServerAddress;

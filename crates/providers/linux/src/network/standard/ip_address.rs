@@ -9,10 +9,10 @@ use wmi::{Context, Lookup, MethodCall, ProviderError, Scan, Target};
 
 use super::{Aliases, Family, Names, lifetime, link_of, made, seconds, wrong};
 use crate::Machine;
-use crate::network::address::{self, Address};
-use crate::network::change;
-use crate::network::link::Link;
 use crate::table::{Fill, Push, Table, failure};
+use linux::network::address::{self, Address};
+use linux::network::change;
+use linux::network::link::Link;
 
 /// IP addresses of links.
 pub(super) struct IpAddress;

@@ -10,11 +10,11 @@ use wmi::{Context, Lookup, ProviderError, Scan};
 
 use super::{Family, wrong};
 use crate::Machine;
-use crate::network::address::Address;
-use crate::network::change;
-use crate::network::lease::Lease;
-use crate::network::link::Link;
 use crate::table::{Fill, Push, Table, failure};
+use linux::network::address::Address;
+use linux::network::change;
+use linux::network::lease::Lease;
+use linux::network::link::Link;
 
 /// IPv4 and IPv6 settings of links.
 pub(super) struct IpInterface;

@@ -9,8 +9,8 @@ use wmi::{Context, Lookup, MethodCall, ProviderError, Scan, Target};
 
 use super::{Aliases, Family, dashed, hardware_address, link_of, made, wrong};
 use crate::Machine;
-use crate::network::neighbor::Neighbor;
 use crate::table::{Fill, Push, Table, failure};
+use linux::network::neighbor::Neighbor;
 
 /// Neighbors.
 pub(super) struct NetNeighbor;

@@ -9,10 +9,10 @@ use wmi::{Context, Lookup, MethodCall, ProviderError, Scan, Target};
 
 use super::{Aliases, Family, Names, lifetime, link_of, made, wrong};
 use crate::Machine;
-use crate::network::address::Address;
-use crate::network::change;
-use crate::network::route::Route;
 use crate::table::{Fill, Push, Table, failure, text_key};
+use linux::network::address::Address;
+use linux::network::change;
+use linux::network::route::Route;
 
 /// Routes.
 pub(super) struct NetRoute;

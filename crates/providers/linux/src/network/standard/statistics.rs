@@ -7,8 +7,8 @@ use cim::Value;
 use wmi::{Lookup, ProviderError, Scan};
 
 use crate::Machine;
-use crate::network::link::Link;
 use crate::table::{Fill, Push, Table, host_name, text_key};
+use linux::network::link::Link;
 
 /// Traffic counters of adapters.
 pub(super) struct Statistics;

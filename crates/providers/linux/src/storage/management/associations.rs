@@ -10,9 +10,9 @@ use super::{disk, partition, physical_disk, reliability, subsystem, volume};
 use crate::Machine;
 use crate::storage::drive::Drive;
 use crate::storage::partition::{Foundations, Partition as Part};
-use crate::storage::statistics::Questions;
 use crate::storage::volume::{Row as VolumeRow, volumes};
 use crate::table::{Fill, Push, Table, reference};
+use linux::storage::statistics::Questions;
 
 /// `MSFT_DiskToPartition`
 pub(super) struct DiskToPartition;

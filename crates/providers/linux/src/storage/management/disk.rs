@@ -9,8 +9,8 @@ use super::physical_disk::allocated;
 use super::{Health, bus, object_id, unique_id};
 use crate::Machine;
 use crate::storage::drive::{Condition, Drive};
-use crate::storage::partition_table::PartitionTable;
 use crate::table::{Fill, Push, Table, text_key};
+use linux::storage::partition_table::PartitionTable;
 
 /// Disks as the operating system sees them.
 pub(super) struct Disk;
@@ -67,7 +67,7 @@ fn largest_free(machine: &Machine, drive: &Drive) -> Option<u64> {
         .into_iter()
         .filter_map(|(_, part)| {
             let start =
-                part.number::<u64>(machine, "start")?.checked_mul(crate::storage::block::KERNEL_SECTOR)?;
+                part.number::<u64>(machine, "start")?.checked_mul(linux::storage::block::KERNEL_SECTOR)?;
             Some((start, start.checked_add(part.size(machine)?)?))
         })
         .collect();

@@ -6,8 +6,8 @@ use wmi::{ProviderError, Scan};
 
 use crate::Machine;
 use crate::storage::drive::Drive;
-use crate::storage::smart::Smart;
 use crate::table::{Fill, Push, Table};
+use linux::storage::smart::Smart;
 
 /// Disks that report a prediction.
 pub(super) struct FailurePrediction;

@@ -7,12 +7,12 @@ use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
 use super::{disk, object_id};
 use crate::Machine;
-use crate::mounts::Mounts;
-use crate::storage::block::Block;
 use crate::storage::drive::Condition;
-use crate::storage::file_system::Identity;
 use crate::storage::partition::Partition as Part;
 use crate::table::{Fill, Push, Table, returned, text_key};
+use linux::mounts::Mounts;
+use linux::storage::block::Block;
+use linux::storage::file_system::Identity;
 
 /// Partitions of disks.
 pub(super) struct Partition;

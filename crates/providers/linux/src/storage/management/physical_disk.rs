@@ -35,7 +35,7 @@ fn media(machine: &Machine, drive: &Drive) -> u16 {
 /// Returns the status: 0 is unknown, 2 OK, 3 degraded, 5 predictive failure, 6 error
 /// (`MSFT_StorageNodeToPhysicalDisk`).
 fn operational_status(machine: &Machine, drive: &Drive) -> u16 {
-    let expects_failure = drive.smart(machine).and_then(crate::storage::smart::Smart::expects_failure);
+    let expects_failure = drive.smart(machine).and_then(linux::storage::smart::Smart::expects_failure);
     match (drive.condition(machine), expects_failure) {
         (Condition::Gone, _) => 6,
         (_, Some(true)) => 5,

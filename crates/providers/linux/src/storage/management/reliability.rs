@@ -8,8 +8,8 @@ use wmi::{Lookup, ProviderError, Scan};
 use super::object_id;
 use crate::Machine;
 use crate::storage::drive::Drive;
-use crate::storage::smart::Smart;
 use crate::table::{Fill, Push, Table, text_key};
+use linux::storage::smart::Smart;
 
 /// Counters of the disks that report health data.
 pub(super) struct ReliabilityCounter;

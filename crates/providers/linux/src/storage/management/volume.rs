@@ -10,10 +10,10 @@ use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 use super::{Health, object_id};
 use crate::Machine;
 use crate::storage::checks::relabel_device;
-use crate::storage::file_system::wants_any;
-use crate::storage::statistics::{Questions, Statistics};
 use crate::storage::volume::{Row, no_such, volumes};
+use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table, failure, returned, text_key};
+use linux::storage::statistics::{Questions, Statistics};
 
 /// Volumes of the machine.
 pub(super) struct Volume {

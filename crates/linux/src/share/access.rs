@@ -10,7 +10,7 @@ use crate::Machine;
 
 /// Access right of a user or group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub struct Entry {
     /// SID as Samba knows it: users and groups of the machine are below `S-1-22`.
     sid: Sid,
     right: Right,
@@ -25,7 +25,7 @@ enum Right {
 }
 
 /// Parses a list such as `S-1-1-0:R,S-1-5-32-544:F`; invalid entries are left out, as in Samba.
-pub(super) fn parse(text: &str) -> Vec<Entry> {
+pub fn parse(text: &str) -> Vec<Entry> {
     let entry = |text: &str| {
         let (sid, right) = text.trim().split_once(':')?;
         let right = match right {
@@ -40,7 +40,7 @@ pub(super) fn parse(text: &str) -> Vec<Entry> {
 }
 
 /// Writes a list in the form that [`parse`] reads.
-pub(super) fn written(entries: &[Entry]) -> String {
+pub fn written(entries: &[Entry]) -> String {
     let entry = |entry: &Entry| {
         let right = match entry.right {
             Right::Read => 'R',
@@ -54,13 +54,13 @@ pub(super) fn written(entries: &[Entry]) -> String {
 }
 
 /// Returns the default rights of a share: everyone may read.
-pub(super) fn default() -> Vec<Entry> {
+pub fn default() -> Vec<Entry> {
     vec![Entry { sid: well_known::EVERYONE, right: Right::Read }]
 }
 
 /// Converts a descriptor to entries; `None` if Samba cannot express it. Samba knows only reading, full access
 /// and no access.
-pub(super) fn of_descriptor(machine: &Machine, descriptor: &SecurityDescriptor) -> Option<Vec<Entry>> {
+pub fn of_descriptor(machine: &Machine, descriptor: &SecurityDescriptor) -> Option<Vec<Entry>> {
     let domain = machine.sid();
     let entry = |ace: &Ace<AccessKind>| {
         let sid = match ace.principal {
@@ -84,7 +84,7 @@ pub(super) fn of_descriptor(machine: &Machine, descriptor: &SecurityDescriptor) 
 }
 
 /// Returns the descriptor of a share.
-pub(super) fn descriptor(machine: &Machine, origin: &Origin) -> Result<SecurityDescriptor, SddlError> {
+pub fn descriptor(machine: &Machine, origin: &Origin) -> Result<SecurityDescriptor, SddlError> {
     let ace = |sid: Sid, kind, rights| Ace {
         kind,
         flags: AceFlags::NONE,
@@ -106,7 +106,7 @@ pub(super) fn descriptor(machine: &Machine, origin: &Origin) -> Result<SecurityD
 }
 
 /// Returns the maximum rights that a share grants.
-pub(super) fn most(origin: &Origin) -> u32 {
+pub fn most(origin: &Origin) -> u32 {
     let is_full = match origin {
         Origin::Configuration { is_read_only } => !is_read_only,
         Origin::Users(entries) => entries.iter().any(|entry| entry.right == Right::Full),

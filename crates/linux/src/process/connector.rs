@@ -2,7 +2,6 @@
 //!
 //! Requires `CAP_NET_ADMIN`.
 
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -10,21 +9,21 @@ use rustix::io::Errno;
 use rustix::net::netlink::{CONNECTOR, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::net::{bind, recv, send, socket_with, sockopt};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
-
-use readiness::watch;
-
 /// A process event; threads are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Happened {
+pub enum ProcessEvent {
+    /// A process was created as a copy of its parent.
     Forked {
+        /// Number of the parent.
         parent: u32,
+        /// Number of the new process.
         process: u32,
     },
-    /// The process runs another program.
+    /// The process with this number runs another program.
     Executed(u32),
+    /// A process ended.
     Ended {
+        /// Its number.
         process: u32,
         /// Exit status, as returned by `wait`.
         status: u32,
@@ -33,61 +32,43 @@ pub(super) enum Happened {
     Lost,
 }
 
-/// A listener.
-pub(super) struct Connector {
-    socket: AsyncFd<OwnedFd>,
-    ready: VecDeque<Happened>,
-}
-
-impl Connector {
-    /// Starts to listen.
-    ///
-    /// # Errors
-    /// Errors of the operating system: `PermissionDenied` for most users; `Unsupported` if the kernel does
-    /// not respond, as in containers.
-    pub(super) fn open() -> io::Result<Self> {
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(CONNECTOR))?;
-        bind(&socket, &SocketAddrNetlink::new(0, GROUP))?;
-        // A larger buffer for bursts; optional.
-        let _ = sockopt::set_socket_recv_buffer_size(&socket, 1 << 20);
-        send(&socket, &ask(LISTEN), SendFlags::empty())?;
-        // The kernel responds before `send` returns, if at all.
-        let mut message = [0; LONGEST];
-        let answered = recv(&socket, &mut message[..], RecvFlags::empty());
-        match answered {
-            Ok(_) => Ok(Self { socket: watch(socket, Interest::READABLE)?, ready: VecDeque::new() }),
-            Err(_) => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-
-    /// Waits for the next event.
-    ///
-    /// # Errors
-    /// Errors of the operating system.
-    pub(super) async fn next(&mut self) -> io::Result<Happened> {
-        loop {
-            if let Some(happened) = self.ready.pop_front() {
-                return Ok(happened);
-            }
-            let mut readable = self.socket.readable().await?;
-            let mut message = [0; LONGEST];
-            match recv(readable.get_inner(), &mut message[..], RecvFlags::empty()) {
-                Ok((length, _)) => self.ready.extend(message.get(..length).and_then(parse)),
-                Err(Errno::AGAIN) => readable.clear_ready(),
-                Err(Errno::INTR) => {}
-                Err(Errno::NOBUFS) => return Ok(Happened::Lost),
-                Err(error) => return Err(error.into()),
-            }
-        }
+/// Opens a non-blocking socket for process events.
+///
+/// # Errors
+/// Errors of the operating system: `PermissionDenied` for most users; `Unsupported` if the kernel does not
+/// respond, as in containers.
+pub fn open() -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(CONNECTOR))?;
+    bind(&socket, &SocketAddrNetlink::new(0, GROUP))?;
+    // A larger buffer for bursts; optional.
+    let _ = sockopt::set_socket_recv_buffer_size(&socket, 1 << 20);
+    send(&socket, &request(LISTEN), SendFlags::empty())?;
+    // The kernel responds before `send` returns, if at all.
+    let mut message = [0; LONGEST];
+    match recv(&socket, &mut message[..], RecvFlags::empty()) {
+        Ok(_) => Ok(socket),
+        Err(_) => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
-impl Drop for Connector {
-    fn drop(&mut self) {
-        // Older kernels keep generating events otherwise.
-        let _ = send(self.socket.get_ref(), &ask(IGNORE), SendFlags::empty());
+/// Receives a message; returns its event, or `None` if the message is not of interest.
+///
+/// # Errors
+/// Errors of the operating system; [`io::ErrorKind::WouldBlock`] if there is no message.
+pub fn receive(socket: &OwnedFd) -> io::Result<Option<ProcessEvent>> {
+    let mut message = [0; LONGEST];
+    match recv(socket, &mut message[..], RecvFlags::empty()) {
+        Ok((length, _)) => Ok(message.get(..length).and_then(parse)),
+        Err(Errno::INTR) => Ok(None),
+        Err(Errno::NOBUFS) => Ok(Some(ProcessEvent::Lost)),
+        Err(error) => Err(error.into()),
     }
+}
+
+/// Requests no more events. Older kernels keep generating them otherwise after the socket is closed.
+pub fn ignore(socket: &OwnedFd) {
+    let _ = send(socket, &request(IGNORE), SendFlags::empty());
 }
 
 /// `CN_IDX_PROC`, which is also the multicast group.
@@ -101,7 +82,7 @@ const LONGEST: usize = 1_024;
 
 /// Returns a message with an operation, preceded by the netlink header (16 bytes) and the connector header
 /// (20 bytes).
-fn ask(operation: u32) -> Vec<u8> {
+fn request(operation: u32) -> Vec<u8> {
     const NLMSG_DONE: u16 = 3;
     let mut message = Vec::with_capacity(40);
     message.extend(40_u32.to_ne_bytes());
@@ -117,7 +98,7 @@ fn ask(operation: u32) -> Vec<u8> {
 }
 
 /// Parses a message; `None` if it is not of interest.
-pub(super) fn parse(message: &[u8]) -> Option<Happened> {
+pub(crate) fn parse(message: &[u8]) -> Option<ProcessEvent> {
     let event = message.get(36..)?;
     let word = |at: usize| {
         let octets = event.get(at..)?.first_chunk::<4>()?;
@@ -125,10 +106,10 @@ pub(super) fn parse(message: &[u8]) -> Option<Happened> {
     };
     // Layout: event type, processor, time stamp (8 bytes), then data that depends on the type.
     match word(0)? {
-        0x1 if word(24)? == word(28)? => Some(Happened::Forked { parent: word(20)?, process: word(28)? }),
-        0x2 => Some(Happened::Executed(word(20)?)),
+        0x1 if word(24)? == word(28)? => Some(ProcessEvent::Forked { parent: word(20)?, process: word(28)? }),
+        0x2 => Some(ProcessEvent::Executed(word(20)?)),
         0x8000_0000 if word(16)? == word(20)? => {
-            Some(Happened::Ended { process: word(20)?, status: word(24)? })
+            Some(ProcessEvent::Ended { process: word(20)?, status: word(24)? })
         }
         _ => None,
     }
@@ -150,11 +131,11 @@ mod tests {
 
     #[test]
     fn processes_are_told_from_their_threads() {
-        let forked = Happened::Forked { parent: 7, process: 9 };
+        let forked = ProcessEvent::Forked { parent: 7, process: 9 };
         assert_eq!(parse(&message(1, &[8, 7, 9, 9])), Some(forked));
         assert_eq!(parse(&message(1, &[8, 7, 10, 9])), None);
-        assert_eq!(parse(&message(2, &[9, 9])), Some(Happened::Executed(9)));
-        let ended = Happened::Ended { process: 9, status: 0x300 };
+        assert_eq!(parse(&message(2, &[9, 9])), Some(ProcessEvent::Executed(9)));
+        let ended = ProcessEvent::Ended { process: 9, status: 0x300 };
         assert_eq!(parse(&message(0x8000_0000, &[9, 9, 0x300, 17, 7, 7])), Some(ended));
         assert_eq!(parse(&message(0x8000_0000, &[10, 9, 0, 17, 7, 7])), None);
         assert_eq!(parse(&message(0x40, &[9, 9])), None);

@@ -1,4 +1,8 @@
-//! Rows of processes, with values read from `/proc` when they are needed.
+//! Processes, with values read from `/proc` when they are needed (proc_pid(5)).
+
+pub mod connector;
+pub(crate) mod oracle;
+pub mod stat;
 
 use std::cell::OnceCell;
 use std::io;
@@ -7,18 +11,15 @@ use std::sync::LazyLock;
 
 use crate::Machine;
 use crate::folder::Folder;
-use crate::system::operating_system;
-use crate::table::{Push, failure};
-use wmi::ProviderError;
-
-use super::stat::{Counters, Stat, Status};
+use crate::system::OperatingSystem;
+use stat::{Counters, Stat, Status};
 
 /// Data shared by all processes of a query.
 #[derive(Debug)]
-pub(crate) struct Scene {
+pub struct Scene {
     /// Open folder `/proc`.
     proc: Folder,
-    system: OnceCell<String>,
+    system: OnceCell<OperatingSystem>,
     version: OnceCell<Option<String>>,
     boot: OnceCell<Option<i64>>,
     has_sessions: OnceCell<bool>,
@@ -30,7 +31,7 @@ impl Scene {
     ///
     /// # Errors
     /// Errors of the operating system if `/proc` cannot be opened.
-    pub(crate) fn of(machine: &Machine) -> io::Result<Rc<Self>> {
+    pub fn of(machine: &Machine) -> io::Result<Rc<Self>> {
         Ok(Rc::new(Self {
             proc: machine.folder("proc")?,
             system: OnceCell::new(),
@@ -42,21 +43,22 @@ impl Scene {
     }
 
     /// Returns the numbers of all current processes, ascending.
-    pub(crate) fn numbers(&self) -> io::Result<Vec<u32>> {
+    pub fn numbers(&self) -> io::Result<Vec<u32>> {
         numbers(&self.proc, ".")
     }
 
     /// Opens the folder of the process with this number; for the number of a thread, that of its process.
-    pub(crate) fn folder(&self, number: u32) -> io::Result<Folder> {
+    pub fn folder(&self, number: u32) -> io::Result<Folder> {
         self.proc.folder(&number.to_string())
     }
 
-    /// Returns the value of `Win32_OperatingSystem.Name`.
-    pub(crate) fn system(&self, machine: &Machine) -> String {
-        self.system.get_or_init(|| operating_system::name_of(machine)).clone()
+    /// Returns the running operating system.
+    pub fn system(&self, machine: &Machine) -> &OperatingSystem {
+        self.system.get_or_init(|| OperatingSystem::of(machine))
     }
 
-    pub(crate) fn version(&self, machine: &Machine) -> Option<String> {
+    /// Returns the version of the kernel.
+    pub fn version(&self, machine: &Machine) -> Option<String> {
         self.version.get_or_init(|| machine.kernel_version()).clone()
     }
 
@@ -73,18 +75,18 @@ impl Scene {
     }
 
     /// Converts clock ticks since the start of the kernel to microseconds since 1970.
-    pub(crate) fn moment(&self, machine: &Machine, ticks: u64) -> Option<i64> {
+    pub fn moment(&self, machine: &Machine, ticks: u64) -> Option<i64> {
         let boot = (*self.boot.get_or_init(|| machine.boot_time()))?;
-        let since = super::stat::ticks_to_100ns(ticks) / 10;
+        let since = stat::ticks_to_100ns(ticks) / 10;
         boot.checked_mul(1_000_000)?.checked_add(i64::try_from(since).ok()?)
     }
 }
 
 /// A process that existed when it was looked up. Values that can no longer be read are NULL.
 #[derive(Debug)]
-pub(crate) struct Row {
-    pub(crate) scene: Rc<Scene>,
-    pub(crate) number: u32,
+pub struct Process {
+    pub scene: Rc<Scene>,
+    pub number: u32,
     folder: OnceCell<Folder>,
     stat: OnceCell<io::Result<Stat>>,
     program: OnceCell<Option<String>>,
@@ -94,19 +96,19 @@ pub(crate) struct Row {
 
 /// Amount of data that a query needs of each process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reads {
+pub enum Reads {
     /// Only the path of the program, and nothing else if that is readable.
     Program,
     /// Several files.
     Files,
 }
 
-impl Row {
+impl Process {
     /// Finds a process by number; `None` if the number is unused or that of a thread of another process.
     ///
     /// # Errors
     /// Errors of the operating system, except that the process has ended or is hidden.
-    pub(crate) fn find(scene: &Rc<Scene>, number: u32) -> io::Result<Option<Self>> {
+    pub fn find(scene: &Rc<Scene>, number: u32) -> io::Result<Option<Self>> {
         let row = Self::listed(scene, number, Reads::Files);
         let is_process = !row.stat().is_follower && row.is_there()?;
         Ok(is_process.then_some(row))
@@ -115,7 +117,7 @@ impl Row {
     /// Creates the row of a process from the kernel's list, which contains only the first thread of each
     /// process.
     ///
-    /// Callers must check [`Row::is_there`] after reading.
+    /// Callers must check [`Process::is_there`] after reading.
     fn listed(scene: &Rc<Scene>, number: u32, reads: Reads) -> Self {
         let row = Self {
             scene: Rc::clone(scene),
@@ -137,7 +139,7 @@ impl Row {
     ///
     /// # Errors
     /// Other errors of the operating system.
-    pub(crate) fn is_there(&self) -> io::Result<bool> {
+    pub fn is_there(&self) -> io::Result<bool> {
         if self.stat.get().is_none() && self.program().is_some() {
             return Ok(true);
         }
@@ -149,7 +151,7 @@ impl Row {
     }
 
     /// Returns the contents of `stat`; the default if the process has ended.
-    pub(crate) fn stat(&self) -> &Stat {
+    pub fn stat(&self) -> &Stat {
         static NOTHING: LazyLock<Stat> = LazyLock::new(Stat::default);
         self.read_stat().as_ref().unwrap_or(&NOTHING)
     }
@@ -173,7 +175,7 @@ impl Row {
 
     /// Returns the path of the program; `None` for kernel threads, and if the kernel does not show it to this
     /// user.
-    pub(crate) fn program(&self) -> Option<&str> {
+    pub fn program(&self) -> Option<&str> {
         let path = || {
             let path = match self.folder.get() {
                 Some(_) if self.stat.get().is_some() && !self.has_memory() => return None,
@@ -194,7 +196,7 @@ impl Row {
     ///
     /// Even a short name in `stat` may differ from that of the file: it may be the name of a script instead
     /// of its interpreter, of the link by which the program was started, or one that the process has chosen.
-    pub(crate) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         let file = self.program().and_then(|path| path.rsplit('/').next()).filter(|name| !name.is_empty());
         file.unwrap_or_else(|| &self.stat().name).to_owned()
     }
@@ -207,36 +209,36 @@ impl Row {
 
     /// Returns the arguments, each followed by a NUL, up to [`MAX_ARGUMENTS`] bytes; `None` for processes
     /// without memory.
-    pub(crate) fn arguments(&self) -> Option<String> {
+    pub fn arguments(&self) -> Option<String> {
         let read = || self.folder().ok()?.text_up_to("cmdline", MAX_ARGUMENTS).ok();
         if self.has_memory() { read() } else { None }
     }
 
     /// Returns the contents of another file of the process; `None` if this user may not read it.
-    pub(crate) fn text(&self, name: &str) -> Option<String> {
+    pub fn text(&self, name: &str) -> Option<String> {
         self.folder().ok()?.text(name).ok()
     }
 
     /// Returns the contents of `status`; `None` for processes without memory.
-    pub(crate) fn memory(&self) -> Option<&Status> {
+    pub fn memory(&self) -> Option<&Status> {
         self.has_memory().then(|| self.status())
     }
 
     /// Returns the contents of `status`.
-    pub(crate) fn status(&self) -> &Status {
+    pub fn status(&self) -> &Status {
         let read =
             || self.folder().and_then(|folder| folder.read("status", Status::parse)).unwrap_or_default();
         self.status.get_or_init(read)
     }
 
     /// Returns the contents of `io`, which only the owner of the process may read.
-    pub(crate) fn counters(&self) -> &Counters {
+    pub fn counters(&self) -> &Counters {
         let read = || self.folder().and_then(|folder| folder.read("io", Counters::parse)).unwrap_or_default();
         self.counters.get_or_init(read)
     }
 
     /// Returns the number of open descriptors; `None` if this user may not read it.
-    pub(crate) fn descriptors(&self) -> Option<u32> {
+    pub fn descriptors(&self) -> Option<u32> {
         let folder = self.folder().ok()?;
         if self.scene.counts_descriptors() {
             return u32::try_from(folder.size("fd").ok()?).ok();
@@ -247,7 +249,7 @@ impl Row {
     }
 
     /// Returns the private memory in bytes.
-    pub(crate) fn private_memory(&self) -> Option<u64> {
+    pub fn private_memory(&self) -> Option<u64> {
         if !self.has_memory() {
             return Some(0);
         }
@@ -262,7 +264,7 @@ impl Row {
     }
 
     /// Returns the logind session of the process, taken from its control group.
-    pub(crate) fn session(&self, machine: &Machine) -> Option<String> {
+    pub fn session(&self, machine: &Machine) -> Option<String> {
         if !self.scene.has_sessions(machine) {
             return None;
         }
@@ -277,48 +279,46 @@ impl Row {
 ///
 /// # Errors
 /// Errors of the operating system, except that the process has ended or is hidden.
-pub(crate) fn find(machine: &Machine, number: u32) -> io::Result<Option<Row>> {
-    Row::find(&Scene::of(machine)?, number)
+pub fn find(machine: &Machine, number: u32) -> io::Result<Option<Process>> {
+    Process::find(&Scene::of(machine)?, number)
 }
 
 /// Returns all processes, each read when its turn comes. Processes that end meanwhile are left out.
 ///
 /// # Errors
 /// Errors of the operating system.
-pub(crate) fn all(machine: &Machine) -> io::Result<impl Iterator<Item = io::Result<Row>>> {
+pub fn all(machine: &Machine) -> io::Result<impl Iterator<Item = io::Result<Process>>> {
     let scene = Scene::of(machine)?;
     let numbers = scene.numbers()?;
-    Ok(numbers.into_iter().filter_map(move |number| Row::find(&scene, number).transpose()))
+    Ok(numbers.into_iter().filter_map(move |number| Process::find(&scene, number).transpose()))
 }
 
-/// Passes the processes with the given numbers, or all, to `push`. Processes that end meanwhile are left out.
-pub(crate) fn each(
-    machine: &Machine,
-    numbers: Option<Vec<u32>>,
-    push: &mut Push<'_, Row>,
-) -> Result<(), ProviderError> {
-    let Some(numbers) = numbers else {
-        return all(machine).map_err(failure)?.try_for_each(|row| push(row.map_err(failure)?));
-    };
-    let scene = Scene::of(machine).map_err(failure)?;
-    let found = numbers.into_iter().filter_map(|number| Row::find(&scene, number).transpose());
-    { found }.try_for_each(|row| push(row.map_err(failure)?))
-}
-
-/// Passes all processes to `push` before anything is read of them.
+/// Returns the processes with these numbers. Processes that end meanwhile are left out.
 ///
-/// Callers must check [`Row::is_there`] after reading.
-pub(crate) fn listed(machine: &Machine, reads: Reads, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-    let scene = Scene::of(machine).map_err(failure)?;
-    scene
-        .numbers()
-        .map_err(failure)?
-        .into_iter()
-        .try_for_each(|number| push(Row::listed(&scene, number, reads)))
+/// # Errors
+/// Errors of the operating system.
+pub fn numbered(
+    machine: &Machine,
+    numbers: Vec<u32>,
+) -> io::Result<impl Iterator<Item = io::Result<Process>>> {
+    let scene = Scene::of(machine)?;
+    Ok(numbers.into_iter().filter_map(move |number| Process::find(&scene, number).transpose()))
+}
+
+/// Returns all processes, before anything is read of them.
+///
+/// Callers must check [`Process::is_there`] after reading.
+///
+/// # Errors
+/// Errors of the operating system.
+pub fn listed(machine: &Machine, reads: Reads) -> io::Result<impl Iterator<Item = Process>> {
+    let scene = Scene::of(machine)?;
+    let numbers = scene.numbers()?;
+    Ok(numbers.into_iter().map(move |number| Process::listed(&scene, number, reads)))
 }
 
 /// Returns the names in a folder that are numbers, ascending.
-pub(crate) fn numbers(folder: &Folder, name: &str) -> io::Result<Vec<u32>> {
+pub fn numbers(folder: &Folder, name: &str) -> io::Result<Vec<u32>> {
     let mut numbers = Vec::new();
     folder.each_name(name, |name| numbers.extend(name.to_str().ok().and_then(number_from)))?;
     numbers.sort_unstable();
@@ -326,14 +326,14 @@ pub(crate) fn numbers(folder: &Folder, name: &str) -> io::Result<Vec<u32>> {
 }
 
 /// Parses a process number in the form that the kernel writes, without leading zeros.
-pub(crate) fn number_from(text: &str) -> Option<u32> {
+pub fn number_from(text: &str) -> Option<u32> {
     let is_canonical = !text.starts_with('0') && text.bytes().all(|octet| octet.is_ascii_digit());
     if is_canonical { text.parse().ok() } else { None }
 }
 
 /// Returns whether a process has ended, or is hidden from this user (`hidepid` of proc(5)): its number is
 /// listed, but nothing else can be read.
-pub(crate) fn is_unseen(error: &io::Error) -> bool {
+pub fn is_unseen(error: &io::Error) -> bool {
     let code = rustix::io::Errno::from_io_error(error);
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
         || code == Some(rustix::io::Errno::SRCH)
@@ -345,7 +345,7 @@ pub(crate) fn is_unseen(error: &io::Error) -> bool {
 const MAX_ARGUMENTS: usize = 128 << 10;
 
 /// Returns the size of a memory page in bytes.
-pub(crate) fn page_size() -> u64 {
+pub fn page_size() -> u64 {
     rustix::param::page_size().try_into().unwrap_or(4096)
 }
 

@@ -1,0 +1,3 @@
+//! Changes of files and directories.
+
+pub mod change;
