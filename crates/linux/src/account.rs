@@ -17,13 +17,17 @@ pub enum Sources {
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
+    /// Name.
     pub name: String,
+    /// Number of the user.
     pub uid: u32,
     /// Group id of the primary group.
     pub gid: u32,
     /// GECOS fields, separated by commas; the first is the full name.
     pub remarks: String,
+    /// Home directory.
     pub home: String,
+    /// Login shell.
     pub shell: String,
 }
 
@@ -83,8 +87,11 @@ impl User {
 /// A group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
+    /// Name.
     pub name: String,
+    /// Number of the group.
     pub gid: u32,
+    /// Names of the members; users with the group as primary group may be missing.
     pub members: Vec<String>,
 }
 

@@ -42,8 +42,11 @@ pub enum Address {
 /// An object of a service on the bus.
 #[derive(Clone, Copy, Debug)]
 pub struct Object<'a> {
+    /// Well-known name of the service.
     pub service: &'a str,
+    /// Path of the object.
     pub path: &'a str,
+    /// Name of the interface.
     pub interface: &'a str,
 }
 
@@ -62,6 +65,7 @@ pub enum BusError {
     Refused {
         /// Name of the error, such as `org.freedesktop.DBus.Error.AccessDenied`.
         name: String,
+        /// Description of the error.
         message: String,
     },
     /// The service did not respond in time.
@@ -73,6 +77,7 @@ pub enum BusError {
 }
 
 impl Bus {
+    /// Creates a bus that is not connected yet.
     pub fn new(address: Address) -> Self {
         Self { address, patience: LONGEST_CALL, connection: Mutex::new(None) }
     }
@@ -263,6 +268,7 @@ impl Properties {
         }
     }
 
+    /// Returns whether a property is `true`.
     pub fn is(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|value| matches!(**value, Variant::Bool(true)))
     }

@@ -23,6 +23,10 @@ pub struct Folder {
 }
 
 impl Folder {
+    /// Opens a directory. `opened` counts the files and directories opened through it.
+    ///
+    /// # Errors
+    /// Errors of the operating system.
     pub fn open(path: &Path, opened: &Arc<AtomicU64>) -> io::Result<Self> {
         Self::below(CWD, path, opened)
     }

@@ -118,6 +118,7 @@ impl Record {
         }
     }
 
+    /// Returns a field as number.
     pub fn number<N: std::str::FromStr>(&self, name: &str) -> Option<N> {
         self.text(name)?.parse().ok()
     }

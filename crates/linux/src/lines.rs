@@ -15,6 +15,7 @@ pub struct Lines<F: FnMut(&str)> {
 }
 
 impl<F: FnMut(&str)> Lines<F> {
+    /// Creates a reader that passes each line to `each`.
     pub fn new(each: F) -> Self {
         Self { each, begun: Vec::new(), is_too_long: false, left_out: 0 }
     }

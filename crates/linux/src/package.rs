@@ -14,12 +14,17 @@ use crate::Machine;
 /// An installed package.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Package {
+    /// Name.
     pub name: String,
+    /// Version with revision.
     pub version: String,
+    /// Architecture.
     pub architecture: String,
     /// Maintainer, with mail address.
     pub maintainer: Option<String>,
+    /// Section or group; `None` if the database has none.
     pub section: Option<String>,
+    /// Address of the project.
     pub homepage: Option<String>,
     /// Address for bug reports.
     pub bugs: Option<String>,
@@ -47,7 +52,9 @@ struct Version {
 /// Package manager of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// Debian packages.
     Dpkg,
+    /// RPM packages.
     Rpm,
 }
 

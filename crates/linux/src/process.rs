@@ -85,7 +85,9 @@ impl Scene {
 /// A process that existed when it was looked up. Values that can no longer be read are NULL.
 #[derive(Debug)]
 pub struct Process {
+    /// Data shared with the other processes of the query.
     pub scene: Rc<Scene>,
+    /// Process ID.
     pub number: u32,
     folder: OnceCell<Folder>,
     stat: OnceCell<io::Result<Stat>>,

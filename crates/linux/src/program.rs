@@ -26,7 +26,9 @@ const LONGEST_TOLD: usize = 64 << 20;
 pub struct Ending {
     /// Exit code, or 128 plus the signal number; `None` if the time limit was exceeded.
     pub code: Option<i32>,
+    /// Standard output.
     pub output: Vec<u8>,
+    /// Standard error.
     pub errors: Vec<u8>,
 }
 

@@ -7,13 +7,17 @@ use crate::Machine;
 /// A session of a user or of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
+    /// Identifier of the session.
     pub id: String,
+    /// Name of the user.
     pub user: String,
+    /// Number of the user.
     pub uid: u32,
     /// PAM service that opened the session.
     pub service: Option<String>,
     /// Session type: `tty`, `x11`, `wayland` or `unspecified`.
     pub kind: String,
+    /// Whether the user is at another machine.
     pub is_remote: bool,
     /// Whether it is the active session at the machine itself.
     pub is_at_console: bool,

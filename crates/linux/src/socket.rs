@@ -12,7 +12,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 ///
 /// # Errors
 /// Errors of the operating system; [`io::ErrorKind::WouldBlock`] if it takes too long.
-pub fn connected(place: &SocketAddrUnix, patience: Duration) -> io::Result<UnixStream> {
+pub(crate) fn connected(place: &SocketAddrUnix, patience: Duration) -> io::Result<UnixStream> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     set_socket_timeout(&socket, Timeout::Send, Some(patience))?;
     connect(&socket, place)?;

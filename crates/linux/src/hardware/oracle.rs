@@ -3,7 +3,7 @@
 use super::smbios::{Structure, parse};
 
 /// Checks that structures are consecutive from the first byte on, and that values are read from within them.
-pub fn tables(octets: &[u8]) {
+pub(crate) fn tables(octets: &[u8]) {
     let mut rest = octets;
     for structure in parse(octets) {
         let formatted = structure.octets();

@@ -14,6 +14,7 @@ pub struct Smbios {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Structure {
     kind: u8,
+    /// Handle by which other structures refer to it.
     pub handle: u16,
     /// Formatted area including the header, so that offsets are those of the specification.
     octets: Vec<u8>,

@@ -10,6 +10,7 @@ use crate::Machine;
 pub struct Address {
     /// Link index.
     pub link: u32,
+    /// The address.
     pub address: IpAddr,
     /// Prefix length in bits.
     pub prefix: u8,

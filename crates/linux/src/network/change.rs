@@ -23,7 +23,9 @@ use crate::Machine;
 /// Service that manages a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeper {
+    /// systemd-networkd.
     Networkd,
+    /// NetworkManager.
     NetworkManager,
 }
 

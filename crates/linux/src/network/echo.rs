@@ -12,52 +12,71 @@ use rustix::net::{
 
 /// Parameters of an echo request.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked {
+pub struct EchoRequest {
+    /// Destination.
     pub address: IpAddr,
     /// Payload length in bytes.
     pub octets: usize,
+    /// Time to live, or hop limit of IPv6.
     pub hops: u8,
+    /// Type of service, or traffic class of IPv6.
     pub service: u8,
     /// Whether fragmentation is forbidden.
     pub is_whole: bool,
+    /// Time limit for the reply.
     pub patience: Duration,
 }
 
 /// Result of an echo request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Windows code (`IP_STATUS`): 0, or the reason why there is no reply.
-    pub code: u32,
+pub struct EchoResult {
+    /// Whether there was a reply, or the reason why not.
+    pub status: Status,
+    /// Round-trip time.
     pub milliseconds: Option<u32>,
+    /// Time to live of the reply.
     pub hops: Option<u32>,
+    /// Payload length of the reply in bytes.
     pub octets: Option<u32>,
     /// Whether the returned payload differs from that sent.
     pub is_other: bool,
 }
 
-/// Windows codes.
-const NET_UNREACHABLE: u32 = 11_002;
-const HOST_UNREACHABLE: u32 = 11_003;
-const TOO_BIG: u32 = 11_009;
-const TIMED_OUT: u32 = 11_010;
-const EXPIRED: u32 = 11_013;
-const GENERAL_FAILURE: u32 = 11_050;
+/// Status of an echo request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Status {
+    /// The destination replied.
+    Replied,
+    /// There is no route to the network.
+    NetworkUnreachable,
+    /// The destination cannot be reached.
+    HostUnreachable,
+    /// The packet is too long for the path.
+    TooBig,
+    /// There was no reply in time.
+    TimedOut,
+    /// The packet passed too many routers.
+    Expired,
+    /// Another error.
+    #[default]
+    Failed,
+}
 
 /// Sends a request and waits for the reply.
-pub fn ask(asked: &Asked) -> Outcome {
+pub fn ask(asked: &EchoRequest) -> EchoResult {
     try_ask(asked).unwrap_or_else(|error| {
-        let code = match error.kind() {
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => TIMED_OUT,
-            io::ErrorKind::NetworkUnreachable => NET_UNREACHABLE,
-            io::ErrorKind::HostUnreachable => HOST_UNREACHABLE,
-            _ if error.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error()) => TOO_BIG,
-            _ => GENERAL_FAILURE,
+        let status = match error.kind() {
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Status::TimedOut,
+            io::ErrorKind::NetworkUnreachable => Status::NetworkUnreachable,
+            io::ErrorKind::HostUnreachable => Status::HostUnreachable,
+            _ if error.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error()) => Status::TooBig,
+            _ => Status::Failed,
         };
-        Outcome { code, ..Outcome::default() }
+        EchoResult { status, ..EchoResult::default() }
     })
 }
 
-fn try_ask(asked: &Asked) -> io::Result<Outcome> {
+fn try_ask(asked: &EchoRequest) -> io::Result<EchoResult> {
     let (socket, is_raw) = open(asked.address)?;
     if asked.address.is_ipv4() {
         sockopt::set_ip_ttl(&socket, asked.hops.into())?;
@@ -92,15 +111,15 @@ fn try_ask(asked: &Asked) -> io::Result<Outcome> {
         match verdict(asked, &request, message, from == Some(asked.address)) {
             Some(Answer::Echo(content)) => {
                 let sent = request.get(8..).unwrap_or_default();
-                return Ok(Outcome {
-                    code: 0,
+                return Ok(EchoResult {
+                    status: Status::Replied,
                     milliseconds: u32::try_from(elapsed.as_millis()).ok(),
                     hops,
                     octets: u32::try_from(content.len()).ok(),
                     is_other: content != sent,
                 });
             }
-            Some(Answer::Refused(code)) => return Ok(Outcome { code, hops, ..Outcome::default() }),
+            Some(Answer::Refused(status)) => return Ok(EchoResult { status, hops, ..EchoResult::default() }),
             None => {}
         }
     }
@@ -109,10 +128,15 @@ fn try_ask(asked: &Asked) -> io::Result<Outcome> {
 /// Meaning of a message for a request.
 enum Answer<'m> {
     Echo(&'m [u8]),
-    Refused(u32),
+    Refused(Status),
 }
 
-fn verdict<'m>(asked: &Asked, request: &[u8], message: &'m [u8], is_from_there: bool) -> Option<Answer<'m>> {
+fn verdict<'m>(
+    asked: &EchoRequest,
+    request: &[u8],
+    message: &'m [u8],
+    is_from_there: bool,
+) -> Option<Answer<'m>> {
     let kind = *message.first()?;
     let (reply, unreachable, expired) = if asked.address.is_ipv4() { (0, 3, 11) } else { (129, 1, 3) };
     // For a datagram socket the kernel replaces the identifier; the sequence number is unchanged.
@@ -124,8 +148,8 @@ fn verdict<'m>(asked: &Asked, request: &[u8], message: &'m [u8], is_from_there: 
     let is_own =
         request.get(8..16).is_some_and(|mark| inner.windows(mark.len()).take(128).any(|part| part == mark));
     match kind {
-        kind if kind == unreachable && is_own => Some(Answer::Refused(HOST_UNREACHABLE)),
-        kind if kind == expired && is_own => Some(Answer::Refused(EXPIRED)),
+        kind if kind == unreachable && is_own => Some(Answer::Refused(Status::HostUnreachable)),
+        kind if kind == expired && is_own => Some(Answer::Refused(Status::Expired)),
         _ => None,
     }
 }
@@ -144,7 +168,7 @@ fn open(address: IpAddr) -> io::Result<(OwnedFd, bool)> {
 }
 
 /// Returns an echo request whose payload begins with a unique mark.
-fn request(asked: &Asked, socket: &OwnedFd, mark: [u8; 4]) -> Vec<u8> {
+fn request(asked: &EchoRequest, socket: &OwnedFd, mark: [u8; 4]) -> Vec<u8> {
     use std::os::fd::AsRawFd as _;
     let which = u16::try_from(socket.as_raw_fd()).unwrap_or_default();
     let kind = if asked.address.is_ipv4() { 8 } else { 128 };

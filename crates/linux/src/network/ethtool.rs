@@ -39,6 +39,7 @@ impl Modes {
         modes
     }
 
+    /// Parses the attributes of a response.
     pub fn parse(attributes: Attributes<'_>) -> Self {
         let bits = attributes.within(LINKMODES_OURS).within(BITSET_BITS).into_iter();
         let names = bits

@@ -101,6 +101,7 @@ impl Link {
         machine.path(format!("sys/class/net/{}/device", self.name)).exists()
     }
 
+    /// Returns whether it is a wireless link.
     pub fn is_wireless(&self, machine: &Machine) -> bool {
         machine.path(format!("sys/class/net/{}/wireless", self.name)).exists()
             || machine.path(format!("sys/class/net/{}/phy80211", self.name)).exists()

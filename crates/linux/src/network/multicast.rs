@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SocketAddrAny, SocketFlags, SocketType};
-use rustix::net::{Protocol, bind, recvfrom, socket_with, sockopt};
+use rustix::net::{bind, recvfrom, socket_with, sockopt};
 
 /// Multicast groups of one kind of message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use crate::Machine;
 pub struct Neighbor {
     /// Link index.
     pub link: u32,
+    /// IP address of the neighbor.
     pub address: IpAddr,
     /// Hardware address, if known.
     pub hardware_address: Option<Vec<u8>>,

@@ -15,16 +15,27 @@ use rustix::net::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum Kind {
+    /// `RTM_GETLINK`
     GetLink = 18,
+    /// `RTM_SETLINK`
     SetLink = 19,
+    /// `RTM_NEWADDR`
     NewAddress = 20,
+    /// `RTM_DELADDR`
     DeleteAddress = 21,
+    /// `RTM_GETADDR`
     GetAddress = 22,
+    /// `RTM_NEWROUTE`
     NewRoute = 24,
+    /// `RTM_DELROUTE`
     DeleteRoute = 25,
+    /// `RTM_GETROUTE`
     GetRoute = 26,
+    /// `RTM_NEWNEIGH`
     NewNeighbor = 28,
+    /// `RTM_DELNEIGH`
     DeleteNeighbor = 29,
+    /// `RTM_GETNEIGH`
     GetNeighbor = 30,
 }
 

@@ -9,7 +9,7 @@ use super::profile::Profile;
 use crate::{Machine, program};
 
 /// Returns whether networkd manages a link.
-pub fn manages(machine: &Machine, link: &Link) -> bool {
+pub(super) fn manages(machine: &Machine, link: &Link) -> bool {
     let text = machine.text(format!("run/systemd/netif/links/{}", link.index)).unwrap_or_default();
     let state = text.lines().find_map(|line| line.strip_prefix("ADMIN_STATE="));
     state.is_some_and(|state| matches!(state, "configured" | "configuring" | "pending"))
@@ -19,7 +19,7 @@ pub fn manages(machine: &Machine, link: &Link) -> bool {
 ///
 /// # Errors
 /// Errors of writing the file or of networkd.
-pub fn apply(machine: &Machine, link: &Link, profile: &Profile) -> io::Result<()> {
+pub(super) fn apply(machine: &Machine, link: &Link, profile: &Profile) -> io::Result<()> {
     let folder = machine.path("etc/systemd/network");
     fs::create_dir_all(&folder)?;
     let mut file = tempfile::NamedTempFile::new_in(&folder)?;
@@ -35,7 +35,7 @@ pub fn apply(machine: &Machine, link: &Link, profile: &Profile) -> io::Result<()
 ///
 /// # Errors
 /// Errors of networkd.
-pub fn renew(link: &Link) -> io::Result<()> {
+pub(super) fn renew(link: &Link) -> io::Result<()> {
     tell(&["renew", &link.name])
 }
 

@@ -5,7 +5,7 @@ use super::netlink::{Attributes, Body, Message, messages};
 
 /// Checks that messages and nested attributes lie within the data, and that rewriting them gives the same
 /// bytes.
-pub fn taken_apart(octets: &[u8]) {
+pub(crate) fn taken_apart(octets: &[u8]) {
     let mut left = octets.len();
     for (_, message) in messages(octets) {
         left = left.checked_sub(16 + message.len()).expect("a message lies beside those before");

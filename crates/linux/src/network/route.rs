@@ -8,6 +8,7 @@ use crate::Machine;
 /// A route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
+    /// Destination network.
     pub network: IpAddr,
     /// Prefix length of the destination in bits.
     pub prefix: u8,
@@ -15,6 +16,7 @@ pub struct Route {
     pub gateway: Option<IpAddr>,
     /// Link index.
     pub link: u32,
+    /// Priority; the lowest is used.
     pub metric: u32,
     /// Origin (`RTPROT_*`).
     pub protocol: u8,

@@ -11,7 +11,7 @@ use crate::Machine;
 const MAX: u64 = 64 << 20;
 
 /// Returns the installed packages.
-pub fn packages(machine: &Machine) -> io::Result<Vec<Package>> {
+pub(super) fn packages(machine: &Machine) -> io::Result<Vec<Package>> {
     let octets = machine.octets_up_to("var/lib/dpkg/status", MAX)?;
     let text = String::from_utf8_lossy(&octets);
     let dates = dates(machine);
@@ -24,7 +24,7 @@ pub fn packages(machine: &Machine) -> io::Result<Vec<Package>> {
     Ok(text.split("\n\n").filter_map(package).map(installed).collect())
 }
 
-pub fn package(paragraph: &str) -> Option<Package> {
+pub(super) fn package(paragraph: &str) -> Option<Package> {
     let mut package = Package::default();
     let mut is_installed = false;
     for line in paragraph.lines() {

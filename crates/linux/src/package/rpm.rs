@@ -12,7 +12,7 @@ const FIELD: char = '\u{1f}';
 const PACKAGE: char = '\u{1e}';
 
 /// Returns the packages that `rpm -qa` lists for a database directory.
-pub fn packages(machine: &Machine, folder: &str) -> io::Result<Vec<Package>> {
+pub(super) fn packages(machine: &Machine, folder: &str) -> io::Result<Vec<Package>> {
     let fields = [
         "%{NAME}",
         "%{EVR}",
@@ -39,7 +39,7 @@ pub fn packages(machine: &Machine, folder: &str) -> io::Result<Vec<Package>> {
 /// Time limit of rpm: thousands of packages take seconds, and the database may be locked.
 const LIMIT: Duration = Duration::from_secs(30);
 
-pub fn parse(text: &str) -> Vec<Package> {
+pub(super) fn parse(text: &str) -> Vec<Package> {
     let package = |line: &str| {
         let fields: Vec<&str> = line.split(FIELD).collect();
         let [name, version, architecture, vendor, group, url, summary, size, installed, bugs] =

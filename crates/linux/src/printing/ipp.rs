@@ -3,18 +3,29 @@
 /// Operation of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
+    /// `Print-Job`
     PrintJob = 0x0002,
+    /// `Cancel-Job`
     CancelJob = 0x0008,
+    /// `Get-Jobs`
     GetJobs = 0x000A,
+    /// `Hold-Job`
     HoldJob = 0x000C,
+    /// `Release-Job`
     ReleaseJob = 0x000D,
+    /// `Pause-Printer`
     PausePrinter = 0x0010,
+    /// `Resume-Printer`
     ResumePrinter = 0x0011,
+    /// `Cancel-Jobs`
     CancelJobs = 0x0038,
     /// This operation and those below are extensions of CUPS.
     GetDefault = 0x4001,
+    /// `CUPS-Get-Printers`
     GetPrinters = 0x4002,
+    /// `CUPS-Add-Modify-Printer`
     AddModifyPrinter = 0x4003,
+    /// `CUPS-Set-Default`
     SetDefault = 0x400A,
 }
 
@@ -37,14 +48,17 @@ impl Request {
         self.text(URI, attribute, uri)
     }
 
+    /// Adds an attribute of type keyword.
     pub fn keyword(self, name: &str, value: &str) -> Self {
         self.text(KEYWORD, name, value)
     }
 
+    /// Adds an attribute of type name.
     pub fn name(self, name: &str, value: &str) -> Self {
         self.text(NAME, name, value)
     }
 
+    /// Adds the document format, a MIME type.
     pub fn format(self, value: &str) -> Self {
         self.text(MIME, "document-format", value)
     }
@@ -60,10 +74,12 @@ impl Request {
         self.text(TEXT, name, value)
     }
 
+    /// Adds an attribute of type uri.
     pub fn uri(self, name: &str, value: &str) -> Self {
         self.text(URI, name, value)
     }
 
+    /// Adds an attribute of type boolean.
     pub fn boolean(self, name: &str, value: bool) -> Self {
         self.value(BOOLEAN, name, &[u8::from(value)])
     }
@@ -114,7 +130,9 @@ pub struct Attributes(Vec<(String, Vec<Value>)>);
 pub enum Value {
     /// An integer or enum.
     Number(i32),
+    /// A boolean.
     Boolean(bool),
+    /// A text, name, keyword, URI or other string.
     Text(String),
     /// A range: minimum and maximum.
     Range(i32, i32),
@@ -130,6 +148,7 @@ impl Attributes {
         &self.0
     }
 
+    /// Returns the values of an attribute; empty if it is missing.
     pub fn values(&self, name: &str) -> &[Value] {
         self.0.iter().find(|(own, _)| own == name).map_or(&[], |(_, values)| values)
     }
@@ -138,6 +157,7 @@ impl Attributes {
         self.values(name).first()
     }
 
+    /// Returns the first value of an attribute if it is a text.
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.first(name)? {
             Value::Text(text) => Some(text),
@@ -145,11 +165,13 @@ impl Attributes {
         }
     }
 
+    /// Returns all texts of an attribute.
     pub fn texts(&self, name: &str) -> Vec<String> {
         let text = |value: &Value| if let Value::Text(text) = value { Some(text.clone()) } else { None };
         self.values(name).iter().filter_map(text).collect()
     }
 
+    /// Returns the first value of an attribute if it is a number.
     pub fn number(&self, name: &str) -> Option<i32> {
         match self.first(name)? {
             Value::Number(number) => Some(*number),
@@ -157,6 +179,7 @@ impl Attributes {
         }
     }
 
+    /// Returns all numbers of an attribute.
     pub fn numbers(&self, name: &str) -> impl Iterator<Item = i32> {
         self.values(name).iter().filter_map(|value| match value {
             Value::Number(number) => Some(*number),
@@ -164,6 +187,7 @@ impl Attributes {
         })
     }
 
+    /// Returns the first value of an attribute if it is a boolean.
     pub fn boolean(&self, name: &str) -> Option<bool> {
         match self.first(name)? {
             Value::Boolean(boolean) => Some(*boolean),
@@ -180,6 +204,7 @@ impl Attributes {
         self.values(name).iter().filter_map(most).max()
     }
 
+    /// Returns the first value of an attribute if it is a resolution in dots per inch.
     pub fn resolution(&self, name: &str) -> Option<(u32, u32)> {
         match self.first(name)? {
             Value::Resolution(across, along) => Some((*across, *along)),
@@ -234,6 +259,7 @@ impl Response {
         (depth == 0).then_some(Self { status: u16::from_be_bytes([high, low]), groups })
     }
 
+    /// Returns whether the request succeeded.
     pub fn is_done(&self) -> bool {
         self.status <= 0x00ff
     }

@@ -6,7 +6,7 @@ use super::ipp::{Attributes, Response, Value};
 ///
 /// # Panics
 /// If a property does not hold.
-pub fn response(octets: &[u8]) {
+pub(crate) fn response(octets: &[u8]) {
     let Some(read) = Response::parse(octets) else { return };
     let count: usize = read.groups.iter().flat_map(Attributes::all).map(|(_, values)| values.len()).sum();
     // A value takes at least a tag byte and two length fields.

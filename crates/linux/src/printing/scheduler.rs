@@ -36,6 +36,7 @@ pub struct Scheduler<'a> {
 }
 
 impl<'a> Scheduler<'a> {
+    /// Returns the scheduler of a machine.
     pub fn of(machine: &'a Machine) -> Self {
         let uid = rustix::process::geteuid().as_raw();
         let user = machine.user(uid).map_or_else(|| uid.to_string(), |user| user.name);

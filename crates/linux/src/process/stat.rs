@@ -7,13 +7,19 @@ use std::sync::LazyLock;
 pub struct Stat {
     /// Name of the program, cut at 15 bytes.
     pub name: String,
+    /// State, such as `R` for running and `S` for sleeping.
     pub state: char,
+    /// Process ID of the parent.
     pub parent: u32,
+    /// Process group.
     pub group: u64,
+    /// Session.
     pub session: u64,
     /// Device number of the terminal; zero without one.
     pub terminal: u32,
+    /// Page faults that needed no access to a disk.
     pub minor_faults: u64,
+    /// Page faults that were served from a disk.
     pub major_faults: u64,
     /// In clock ticks.
     pub user_time: u64,
@@ -23,7 +29,9 @@ pub struct Stat {
     pub user_time_of_children: u64,
     /// In clock ticks, of children that have ended and were waited for.
     pub kernel_time_of_children: u64,
+    /// Nice value, -20 to 19.
     pub nice: i32,
+    /// Number of threads.
     pub threads: u32,
     /// In clock ticks since the start of the kernel.
     pub start: u64,
@@ -97,6 +105,7 @@ pub struct Status {
 }
 
 impl Status {
+    /// Parses the content of `status`.
     pub fn parse(text: &[u8]) -> Self {
         let mut status = Self::default();
         for (name, value) in named(text) {
@@ -135,6 +144,7 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Parses the content of `io`.
     pub fn parse(text: &[u8]) -> Self {
         let mut counters = Self::default();
         for (name, value) in named(text) {

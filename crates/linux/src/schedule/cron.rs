@@ -9,8 +9,11 @@ use crate::{Error, Machine};
 pub struct Line {
     /// Absolute path of the table.
     pub file: String,
+    /// User that the command runs as.
     pub owner: String,
+    /// The command.
     pub command: String,
+    /// Times at which it runs.
     pub time: Time,
     /// The line as written.
     pub text: String,
@@ -30,6 +33,7 @@ pub struct Time {
 /// Lines of several tables, as far as this user may read them.
 #[derive(Default)]
 pub struct Lines {
+    /// Commands found.
     pub found: Vec<Line>,
     /// Path of a table longer than [`LONGEST_TABLE`], whose end was not read.
     longer: Option<String>,

@@ -6,7 +6,7 @@ use super::unit_file::{Kind, Settings};
 ///
 /// # Panics
 /// If a property does not hold.
-pub fn unit_file(octets: &[u8]) {
+pub(crate) fn unit_file(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let settings = Settings::parse(text);
     for kind in [Kind::Whole, Kind::Change] {

@@ -40,7 +40,9 @@ pub struct Unit {
 /// Whether listing includes the states of unit files, which takes systemd long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileStates {
+    /// The states are included.
     Wanted,
+    /// The states are omitted.
     Unwanted,
 }
 

@@ -13,9 +13,11 @@ use crate::bus::BusError;
 /// Settings of a service that clients create or change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
+    /// `Description`.
     pub description: Option<String>,
     /// Absolute path of the program, and its arguments.
     pub command: Option<Vec<String>>,
+    /// `User`.
     pub user: Option<String>,
     /// Units that are started before the service.
     pub needs: Vec<String>,
@@ -117,11 +119,14 @@ impl Folder {
 /// Kind of a file: a whole unit, or a drop-in file that changes one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// A whole unit.
     Whole,
+    /// A drop-in file.
     Change,
 }
 
 impl Settings {
+    /// Appends the settings as a unit file.
     pub fn write(&self, text: &mut String, kind: Kind) {
         text.push_str("[Unit]\n");
         if let Some(description) = &self.description {

@@ -6,7 +6,7 @@ use super::{access, nfs, samba};
 ///
 /// # Panics
 /// If a property does not hold.
-pub fn listing(octets: &[u8]) {
+pub(crate) fn listing(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     for section in samba::sections(text) {
         assert!(

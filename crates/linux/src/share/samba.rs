@@ -108,7 +108,9 @@ pub fn user_share(file: &str, text: &str) -> Option<Share> {
 /// A section of the configuration.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Section {
+    /// Name in brackets.
     pub name: String,
+    /// Names and values of the parameters.
     pub values: Vec<(String, String)>,
 }
 

@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// If dnf or the package database cannot be read.
-pub fn updates(machine: &Machine) -> Result<Vec<Update>, Error> {
+pub(super) fn updates(machine: &Machine) -> Result<Vec<Update>, Error> {
     // Uses only dnf's cache, so that no query waits for the network.
     let mut words = vec!["-C".into(), "-q".into()];
     if !machine.is_this() {

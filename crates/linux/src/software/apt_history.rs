@@ -14,7 +14,7 @@ use crate::{Machine, program};
 ///
 /// # Errors
 /// Errors of reading the package database.
-pub fn updates(machine: &Machine) -> io::Result<Vec<Update>> {
+pub(super) fn updates(machine: &Machine) -> io::Result<Vec<Update>> {
     let packages = machine.packages()?;
     let installed = packages.iter().map(|package| (&*package.name, &*package.version));
     let mut history = History { installed: installed.collect(), run: Run::default(), last: BTreeMap::new() };

@@ -13,6 +13,7 @@ use crate::udev::Udev;
 
 /// A mounted file system.
 pub struct FileSystem {
+    /// The mount.
     pub mount: Mount,
     questions: Arc<Questions>,
     question: OnceCell<Question>,
@@ -23,18 +24,25 @@ pub struct FileSystem {
 /// UUID and label of a file system.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
+    /// UUID, or serial number of a FAT file system.
     pub uuid: Option<String>,
+    /// Label.
     pub label: Option<String>,
 }
 
-/// Values of `DriveType` (`Win32_LogicalDisk`).
+/// Kind of device that holds a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriveType {
-    Removable = 2,
-    Local = 3,
-    Network = 4,
-    Optical = 5,
-    Memory = 6,
+    /// A disk with removable medium.
+    Removable,
+    /// A disk of the machine.
+    Local,
+    /// A directory of another machine.
+    Network,
+    /// An optical disc.
+    Optical,
+    /// Memory.
+    Memory,
 }
 
 impl FileSystem {

@@ -9,7 +9,7 @@ use super::superblock::Superblock;
 ///
 /// # Panics
 /// If a property does not hold.
-pub fn disk(octets: &[u8]) {
+pub(crate) fn disk(octets: &[u8]) {
     let Some((size, octets)) = octets.split_first() else { return };
     let block_size = 512_usize << (size & 3);
     match PartitionTable::parse(octets, block_size) {
@@ -58,7 +58,7 @@ fn assert_stands(octets: &[u8], guid: &str, at: usize) {
 ///
 /// # Panics
 /// If a property does not hold.
-pub fn report(octets: &[u8]) {
+pub(crate) fn report(octets: &[u8]) {
     let Ok(report) = serde_json::from_slice(octets) else { return };
     let Some(smart) = smart::of_report(&report) else { return };
     for errors in [smart.read_errors, smart.write_errors] {

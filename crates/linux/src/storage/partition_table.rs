@@ -9,11 +9,14 @@ use std::path::Path;
 /// A partition table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PartitionTable {
+    /// GUID partition table (UEFI 2.10, 5.3).
     Gpt {
         /// GUID of the disk.
         guid: String,
+        /// Partitions by number.
         entries: Vec<GptEntry>,
     },
+    /// Master boot record.
     Mbr {
         /// Signature of the disk.
         signature: u32,
@@ -27,15 +30,20 @@ pub enum PartitionTable {
 pub struct GptEntry {
     /// Number from 1, as in the kernel.
     pub number: u32,
+    /// GUID of the partition type.
     pub kind: String,
+    /// GUID of the partition.
     pub guid: String,
+    /// Attribute flags.
     pub attributes: u64,
 }
 
 /// A partition in MBR.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MbrEntry {
+    /// Whether the partition is marked as bootable.
     pub is_active: bool,
+    /// Partition type; 0 for an unused entry.
     pub kind: u8,
 }
 

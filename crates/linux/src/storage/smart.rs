@@ -25,16 +25,21 @@ pub struct Smart {
     pub temperature: Option<i64>,
     /// Highest temperature ever, in degrees Celsius.
     pub highest_temperature: Option<i64>,
+    /// Operating time in hours.
     pub power_on_hours: Option<u64>,
+    /// Number of starts.
     pub starts: Option<u64>,
     /// Number of starts that the disk is designed for.
     pub most_starts: Option<u64>,
     /// Number of times that the heads were parked.
     pub loads: Option<u64>,
+    /// Number of times that the disk is designed to park the heads.
     pub most_loads: Option<u64>,
     /// Used part of the lifetime in percent; may exceed 100.
     pub wear: Option<u8>,
+    /// Errors while reading.
     pub read_errors: Errors,
+    /// Errors while writing.
     pub write_errors: Errors,
     /// Rotation rate per minute; 0 for disks without moving parts.
     pub rotation: Option<u32>,
@@ -43,11 +48,14 @@ pub struct Smart {
 /// Error counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Errors {
+    /// Errors that the disk corrected.
     pub corrected: Option<u64>,
+    /// Errors that the disk could not correct.
     pub uncorrected: Option<u64>,
 }
 
 impl Errors {
+    /// Returns the sum; `None` if one of the counts is unknown.
     pub fn total(self) -> Option<u64> {
         self.corrected?.checked_add(self.uncorrected?)
     }

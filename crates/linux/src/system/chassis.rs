@@ -2,12 +2,16 @@
 
 use crate::Machine;
 
-/// Kind of machine (`Win32_ComputerSystem.PCSystemType`).
+/// Kind of machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// Unknown or other.
     Unspecified,
+    /// Desktop computer.
     Desktop,
+    /// Laptop, tablet or another mobile computer.
     Mobile,
+    /// Server.
     Server,
 }
 
@@ -25,16 +29,6 @@ impl Kind {
             Some(8..=0x0b | 0x0e | 0x1e..=0x20) => Self::Mobile,
             Some(0x11 | 0x17 | 0x1c | 0x1d) => Self::Server,
             _ => Self::Unspecified,
-        }
-    }
-
-    /// Returns the number of the kind in Windows.
-    pub fn number(self) -> u16 {
-        match self {
-            Self::Unspecified => 0,
-            Self::Desktop => 1,
-            Self::Mobile => 2,
-            Self::Server => 4,
         }
     }
 }

@@ -139,11 +139,13 @@ impl Setting {
         self.0.strip_suffix(kind)?.strip_suffix(&[0])
     }
 
+    /// Returns the value if it is a string.
     pub fn text(&self) -> Option<String> {
         let text = self.of(b"s")?.strip_suffix(&[0])?;
         String::from_utf8(text.to_vec()).ok()
     }
 
+    /// Returns the value if it is a boolean.
     pub fn boolean(&self) -> Option<bool> {
         match self.of(b"b")? {
             [octet] => Some(*octet != 0),

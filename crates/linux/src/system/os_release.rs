@@ -24,6 +24,7 @@ impl OsRelease {
         self.field("PRETTY_NAME").or_else(|| self.field("NAME")).unwrap_or("Linux")
     }
 
+    /// Parses the content of an os-release file.
     pub fn parse(text: &str) -> Self {
         let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
         let fields = lines.filter_map(|line| line.split_once('='));

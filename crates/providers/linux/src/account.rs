@@ -11,8 +11,6 @@ mod user;
 
 use std::sync::Arc;
 
-pub(crate) use linux::account::User;
-
 use crate::Machine;
 use crate::table::{Binding, bind};
 

@@ -9,7 +9,7 @@ mod table;
 use std::sync::Arc;
 
 use crate::Machine;
-use crate::table::{Binding, bind, failure};
+use crate::table::{Binding, bind};
 
 /// Returns the tables of service classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {

@@ -10,7 +10,7 @@ use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
 use crate::Machine;
 use crate::table::{Binding, Fill, Push, Table, bind, failure, reference, returned, text_key};
-use linux::share::{Kind, Share, access};
+use linux::share::{Kind, Share};
 
 /// Returns the tables of share classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {

@@ -13,9 +13,6 @@ mod volume;
 
 use std::sync::Arc;
 
-pub(crate) use linux::storage::block::folder_of;
-pub(crate) use linux::storage::file_system::is_of_network;
-
 use wmi::Scan;
 
 use crate::Machine;

@@ -19,7 +19,6 @@ use cim::DateTime;
 use crate::Machine;
 use crate::table::{Binding, bind};
 pub(crate) use linux::now;
-use linux::process::numbers;
 
 /// Returns the tables of system classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {

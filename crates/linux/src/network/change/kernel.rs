@@ -12,7 +12,9 @@ use crate::network::route::Route;
 /// Administrative state of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Power {
+    /// The link is up.
     On,
+    /// The link is down.
     Off,
 }
 
@@ -53,14 +55,14 @@ pub fn alter_address(link: &Link, before: &Address, after: &Address) -> io::Resu
     put_address(link, after).or_else(|error| put_address(link, before).and(Err(error)))
 }
 
-pub fn put_address(link: &Link, address: &Address) -> io::Result<()> {
+pub(super) fn put_address(link: &Link, address: &Address) -> io::Result<()> {
     // IFA_CACHEINFO (`struct ifa_cacheinfo`).
     let lifetimes = [address.preferred, address.valid, 0, 0].into_iter().flat_map(u32::to_ne_bytes);
     let body = address_body(link, address.address, address.prefix);
     change(Kind::NewAddress, &body.with(6, &lifetimes.collect::<Vec<_>>()))
 }
 
-pub fn default_route(link: &Link, gateway: IpAddr, metric: u32) -> Route {
+pub(super) fn default_route(link: &Link, gateway: IpAddr, metric: u32) -> Route {
     let (network, link) = (gateway, link.index);
     Route { network, prefix: 0, gateway: Some(gateway), link, metric, protocol: STATIC, valid: None }
 }
@@ -141,7 +143,7 @@ pub const STATIC: u8 = 4;
 const BY_KERNEL: u8 = 2;
 const BY_ROUTER: u8 = 9;
 
-pub fn change_address(kind: Kind, link: &Link, address: IpAddr, prefix: u8) -> io::Result<()> {
+pub(super) fn change_address(kind: Kind, link: &Link, address: IpAddr, prefix: u8) -> io::Result<()> {
     change(kind, &address_body(link, address, prefix))
 }
 
@@ -152,7 +154,7 @@ fn address_body(link: &Link, address: IpAddr, prefix: u8) -> Body {
     Body::new(&header).with_address(2, address).with_address(1, address)
 }
 
-pub fn change_route(kind: Kind, route: &Route) -> io::Result<()> {
+pub(super) fn change_route(kind: Kind, route: &Route) -> io::Result<()> {
     // Main table, universal scope, unicast.
     let header = [family(route.network), route.prefix, 0, 0, 254, route.protocol, 0, 1, 0, 0, 0, 0];
     let mut body = Body::new(&header).with(4, &route.link.to_ne_bytes()).with(6, &route.metric.to_ne_bytes());

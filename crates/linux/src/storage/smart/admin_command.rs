@@ -16,7 +16,7 @@ use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl, opcode};
 ///
 /// # Errors
 /// Errors of the kernel or the controller.
-pub fn read_log(controller: &File, number: u8, page: &mut [u8]) -> io::Result<()> {
+pub(super) fn read_log(controller: &File, number: u8, page: &mut [u8]) -> io::Result<()> {
     let length = u32::try_from(page.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     let doublewords =
         (length / 4).checked_sub(1).filter(|_| length % 4 == 0).ok_or(io::ErrorKind::InvalidInput)?;

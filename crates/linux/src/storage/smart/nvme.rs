@@ -17,7 +17,7 @@ const LENGTH: usize = 512;
 ///
 /// # Errors
 /// Errors of the operating system; the command requires root.
-pub fn ask(machine: &Machine, block: &Block) -> io::Result<Option<Smart>> {
+pub(super) fn ask(machine: &Machine, block: &Block) -> io::Result<Option<Smart>> {
     if !machine.is_this() || !block.name.starts_with("nvme") {
         return Ok(None);
     }
@@ -29,7 +29,7 @@ pub fn ask(machine: &Machine, block: &Block) -> io::Result<Option<Smart>> {
 }
 
 /// Parses the log; 16-byte numbers that exceed 64 bits are reported as the maximum.
-pub fn parse(page: &[u8]) -> Option<Smart> {
+pub(super) fn parse(page: &[u8]) -> Option<Smart> {
     let long = |at: usize| {
         let number = page.get(at..)?.first_chunk().map(|octets| u128::from_le_bytes(*octets))?;
         Some(u64::try_from(number).unwrap_or(u64::MAX))

@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// Runs `smartctl` for a disk; `None` if it is not installed, or the disk reports nothing.
 ///
 /// Does not wake a disk in standby.
-pub fn ask(machine: &Machine, node: &str) -> Option<Smart> {
+pub(super) fn ask(machine: &Machine, node: &str) -> Option<Smart> {
     // The path used by every distribution, below the root folder of the machine.
     let path = machine.path("usr/sbin/smartctl");
     let arguments =
@@ -32,7 +32,7 @@ pub fn ask(machine: &Machine, node: &str) -> Option<Smart> {
     }
 }
 
-pub fn parse(report: &Json) -> Option<Smart> {
+pub(super) fn parse(report: &Json) -> Option<Smart> {
     let at = |path: &str| report.pointer(path);
     let number = |path: &str| at(path).and_then(Json::as_u64);
     let degrees = |path: &str| at(path).and_then(Json::as_i64);

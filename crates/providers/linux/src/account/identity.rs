@@ -11,7 +11,6 @@ use super::group::Row as Group;
 use super::system_account;
 use crate::Machine;
 use crate::table::{Fill, Push, Table, text_key};
-use linux::account::User;
 
 /// SIDs of accounts known here.
 pub(crate) struct Identity;

@@ -11,7 +11,6 @@ use wmi::{Lookup, ProviderError, Scan};
 
 use crate::Machine;
 use crate::table::{Fill, Push, Table, text_key};
-use linux::account::User;
 
 /// Possible roots of the tree; on machines with both versions, that of version 2.
 const ROOTS: [&str; 2] = ["sys/fs/cgroup", "sys/fs/cgroup/unified"];

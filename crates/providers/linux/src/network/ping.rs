@@ -9,7 +9,7 @@ use wmi::{Lookup, ProviderError, Scan};
 
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
-use linux::network::echo::{Asked, Outcome};
+use linux::network::echo::{EchoRequest, EchoResult, Status, ask};
 use linux::program;
 
 /// Results of echo requests.
@@ -19,7 +19,7 @@ pub(crate) struct PingStatus;
 pub(crate) struct Row {
     question: Question,
     address: Option<IpAddr>,
-    outcome: Option<Outcome>,
+    outcome: Option<EchoResult>,
 }
 
 /// Parameters of a request, from the conditions of a query.
@@ -66,7 +66,7 @@ impl Question {
         let address = (self.name.as_str(), 0_u16).to_socket_addrs().ok().and_then(|mut found| found.next());
         let address = address.map(|address| address.ip());
         let outcome = address.map(|address| {
-            linux::network::echo::ask(&Asked {
+            ask(&EchoRequest {
                 address,
                 octets: usize::try_from(self.octets.min(MOST_OCTETS)).unwrap_or_default(),
                 hops: u8::try_from(self.hops).unwrap_or(u8::MAX).max(1),
@@ -85,8 +85,21 @@ const MOST_OCTETS: u32 = 65_500;
 /// Maximum time limit in milliseconds.
 const LONGEST_WAIT: u32 = 30_000;
 
-/// Windows codes (`IP_STATUS`, and `WSAHOST_NOT_FOUND`).
+/// `WSAHOST_NOT_FOUND`
 const HOST_NOT_FOUND: u32 = 11_001;
+
+/// Returns the Windows code of a status (`IP_STATUS`).
+fn code(status: Status) -> u32 {
+    match status {
+        Status::Replied => 0,
+        Status::NetworkUnreachable => 11_002,
+        Status::HostUnreachable => 11_003,
+        Status::TooBig => 11_009,
+        Status::TimedOut => 11_010,
+        Status::Expired => 11_013,
+        Status::Failed => 11_050,
+    }
+}
 
 impl Table for PingStatus {
     type Row = Row;
@@ -115,7 +128,7 @@ impl Table for PingStatus {
         ("ResponseTimeToLive", |_, row| row.outcome.as_ref().and_then(|outcome| outcome.hops).into()),
         ("SourceRoute", |_, row| row.question.source_route.clone().into()),
         ("SourceRouteType", |_, row| row.question.source_route_type.into()),
-        ("StatusCode", |_, row| row.outcome.as_ref().map(|outcome| outcome.code).into()),
+        ("StatusCode", |_, row| row.outcome.as_ref().map(|outcome| code(outcome.status)).into()),
         ("Timeout", |_, row| row.question.milliseconds.into()),
         ("TimestampRoute", |_, row| row.question.timestamp_route.into()),
         ("TimeToLive", |_, row| row.question.hops.into()),

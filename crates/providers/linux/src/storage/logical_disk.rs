@@ -86,7 +86,7 @@ impl Table for LogicalDisk {
         ("ConfigManagerUserConfig", |_, _| false.into()),
         ("Description", |machine, disk| description(disk.file_system.drive_type(machine)).into()),
         ("DeviceID", |_, disk| disk.name.clone().into()),
-        ("DriveType", |machine, disk| (disk.file_system.drive_type(machine) as u32).into()),
+        ("DriveType", |machine, disk| drive_number(disk.file_system.drive_type(machine)).into()),
         ("FileSystem", |_, disk| disk.file_system.mount.kind.clone().into()),
         ("FreeSpace", |machine, disk| {
             disk.file_system.told(machine).map(linux::storage::statistics::Statistics::free).into()
@@ -203,5 +203,16 @@ pub(super) fn description(of: DriveType) -> &'static str {
         DriveType::Removable => "Removable Disk",
         DriveType::Optical => "CD-ROM Disc",
         DriveType::Memory => "RAM Disk",
+    }
+}
+
+/// Returns the number of a kind of device (`DriveType`).
+pub(super) fn drive_number(kind: DriveType) -> u32 {
+    match kind {
+        DriveType::Removable => 2,
+        DriveType::Local => 3,
+        DriveType::Network => 4,
+        DriveType::Optical => 5,
+        DriveType::Memory => 6,
     }
 }

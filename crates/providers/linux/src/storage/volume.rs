@@ -13,6 +13,7 @@ use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Scan, Target,
 
 use super::checks;
 use super::logical_disk::{TOLD, access, description};
+use crate::storage::logical_disk::drive_number;
 use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table, returned, text_key};
 use crate::{Machine, events};
@@ -216,7 +217,7 @@ impl Table for Volume {
         ("DeviceID", |_, row| row.device_id().into()),
         ("DirtyBitSet", |machine, row| row.file_system.as_ref().and_then(|one| one.is_dirty(machine)).into()),
         ("DriveLetter", |_, row| row.place().map(str::to_owned).into()),
-        ("DriveType", |machine, row| (row.drive_type(machine) as u32).into()),
+        ("DriveType", |machine, row| drive_number(row.drive_type(machine)).into()),
         ("FileSystem", |_, row| row.kind.clone().into()),
         ("FreeSpace", |machine, row| {
             row.told(machine).map(linux::storage::statistics::Statistics::free).into()

@@ -98,8 +98,8 @@ impl Table for ComputerSystem {
         }),
         ("PartOfDomain", |machine, row| row.membership(machine).is_member().into()),
         ("PauseAfterReset", |_, _| (-1_i64).into()),
-        ("PCSystemType", |machine, _| Kind::of(machine).number().into()),
-        ("PCSystemTypeEx", |machine, _| Kind::of(machine).number().into()),
+        ("PCSystemType", |machine, _| number(Kind::of(machine)).into()),
+        ("PCSystemTypeEx", |machine, _| number(Kind::of(machine)).into()),
         ("PowerManagementSupported", |_, _| false.into()),
         ("PowerOnPasswordStatus", |machine, row| row.setting(machine, 6).into()),
         ("PowerState", |_, _| 0_u16.into()),
@@ -199,4 +199,14 @@ fn packages(machine: &Machine) -> Option<u32> {
 fn rename(machine: &Machine, name: Option<&str>) -> u32 {
     let Some(name) = name.filter(|name| hostname::is_name(name)) else { return power::INVALID_NAME };
     hostname::set(machine, name).map_or_else(|error| power::code(&error), |()| power::DONE)
+}
+
+/// Returns the number of a kind of machine (`PCSystemType`).
+fn number(kind: Kind) -> u16 {
+    match kind {
+        Kind::Unspecified => 0,
+        Kind::Desktop => 1,
+        Kind::Mobile => 2,
+        Kind::Server => 4,
+    }
 }

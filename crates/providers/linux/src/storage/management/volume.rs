@@ -10,6 +10,7 @@ use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 use super::{Health, object_id};
 use crate::Machine;
 use crate::storage::checks::relabel_device;
+use crate::storage::logical_disk::drive_number;
 use crate::storage::volume::{Row, no_such, volumes};
 use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table, failure, returned, text_key};
@@ -81,7 +82,7 @@ impl Table for Volume {
         ("AllocationUnitSize", |machine, row| {
             row.told(machine).and_then(|told| u32::try_from(told.block).ok()).into()
         }),
-        ("DriveType", |machine, row| (row.drive_type(machine) as u32).into()),
+        ("DriveType", |machine, row| drive_number(row.drive_type(machine)).into()),
         ("FileSystem", |_, row| row.kind.clone().into()),
         ("FileSystemLabel", |_, row| row.identity.label.clone().unwrap_or_default().into()),
         ("FileSystemType", |_, row| kind(&row.kind).into()),
