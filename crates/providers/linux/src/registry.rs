@@ -22,10 +22,10 @@ use std::io;
 use std::sync::Arc;
 
 use cim::{Instance, Value};
-use wmi::{MethodCall, ProviderError, Scan};
+use wmi::{MethodCall, ProviderError};
 
 use crate::Machine;
-use crate::table::{Binding, Fill, Push, Table, bind};
+use crate::table::{Binding, Fill, Table, bind};
 use key::{Data, Hive, Key, is_same};
 use store::{Keys, Store, StoreError};
 use view::{Content, VIEWS, Values};
@@ -50,10 +50,6 @@ impl<const IN_CIMV2: bool> Table for StdRegProv<IN_CIMV2> {
     const COLUMNS: &'static [(&'static str, Fill<()>)] = &[];
 
     /// The class has only methods, no instances.
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, _: &mut Push<'_, ()>) -> Result<(), ProviderError> {
-        Ok(())
-    }
-
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         let output = Instance::new(call.operation.output.clone());
         let text = |name: &str| call.input.value(name).and_then(Value::as_str).unwrap_or_default();

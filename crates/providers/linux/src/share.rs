@@ -6,10 +6,10 @@ mod setting;
 use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
-use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{Lookup, MethodCall, ProviderError, Target};
 
 use crate::Machine;
-use crate::table::{Binding, Fill, Push, Table, bind, failure, reference, returned, text_key};
+use crate::table::{Binding, Fill, Table, bind, failure, reference, returned, text_key};
 use linux::share::{Kind, Share};
 
 /// Returns the tables of share classes.
@@ -56,13 +56,8 @@ impl Table for Shares {
 
     const UNKNOWN: &'static [&'static str] = &["AccessMask"];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Share>,
-    ) -> Result<(), ProviderError> {
-        Share::all(machine).map_err(failure)?.into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Share>, ProviderError> {
+        Ok(Share::all(machine).map_err(failure)?.into_iter())
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Share>, ProviderError> {
@@ -97,15 +92,10 @@ impl Table for ShareToDirectory {
         ("SharedElement", |_, share| reference("Win32_Directory", "Name", share.path.clone())),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Share>,
-    ) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Share>, ProviderError> {
         let folders =
             Share::all(machine).map_err(failure)?.into_iter().filter(|share| share.kind == Kind::Folder);
-        folders.filter(|share| !share.path.is_empty()).try_for_each(push)
+        Ok(folders.filter(|share| !share.path.is_empty()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
 use sddl::well_known;
-use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
+use wmi::{EventSource, Lookup, MethodCall, ProviderError, Target, Watch};
 
 use linux::account::{self, User};
 
@@ -12,7 +12,7 @@ use super::path::is_of_here;
 use super::user::rename;
 use crate::Machine;
 use crate::events;
-use crate::table::{Fill, Push, Table, returned};
+use crate::table::{Fill, Table, returned};
 
 /// The groups of the machine itself, and the group of administrators as on Windows.
 pub(crate) struct Group;
@@ -95,8 +95,8 @@ impl Table for Group {
         Ok(events::of_accounts(machine))
     }
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        Row::all(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(Row::all(machine).into_iter())
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {

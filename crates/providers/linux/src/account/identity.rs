@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use sddl::{Principal, RelativeSid, Sid};
 use wmi::descriptor::Accounts;
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{Lookup, ProviderError};
 
 use super::group::Row as Group;
 use super::system_account;
 use crate::Machine;
-use crate::table::{Fill, Push, Table, text_key};
+use crate::table::{Fill, Table, text_key};
 
 /// SIDs of accounts known here.
 pub(crate) struct Identity;
@@ -103,8 +103,8 @@ impl Table for Identity {
         ("SidLength", |_, row| u32::try_from(row.sid.encode().len()).ok().into()),
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        all(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(all(machine).into_iter())
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {

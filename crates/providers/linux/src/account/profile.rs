@@ -2,12 +2,11 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use std::sync::Arc;
 
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 use linux::account::User;
 use linux::session::Session;
 
@@ -79,11 +78,11 @@ impl Table for UserProfile {
         "Videos",
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, User>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = User>, ProviderError> {
         // Without a SID there is no key, and without a directory there is no profile.
         let has_home = |user: &User| {
             machine.user_sid(user.uid).is_some() && user.home != "/" && machine.path(&user.home).is_dir()
         };
-        machine.users().into_iter().filter(has_home).try_for_each(push)
+        Ok(machine.users().into_iter().filter(has_home))
     }
 }

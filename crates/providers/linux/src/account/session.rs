@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{Lookup, ProviderError};
 
 use linux::account::User;
 
 use super::path::path;
 use crate::Machine;
-use crate::table::{Fill, Push, Table, reference, text_key};
+use crate::table::{Fill, Table, reference, text_key};
 use linux::session::Session;
 
 /// Logon sessions.
@@ -28,13 +28,8 @@ impl Table for LogonSession {
 
     const UNKNOWN: &'static [&'static str] = &["Caption", "Description", "Name", "Status"];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Session>,
-    ) -> Result<(), ProviderError> {
-        Session::all(machine).unwrap_or_default().into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Session>, ProviderError> {
+        Ok(Session::all(machine).unwrap_or_default().into_iter())
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Session>, ProviderError> {
@@ -66,19 +61,13 @@ impl Table for LoggedOnUser {
         ("Dependent", |_, (_, session)| reference("Win32_LogonSession", "LogonId", session.id.clone())),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Self::Row>,
-    ) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Self::Row>, ProviderError> {
         let users = machine.users();
-        for session in Session::all(machine).unwrap_or_default() {
-            // Users of a domain are not accounts of this machine.
-            if let Some(user) = users.iter().find(|user| user.uid == session.uid) {
-                push((user.clone(), session))?;
-            }
-        }
-        Ok(())
+        let sessions = Session::all(machine).unwrap_or_default().into_iter();
+        // Users of a domain are not accounts of this machine.
+        Ok(sessions.filter_map(move |session| {
+            let user = users.iter().find(|user| user.uid == session.uid)?.clone();
+            Some((user, session))
+        }))
     }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{ColumnSet, Instance, Status, Value};
-use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
+use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Target, Watch};
 
 use linux::account::{Password, User};
 
 use super::path::is_of_here;
-use crate::table::{Fill, Push, Table, returned};
+use crate::table::{Fill, Table, returned};
 use crate::{Machine, events};
 use linux::now;
 use linux::program;
@@ -84,8 +84,8 @@ impl Table for UserAccount {
         Ok(events::of_accounts(machine))
     }
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        machine.users().into_iter().map(Row::new).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(machine.users().into_iter().map(Row::new))
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {

@@ -1,13 +1,11 @@
 //! `Win32_SystemEnclosure` and `Win32_BaseBoard`.
 
-use std::sync::Arc;
-
 use cim::Value;
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use super::firmware::{Row, identity, is_there, text_of};
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 
 /// The chassis.
 pub(crate) struct Enclosure;
@@ -86,8 +84,8 @@ impl Table for Enclosure {
         "Width",
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        if is_there(machine) { push(Row::default()) } else { Ok(()) }
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(is_there(machine).then(Row::default).into_iter())
     }
 }
 
@@ -133,9 +131,9 @@ impl Table for BaseBoard {
         "Width",
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         let has_board =
             identity(machine, "board_name").is_some() || Row::default().first(machine, 2).is_some();
-        if has_board { push(Row::default()) } else { Ok(()) }
+        Ok(has_board.then(Row::default).into_iter())
     }
 }

@@ -1,10 +1,8 @@
 //! `Win32_PnPEntity`: PCI and USB devices.
 
-use std::sync::Arc;
+use wmi::ProviderError;
 
-use wmi::{ProviderError, Scan};
-
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 use crate::{Machine, events};
 use linux::hardware::pci::PciDevice;
 use linux::storage::block::folder_of;
@@ -127,12 +125,7 @@ impl Table for PnpEntity {
 
     const SUBSYSTEMS: &'static [&'static str] = events::BUSES;
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Device>,
-    ) -> Result<(), ProviderError> {
-        Device::all(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Device>, ProviderError> {
+        Ok(Device::all(machine).into_iter())
     }
 }

@@ -1,13 +1,12 @@
 //! `Win32_BIOS` and `Win32_ComputerSystemProduct`: data of the firmware about itself and the machine.
 
 use std::cell::OnceCell;
-use std::sync::Arc;
 
 use cim::{DateTime, Value};
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 use linux::hardware::smbios::{Smbios, Structure};
 
 /// Firmware data, from the SMBIOS tables if the caller may read them, otherwise from world-readable kernel
@@ -129,8 +128,8 @@ impl Table for Bios {
     const UNKNOWN: &'static [&'static str] =
         &["BuildNumber", "CodeSet", "IdentificationCode", "LanguageEdition", "OtherTargetOS"];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        if is_there(machine) { push(Row::default()) } else { Ok(()) }
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(is_there(machine).then(Row::default).into_iter())
     }
 }
 
@@ -183,9 +182,9 @@ impl Table for Product {
         }),
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         let has_model = machine.path("sys/firmware/devicetree/base/model").exists();
-        if has_model || is_there(machine) { push(Row::default()) } else { Ok(()) }
+        Ok((has_model || is_there(machine)).then(Row::default).into_iter())
     }
 }
 

@@ -1,11 +1,9 @@
 //! `Win32_Keyboard` and `Win32_PointingDevice` (`/proc/bus/input/devices`).
 
-use std::sync::Arc;
-
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 use linux::sysfs;
 
 /// An input device.
@@ -96,13 +94,8 @@ impl Table for Keyboard {
     const UNKNOWN: &'static [&'static str] =
         &["Availability", "IsLocked", "Layout", "Password", "StatusInfo"];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Input>,
-    ) -> Result<(), ProviderError> {
-        Input::all(machine).into_iter().filter(Input::is_keyboard).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Input>, ProviderError> {
+        Ok(Input::all(machine).into_iter().filter(Input::is_keyboard))
     }
 }
 
@@ -149,12 +142,7 @@ impl Table for PointingDevice {
         "Synch",
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Input>,
-    ) -> Result<(), ProviderError> {
-        Input::all(machine).into_iter().filter(Input::is_pointer).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Input>, ProviderError> {
+        Ok(Input::all(machine).into_iter().filter(Input::is_pointer))
     }
 }

@@ -1,12 +1,10 @@
 //! `Win32_PhysicalMemory`, `Win32_PhysicalMemoryArray` and `Win32_CacheMemory`, from the firmware tables.
 
-use std::sync::Arc;
-
 use cim::Value;
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 use linux::hardware::smbios::{Smbios, Structure};
 
 /// A structure and its index among structures of the same type.
@@ -88,6 +86,11 @@ fn memory_type(module: &Structure) -> Option<u16> {
     })
 }
 
+/// Returns the address range of a module, which is a structure of type 20.
+fn mapped(tables: &Smbios, module: &Structure) -> Option<Structure> {
+    tables.of_kind(20).find(|mapped| mapped.word(0x0C) == Some(module.handle)).cloned()
+}
+
 impl Table for PhysicalMemory {
     type Row = Numbered;
 
@@ -130,19 +133,10 @@ impl Table for PhysicalMemory {
     const UNKNOWN: &'static [&'static str] =
         &["HotSwappable", "InterleaveDataDepth", "Removable", "Replaceable", "Version"];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Numbered>,
-    ) -> Result<(), ProviderError> {
-        // The address range of a module is in a structure of type 20.
-        let mapped = |tables: &Smbios, module: &Structure| {
-            tables.of_kind(20).find(|mapped| mapped.word(0x0C) == Some(module.handle)).cloned()
-        };
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Numbered>, ProviderError> {
         // Empty sockets are skipped.
-        let mut modules = numbered(machine, 17, mapped).into_iter();
-        modules.try_for_each(|row| if capacity(&row.structure).is_some() { push(row) } else { Ok(()) })
+        let modules = numbered(machine, 17, mapped).into_iter();
+        Ok(modules.filter(|row| capacity(&row.structure).is_some()))
     }
 }
 
@@ -200,13 +194,8 @@ impl Table for MemoryArray {
         "Width",
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Numbered>,
-    ) -> Result<(), ProviderError> {
-        numbered(machine, 16, |_, _| None).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Numbered>, ProviderError> {
+        Ok(numbered(machine, 16, |_, _| None).into_iter())
     }
 }
 
@@ -297,13 +286,8 @@ impl Table for CacheMemory {
         "SystemLevelAddress",
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Numbered>,
-    ) -> Result<(), ProviderError> {
-        numbered(machine, 7, |_, _| None).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Numbered>, ProviderError> {
+        Ok(numbered(machine, 7, |_, _| None).into_iter())
     }
 }
 

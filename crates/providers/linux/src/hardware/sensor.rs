@@ -1,11 +1,9 @@
 //! `Win32_Battery` (`/sys/class/power_supply`), `Win32_Fan` and `Win32_TemperatureProbe` (`/sys/class/hwmon`).
 
-use std::sync::Arc;
-
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 use linux::storage::block::folder_of;
 
 /// Batteries of the machine.
@@ -109,7 +107,7 @@ impl Table for Battery {
         "TimeToFullCharge",
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Cell>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Cell>, ProviderError> {
         let names = machine.names("sys/class/power_supply").unwrap_or_default();
         let mut cells: Vec<Cell> =
             names.into_iter().filter_map(|name| name.into_string().ok()).map(Cell).collect();
@@ -119,7 +117,7 @@ impl Table for Battery {
             cell.line(machine, "type").as_deref() == Some("Battery")
                 && cell.line(machine, "scope").as_deref() != Some("Device")
         };
-        cells.into_iter().filter(is_own).try_for_each(push)
+        Ok(cells.into_iter().filter(is_own))
     }
 }
 
@@ -215,13 +213,8 @@ impl Table for Fan {
     const UNKNOWN: &'static [&'static str] =
         &["ConfigManagerErrorCode", "ConfigManagerUserConfig", "PNPDeviceID", "PowerManagementSupported"];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Sensor>,
-    ) -> Result<(), ProviderError> {
-        Sensor::all(machine, "fan").into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Sensor>, ProviderError> {
+        Ok(Sensor::all(machine, "fan").into_iter())
     }
 }
 
@@ -266,12 +259,7 @@ impl Table for TemperatureProbe {
         "Tolerance",
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Sensor>,
-    ) -> Result<(), ProviderError> {
-        Sensor::all(machine, "temp").into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Sensor>, ProviderError> {
+        Ok(Sensor::all(machine, "temp").into_iter())
     }
 }

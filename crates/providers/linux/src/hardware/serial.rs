@@ -1,11 +1,9 @@
 //! `Win32_SerialPort`.
 
-use std::sync::Arc;
-
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 use linux::storage::block::folder_of;
 use linux::sysfs;
 
@@ -17,6 +15,20 @@ pub(crate) struct Port {
     name: String,
     /// Directory of its device below `/sys`.
     folder: String,
+}
+
+impl Port {
+    /// Returns the port with this name; `None` if there is no hardware for it.
+    fn named(machine: &Machine, name: String) -> Option<Self> {
+        let device = folder_of(machine, &format!("sys/class/tty/{name}"))?;
+        let (above, _) = device.split_once("/tty/")?;
+        // The kernel lists a fixed number of ports; those without hardware have type 0.
+        let is_used = match machine.number::<u32>(format!("sys/class/tty/{name}/type")) {
+            Some(kind) => kind != 0,
+            None => ["ttyUSB", "ttyACM", "ttyAMA"].iter().any(|driver| name.starts_with(driver)),
+        };
+        is_used.then(|| Self { name, folder: above.to_owned() })
+    }
 }
 
 impl Table for SerialPort {
@@ -69,24 +81,10 @@ impl Table for SerialPort {
         "TimeOfLastReset",
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Port>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Port>, ProviderError> {
         let names = machine.names("sys/class/tty").unwrap_or_default();
         let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
         names.sort_by_key(|name| (name.len(), name.clone()));
-        for name in names {
-            let Some(device) = folder_of(machine, &format!("sys/class/tty/{name}")) else { continue };
-            let Some((above, _)) = device.split_once("/tty/") else { continue };
-            // The kernel lists a fixed number of ports; those without hardware have type 0.
-            let is_used = match machine.number::<u32>(format!("sys/class/tty/{name}/type")) {
-                Some(kind) => kind != 0,
-                None => {
-                    name.starts_with("ttyUSB") || name.starts_with("ttyACM") || name.starts_with("ttyAMA")
-                }
-            };
-            if is_used {
-                push(Port { name, folder: above.to_owned() })?;
-            }
-        }
-        Ok(())
+        Ok(names.into_iter().filter_map(|name| Port::named(machine, name)))
     }
 }

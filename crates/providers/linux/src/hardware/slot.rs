@@ -1,12 +1,10 @@
 //! `Win32_PortConnector`, `Win32_SystemSlot` and `Win32_OnBoardDevice`, from the firmware tables.
 
-use std::sync::Arc;
-
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use super::memory::{Numbered, numbered};
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 use linux::hardware::smbios::Smbios;
 
 /// Port connectors.
@@ -31,13 +29,8 @@ impl Table for PortConnector {
     const UNKNOWN: &'static [&'static str] =
         &["ConnectorPinout", "ConnectorType", "Manufacturer", "SerialNumber", "Version"];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Numbered>,
-    ) -> Result<(), ProviderError> {
-        numbered(machine, 8, |_, _| None).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Numbered>, ProviderError> {
+        Ok(numbered(machine, 8, |_, _| None).into_iter())
     }
 }
 
@@ -110,13 +103,8 @@ impl Table for SystemSlot {
         "VppMixedVoltageSupport",
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Numbered>,
-    ) -> Result<(), ProviderError> {
-        numbered(machine, 9, |_, _| None).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Numbered>, ProviderError> {
+        Ok(numbered(machine, 9, |_, _| None).into_iter())
     }
 }
 
@@ -164,12 +152,7 @@ impl Table for OnBoardDevice {
     const UNKNOWN: &'static [&'static str] =
         &["HotSwappable", "Manufacturer", "Removable", "Replaceable", "SerialNumber", "Version"];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Soldered>,
-    ) -> Result<(), ProviderError> {
-        soldered(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Soldered>, ProviderError> {
+        Ok(soldered(machine).into_iter())
     }
 }

@@ -1,12 +1,12 @@
 //! `Win32_NTEventlogFile`: logs.
 
-use std::sync::Arc;
+use std::io;
 
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use super::Log;
 use crate::Machine;
-use crate::table::{Fill, Push, Table, failure, host_name};
+use crate::table::{Fill, Table, failure, host_name};
 use linux::journal::{Records, folder};
 
 /// The three logs.
@@ -87,11 +87,10 @@ impl Table for NtEventlogFile {
         "Writeable",
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        let Some(folder) = folder(machine) else { return Ok(()) };
-        let folder = folder.into_os_string().into_string();
-        let folder =
-            folder.map_err(|_| failure(std::io::Error::from(std::io::ErrorKind::InvalidFilename)))?;
-        Log::ALL.into_iter().try_for_each(|log| push(Row { log, folder: folder.clone() }))
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        let logs: &[Log] = if folder(machine).is_some() { &Log::ALL } else { &[] };
+        let folder = folder(machine).unwrap_or_default().into_os_string().into_string();
+        let folder = folder.map_err(|_| failure(io::Error::from(io::ErrorKind::InvalidFilename)))?;
+        Ok(logs.iter().map(move |log| Row { log: *log, folder: folder.clone() }))
     }
 }

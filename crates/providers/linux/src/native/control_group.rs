@@ -325,12 +325,7 @@ impl Table for Container {
         }),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Contained>,
-    ) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Contained>, ProviderError> {
         // A container may create a group with the same name in its own tree.
         let mut found = BTreeMap::new();
         let podman = Rc::<Podman>::default();
@@ -341,7 +336,7 @@ impl Table for Container {
             }
             Ok(())
         })?;
-        found.into_values().try_for_each(push)
+        Ok(found.into_values())
     }
 }
 

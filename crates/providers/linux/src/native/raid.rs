@@ -1,11 +1,9 @@
 //! `Linux_RaidArray`: software RAID arrays (kernel admin-guide, md).
 
-use std::sync::Arc;
-
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 
 /// All arrays.
 pub(super) struct RaidArray;
@@ -80,11 +78,11 @@ impl Table for RaidArray {
         }),
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         let names = machine.names("sys/block").unwrap_or_default();
         let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
         names.retain(|name| machine.path(format!("sys/block/{name}/md/level")).exists());
         names.sort_unstable();
-        names.into_iter().try_for_each(|name| push(Row(name)))
+        Ok(names.into_iter().map(|name| Row(name)))
     }
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use cim::{Instance, Value};
-use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
+use wmi::{EventSource, Lookup, MethodCall, ProviderError, Target, Watch};
 
 use crate::system::booted;
-use crate::table::{Fill, Push, Table, returned, text_key};
+use crate::table::{Fill, Table, returned, text_key};
 use crate::{Machine, events};
 use linux::network::change;
 use linux::network::ethtool::Modes;
@@ -92,8 +92,8 @@ impl Table for Adapter {
         Ok(events::of_network(machine))
     }
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Link>) -> Result<(), ProviderError> {
-        Link::all(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Link>, ProviderError> {
+        Ok(Link::all(machine).into_iter())
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Link>, ProviderError> {

@@ -7,12 +7,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{Instance, Value};
-use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Watch};
+use wmi::{EventSource, Lookup, MethodCall, ProviderError, Watch};
 
 use super::adapter::caption;
 use crate::Machine;
 use crate::events;
-use crate::table::{Fill, Push, Table, host_name};
+use crate::table::{Fill, Table, host_name};
 use linux::network::address::Address;
 use linux::network::lease::Lease;
 use linux::network::link::Link;
@@ -191,16 +191,16 @@ impl Table for Configuration {
         Ok(events::of_network(machine))
     }
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         let everywhere = Rc::<Everywhere>::default();
-        Link::all(machine).into_iter().map(|link| Row::new(link, everywhere.clone())).try_for_each(push)
+        Ok(Link::all(machine).into_iter().map(move |link| Row::new(link, everywhere.clone())))
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
         let index =
             lookup.keys.first().and_then(Value::as_integer).and_then(|index| u32::try_from(index).ok());
         let link = index.and_then(|index| Link::numbered(machine, index));
-        Ok(link.map(|link| Row::new(link, Rc::default())))
+        Ok(link.map(move |link| Row::new(link, Rc::default())))
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {

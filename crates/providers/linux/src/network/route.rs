@@ -1,13 +1,11 @@
 //! `Win32_IP4RouteTable`.
 
-use std::sync::Arc;
-
 use linux::network::address::mask;
 use linux::network::route::Route;
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 
 /// IPv4 routes.
 pub(crate) struct RouteTable;
@@ -57,17 +55,12 @@ impl Table for RouteTable {
         ("Type", |_, route| if route.gateway.is_some() { 4_u32 } else { 3 }.into()),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Route>,
-    ) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Route>, ProviderError> {
         let mut routes = Route::all(machine);
         routes.retain(|route| route.network.is_ipv4());
         // The key does not contain the metric: of several routes, the one in use is returned.
         routes.sort_by_key(|route| (route.network, route.prefix, route.gateway, route.link, route.metric));
         routes.dedup_by_key(|route| (route.network, route.prefix, route.gateway, route.link));
-        routes.into_iter().try_for_each(push)
+        Ok(routes.into_iter())
     }
 }

@@ -1,11 +1,9 @@
 //! `Win32_NetworkAdapterSetting`: association of adapters and their configurations.
 
-use std::sync::Arc;
-
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table, reference};
+use crate::table::{Fill, Table, reference};
 use linux::network::link::Link;
 
 /// Adapters with their configurations.
@@ -21,7 +19,7 @@ impl Table for AdapterSetting {
         ("Setting", |_, link| reference("Win32_NetworkAdapterConfiguration", "Index", link.index)),
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Link>) -> Result<(), ProviderError> {
-        Link::all(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Link>, ProviderError> {
+        Ok(Link::all(machine).into_iter())
     }
 }

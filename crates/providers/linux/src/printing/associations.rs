@@ -1,16 +1,14 @@
 //! Associations of printers with their configurations and drivers.
 
-use std::sync::Arc;
-
 use cim::Value;
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use linux::printing::printer::Printer;
 
 use super::printer::all;
 use super::{configuration, driver};
 use crate::Machine;
-use crate::table::{Fill, Push, Table, reference};
+use crate::table::{Fill, Table, reference};
 
 /// `Win32_PrinterSetting`
 pub(super) struct PrinterSetting;
@@ -32,13 +30,8 @@ impl Table for PrinterSetting {
         ("Setting", |_, row| reference(configuration::Configurations::CLASS, "Name", row.name().to_owned())),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Printer>,
-    ) -> Result<(), ProviderError> {
-        all(machine)?.into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Printer>, ProviderError> {
+        Ok(all(machine)?.into_iter())
     }
 }
 
@@ -54,12 +47,7 @@ impl Table for DriverForDevice {
         }),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Printer>,
-    ) -> Result<(), ProviderError> {
-        all(machine)?.into_iter().filter(|row| driver::name_of(row).is_some()).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Printer>, ProviderError> {
+        Ok(all(machine)?.into_iter().filter(|row| driver::name_of(row).is_some()))
     }
 }

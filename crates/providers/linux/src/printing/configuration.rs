@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use cim::Value;
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{Lookup, ProviderError};
 
 use linux::printing::printer::Printer;
 
 use super::printer::{all, count, find, text};
 use crate::Machine;
-use crate::table::{Fill, Push, Table, text_key};
+use crate::table::{Fill, Table, text_key};
 
 /// Default settings of the queues (RFC 8011 5.2, the attributes whose names end with `-default`).
 pub(super) struct Configurations;
@@ -116,13 +116,8 @@ impl Table for Configurations {
         "TTOption",
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Printer>,
-    ) -> Result<(), ProviderError> {
-        all(machine)?.into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Printer>, ProviderError> {
+        Ok(all(machine)?.into_iter())
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Printer>, ProviderError> {

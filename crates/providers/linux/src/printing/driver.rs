@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cim::Instance;
-use wmi::{MethodCall, ProviderError, Scan, Target};
+use wmi::{MethodCall, ProviderError, Target};
 
 use linux::printing::printer::Printer;
 
 use super::printer::{all, text};
 use crate::Machine;
-use crate::table::{Fill, Push, Table, returned};
+use crate::table::{Fill, Table, returned};
 
 /// Drivers of existing queues. Drivers that CUPS could install are not listed.
 pub(super) struct Drivers;
@@ -66,19 +66,14 @@ impl Table for Drivers {
         "Version",
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Driver>,
-    ) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Driver>, ProviderError> {
         let named = |queue: Printer| Some((name_of(&queue)?, queue));
         // The first queue with a driver provides its values.
         let mut drivers = BTreeMap::new();
         for (name, queue) in all(machine)?.filter_map(named) {
             drivers.entry(name).or_insert(queue);
         }
-        drivers.into_iter().try_for_each(|(name, queue)| push(Driver { name, queue }))
+        Ok(drivers.into_iter().map(|(name, queue)| Driver { name, queue }))
     }
 
     fn invoke(&self, _: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
-use wmi::{MethodCall, ProviderError, Scan};
+use wmi::{MethodCall, ProviderError};
 use xml::{Bounds, Document, Element};
 
 use crate::Machine;
 use crate::process::each;
-use crate::table::{Fill, Push, Table, failure, returned};
+use crate::table::{Fill, Table, failure, returned};
 
 /// Running servers, and servers with deep monitoring.
 pub(super) struct ApplicationServer;
@@ -215,13 +215,8 @@ impl Table for ApplicationServer {
         "Status",
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Server>,
-    ) -> Result<(), ProviderError> {
-        all(machine)?.into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Server>, ProviderError> {
+        Ok(all(machine)?.into_iter())
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {

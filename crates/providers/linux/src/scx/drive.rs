@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use cim::Instance;
-use wmi::{MethodCall, ProviderError, Scan};
+use wmi::{MethodCall, ProviderError};
 
 use crate::Machine;
 use crate::storage::drive::Drive;
-use crate::table::{Fill, Push, Table, returned};
+use crate::table::{Fill, Table, returned};
 
 /// Disks of the machine.
 pub(super) struct DiskDrive;
@@ -71,13 +71,8 @@ impl Table for DiskDrive {
         "UnloadTime",
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Drive>,
-    ) -> Result<(), ProviderError> {
-        Drive::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Drive>, ProviderError> {
+        Ok(Drive::all(machine))
     }
 
     fn invoke(&self, _: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cim::{Instance, Status, Value};
-use wmi::{MethodCall, ProviderError, Scan};
+use wmi::{MethodCall, ProviderError};
 
 use self::expressions::Expressions;
 use self::mark::Mark;
@@ -22,7 +22,7 @@ use self::source::{Access, Log, Position};
 
 use crate::Machine;
 use crate::sendable::{LONGEST, cut, room_for};
-use crate::table::{Fill, Push, Table, failure, returned};
+use crate::table::{Fill, Table, failure, returned};
 
 /// Class whose methods read log files; it has no instances.
 pub(super) struct LogFile;
@@ -67,10 +67,6 @@ impl Table for LogFile {
         "Status",
         "Writeable",
     ];
-
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, _: &mut Push<'_, ()>) -> Result<(), ProviderError> {
-        Ok(())
-    }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         let text = |name: &str| call.input.value(name).and_then(Value::as_str).unwrap_or_default();

@@ -8,11 +8,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cim::{Instance, Status, Value};
-use wmi::{MethodCall, ProviderError, Scan};
+use wmi::{MethodCall, ProviderError};
 
 use crate::Machine;
 use crate::system;
-use crate::table::{Fill, Push, Table, host_name, null};
+use crate::table::{Fill, Table, host_name, null};
 use linux::command_line::words;
 use linux::program::{Ending, run};
 use linux::system::count_of_processes;
@@ -102,8 +102,8 @@ impl Table for OperatingSystem {
         }),
     ];
 
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        push(Row { memory: std::cell::OnceCell::new() })
+    fn all(_: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(std::iter::once(Row { memory: std::cell::OnceCell::new() }))
     }
 
     fn invoke(&self, _: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{Instance, Status, Value};
-use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{Lookup, MethodCall, ProviderError, Target};
 
 use super::code;
 use crate::Machine;
-use crate::table::{Fill, Push, Table, failure, returned};
+use crate::table::{Fill, Table, failure, returned};
 use linux::program;
 
 /// Loaded kernel modules.
@@ -65,13 +65,8 @@ impl Table for SystemDriver {
 
     const UNKNOWN: &'static [&'static str] = &["StartName"];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Module>,
-    ) -> Result<(), ProviderError> {
-        modules(machine)?.into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Module>, ProviderError> {
+        Ok(modules(machine)?.into_iter())
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Module>, ProviderError> {

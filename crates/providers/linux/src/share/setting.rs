@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use cim::{Instance, Status};
-use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{Lookup, MethodCall, ProviderError, Target};
 
 use linux::share::{Share, access};
 
 use super::require;
 use crate::Machine;
 use crate::security;
-use crate::table::{Fill, Push, Table, failure, returned, text_key};
+use crate::table::{Fill, Table, failure, returned, text_key};
 
 /// Security settings of all shares.
 pub(super) struct ShareSetting;
@@ -30,13 +30,8 @@ impl Table for ShareSetting {
         ("Name", |_, share| share.name.clone().into()),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Share>,
-    ) -> Result<(), ProviderError> {
-        Share::all(machine).map_err(failure)?.into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Share>, ProviderError> {
+        Ok(Share::all(machine).map_err(failure)?.into_iter())
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Share>, ProviderError> {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use cim::Value;
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{Lookup, ProviderError};
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table, failure};
+use crate::table::{Fill, Table, failure};
 use linux::guid;
 use linux::package::Package;
 
@@ -77,9 +77,9 @@ impl Table for Product {
         "URLUpdateInfo",
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         let packages = machine.packages().map_err(failure)?;
-        (0..packages.len()).try_for_each(|place| push(Row { packages: packages.clone(), place }))
+        Ok((0..packages.len()).map(move |place| Row { packages: packages.clone(), place }))
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
@@ -94,6 +94,6 @@ impl Table for Product {
                 && guid::of(&[&package.name, &package.architecture]).eq_ignore_ascii_case(identity)
         };
         let place = packages.iter().position(is_meant);
-        Ok(place.map(|place| Row { packages, place }))
+        Ok(place.map(move |place| Row { packages, place }))
     }
 }

@@ -1,11 +1,9 @@
 //! `Win32_QuickFixEngineering`: installed updates.
 
-use std::sync::Arc;
-
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table, failure};
+use crate::table::{Fill, Table, failure};
 use linux::software::{Kind, Update};
 
 /// Upgrades made by apt, or installed advisories of dnf.
@@ -34,13 +32,8 @@ impl Table for QuickFix {
 
     const UNKNOWN: &'static [&'static str] = &["Caption", "Name"];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Update>,
-    ) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Update>, ProviderError> {
         let updates = Update::all(machine).map_err(failure)?;
-        updates.into_iter().try_for_each(push)
+        Ok(updates.into_iter())
     }
 }

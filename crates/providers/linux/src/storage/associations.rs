@@ -4,12 +4,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::Value;
-use wmi::{EventSource, ProviderError, Scan, Watch};
+use wmi::{EventSource, ProviderError, Watch};
 
 use super::logical_disk::{Disk, disks};
 use super::partition::{Foundations, Partition};
 use super::volume::volumes;
-use crate::table::{Fill, Push, Table, reference};
+use crate::table::{Fill, Table, reference};
 use crate::{Machine, events};
 use linux::mounts::Mounts;
 use linux::storage::file_system::is_of_network;
@@ -39,13 +39,8 @@ impl Table for DriveToPartition {
 
     const SUBSYSTEMS: &'static [&'static str] = events::BLOCK_DEVICES;
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Partition>,
-    ) -> Result<(), ProviderError> {
-        Partition::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Partition>, ProviderError> {
+        Ok(Partition::all(machine))
     }
 }
 
@@ -69,21 +64,16 @@ impl Table for PartitionToDisk {
         ("StartingAddress", |machine, placed| placed.part.extent(machine).map(|(start, _)| start).into()),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Placed>,
-    ) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Placed>, ProviderError> {
         let parts = Foundations::of(machine);
+        let mut all = Vec::new();
         for Disk { name, file_system } in disks(machine, &Arc::<Questions>::default()) {
             // A file system can span several partitions.
             let block = file_system.block(machine);
-            for part in block.iter().flat_map(|block| parts.below(machine, block)) {
-                push(Placed { part: Rc::clone(part), disk: name.clone() })?;
-            }
+            let parts = block.iter().flat_map(|block| parts.below(machine, block));
+            all.extend(parts.map(|part| Placed { part: Rc::clone(part), disk: name.clone() }));
         }
-        Ok(())
+        Ok(all.into_iter())
     }
 }
 
@@ -111,21 +101,18 @@ impl Table for MountPoint {
         events::of_mounted(machine, watch)
     }
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Mounted>,
-    ) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Mounted>, ProviderError> {
         let mounts = Mounts::default();
+        let mut all = Vec::new();
         for volume in volumes(machine, &Arc::<Questions>::default()) {
             let Some(own) = &volume.file_system else { continue };
             // A volume mounted in several folders has a row for each.
-            for mount in mounts.of_device(machine, own.mount.device) {
-                push(Mounted { volume: volume.device_id(), place: mount.place.clone() })?;
-            }
+            let mounts = mounts.of_device(machine, own.mount.device).into_iter();
+            all.extend(
+                mounts.map(|mount| Mounted { volume: volume.device_id(), place: mount.place.clone() }),
+            );
         }
-        Ok(())
+        Ok(all.into_iter())
     }
 }
 
@@ -141,10 +128,10 @@ impl Table for RootDirectory {
         }),
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Disk>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Disk>, ProviderError> {
         // The folder of a server that is down cannot be examined, and Windows lists only local disks here.
         let local = |disk: &Disk| !is_of_network(&disk.file_system.mount);
-        disks(machine, &Arc::<Questions>::default()).into_iter().filter(local).try_for_each(push)
+        Ok(disks(machine, &Arc::<Questions>::default()).into_iter().filter(local))
     }
 }
 

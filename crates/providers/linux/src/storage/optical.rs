@@ -1,11 +1,10 @@
 //! `Win32_CDROMDrive`.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 use crate::{Machine, events};
 use linux::mounts::Mounts;
 use linux::storage::block::Block;
@@ -106,10 +105,9 @@ impl Table for OpticalDrive {
 
     const SUBSYSTEMS: &'static [&'static str] = events::BLOCK_DEVICES;
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         let drives = Block::all(machine).into_iter().filter(|block| block.name.starts_with("sr"));
         let mounts = Rc::default();
-        let row = |block: Block| Row { udev: block.udev(machine), block, mounts: Rc::clone(&mounts) };
-        drives.map(row).try_for_each(push)
+        Ok(drives.map(move |block| Row { udev: block.udev(machine), block, mounts: Rc::clone(&mounts) }))
     }
 }

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{Lookup, ProviderError};
 
 use super::drive::Drive;
-use crate::table::{Fill, Push, Table, text_key};
+use crate::table::{Fill, Table, text_key};
 use crate::{Machine, events};
 use linux::storage::block::{Block, KERNEL_SECTOR};
 use linux::udev::Udev;
@@ -197,13 +197,8 @@ impl Table for DiskPartition {
 
     const SUBSYSTEMS: &'static [&'static str] = events::BLOCK_DEVICES;
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Partition>,
-    ) -> Result<(), ProviderError> {
-        Partition::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Partition>, ProviderError> {
+        Ok(Partition::all(machine))
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Partition>, ProviderError> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
-use wmi::{MethodCall, ProviderError, Scan, Target};
+use wmi::{MethodCall, ProviderError, Target};
 
 use linux::system::chassis::{Kind, Structure};
 use linux::system::hostname;
@@ -13,7 +13,7 @@ use linux::system::memory::Memory;
 
 use super::{domain, offset, power};
 use crate::Machine;
-use crate::table::{Fill, Push, Table, returned, text_key};
+use crate::table::{Fill, Table, returned, text_key};
 use linux::now;
 use linux::processors;
 
@@ -150,8 +150,8 @@ impl Table for ComputerSystem {
         "SystemStartupSetting",
     ];
 
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        push(Row::default())
+    fn all(_: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(std::iter::once(Row::default()))
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {

@@ -2,13 +2,11 @@
 //!
 //! Defaults that a user has not changed are known only to those programs, and are NULL here.
 
-use std::sync::Arc;
-
 use cim::Value;
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 use linux::account::User;
 use linux::system::dconf::{Database, Setting};
 
@@ -144,13 +142,8 @@ impl Table for Desktop {
         "ScreenSaverExecutable",
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Choices>,
-    ) -> Result<(), ProviderError> {
-        machine.users().iter().filter_map(|user| Choices::of(machine, user)).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Choices>, ProviderError> {
+        Ok(machine.users().into_iter().filter_map(|user| Choices::of(machine, &user)))
     }
 }
 

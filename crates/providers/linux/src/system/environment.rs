@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, ObjectPath, Status, Value};
-use wmi::{Context, Lookup, ProviderError, Scan};
+use wmi::{Context, Lookup, ProviderError};
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table, failure};
+use crate::table::{Fill, Table, failure};
 
 /// Environment variables of all users.
 pub(crate) struct Environment;
@@ -36,19 +36,14 @@ impl Table for Environment {
         ("VariableValue", |_, variable| variable.value.clone().into()),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Variable>,
-    ) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Variable>, ProviderError> {
         let mut variables: Vec<Variable> = Vec::new();
         // Of several lines for a variable, the last takes effect.
         for variable in text(machine)?.lines().filter_map(Variable::parse) {
             variables.retain(|before| before.name != variable.name);
             variables.push(variable);
         }
-        variables.into_iter().try_for_each(push)
+        Ok(variables.into_iter())
     }
 
     fn put(

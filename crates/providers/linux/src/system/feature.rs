@@ -2,12 +2,11 @@
 //! files.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table, failure};
+use crate::table::{Fill, Table, failure};
 use linux::service::names;
 
 /// Installed features.
@@ -35,14 +34,9 @@ impl Table for ServerFeature {
         ("ParentID", |_, _| 0_u32.into()),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, &'static Feature>,
-    ) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = &'static Feature>, ProviderError> {
         let units = names(machine).map_err(failure)?;
-        FEATURES.iter().filter(|feature| feature.is_among(&units)).try_for_each(push)
+        Ok(FEATURES.iter().filter(move |feature| feature.is_among(&units)))
     }
 }
 
@@ -61,14 +55,9 @@ impl Table for OptionalFeature {
 
     const UNKNOWN: &'static [&'static str] = &["Status"];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Self::Row>,
-    ) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Self::Row>, ProviderError> {
         let units = names(machine).map_err(failure)?;
-        FEATURES.iter().map(|feature| (feature, feature.is_among(&units))).try_for_each(push)
+        Ok(FEATURES.iter().map(move |feature| (feature, feature.is_among(&units))))
     }
 }
 

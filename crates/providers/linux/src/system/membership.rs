@@ -1,12 +1,11 @@
 //! Associations of the computer system: `Win32_SystemOperatingSystem` and `Win32_SystemUsers`.
 
-use std::sync::Arc;
-
 use cim::{Identity, KeyValue, Name, ObjectPath, Value};
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table, computer_system};
+use crate::table::{Fill, Table, computer_system};
+use linux::account::User;
 
 /// Operating system of the computer system.
 pub(crate) struct SystemOperatingSystem;
@@ -30,8 +29,8 @@ impl Table for SystemOperatingSystem {
         ("PrimaryOS", |_, ()| true.into()),
     ];
 
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, ()>) -> Result<(), ProviderError> {
-        push(())
+    fn all(_: &Machine) -> Result<impl Iterator<Item = ()>, ProviderError> {
+        Ok(std::iter::once(()))
     }
 }
 
@@ -45,17 +44,10 @@ impl Table for SystemUsers {
         ("PartComponent", |machine, name| user(machine, name)),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, String>,
-    ) -> Result<(), ProviderError> {
-        let text = machine.text("etc/passwd").unwrap_or_default();
-        let names = text.lines().filter_map(|line| Some(line.split_once(':')?.0));
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = String>, ProviderError> {
+        let users = User::in_files(machine).into_iter();
         // Lines for NIS begin with a sign and do not define local users.
-        let names = names.filter(|name| !name.is_empty() && !name.starts_with(['+', '-', '#']));
-        names.map(str::to_owned).try_for_each(push)
+        Ok(users.map(|user| user.name).filter(|name| !name.starts_with(['+', '-', '#'])))
     }
 }
 

@@ -6,12 +6,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cim::{ColumnSet, DateTime, Instance, Status};
-use wmi::{Context, MethodCall, ProviderError, Scan};
+use wmi::{Context, MethodCall, ProviderError};
 
 use super::power::{self, End};
 use super::{booted, offset, release_of_kernel};
 use crate::Machine;
-use crate::table::{Fill, Push, Table, failure, host_name, null, returned};
+use crate::table::{Fill, Table, failure, host_name, null, returned};
 use linux::mounts::{Mount, device_of};
 use linux::now;
 use linux::system::chassis::{Kind, machine_info};
@@ -163,8 +163,8 @@ impl Table for OperatingSystem {
         ("WindowsDirectory", |_, _| "/".into()),
     ];
 
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        push(Row::default())
+    fn all(_: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(std::iter::once(Row::default()))
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table, failure};
+use crate::table::{Fill, Table, failure};
 use linux::mounts::unescaped;
 
 /// Swap space in use.
@@ -23,6 +23,16 @@ pub(crate) struct Swap {
     path: String,
     size: u64,
     used: u64,
+}
+
+impl Swap {
+    /// Parses a line of `/proc/swaps`.
+    fn parse(line: &str) -> Option<Self> {
+        let mut fields = line.split_ascii_whitespace();
+        let path = unescaped(fields.next()?);
+        let mut numbers = fields.skip(1).map(|field| field.parse().ok());
+        Some(Self { path, size: numbers.next()??, used: numbers.next()?? })
+    }
 }
 
 impl Table for PageFileUsage {
@@ -48,18 +58,12 @@ impl Table for PageFileUsage {
         ("TempPageFile", |_, swap| swap.path.starts_with("/dev/zram").into()),
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Swap>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Swap>, ProviderError> {
         let text = match machine.text("proc/swaps") {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             text => text.map_err(failure)?,
         };
-        let swap = |line: &str| {
-            let mut fields = line.split_ascii_whitespace();
-            let path = unescaped(fields.next()?);
-            let mut numbers = fields.skip(1).map(|field| field.parse().ok());
-            Some(Swap { path, size: numbers.next()??, used: numbers.next()?? })
-        };
-        text.lines().skip(1).filter_map(swap).try_for_each(push)
+        Ok(text.lines().skip(1).filter_map(Swap::parse).collect::<Vec<_>>().into_iter())
     }
 }
 
@@ -68,6 +72,20 @@ pub(crate) struct Setting {
     path: String,
     /// Size in bytes; `None` for devices.
     size: Option<u64>,
+}
+
+impl Setting {
+    /// Parses a line of `/etc/fstab`; `None` if it is not a swap area.
+    fn parse(machine: &Machine, line: &str) -> Option<Self> {
+        let mut fields = line.split_ascii_whitespace();
+        let source = fields.next().filter(|field| !field.starts_with('#')).map(unescaped)?;
+        if fields.nth(1) != Some("swap") {
+            return None;
+        }
+        let path = device(machine, &source).unwrap_or(source);
+        let file = std::fs::metadata(machine.path(&path)).ok().filter(std::fs::Metadata::is_file);
+        Some(Self { path, size: file.map(|file| file.len()) })
+    }
 }
 
 impl Table for PageFileSetting {
@@ -83,24 +101,9 @@ impl Table for PageFileSetting {
         ("Name", |_, setting| setting.path.clone().into()),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Setting>,
-    ) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Setting>, ProviderError> {
         let text = machine.text("etc/fstab").unwrap_or_default();
-        let setting = |line: &str| {
-            let mut fields = line.split_ascii_whitespace();
-            let source = fields.next().filter(|field| !field.starts_with('#')).map(unescaped)?;
-            if fields.nth(1) != Some("swap") {
-                return None;
-            }
-            let path = device(machine, &source).unwrap_or(source);
-            let file = std::fs::metadata(machine.path(&path)).ok().filter(std::fs::Metadata::is_file);
-            Some(Setting { path, size: file.map(|file| file.len()) })
-        };
-        text.lines().filter_map(setting).try_for_each(push)
+        Ok(text.lines().filter_map(|line| Setting::parse(machine, line)).collect::<Vec<_>>().into_iter())
     }
 }
 

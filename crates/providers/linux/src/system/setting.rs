@@ -1,12 +1,10 @@
 //! `Win32_WMISetting` and `Win32_Registry`: settings of Windows, most of which Linux lacks.
 
-use std::sync::Arc;
-
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use super::operating_system;
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 use linux::system::OperatingSystem as System;
 
 /// Settings of this WMI service.
@@ -51,8 +49,8 @@ impl Table for WmiSetting {
         "MofSelfInstallDirectory",
     ];
 
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, ()>) -> Result<(), ProviderError> {
-        push(())
+    fn all(_: &Machine) -> Result<impl Iterator<Item = ()>, ProviderError> {
+        Ok(std::iter::once(()))
     }
 }
 
@@ -70,7 +68,7 @@ impl Table for Registry {
 
     const UNKNOWN: &'static [&'static str] = &["CurrentSize", "MaximumSize", "ProposedSize"];
 
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, ()>) -> Result<(), ProviderError> {
-        push(())
+    fn all(_: &Machine) -> Result<impl Iterator<Item = ()>, ProviderError> {
+        Ok(std::iter::once(()))
     }
 }

@@ -5,11 +5,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
-use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{Lookup, MethodCall, ProviderError, Target};
 
 use crate::Machine;
 use crate::network::configuration::list;
-use crate::table::{Fill, Push, Table, object, returned};
+use crate::table::{Fill, Table, object, returned};
 use linux::network::change::{self, Power};
 use linux::network::ethtool::Modes;
 use linux::network::kernel_link::KernelLink;
@@ -271,8 +271,8 @@ impl Table for Adapter {
         "iSCSIInterface",
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        Row::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(Row::all(machine))
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {

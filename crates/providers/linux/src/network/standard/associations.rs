@@ -1,8 +1,6 @@
 //! Associations of network classes.
 
-use std::sync::Arc;
-
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use super::ip_address::{IpAddress, Row as AddressRow};
 use super::ip_interface::{IpInterface, Row as InterfaceRow, path_to_interface};
@@ -10,7 +8,7 @@ use super::neighbor::{NetNeighbor, Row as NeighborRow};
 use super::route::{NetRoute, Row as RouteRow};
 use super::{Family, adapter};
 use crate::Machine;
-use crate::table::{Fill, Push, Table, path_to, reference};
+use crate::table::{Fill, Table, path_to, reference};
 
 /// `MSFT_NetAdapterStatisticsElementSetting`.
 pub(super) struct StatisticsOfAdapter;
@@ -51,13 +49,8 @@ impl Table for StatisticsOfAdapter {
 
     const UNKNOWN: &'static [&'static str] = &["IsDefault", "IsNext"];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, adapter::Row>,
-    ) -> Result<(), ProviderError> {
-        adapter::Row::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = adapter::Row>, ProviderError> {
+        Ok(adapter::Row::all(machine))
     }
 }
 
@@ -73,18 +66,13 @@ impl Table for AdapterOfInterface {
         ("Dependent", |machine, (_, interface)| path_to::<IpInterface>(machine, interface, OF_END)),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Self::Row>,
-    ) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Self::Row>, ProviderError> {
         let interfaces = InterfaceRow::all(machine).into_iter();
         let pair = |interface: InterfaceRow| {
             let adapter = adapter::Row::all(machine).find(|row| row.link.index == interface.link.index)?;
             Some((adapter, interface))
         };
-        interfaces.filter_map(pair).try_for_each(push)
+        Ok(interfaces.filter_map(pair))
     }
 }
 
@@ -104,13 +92,8 @@ impl Table for AddressOfInterface {
 
     const UNKNOWN: &'static [&'static str] = &["FrameType"];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, AddressRow>,
-    ) -> Result<(), ProviderError> {
-        AddressRow::all(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = AddressRow>, ProviderError> {
+        Ok(AddressRow::all(machine).into_iter())
     }
 }
 
@@ -130,13 +113,8 @@ impl Table for NeighborOfInterface {
 
     const UNKNOWN: &'static [&'static str] = &["FrameType"];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, NeighborRow>,
-    ) -> Result<(), ProviderError> {
-        NeighborRow::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = NeighborRow>, ProviderError> {
+        Ok(NeighborRow::all(machine))
     }
 }
 
@@ -154,12 +132,7 @@ impl Table for RouteOfInterface {
         ("Dependent", |machine, row| path_to::<NetRoute>(machine, row, &["InstanceID"])),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, RouteRow>,
-    ) -> Result<(), ProviderError> {
-        RouteRow::all(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = RouteRow>, ProviderError> {
+        Ok(RouteRow::all(machine).into_iter())
     }
 }

@@ -7,12 +7,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Status, Value};
-use wmi::{Context, ProviderError, Scan};
+use wmi::{Context, ProviderError};
 
 use super::{Family, wrong};
 use crate::Machine;
 use crate::network::configuration::methods::domains;
-use crate::table::{Fill, Push, Table, failure, host_name};
+use crate::table::{Fill, Table, failure, host_name};
 use linux::network::change::set_resolver;
 use linux::network::link::Link;
 use linux::network::resolver::Resolver;
@@ -97,8 +97,8 @@ impl Table for ServerAddress {
         "Status",
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        Row::all(machine, &Family::BOTH).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(Row::all(machine, &Family::BOTH))
     }
 
     fn put(
@@ -161,8 +161,8 @@ impl Table for Client {
     const UNKNOWN: &'static [&'static str] =
         &["DHCPOptionsToUse", "Description", "EnabledState", "ProtocolIFType", "Status"];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        Row::all(machine, ONCE).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(Row::all(machine, ONCE))
     }
 
     fn put(
@@ -210,13 +210,8 @@ impl Table for GlobalSetting {
         "ProtocolIFType",
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Resolver>,
-    ) -> Result<(), ProviderError> {
-        push(Resolver::of(machine))
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Resolver>, ProviderError> {
+        Ok(std::iter::once(Resolver::of(machine)))
     }
 
     fn put(

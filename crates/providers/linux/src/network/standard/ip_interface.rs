@@ -6,11 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, KeyValue, Name, ObjectPath, Status, Value};
-use wmi::{Context, Lookup, ProviderError, Scan};
+use wmi::{Context, Lookup, ProviderError};
 
 use super::{Family, wrong};
 use crate::Machine;
-use crate::table::{Fill, Push, Table, failure};
+use crate::table::{Fill, Table, failure};
 use linux::network::address::Address;
 use linux::network::change;
 use linux::network::lease::Lease;
@@ -193,8 +193,8 @@ impl Table for IpInterface {
         "WeakHostSend",
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        Row::all(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(Row::all(machine).into_iter())
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {

@@ -5,11 +5,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Status, Value};
-use wmi::{Context, Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{Context, Lookup, MethodCall, ProviderError, Target};
 
 use super::{Aliases, Family, dashed, hardware_address, link_of, made, wrong};
 use crate::Machine;
-use crate::table::{Fill, Push, Table, failure};
+use crate::table::{Fill, Table, failure};
 use linux::network::neighbor::Neighbor;
 
 /// Neighbors.
@@ -83,8 +83,8 @@ impl Table for NetNeighbor {
         "Status",
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        Row::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(Row::all(machine))
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {

@@ -5,11 +5,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Status, Value};
-use wmi::{Context, Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{Context, Lookup, MethodCall, ProviderError, Target};
 
 use super::{Aliases, Family, Names, lifetime, link_of, made, wrong};
 use crate::Machine;
-use crate::table::{Fill, Push, Table, failure, text_key};
+use crate::table::{Fill, Table, failure, text_key};
 use linux::network::address::Address;
 use linux::network::change;
 use linux::network::route::Route;
@@ -111,8 +111,8 @@ impl Table for NetRoute {
     const UNKNOWN: &'static [&'static str] =
         &["AdminDistance", "CompartmentId", "Description", "InterfaceMetric", "State"];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        Row::all(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(Row::all(machine).into_iter())
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {

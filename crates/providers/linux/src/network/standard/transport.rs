@@ -4,13 +4,12 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
-use std::sync::Arc;
 
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use super::Names;
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 
 /// TCP connections and listening sockets.
 pub(super) struct TcpConnection;
@@ -171,12 +170,12 @@ impl Table for TcpConnection {
         "Status",
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         let name = |socket: &Socket| {
             let ((here, port), (there, other)) = (socket.local, socket.remote);
             format!("{here}++{port}++{there}++{other}")
         };
-        rows(machine, "tcp", name).try_for_each(push)
+        Ok(rows(machine, "tcp", name))
     }
 }
 
@@ -206,9 +205,9 @@ impl Table for UdpEndpoint {
         "Status",
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         let name = |socket: &Socket| format!("{}++{}", socket.local.0, socket.local.1);
-        rows(machine, "udp", name).try_for_each(push)
+        Ok(rows(machine, "udp", name))
     }
 }
 

@@ -80,8 +80,8 @@ impl Table for DiskToPartition {
     const COLUMNS: &'static [(&'static str, Fill<Part>)] =
         &[("Disk", |_, part| of_disk(&part.drive)), ("Partition", |_, part| of_partition(part))];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Part>) -> Result<(), ProviderError> {
-        Part::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Part>, ProviderError> {
+        Ok(Part::all(machine))
     }
 }
 
@@ -124,13 +124,8 @@ impl Table for CounterOfPhysicalDisk {
         ("StorageReliabilityCounter", |_, drive| of_counter(drive)),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Drive>,
-    ) -> Result<(), ProviderError> {
-        reliability::drives(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Drive>, ProviderError> {
+        Ok(reliability::drives(machine))
     }
 }
 
@@ -144,13 +139,8 @@ impl Table for CounterOfDisk {
     const COLUMNS: &'static [(&'static str, Fill<Drive>)] =
         &[("Disk", |_, drive| of_disk(drive)), ("StorageReliabilityCounter", |_, drive| of_counter(drive))];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Drive>,
-    ) -> Result<(), ProviderError> {
-        reliability::drives(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Drive>, ProviderError> {
+        Ok(reliability::drives(machine))
     }
 }
 
@@ -166,13 +156,8 @@ impl Table for PhysicalDisksOfSubsystem {
         ("StorageSubSystem", |machine, _| of_subsystem(machine)),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Drive>,
-    ) -> Result<(), ProviderError> {
-        Drive::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Drive>, ProviderError> {
+        Ok(Drive::all(machine))
     }
 }
 
@@ -186,13 +171,8 @@ impl Table for DisksOfSubsystem {
     const COLUMNS: &'static [(&'static str, Fill<Drive>)] =
         &[("Disk", |_, drive| of_disk(drive)), ("StorageSubSystem", |machine, _| of_subsystem(machine))];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Drive>,
-    ) -> Result<(), ProviderError> {
-        Drive::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Drive>, ProviderError> {
+        Ok(Drive::all(machine))
     }
 }
 
@@ -208,8 +188,8 @@ impl Table for PartitionsOfSubsystem {
         ("StorageSubSystem", |machine, _| of_subsystem(machine)),
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Part>) -> Result<(), ProviderError> {
-        Part::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Part>, ProviderError> {
+        Ok(Part::all(machine))
     }
 }
 
@@ -223,12 +203,7 @@ impl Table for VolumesOfSubsystem {
     const COLUMNS: &'static [(&'static str, Fill<VolumeRow>)] =
         &[("StorageSubSystem", |machine, _| of_subsystem(machine)), ("Volume", |_, row| of_volume(row))];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, VolumeRow>,
-    ) -> Result<(), ProviderError> {
-        all_volumes(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = VolumeRow>, ProviderError> {
+        Ok(all_volumes(machine).into_iter())
     }
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{Lookup, ProviderError};
 
 use super::partition::{is_of_root, is_of_start};
 use super::physical_disk::allocated;
 use super::{Health, bus, object_id, unique_id};
 use crate::Machine;
 use crate::storage::drive::{Condition, Drive};
-use crate::table::{Fill, Push, Table, text_key};
+use crate::table::{Fill, Table, text_key};
 use linux::storage::partition_table::PartitionTable;
 
 /// Disks as the operating system sees them.
@@ -168,13 +168,8 @@ impl Table for Disk {
     const UNKNOWN: &'static [&'static str] =
         &["AdapterSerialNumber", "IsHighlyAvailable", "IsScaleOut", "OfflineReason", "ProvisioningType"];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Drive>,
-    ) -> Result<(), ProviderError> {
-        Drive::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Drive>, ProviderError> {
+        Ok(Drive::all(machine))
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Drive>, ProviderError> {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use cim::{Instance, Value};
-use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{Lookup, MethodCall, ProviderError, Target};
 
 use super::{disk, object_id};
 use crate::Machine;
 use crate::storage::drive::Condition;
 use crate::storage::partition::Partition as Part;
-use crate::table::{Fill, Push, Table, returned, text_key};
+use crate::table::{Fill, Table, returned, text_key};
 use linux::mounts::Mounts;
 use linux::storage::block::Block;
 use linux::storage::file_system::Identity;
@@ -136,8 +136,8 @@ impl Table for Partition {
 
     const UNKNOWN: &'static [&'static str] = &["DriveLetter", "IsDAX", "IsShadowCopy"];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Part>) -> Result<(), ProviderError> {
-        Part::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Part>, ProviderError> {
+        Ok(Part::all(machine))
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Part>, ProviderError> {

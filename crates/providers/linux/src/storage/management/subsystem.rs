@@ -1,14 +1,12 @@
 //! `MSFT_StorageSubSystem`: all storage of the machine.
 
-use std::sync::Arc;
-
 use cim::Value;
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use super::{Health, object_id};
 use crate::Machine;
 use crate::storage::drive::Drive;
-use crate::table::{Fill, Push, Table, host_name};
+use crate::table::{Fill, Table, host_name};
 
 /// The only storage subsystem of the machine.
 pub(super) struct Subsystem;
@@ -124,7 +122,7 @@ impl Table for Subsystem {
         "iSCSITargetCreationScheme",
     ];
 
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, ()>) -> Result<(), ProviderError> {
-        push(())
+    fn all(_: &Machine) -> Result<impl Iterator<Item = ()>, ProviderError> {
+        Ok(std::iter::once(()))
     }
 }
