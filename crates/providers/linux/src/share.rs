@@ -54,8 +54,6 @@ impl Table for Shares {
         ("Type", |_, share| number(share.kind).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["AccessMask"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Share>, ProviderError> {
         Ok(Share::all(machine).map_err(failure)?.into_iter())
     }

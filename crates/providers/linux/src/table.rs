@@ -1,5 +1,6 @@
 //! Tables that connect a class with its rows.
 
+#[cfg(test)]
 pub(crate) mod unknown;
 mod unsupported;
 
@@ -154,12 +155,9 @@ pub(crate) trait Table: Send + Sync + 'static {
 
     /// Properties of the class, with the functions that compute them.
     ///
-    /// Columns of scoping systems may be omitted. Properties in [`Table::UNKNOWN`], and those unknown for all
-    /// classes of the same superclass, are not listed.
+    /// Columns of scoping systems may be omitted. Properties without a value on Linux are not listed here, but
+    /// in `unknown_on_linux.txt` beside the schema.
     const COLUMNS: &'static [(&'static str, Fill<Self::Row>)];
-
-    /// Properties without a value on Linux, besides those of `unknown::UNKNOWN`.
-    const UNKNOWN: &'static [&'static str] = &[];
 
     /// Kernel subsystems whose devices are the rows; empty if their creation and deletion are not reported.
     const SUBSYSTEMS: &'static [&'static str] = &[];
@@ -284,22 +282,16 @@ pub(crate) trait Table: Send + Sync + 'static {
 /// Function that receives the rows of a table.
 pub(crate) type Push<'a, R> = dyn FnMut(R) -> Result<(), ProviderError> + 'a;
 
-/// A provider with known columns, which a test compares with the class.
+/// A provider whose columns a test compares with the class.
 pub(crate) trait Binding: Provider {
     /// Returns the properties that the table lists.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a test holds the columns against the class"))]
+    #[cfg(test)]
     fn columns(&self) -> Vec<&'static str>;
 
-    /// Returns whether a property of a class needs no column.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a test holds the columns against the class"))]
-    fn is_filled(&self, _property: &cim::Property) -> bool {
+    /// Returns whether a property of a class needs no column, because all classes have the same value for it.
+    #[cfg(test)]
+    fn is_scoping(&self, _property: &cim::Property) -> bool {
         false
-    }
-
-    /// Returns the columns listed as unknown.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a test holds the columns against the class"))]
-    fn unknown(&self) -> &'static [&'static str] {
-        &[]
     }
 
     /// Passes the paths of all instances to `push`; none by default.
@@ -374,16 +366,14 @@ impl<T: Table> Bound<T> {
 }
 
 impl<T: Table> Binding for Bound<T> {
+    #[cfg(test)]
     fn columns(&self) -> Vec<&'static str> {
-        T::COLUMNS.iter().map(|(name, _)| *name).chain(T::UNKNOWN.iter().copied()).collect()
+        T::COLUMNS.iter().map(|(name, _)| *name).collect()
     }
 
-    fn unknown(&self) -> &'static [&'static str] {
-        T::UNKNOWN
-    }
-
-    fn is_filled(&self, property: &cim::Property) -> bool {
-        scoping::<T>(&self.machine, &property.name).is_some() || unknown::is_unknown(property)
+    #[cfg(test)]
+    fn is_scoping(&self, property: &cim::Property) -> bool {
+        scoping::<T>(&self.machine, &property.name).is_some()
     }
 
     fn paths(&self, scan: &Scan, push: &mut Push<'_, Value>) -> Result<(), ProviderError> {

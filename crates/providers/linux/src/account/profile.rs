@@ -54,30 +54,6 @@ impl Table for UserProfile {
         ("Status", |_, _| 0_u32.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AppDataRoaming",
-        "Contacts",
-        "Desktop",
-        "Documents",
-        "Downloads",
-        "Favorites",
-        "LastAttemptedProfileDownloadTime",
-        "LastAttemptedProfileUploadTime",
-        "LastBackgroundRegistryUploadTime",
-        "LastDownloadTime",
-        "LastUploadTime",
-        "Links",
-        "Music",
-        "Pictures",
-        "RefCount",
-        "RoamingPath",
-        "RoamingPreference",
-        "SavedGames",
-        "Searches",
-        "StartMenu",
-        "Videos",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = User>, ProviderError> {
         // Without a SID there is no key, and without a directory there is no profile.
         let has_home = |user: &User| {

@@ -26,8 +26,6 @@ impl Table for LogonSession {
         ("StartTime", |machine, session| session.since.and_then(|since| machine.timestamp(since)).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Caption", "Description", "Name", "Status"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Session>, ProviderError> {
         Ok(Session::all(machine).unwrap_or_default().into_iter())
     }

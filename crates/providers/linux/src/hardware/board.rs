@@ -65,25 +65,6 @@ impl Table for Enclosure {
         ("Version", |machine, row| text_of(machine, row, "chassis_version", 3, 6)),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AudibleAlarm",
-        "BreachDescription",
-        "CableManagementStrategy",
-        "CurrentRequiredOrProduced",
-        "Depth",
-        "HeatGeneration",
-        "HotSwappable",
-        "Removable",
-        "Replaceable",
-        "SecurityBreach",
-        "ServiceDescriptions",
-        "ServicePhilosophy",
-        "TypeDescriptions",
-        "VisibleAlarm",
-        "Weight",
-        "Width",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         Ok(is_there(machine).then(Row::default).into_iter())
     }
@@ -118,17 +99,6 @@ impl Table for BaseBoard {
         ("Status", |_, _| "OK".into()),
         ("Tag", |_, _| "Base Board".into()),
         ("Version", |machine, row| text_of(machine, row, "board_version", 2, 6)),
-    ];
-
-    const UNKNOWN: &'static [&'static str] = &[
-        "ConfigOptions",
-        "Depth",
-        "Height",
-        "RequirementsDescription",
-        "SlotLayout",
-        "SpecialRequirements",
-        "Weight",
-        "Width",
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {

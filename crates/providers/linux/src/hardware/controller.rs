@@ -40,46 +40,6 @@ impl Table for VideoController {
         ("VideoProcessor", |machine, device| device.model(machine).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AcceleratorCapabilities",
-        "AdapterDACType",
-        "AdapterRAM",
-        "CapabilityDescriptions",
-        "ColorTableEntries",
-        "CurrentBitsPerPixel",
-        "CurrentHorizontalResolution",
-        "CurrentNumberOfColors",
-        "CurrentNumberOfColumns",
-        "CurrentNumberOfRows",
-        "CurrentRefreshRate",
-        "CurrentScanMode",
-        "CurrentVerticalResolution",
-        "DeviceSpecificPens",
-        "DitherType",
-        "DriverDate",
-        "DriverVersion",
-        "ICMIntent",
-        "ICMMethod",
-        "InfFilename",
-        "InfSection",
-        "MaxMemorySupported",
-        "MaxNumberControlled",
-        "MaxRefreshRate",
-        "MinRefreshRate",
-        "Monochrome",
-        "NumberOfColorPlanes",
-        "NumberOfVideoPages",
-        "PowerManagementSupported",
-        "ProtocolSupported",
-        "ReservedSystemPaletteEntries",
-        "SpecificationVersion",
-        "StatusInfo",
-        "SystemPaletteEntries",
-        "TimeOfLastReset",
-        "VideoMode",
-        "VideoModeDescription",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = PciDevice>, ProviderError> {
         Ok(devices(machine, |kind| kind >> 8 == 3))
     }
@@ -108,8 +68,6 @@ impl Table for SoundDevice {
         ("StatusInfo", |_, _| 3_u16.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Availability", "DMABufferSize", "MPU401Address"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = PciDevice>, ProviderError> {
         Ok(devices(machine, |kind| matches!(kind, 0x0401 | 0x0403)))
     }
@@ -135,9 +93,6 @@ impl Table for UsbController {
         ("ProtocolSupported", |_, _| USB.into()),
         ("Status", |_, _| "OK".into()),
     ];
-
-    const UNKNOWN: &'static [&'static str] =
-        &["Availability", "MaxNumberControlled", "PowerManagementSupported", "StatusInfo", "TimeOfLastReset"];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = PciDevice>, ProviderError> {
         Ok(devices(machine, |kind| kind == 0x0C03))
@@ -165,22 +120,6 @@ impl Table for ScsiController {
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Availability",
-        "ControllerTimeouts",
-        "DeviceMap",
-        "HardwareVersion",
-        "Index",
-        "MaxDataWidth",
-        "MaxNumberControlled",
-        "MaxTransferRate",
-        "PowerManagementSupported",
-        "ProtectionManagement",
-        "ProtocolSupported",
-        "StatusInfo",
-        "TimeOfLastReset",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = PciDevice>, ProviderError> {
         // SCSI, RAID, SAS and NVMe, which Windows lists in this class.
         Ok(devices(machine, |kind| matches!(kind, 0x0100 | 0x0104 | 0x0107 | 0x0108)))
@@ -205,15 +144,6 @@ impl Table for IdeController {
         ("Name", |machine, device| device.model(machine).into()),
         ("PNPDeviceID", |machine, device| device.identity(machine).into()),
         ("Status", |_, _| "OK".into()),
-    ];
-
-    const UNKNOWN: &'static [&'static str] = &[
-        "Availability",
-        "MaxNumberControlled",
-        "PowerManagementSupported",
-        "ProtocolSupported",
-        "StatusInfo",
-        "TimeOfLastReset",
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = PciDevice>, ProviderError> {

@@ -120,9 +120,6 @@ impl Table for PnpEntity {
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["Availability", "CompatibleID", "PowerManagementSupported", "StatusInfo"];
-
     const SUBSYSTEMS: &'static [&'static str] = events::BUSES;
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Device>, ProviderError> {

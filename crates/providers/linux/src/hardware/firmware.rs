@@ -125,9 +125,6 @@ impl Table for Bios {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["BuildNumber", "CodeSet", "IdentificationCode", "LanguageEdition", "OtherTargetOS"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         Ok(is_there(machine).then(Row::default).into_iter())
     }

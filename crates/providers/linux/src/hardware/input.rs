@@ -91,9 +91,6 @@ impl Table for Keyboard {
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["Availability", "IsLocked", "Layout", "Password", "StatusInfo"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Input>, ProviderError> {
         Ok(Input::all(machine).into_iter().filter(Input::is_keyboard))
     }
@@ -124,22 +121,6 @@ impl Table for PointingDevice {
         }),
         ("PowerManagementSupported", |_, _| false.into()),
         ("Status", |_, _| "OK".into()),
-    ];
-
-    const UNKNOWN: &'static [&'static str] = &[
-        "Availability",
-        "DeviceInterface",
-        "DoubleSpeedThreshold",
-        "Handedness",
-        "InfFileName",
-        "InfSection",
-        "IsLocked",
-        "Manufacturer",
-        "QuadSpeedThreshold",
-        "Resolution",
-        "SampleRate",
-        "StatusInfo",
-        "Synch",
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Input>, ProviderError> {

@@ -130,9 +130,6 @@ impl Table for PhysicalMemory {
         ("TypeDetail", |_, row| row.structure.word(0x13).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["HotSwappable", "InterleaveDataDepth", "Removable", "Replaceable", "Version"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Numbered>, ProviderError> {
         // Empty sockets are skipped.
         let modules = numbered(machine, 17, mapped).into_iter();
@@ -179,19 +176,6 @@ impl Table for MemoryArray {
         ("Status", |_, _| "OK".into()),
         ("Tag", |_, row| format!("Physical Memory Array {}", row.number).into()),
         ("Use", |_, row| row.structure.byte(5).and_then(|what| what.checked_sub(1)).map(u16::from).into()),
-    ];
-
-    const UNKNOWN: &'static [&'static str] = &[
-        "Depth",
-        "Height",
-        "HotSwappable",
-        "Manufacturer",
-        "Removable",
-        "Replaceable",
-        "SerialNumber",
-        "Version",
-        "Weight",
-        "Width",
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Numbered>, ProviderError> {
@@ -258,32 +242,6 @@ impl Table for CacheMemory {
                 })
                 .into()
         }),
-    ];
-
-    const UNKNOWN: &'static [&'static str] = &[
-        "Access",
-        "AdditionalErrorData",
-        "ConfigManagerErrorCode",
-        "ConfigManagerUserConfig",
-        "CorrectableError",
-        "EndingAddress",
-        "ErrorAccess",
-        "ErrorAddress",
-        "ErrorData",
-        "ErrorDataOrder",
-        "ErrorInfo",
-        "ErrorResolution",
-        "ErrorTime",
-        "ErrorTransferSize",
-        "FlushTimer",
-        "LineSize",
-        "OtherErrorDescription",
-        "PNPDeviceID",
-        "PowerManagementSupported",
-        "ReadPolicy",
-        "ReplacementPolicy",
-        "StartingAddress",
-        "SystemLevelAddress",
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Numbered>, ProviderError> {

@@ -260,9 +260,6 @@ impl Table for Processor {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["L2CacheSpeed", "OtherFamilyDescription", "PNPDeviceID", "UniqueId"];
-
     fn rows(
         &self,
         machine: &Arc<Machine>,

@@ -92,21 +92,6 @@ impl Table for Battery {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "BatteryRechargeTime",
-        "ConfigManagerErrorCode",
-        "ConfigManagerUserConfig",
-        "EstimatedRunTime",
-        "ExpectedBatteryLife",
-        "ExpectedLife",
-        "MaxRechargeTime",
-        "PNPDeviceID",
-        "SmartBatteryVersion",
-        "StatusInfo",
-        "TimeOnBattery",
-        "TimeToFullCharge",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Cell>, ProviderError> {
         let names = machine.names("sys/class/power_supply").unwrap_or_default();
         let mut cells: Vec<Cell> =
@@ -210,9 +195,6 @@ impl Table for Fan {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["ConfigManagerErrorCode", "ConfigManagerUserConfig", "PNPDeviceID", "PowerManagementSupported"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Sensor>, ProviderError> {
         Ok(Sensor::all(machine, "fan").into_iter())
     }
@@ -241,22 +223,6 @@ impl Table for TemperatureProbe {
         ("UpperThresholdCritical", |machine, probe| probe.tenths(machine, "crit").into()),
         ("UpperThresholdFatal", |machine, probe| probe.tenths(machine, "emergency").into()),
         ("UpperThresholdNonCritical", |machine, probe| probe.tenths(machine, "max").into()),
-    ];
-
-    const UNKNOWN: &'static [&'static str] = &[
-        "Accuracy",
-        "ConfigManagerErrorCode",
-        "ConfigManagerUserConfig",
-        "LowerThresholdFatal",
-        "MaxReadable",
-        "MinReadable",
-        "NominalReading",
-        "NormalMax",
-        "NormalMin",
-        "PNPDeviceID",
-        "PowerManagementSupported",
-        "Resolution",
-        "Tolerance",
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Sensor>, ProviderError> {

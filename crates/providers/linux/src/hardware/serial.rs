@@ -59,28 +59,6 @@ impl Table for SerialPort {
         ("SupportsXOnXOff", |_, _| true.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Availability",
-        "Binary",
-        "Capabilities",
-        "CapabilityDescriptions",
-        "MaxBaudRate",
-        "MaximumInputBufferSize",
-        "MaximumOutputBufferSize",
-        "MaxNumberControlled",
-        "ProtocolSupported",
-        "SettableParityCheck",
-        "SettableRLSD",
-        "Supports16BitMode",
-        "SupportsElapsedTimeouts",
-        "SupportsIntTimeouts",
-        "SupportsParityCheck",
-        "SupportsRLSD",
-        "SupportsSpecialCharacters",
-        "SupportsXOnXOffSet",
-        "TimeOfLastReset",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Port>, ProviderError> {
         let names = machine.names("sys/class/tty").unwrap_or_default();
         let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();

@@ -26,9 +26,6 @@ impl Table for PortConnector {
         ("Tag", |_, row| format!("Port Connector {}", row.number).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["ConnectorPinout", "ConnectorType", "Manufacturer", "SerialNumber", "Version"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Numbered>, ProviderError> {
         Ok(numbered(machine, 8, |_, _| None).into_iter())
     }
@@ -88,21 +85,6 @@ impl Table for SystemSlot {
         ("Tag", |_, row| format!("System Slot {}", row.number).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ConnectorPinout",
-        "ConnectorType",
-        "HeightAllowed",
-        "LengthAllowed",
-        "Manufacturer",
-        "PurposeDescription",
-        "SerialNumber",
-        "SpecialPurpose",
-        "ThermalRating",
-        "VccMixedVoltageSupport",
-        "Version",
-        "VppMixedVoltageSupport",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Numbered>, ProviderError> {
         Ok(numbered(machine, 9, |_, _| None).into_iter())
     }
@@ -148,9 +130,6 @@ impl Table for OnBoardDevice {
         ("Status", |_, _| "OK".into()),
         ("Tag", |_, device| format!("On Board Device {}", device.number).into()),
     ];
-
-    const UNKNOWN: &'static [&'static str] =
-        &["HotSwappable", "Manufacturer", "Removable", "Replaceable", "SerialNumber", "Version"];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Soldered>, ProviderError> {
         Ok(soldered(machine).into_iter())

@@ -160,8 +160,6 @@ impl Table for NtLogEvent {
         ("User", |machine, row| row.user(machine).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Data"];
-
     fn rows(
         &self,
         machine: &Arc<Machine>,

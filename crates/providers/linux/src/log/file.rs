@@ -60,33 +60,6 @@ impl Table for NtEventlogFile {
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AccessMask",
-        "Archive",
-        "Compressed",
-        "CompressionMethod",
-        "CreationDate",
-        "Drive",
-        "EightDotThreeFileName",
-        "Encrypted",
-        "EncryptionMethod",
-        "Extension",
-        "FileType",
-        "FSCreationClassName",
-        "FSName",
-        "Hidden",
-        "InUseCount",
-        "LastAccessed",
-        "LastModified",
-        "Manufacturer",
-        "MaxFileSize",
-        "Readable",
-        "Sources",
-        "System",
-        "Version",
-        "Writeable",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         let logs: &[Log] = if folder(machine).is_some() { &Log::ALL } else { &[] };
         let folder = folder(machine).unwrap_or_default().into_os_string().into_string();

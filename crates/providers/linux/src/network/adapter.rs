@@ -82,8 +82,6 @@ impl Table for Adapter {
         ("TimeOfLastReset", |machine, _| booted(machine).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["NetworkAddresses"];
-
     fn watch(
         &self,
         machine: &Arc<Machine>,

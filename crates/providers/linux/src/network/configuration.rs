@@ -151,38 +151,6 @@ impl Table for Configuration {
         ("WINSEnableLMHostsLookup", |_, _| false.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ArpAlwaysSourceRoute",
-        "ArpUseEtherSNAP",
-        "DeadGWDetectEnabled",
-        "DefaultTOS",
-        "ForwardBufferMemory",
-        "IGMPLevel",
-        "IPPortSecurityEnabled",
-        "IPSecPermitIPProtocols",
-        "IPSecPermitTCPPorts",
-        "IPSecPermitUDPPorts",
-        "IPUseZeroBroadcast",
-        "IPXAddress",
-        "IPXEnabled",
-        "IPXFrameType",
-        "IPXMediaType",
-        "IPXNetworkNumber",
-        "IPXVirtualNetNumber",
-        "NumForwardPackets",
-        "PMTUBHDetectEnabled",
-        "PMTUDiscoveryEnabled",
-        "TcpMaxConnectRetransmissions",
-        "TcpMaxDataRetransmissions",
-        "TcpNumConnections",
-        "TcpUseRFC1122UrgentPointer",
-        "TcpWindowSize",
-        "WINSHostLookupFile",
-        "WINSPrimaryServer",
-        "WINSScopeID",
-        "WINSSecondaryServer",
-    ];
-
     fn watch(
         &self,
         machine: &Arc<Machine>,

@@ -44,8 +44,6 @@ impl Table for Connection {
         ("UserName", |_, row| row.mount.option("username").map(str::to_owned).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["AccessMask", "Comment", "Status"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         let permanent = Rc::default();
         let mounts = machine.mounts().to_vec().into_iter().filter(is_of_network);

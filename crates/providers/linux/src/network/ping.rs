@@ -135,14 +135,6 @@ impl Table for PingStatus {
         ("TypeofService", |_, row| row.question.service.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "RouteRecord",
-        "RouteRecordResolved",
-        "TimeStampRecord",
-        "TimeStampRecordAddress",
-        "TimeStampRecordAddressResolved",
-    ];
-
     fn rows(&self, _: &Arc<Machine>, scan: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
         let Some(addresses) = scan.pinned(&["Address"]) else {
             let message = "somebody must be asked\n  say whom: WHERE Address = '192.0.2.1'";

@@ -267,6 +267,7 @@ fn rounded(kind: &CimType, number: f64) -> Value {
 }
 
 impl<O: Object> Binding for Served<O> {
+    #[cfg(test)]
     fn columns(&self) -> Vec<&'static str> {
         let raw = self.flavor == Flavor::Raw;
         let bases = O::COUNTERS.iter().filter(|counter| raw && counter.kind.has_base());

@@ -98,24 +98,6 @@ impl Table for Configurations {
         ("YResolution", |_, row| along(row)),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "BitsPerPel",
-        "DisplayFlags",
-        "DisplayFrequency",
-        "DitherType",
-        "DriverVersion",
-        "FormName",
-        "ICMIntent",
-        "ICMMethod",
-        "LogPixels",
-        "MediaType",
-        "PelsHeight",
-        "PelsWidth",
-        "Scale",
-        "SpecificationVersion",
-        "TTOption",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Printer>, ProviderError> {
         Ok(all(machine)?.into_iter())
     }

@@ -52,20 +52,6 @@ impl Table for Drivers {
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ConfigFile",
-        "DependentFiles",
-        "DriverPath",
-        "FilePath",
-        "HelpFile",
-        "InfName",
-        "MonitorName",
-        "Started",
-        "StartMode",
-        "SupportedPlatform",
-        "Version",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Driver>, ProviderError> {
         let named = |queue: Printer| Some((name_of(&queue)?, queue));
         // The first queue with a driver provides its values.

@@ -82,17 +82,6 @@ impl Table for Jobs {
         ("TotalPages", |_, job| job.count(&["job-media-sheets", "job-impressions"]).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "DriverName",
-        "Notify",
-        "PaperLength",
-        "PaperWidth",
-        "Parameters",
-        "PrintProcessor",
-        "StartTime",
-        "UntilTime",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Job>, ProviderError> {
         Ok(Job::all(machine).map_err(failure)?.into_iter())
     }

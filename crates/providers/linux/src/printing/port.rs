@@ -28,8 +28,6 @@ impl Table for Ports {
         ("Type", |_, _| 8_u32.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["ByteCount", "SNMPCommunity", "SNMPDevIndex", "Status"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Port>, ProviderError> {
         Ok(Port::all(machine).map_err(failure)?.into_iter())
     }

@@ -210,39 +210,6 @@ impl Table for Printers {
         ("WorkOffline", |_, row| row.is_offline().into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ConfigManagerErrorCode",
-        "ConfigManagerUserConfig",
-        "CurrentCapabilities",
-        "CurrentLanguage",
-        "CurrentMimeType",
-        "DefaultCapabilities",
-        "DefaultLanguage",
-        "DoCompleteFirst",
-        "EnableBIDI",
-        "EnableDevQueryPrint",
-        "Hidden",
-        "JobCountSinceLastReset",
-        "KeepPrintedJobs",
-        "LanguagesSupported",
-        "MarkingTechnology",
-        "MaxSizeSupported",
-        "PaperSizesSupported",
-        "Parameters",
-        "PNPDeviceID",
-        "PowerManagementSupported",
-        "PrintJobDataType",
-        "PrintProcessor",
-        "Priority",
-        "Published",
-        "Queued",
-        "SeparatorFile",
-        "ServerName",
-        "StartTime",
-        "TimeOfLastReset",
-        "UntilTime",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Printer>, ProviderError> {
         all(machine)
     }

@@ -73,9 +73,6 @@ impl Table for Process {
         ("WriteTransferCount", |_, row| row.counters().written.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["ExecutionState", "MinimumWorkingSetSize", "Status", "TerminationDate"];
-
     fn rows(
         &self,
         machine: &Arc<Machine>,

@@ -61,8 +61,6 @@ impl Table for Thread {
         ("UserModeTime", |_, row| (ticks_to_100ns(row.stat.user_time) / 10_000).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["StartAddress", "Status", "ThreadWaitReason"];
-
     fn rows(
         &self,
         machine: &Arc<Machine>,

@@ -58,9 +58,6 @@ impl Table for ScheduledJob {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["ElapsedTime", "JobStatus", "Notify", "Priority", "Status", "UntilTime"];
-
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Job>) -> Result<(), ProviderError> {
         let (jobs, all) = jobs(machine)?;
         jobs.into_iter().try_for_each(push)?;

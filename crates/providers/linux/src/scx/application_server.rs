@@ -204,17 +204,6 @@ impl Table for ApplicationServer {
         ("Version", |machine, server| server.version(machine).map(str::to_owned).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        // Properties of WebSphere, which is not supported.
-        "Cell",
-        "Node",
-        "Profile",
-        "Server",
-        // Properties of every managed element.
-        "ElementName",
-        "Status",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Server>, ProviderError> {
         Ok(all(machine)?.into_iter())
     }

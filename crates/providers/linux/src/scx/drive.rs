@@ -41,36 +41,6 @@ impl Table for DiskDrive {
         ("TracksPerCylinder", |_, _| 255_u64.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AdditionalAvailability",
-        "Availability",
-        "Capabilities",
-        "CapabilityDescriptions",
-        "ElementName",
-        "EnabledState",
-        "IdentifyingDescriptions",
-        "LastCleaned",
-        "LoadTime",
-        "MaxAccessTime",
-        "MaxQuiesceTime",
-        "MaxUnitsBeforeCleaning",
-        "MediaIsLocked",
-        "MountCount",
-        "OtherIdentifyingInfo",
-        "PowerManagementSupported",
-        "PowerOnHours",
-        "Security",
-        "Status",
-        "StatusInfo",
-        "TimeOfLastMount",
-        "TotalMountTime",
-        "TotalPowerOnHours",
-        "UncompressedDataRate",
-        "UnitsDescription",
-        "UnitsUsed",
-        "UnloadTime",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Drive>, ProviderError> {
         Ok(Drive::all(machine))
     }

@@ -102,9 +102,6 @@ impl Table for IpEndpoint {
         ("SystemCreationClassName", |_, _| "SCX_ComputerSystem".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["Address", "AddressOrigin", "AddressType", "IPv6AddressType", "ProtocolIFType", "Status"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         Ok(rows(machine))
     }
@@ -128,9 +125,6 @@ impl Table for LanEndpoint {
         ("Name", |_, row| row.link.name.clone().into()),
         ("SystemCreationClassName", |_, _| "SCX_ComputerSystem".into()),
     ];
-
-    const UNKNOWN: &'static [&'static str] =
-        &["AliasAddresses", "GroupAddresses", "LANID", "LANType", "OtherLANType", "ProtocolIFType", "Status"];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         Ok(rows(machine))

@@ -82,17 +82,6 @@ impl Table for FileSystem {
         ("TotalInodes", |machine, mounted| inodes(machine, mounted).map(|(all, _)| all).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ClusterSize",
-        "CodeSet",
-        "CompressionMethod",
-        "ElementName",
-        "EnabledState",
-        "EncryptionMethod",
-        "OtherPersistenceType",
-        "Status",
-    ];
-
     fn rows(
         &self,
         machine: &Arc<Machine>,

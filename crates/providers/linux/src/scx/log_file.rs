@@ -48,26 +48,6 @@ impl Table for LogFile {
 
     const COLUMNS: &'static [(&'static str, Fill<()>)] = &[];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Caption",
-        "CompressionMethod",
-        "CreationDate",
-        "Description",
-        "ElementName",
-        "EncryptionMethod",
-        "Executable",
-        "FileSize",
-        "FSCreationClassName",
-        "FSName",
-        "InUseCount",
-        "LastAccessed",
-        "LastModified",
-        "Name",
-        "Readable",
-        "Status",
-        "Writeable",
-    ];
-
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         let text = |name: &str| call.input.value(name).and_then(Value::as_str).unwrap_or_default();
         let name = Path::new(text("filename"));

@@ -66,16 +66,6 @@ impl Table for UnixProcess {
         ("WorkingSetSize", |_, row| row.stat().resident.checked_mul(page_size()).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ElementName",
-        "EnabledState",
-        "OtherExecutionDescription",
-        "PercentBusyTime",
-        "ProcessWaitingForEvent",
-        "Status",
-        "TerminationDate",
-    ];
-
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         if call.operation.method.name.as_str() != "TopResourceConsumers" {
             return Err(ProviderError::NotCapable);

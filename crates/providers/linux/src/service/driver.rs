@@ -63,8 +63,6 @@ impl Table for SystemDriver {
         ("TagId", |_, _| 0_u32.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["StartName"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Module>, ProviderError> {
         Ok(modules(machine)?.into_iter())
     }

@@ -51,8 +51,6 @@ impl Table for DependentService {
         ("Dependent", |_, dependency| service(&dependency.needing)),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["TypeOfDependency"];
-
     fn rows(
         &self,
         machine: &Arc<Machine>,

@@ -63,20 +63,6 @@ impl Table for Product {
         ("WordCount", |_, _| 0_u32.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "HelpTelephone",
-        "InstallLocation",
-        "InstallSource",
-        "LocalPackage",
-        "PackageCache",
-        "ProductID",
-        "RegCompany",
-        "RegOwner",
-        "SKUNumber",
-        "Transforms",
-        "URLUpdateInfo",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         let packages = machine.packages().map_err(failure)?;
         Ok((0..packages.len()).map(move |place| Row { packages: packages.clone(), place }))

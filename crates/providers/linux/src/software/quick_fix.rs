@@ -30,8 +30,6 @@ impl Table for QuickFix {
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Caption", "Name"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Update>, ProviderError> {
         let updates = Update::all(machine).map_err(failure)?;
         Ok(updates.into_iter())

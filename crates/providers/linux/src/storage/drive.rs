@@ -230,8 +230,6 @@ impl Table for DiskDrive {
         ("TracksPerCylinder", |_, _| 255_u32.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Availability", "StatusInfo"];
-
     const SUBSYSTEMS: &'static [&'static str] = events::BLOCK_DEVICES;
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Drive>, ProviderError> {

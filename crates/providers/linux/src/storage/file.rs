@@ -33,35 +33,16 @@ pub(crate) struct Directory;
 pub(crate) trait Kind: Send + Sync + 'static {
     const CLASS: &'static str;
     const IS_FOLDER: bool;
-    const UNKNOWN: &'static [&'static str];
 }
 
 impl Kind for Plain {
     const CLASS: &'static str = "CIM_DataFile";
     const IS_FOLDER: bool = false;
-    const UNKNOWN: &'static [&'static str] = &[
-        "Archive",
-        "CompressionMethod",
-        "EightDotThreeFileName",
-        "EncryptionMethod",
-        "InUseCount",
-        "Manufacturer",
-        "System",
-        "Version",
-    ];
 }
 
 impl Kind for Directory {
     const CLASS: &'static str = "Win32_Directory";
     const IS_FOLDER: bool = true;
-    const UNKNOWN: &'static [&'static str] = &[
-        "Archive",
-        "CompressionMethod",
-        "EightDotThreeFileName",
-        "EncryptionMethod",
-        "InUseCount",
-        "System",
-    ];
 }
 
 /// A file.
@@ -165,8 +146,6 @@ impl<K: Kind> Table for File<K> {
         ("Status", |_, _| "OK".into()),
         ("Writeable", |_, row| row.admits(Access::WRITE_OK).into()),
     ];
-
-    const UNKNOWN: &'static [&'static str] = K::UNKNOWN;
 
     fn rows(
         &self,

@@ -122,8 +122,6 @@ impl Table for LogicalDisk {
         ("VolumeSerialNumber", |machine, disk| disk.file_system.identity(machine).serial_number().into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["PNPDeviceID"];
-
     fn watch(
         &self,
         machine: &Arc<Machine>,

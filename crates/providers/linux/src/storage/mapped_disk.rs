@@ -52,21 +52,6 @@ impl Table for MappedDisk {
         ("SupportsFileBasedCompression", |_, disk| disk.supports_compression().into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Availability",
-        "ConfigManagerErrorCode",
-        "ConfigManagerUserConfig",
-        "PNPDeviceID",
-        "PowerManagementSupported",
-        "Purpose",
-        "QuotasDisabled",
-        "QuotasIncomplete",
-        "QuotasRebuilding",
-        "StatusInfo",
-        "VolumeName",
-        "VolumeSerialNumber",
-    ];
-
     fn rows(
         &self,
         machine: &Arc<Machine>,

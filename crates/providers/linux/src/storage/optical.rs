@@ -87,22 +87,6 @@ impl Table for OpticalDrive {
         ("VolumeSerialNumber", |machine, row| row.identity(machine).serial_number().into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Availability",
-        "DriveIntegrity",
-        "FileSystemFlags",
-        "FileSystemFlagsEx",
-        "MaximumComponentLength",
-        "PowerManagementSupported",
-        "RevisionLevel",
-        "SCSIBus",
-        "SCSILogicalUnit",
-        "SCSIPort",
-        "SCSITargetId",
-        "StatusInfo",
-        "TransferRate",
-    ];
-
     const SUBSYSTEMS: &'static [&'static str] = events::BLOCK_DEVICES;
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {

@@ -183,18 +183,6 @@ impl Table for DiskPartition {
         ("Type", |machine, part| name_of_kind(part, machine).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Access",
-        "AdditionalAvailability",
-        "HiddenSectors",
-        "MaxQuiesceTime",
-        "OtherIdentifyingInfo",
-        "PNPDeviceID",
-        "PowerOnHours",
-        "RewritePartition",
-        "TotalPowerOnHours",
-    ];
-
     const SUBSYSTEMS: &'static [&'static str] = events::BLOCK_DEVICES;
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Partition>, ProviderError> {

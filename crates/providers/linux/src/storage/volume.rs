@@ -249,17 +249,6 @@ impl Table for Volume {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ConfigManagerErrorCode",
-        "ConfigManagerUserConfig",
-        "NumberOfBlocks",
-        "PNPDeviceID",
-        "PowerManagementSupported",
-        "Purpose",
-        "QuotasIncomplete",
-        "QuotasRebuilding",
-    ];
-
     fn watch(
         &self,
         machine: &Arc<Machine>,

@@ -133,23 +133,6 @@ impl Table for ComputerSystem {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "BootOptionOnLimit",
-        "BootOptionOnWatchDog",
-        "BootStatus",
-        "InitialLoadInfo",
-        "LastLoadInfo",
-        "NameFormat",
-        "OEMLogoBitmap",
-        "PowerManagementCapabilities",
-        "PrimaryOwnerContact",
-        "PrimaryOwnerName",
-        "SupportContactDescription",
-        "SystemStartupDelay",
-        "SystemStartupOptions",
-        "SystemStartupSetting",
-    ];
-
     fn all(_: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         Ok(std::iter::once(Row::default()))
     }

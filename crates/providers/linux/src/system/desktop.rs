@@ -129,19 +129,6 @@ impl Table for Desktop {
         ("WallpaperTiled", |_, choices| lies(choices, "wallpaper")),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "BorderWidth",
-        "Caption",
-        "CoolSwitch",
-        "Description",
-        "DragFullWindows",
-        "GridGranularity",
-        "IconSpacing",
-        "IconTitleWrap",
-        "Pattern",
-        "ScreenSaverExecutable",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Choices>, ProviderError> {
         Ok(machine.users().into_iter().filter_map(|user| Choices::of(machine, &user)))
     }

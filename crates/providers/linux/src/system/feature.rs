@@ -53,8 +53,6 @@ impl Table for OptionalFeature {
         ("Name", |_, (feature, _)| feature.name.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Status"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Self::Row>, ProviderError> {
         let units = names(machine).map_err(failure)?;
         Ok(FEATURES.iter().map(move |feature| (feature, feature.is_among(&units))))

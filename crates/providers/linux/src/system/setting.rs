@@ -21,34 +21,6 @@ impl Table for WmiSetting {
     const COLUMNS: &'static [(&'static str, Fill<()>)] =
         &[("BuildVersion", |_, ()| env!("CARGO_PKG_VERSION").into())];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ASPScriptDefaultNamespace",
-        "ASPScriptEnabled",
-        "AutorecoverMofs",
-        "AutoStartWin9X",
-        "BackupInterval",
-        "BackupLastTime",
-        "Caption",
-        "DatabaseDirectory",
-        "DatabaseMaxSize",
-        "Description",
-        "EnableAnonWin9xConnections",
-        "EnableEvents",
-        "EnableStartupHeapPreallocation",
-        "HighThresholdOnClientObjects",
-        "HighThresholdOnEvents",
-        "InstallationDirectory",
-        "LastStartupHeapPreallocation",
-        "LoggingDirectory",
-        "LoggingLevel",
-        "LowThresholdOnClientObjects",
-        "LowThresholdOnEvents",
-        "MaxLogFileSize",
-        "MaxWaitOnClientObjects",
-        "MaxWaitOnEvents",
-        "MofSelfInstallDirectory",
-    ];
-
     fn all(_: &Machine) -> Result<impl Iterator<Item = ()>, ProviderError> {
         Ok(std::iter::once(()))
     }
@@ -65,8 +37,6 @@ impl Table for Registry {
         ("Name", |machine, ()| operating_system::name_of(&System::of(machine)).into()),
         ("Status", |_, ()| "OK".into()),
     ];
-
-    const UNKNOWN: &'static [&'static str] = &["CurrentSize", "MaximumSize", "ProposedSize"];
 
     fn all(_: &Machine) -> Result<impl Iterator<Item = ()>, ProviderError> {
         Ok(std::iter::once(()))

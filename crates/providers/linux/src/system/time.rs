@@ -37,8 +37,6 @@ impl Table for LocalTime {
 
     const COLUMNS: &'static [(&'static str, Fill<civil::DateTime>)] = CLOCK;
 
-    const UNKNOWN: &'static [&'static str] = &["Milliseconds"];
-
     fn watch(&self, _: &Arc<Machine>, _: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
         Ok(Some(Box::new(events::Seconds)))
     }
@@ -54,8 +52,6 @@ impl Table for UtcTime {
     const CLASS: &'static str = "Win32_UTCTime";
 
     const COLUMNS: &'static [(&'static str, Fill<civil::DateTime>)] = CLOCK;
-
-    const UNKNOWN: &'static [&'static str] = &["Milliseconds"];
 
     fn watch(&self, _: &Arc<Machine>, _: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
         Ok(Some(Box::new(events::Seconds)))

@@ -239,38 +239,6 @@ impl Table for Adapter {
         ("VlanID", |machine, row| row.told(machine).and_then(|told| told.vlan).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AdditionalAvailability",
-        "Availability",
-        "DriverDate",
-        "DriverDateData",
-        "DriverMajorNdisVersion",
-        "DriverMinorNdisVersion",
-        "DriverProvider",
-        "EndPointInterface",
-        "IMFilter",
-        "IdentifyingDescriptions",
-        "MaxQuiesceTime",
-        "NetLuid",
-        "NetLuidIndex",
-        "NotUserRemovable",
-        "OtherIdentifyingInfo",
-        "OtherLinkTechnology",
-        "OtherNetworkPortType",
-        "OtherPortType",
-        "PortNumber",
-        "PortType",
-        "PowerManagementSupported",
-        "PowerOnHours",
-        "RequestedSpeed",
-        "Status",
-        "StatusInfo",
-        "TotalPowerOnHours",
-        "UsageRestriction",
-        "WdmInterface",
-        "iSCSIInterface",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         Ok(Row::all(machine))
     }

@@ -47,8 +47,6 @@ impl Table for StatisticsOfAdapter {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["IsDefault", "IsNext"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = adapter::Row>, ProviderError> {
         Ok(adapter::Row::all(machine))
     }
@@ -90,8 +88,6 @@ impl Table for AddressOfInterface {
         ("Dependent", |machine, row| path_to::<IpAddress>(machine, row, OF_END)),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["FrameType"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = AddressRow>, ProviderError> {
         Ok(AddressRow::all(machine).into_iter())
     }
@@ -110,8 +106,6 @@ impl Table for NeighborOfInterface {
         }),
         ("Dependent", |machine, row| path_to::<NetNeighbor>(machine, row, OF_END)),
     ];
-
-    const UNKNOWN: &'static [&'static str] = &["FrameType"];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = NeighborRow>, ProviderError> {
         Ok(NeighborRow::all(machine))

@@ -110,8 +110,6 @@ impl Table for ConnectionProfile {
         ("Name", |_, row| row.name().into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Description", "DomainAuthenticationKind", "NetworkCategory"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         Ok(Row::all(machine).into_iter())
     }

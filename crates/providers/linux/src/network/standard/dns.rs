@@ -87,16 +87,6 @@ impl Table for ServerAddress {
         ("ServerAddresses", |machine, row| row.servers(machine).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AccessInfo",
-        "Description",
-        "EnabledState",
-        "InfoFormat",
-        "OtherAccessContext",
-        "OtherInfoFormatDescription",
-        "Status",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         Ok(Row::all(machine, &Family::BOTH))
     }
@@ -158,9 +148,6 @@ impl Table for Client {
         ("UseSuffixWhenRegistering", |_, _| false.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["DHCPOptionsToUse", "Description", "EnabledState", "ProtocolIFType", "Status"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         Ok(Row::all(machine, ONCE))
     }
@@ -198,16 +185,6 @@ impl Table for GlobalSetting {
         // resolv.conf(5) has no devolution to parent domains.
         ("UseDevolution", |_, _| false.into()),
         ("UseSuffixSearchList", |_, resolver| (!resolver.search.is_empty()).into()),
-    ];
-
-    const UNKNOWN: &'static [&'static str] = &[
-        "AddressOrigin",
-        "AppendParentSuffixes",
-        "AppendPrimarySuffixes",
-        "Caption",
-        "Description",
-        "ElementName",
-        "ProtocolIFType",
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Resolver>, ProviderError> {

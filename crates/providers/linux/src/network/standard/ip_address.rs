@@ -163,8 +163,6 @@ impl Table for IpAddress {
         ("ValidLifetime", |_, row| lifetime(row.address.valid)),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Description", "EnabledState", "Status"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         Ok(Row::all(machine).into_iter())
     }

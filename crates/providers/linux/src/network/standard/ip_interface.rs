@@ -164,35 +164,6 @@ impl Table for IpInterface {
         ("Store", |_, _| 1_u8.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AdvertiseDefaultRoute",
-        "AdvertisedRouterLifetime",
-        "Advertising",
-        "AliasAddresses",
-        "AutomaticMetric",
-        "ClampMss",
-        "CompartmentId",
-        "DadRetransmitTime",
-        "Description",
-        "DirectedMacWolPattern",
-        "EcnMarking",
-        "EnabledState",
-        "ForceArpNdWolPattern",
-        "GroupAddresses",
-        "InterfaceMetric",
-        "IsolationId",
-        "LANID",
-        "LANType",
-        "LowestIfNetLuid",
-        "ManagedAddressConfiguration",
-        "OtherLANType",
-        "OtherStatefulConfiguration",
-        "ReachableTime",
-        "Status",
-        "WeakHostReceive",
-        "WeakHostSend",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         Ok(Row::all(machine).into_iter())
     }

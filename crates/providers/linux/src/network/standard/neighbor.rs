@@ -74,15 +74,6 @@ impl Table for NetNeighbor {
         ("Store", |_, _| 1_u8.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AccessContext",
-        "Description",
-        "EnabledState",
-        "OtherAccessContext",
-        "OtherInfoFormatDescription",
-        "Status",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         Ok(Row::all(machine))
     }

@@ -108,9 +108,6 @@ impl Table for NetRoute {
         ("ValidLifetime", |_, row| lifetime(row.route.valid.unwrap_or(Address::FOREVER))),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["AdminDistance", "CompartmentId", "Description", "InterfaceMetric", "State"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         Ok(Row::all(machine).into_iter())
     }

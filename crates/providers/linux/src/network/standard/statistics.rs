@@ -50,22 +50,6 @@ impl Table for Statistics {
         ("SystemName", host_name),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "RdmaStatistics",
-        "ReceivedBroadcastBytes",
-        "ReceivedBroadcastPackets",
-        "ReceivedMulticastBytes",
-        "ReceivedUnicastBytes",
-        "RscStatistics",
-        "SentBroadcastBytes",
-        "SentBroadcastPackets",
-        "SentMulticastBytes",
-        "SentMulticastPackets",
-        "SentUnicastBytes",
-        "SentUnicastPackets",
-        "SupportedStatistics",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Link>, ProviderError> {
         Ok(Link::all(machine).into_iter())
     }

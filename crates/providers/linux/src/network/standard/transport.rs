@@ -156,20 +156,6 @@ impl Table for TcpConnection {
         ("State", |_, row| row.socket.state().into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AggregationBehavior",
-        "AppliedSetting",
-        "Caption",
-        "CreationTime",
-        "Description",
-        "Directionality",
-        "ElementName",
-        "EnabledState",
-        "Name",
-        "OffloadState",
-        "Status",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         let name = |socket: &Socket| {
             let ((here, port), (there, other)) = (socket.local, socket.remote);
@@ -191,18 +177,6 @@ impl Table for UdpEndpoint {
         ("LocalAddress", |_, row| row.socket.local.0.to_string().into()),
         ("LocalPort", |_, row| row.socket.local.1.into()),
         ("OwningProcess", |machine, row| row.owners.of(machine, row.socket.inode).into()),
-    ];
-
-    const UNKNOWN: &'static [&'static str] = &[
-        "AggregationBehavior",
-        "Caption",
-        "CreationTime",
-        "Description",
-        "Directionality",
-        "ElementName",
-        "EnabledState",
-        "Name",
-        "Status",
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {

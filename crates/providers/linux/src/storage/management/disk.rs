@@ -165,9 +165,6 @@ impl Table for Disk {
         ("UniqueIdFormat", |machine, drive| unique_id(machine, drive).map(|(_, format)| format).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["AdapterSerialNumber", "IsHighlyAvailable", "IsScaleOut", "OfflineReason", "ProvisioningType"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Drive>, ProviderError> {
         Ok(Drive::all(machine))
     }

@@ -134,8 +134,6 @@ impl Table for Partition {
         ("UniqueId", |machine, part| guid(machine, part).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["DriveLetter", "IsDAX", "IsShadowCopy"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Part>, ProviderError> {
         Ok(Part::all(machine))
     }

@@ -99,22 +99,6 @@ impl Table for PhysicalDisk {
         ("UniqueIdFormat", |machine, drive| unique_id(machine, drive).map(|(_, format)| format).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AdapterSerialNumber",
-        "EnclosureNumber",
-        "FruId",
-        "IsIndicationEnabled",
-        "IsPartial",
-        "OperationalDetails",
-        "PartNumber",
-        "SlotNumber",
-        "SoftwareVersion",
-        "StoragePoolUniqueId",
-        "SupportedUsages",
-        "Usage",
-        "VirtualDiskFootprint",
-    ];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Drive>, ProviderError> {
         Ok(Drive::all(machine))
     }

@@ -74,9 +74,6 @@ impl Table for ReliabilityCounter {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["FlushLatencyMax", "ManufactureDate", "ReadLatencyMax", "WriteLatencyMax"];
-
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Drive>, ProviderError> {
         Ok(drives(machine))
     }

@@ -83,45 +83,6 @@ impl Table for Subsystem {
         ("UniqueId", |machine, _| id(machine).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AutomaticClusteringEnabled",
-        "CimServerName",
-        "CurrentCacheLevel",
-        "DataTieringType",
-        "Description",
-        "FaultDomainAwarenessDefault",
-        "FirmwareVersion",
-        "Manufacturer",
-        "MaskingClientSelectableDeviceNumbers",
-        "MaskingMapCountMax",
-        "MaskingOneInitiatorIdPerView",
-        "MaskingOtherValidInitiatorIdTypes",
-        "MaskingPortsPerView",
-        "MaskingValidInitiatorIdTypes",
-        "Model",
-        "NameFormat",
-        "NumberOfSlots",
-        "OtherHostTypeDescription",
-        "OtherIdentifyingInfo",
-        "OtherIdentifyingInfoDescription",
-        "OtherOperationalStatusDescription",
-        "PhysicalDisksPerStoragePoolMin",
-        "ReplicasPerSourceCloneMax",
-        "ReplicasPerSourceMirrorMax",
-        "ReplicasPerSourceSnapshotMax",
-        "SerialNumber",
-        "StorageConnectionType",
-        "SupportedDeduplicationFileSystemTypes",
-        "SupportedDeduplicationObjectTypes",
-        "SupportedFileServerProtocols",
-        "SupportedFileSystems",
-        "SupportedHostType",
-        "Tag",
-        "VirtualDiskRepairEnabled",
-        "VirtualDiskRepairQueueDepth",
-        "iSCSITargetCreationScheme",
-    ];
-
     fn all(_: &Machine) -> Result<impl Iterator<Item = ()>, ProviderError> {
         Ok(std::iter::once(()))
     }

@@ -105,8 +105,6 @@ impl Table for Volume {
         ("UniqueId", |_, row| row.device_id().into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["DedupMode", "DriveLetter", "ReFSDedupMode"];
-
     fn rows(
         &self,
         machine: &Arc<Machine>,
