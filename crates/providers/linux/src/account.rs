@@ -12,6 +12,7 @@ mod user;
 use std::sync::Arc;
 
 use crate::Machine;
+use crate::table::association::relate;
 use crate::table::{Binding, bind};
 
 /// Returns the tables of accounts.
@@ -24,6 +25,6 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, identity::Identity),
         bind(machine, profile::UserProfile),
         bind(machine, session::LogonSession),
-        bind(machine, session::LoggedOnUser),
+        relate(machine, &session::LOGGED_ON_USER),
     ]
 }

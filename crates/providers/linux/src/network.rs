@@ -11,6 +11,7 @@ mod standard;
 use std::sync::Arc;
 
 use crate::Machine;
+use crate::table::association::relate;
 use crate::table::{Binding, bind};
 
 /// Returns the tables of network classes.
@@ -18,7 +19,7 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     let own = vec![
         bind(machine, adapter::Adapter),
         bind(machine, configuration::Configuration),
-        bind(machine, setting::AdapterSetting),
+        relate(machine, &setting::ADAPTER_SETTING),
         bind(machine, route::RouteTable),
         bind(machine, connection::Connection),
         bind(machine, ping::PingStatus),

@@ -10,6 +10,7 @@ mod printer;
 use std::sync::Arc;
 
 use crate::Machine;
+use crate::table::association::relate;
 use crate::table::{Binding, bind};
 
 /// Returns the tables of printing classes.
@@ -20,7 +21,7 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, configuration::Configurations),
         bind(machine, driver::Drivers),
         bind(machine, port::Ports),
-        bind(machine, associations::PrinterSetting),
-        bind(machine, associations::DriverForDevice),
+        relate(machine, &associations::PRINTER_SETTING),
+        relate(machine, &associations::DRIVER_FOR_DEVICE),
     ]
 }

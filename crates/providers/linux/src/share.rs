@@ -9,12 +9,14 @@ use cim::{Instance, Status, Value};
 use wmi::{Lookup, MethodCall, ProviderError, Target};
 
 use crate::Machine;
+use crate::table::association::Association;
+use crate::table::association::relate;
 use crate::table::{Binding, Fill, Table, bind, failure, reference, returned, text_key};
 use linux::share::{Kind, Share};
 
 /// Returns the tables of share classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
-    vec![bind(machine, Shares), bind(machine, ShareToDirectory), bind(machine, setting::ShareSetting)]
+    vec![bind(machine, Shares), relate(machine, &SHARE_TO_DIRECTORY), bind(machine, setting::ShareSetting)]
 }
 
 /// `Win32_Share`.
@@ -77,24 +79,21 @@ impl Table for Shares {
     }
 }
 
-/// `Win32_ShareToDirectory`.
-struct ShareToDirectory;
-
-impl Table for ShareToDirectory {
-    type Row = Share;
-
-    const CLASS: &'static str = "Win32_ShareToDirectory";
-
-    const COLUMNS: &'static [(&'static str, Fill<Share>)] = &[
+static SHARE_TO_DIRECTORY: Association<Share> = Association {
+    namespace: "root/cimv2",
+    class: "Win32_ShareToDirectory",
+    columns: &[
         ("Share", |_, share| reference("Win32_Share", "Name", share.name.clone())),
         ("SharedElement", |_, share| reference("Win32_Directory", "Name", share.path.clone())),
-    ];
+    ],
+    rows: rows_of_share_to_directory,
+    subsystems: &[],
+};
 
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = Share>, ProviderError> {
-        let folders =
-            Share::all(machine).map_err(failure)?.into_iter().filter(|share| share.kind == Kind::Folder);
-        Ok(folders.filter(|share| !share.path.is_empty()))
-    }
+fn rows_of_share_to_directory(machine: &Machine) -> Result<Vec<Share>, ProviderError> {
+    let folders =
+        Share::all(machine).map_err(failure)?.into_iter().filter(|share| share.kind == Kind::Folder);
+    Ok(folders.filter(|share| !share.path.is_empty()).collect())
 }
 
 /// Returns a text parameter of a method; `None` if it is missing.

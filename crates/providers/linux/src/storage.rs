@@ -16,6 +16,7 @@ use std::sync::Arc;
 use wmi::Scan;
 
 use crate::Machine;
+use crate::table::association::relate;
 use crate::table::{Binding, bind};
 
 /// Returns the tables of storage classes.
@@ -29,10 +30,10 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, drive::DiskDrive),
         bind(machine, optical::OpticalDrive),
         bind(machine, partition::DiskPartition),
-        bind(machine, associations::DriveToPartition),
-        bind(machine, associations::PartitionToDisk),
+        relate(machine, &associations::DRIVE_TO_PARTITION),
+        relate(machine, &associations::PARTITION_TO_DISK),
         bind(machine, associations::MountPoint),
-        bind(machine, associations::RootDirectory),
+        relate(machine, &associations::ROOT_DIRECTORY),
         bind(machine, file::File::<file::Plain>::default()),
         bind(machine, file::File::<file::Directory>::default()),
     ];

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use cim::DateTime;
 
 use crate::Machine;
+use crate::table::association::relate;
 use crate::table::{Binding, bind};
 pub(crate) use linux::now;
 
@@ -29,8 +30,8 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, environment::Environment),
         bind(machine, feature::OptionalFeature),
         bind(machine, feature::ServerFeature),
-        bind(machine, membership::SystemOperatingSystem),
-        bind(machine, membership::SystemUsers),
+        relate(machine, &membership::SYSTEM_OPERATING_SYSTEM),
+        relate(machine, &membership::SYSTEM_USERS),
         bind(machine, page_file::PageFileSetting),
         bind(machine, page_file::PageFileUsage),
         bind(machine, setting::Registry),

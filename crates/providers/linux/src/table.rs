@@ -1,5 +1,6 @@
 //! Tables that connect a class with its rows.
 
+pub(crate) mod association;
 #[cfg(test)]
 pub(crate) mod unknown;
 mod unsupported;

@@ -8,6 +8,7 @@ use linux::account::User;
 
 use super::path::path;
 use crate::Machine;
+use crate::table::association::Association;
 use crate::table::{Fill, Table, reference, text_key};
 use linux::session::Session;
 
@@ -47,25 +48,25 @@ fn logon_type(session: &Session) -> u32 {
 }
 
 /// Association of sessions with users.
-pub(crate) struct LoggedOnUser;
-
-impl Table for LoggedOnUser {
-    type Row = (User, Session);
-
-    const CLASS: &'static str = "Win32_LoggedOnUser";
-
-    const COLUMNS: &'static [(&'static str, Fill<Self::Row>)] = &[
+pub(crate) static LOGGED_ON_USER: Association<(User, Session)> = Association {
+    namespace: "root/cimv2",
+    class: "Win32_LoggedOnUser",
+    columns: &[
         ("Antecedent", |machine, (user, _)| path("Win32_UserAccount", machine, &user.name)),
         ("Dependent", |_, (_, session)| reference("Win32_LogonSession", "LogonId", session.id.clone())),
-    ];
+    ],
+    rows: rows_of_logged_on_user,
+    subsystems: &[],
+};
 
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = Self::Row>, ProviderError> {
-        let users = machine.users();
-        let sessions = Session::all(machine).unwrap_or_default().into_iter();
-        // Users of a domain are not accounts of this machine.
-        Ok(sessions.filter_map(move |session| {
+fn rows_of_logged_on_user(machine: &Machine) -> Result<Vec<(User, Session)>, ProviderError> {
+    let users = machine.users();
+    let sessions = Session::all(machine).unwrap_or_default().into_iter();
+    // Users of a domain are not accounts of this machine.
+    Ok(sessions
+        .filter_map(move |session| {
             let user = users.iter().find(|user| user.uid == session.uid)?.clone();
             Some((user, session))
-        }))
-    }
+        })
+        .collect())
 }

@@ -1,25 +1,17 @@
 //! `Win32_NetworkAdapterSetting`: association of adapters and their configurations.
 
-use wmi::ProviderError;
-
-use crate::Machine;
-use crate::table::{Fill, Table, reference};
+use crate::table::association::Association;
+use crate::table::{Table, reference};
 use linux::network::link::Link;
 
 /// Adapters with their configurations.
-pub(crate) struct AdapterSetting;
-
-impl Table for AdapterSetting {
-    type Row = Link;
-
-    const CLASS: &'static str = "Win32_NetworkAdapterSetting";
-
-    const COLUMNS: &'static [(&'static str, Fill<Link>)] = &[
+pub(crate) static ADAPTER_SETTING: Association<Link> = Association {
+    namespace: "root/cimv2",
+    class: "Win32_NetworkAdapterSetting",
+    columns: &[
         ("Element", |_, link| reference("Win32_NetworkAdapter", "DeviceID", link.index.to_string())),
         ("Setting", |_, link| reference("Win32_NetworkAdapterConfiguration", "Index", link.index)),
-    ];
-
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = Link>, ProviderError> {
-        Ok(Link::all(machine).into_iter())
-    }
-}
+    ],
+    rows: |machine| Ok(Link::all(machine)),
+    subsystems: &[],
+};

@@ -23,6 +23,7 @@ use cim::{DateTime, Instance, Interval, Status, Value};
 use wmi::{MethodCall, ProviderError};
 
 use crate::Machine;
+use crate::table::association::relate;
 use crate::table::{Binding, Table, bind, object, returned};
 use linux::network::address::Address;
 use linux::network::link::Link;
@@ -45,11 +46,11 @@ pub(super) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, dns::ServerAddress),
         bind(machine, dns::Client),
         bind(machine, dns::GlobalSetting),
-        bind(machine, associations::StatisticsOfAdapter),
-        bind(machine, associations::AdapterOfInterface),
-        bind(machine, associations::AddressOfInterface),
-        bind(machine, associations::NeighborOfInterface),
-        bind(machine, associations::RouteOfInterface),
+        relate(machine, &associations::STATISTICS_OF_ADAPTER),
+        relate(machine, &associations::ADAPTER_OF_INTERFACE),
+        relate(machine, &associations::ADDRESS_OF_INTERFACE),
+        relate(machine, &associations::NEIGHBOR_OF_INTERFACE),
+        relate(machine, &associations::ROUTE_OF_INTERFACE),
     ]
 }
 

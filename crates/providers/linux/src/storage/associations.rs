@@ -9,40 +9,26 @@ use wmi::{EventSource, ProviderError, Watch};
 use super::logical_disk::{Disk, disks};
 use super::partition::{Foundations, Partition};
 use super::volume::volumes;
+use crate::table::association::Association;
 use crate::table::{Fill, Table, reference};
 use crate::{Machine, events};
 use linux::mounts::Mounts;
 use linux::storage::file_system::is_of_network;
 use linux::storage::statistics::Questions;
 
-/// `Win32_DiskDriveToDiskPartition`
-pub(crate) struct DriveToPartition;
-
-/// `Win32_LogicalDiskToPartition`
-pub(crate) struct PartitionToDisk;
-
 /// `Win32_MountPoint`
 pub(crate) struct MountPoint;
 
-/// `Win32_LogicalDiskRootDirectory`
-pub(crate) struct RootDirectory;
-
-impl Table for DriveToPartition {
-    type Row = Partition;
-
-    const CLASS: &'static str = "Win32_DiskDriveToDiskPartition";
-
-    const COLUMNS: &'static [(&'static str, Fill<Partition>)] = &[
+pub(crate) static DRIVE_TO_PARTITION: Association<Partition> = Association {
+    namespace: "root/cimv2",
+    class: "Win32_DiskDriveToDiskPartition",
+    columns: &[
         ("Antecedent", |_, part| reference("Win32_DiskDrive", "DeviceID", part.drive.block.node())),
         ("Dependent", |_, part| of_partition(part)),
-    ];
-
-    const SUBSYSTEMS: &'static [&'static str] = events::BLOCK_DEVICES;
-
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = Partition>, ProviderError> {
-        Ok(Partition::all(machine))
-    }
-}
+    ],
+    rows: |machine| Ok(Partition::all(machine).collect()),
+    subsystems: events::BLOCK_DEVICES,
+};
 
 /// A logical disk on a partition.
 pub(crate) struct Placed {
@@ -50,31 +36,31 @@ pub(crate) struct Placed {
     disk: String,
 }
 
-impl Table for PartitionToDisk {
-    type Row = Placed;
-
-    const CLASS: &'static str = "Win32_LogicalDiskToPartition";
-
-    const COLUMNS: &'static [(&'static str, Fill<Placed>)] = &[
+pub(crate) static PARTITION_TO_DISK: Association<Placed> = Association {
+    namespace: "root/cimv2",
+    class: "Win32_LogicalDiskToPartition",
+    columns: &[
         ("Antecedent", |_, placed| of_partition(&placed.part)),
         ("Dependent", |_, placed| of_disk(placed.disk.clone())),
         ("EndingAddress", |machine, placed| {
             placed.part.extent(machine).and_then(|(_, end)| end.checked_sub(1)).into()
         }),
         ("StartingAddress", |machine, placed| placed.part.extent(machine).map(|(start, _)| start).into()),
-    ];
+    ],
+    rows: rows_of_partition_to_disk,
+    subsystems: &[],
+};
 
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = Placed>, ProviderError> {
-        let parts = Foundations::of(machine);
-        let mut all = Vec::new();
-        for Disk { name, file_system } in disks(machine, &Arc::<Questions>::default()) {
-            // A file system can span several partitions.
-            let block = file_system.block(machine);
-            let parts = block.iter().flat_map(|block| parts.below(machine, block));
-            all.extend(parts.map(|part| Placed { part: Rc::clone(part), disk: name.clone() }));
-        }
-        Ok(all.into_iter())
+fn rows_of_partition_to_disk(machine: &Machine) -> Result<Vec<Placed>, ProviderError> {
+    let parts = Foundations::of(machine);
+    let mut all = Vec::new();
+    for Disk { name, file_system } in disks(machine, &Arc::<Questions>::default()) {
+        // A file system can span several partitions.
+        let block = file_system.block(machine);
+        let parts = block.iter().flat_map(|block| parts.below(machine, block));
+        all.extend(parts.map(|part| Placed { part: Rc::clone(part), disk: name.clone() }));
     }
+    Ok(all)
 }
 
 /// A volume mounted in a folder.
@@ -116,23 +102,23 @@ impl Table for MountPoint {
     }
 }
 
-impl Table for RootDirectory {
-    type Row = Disk;
-
-    const CLASS: &'static str = "Win32_LogicalDiskRootDirectory";
-
-    const COLUMNS: &'static [(&'static str, Fill<Disk>)] = &[
+pub(crate) static ROOT_DIRECTORY: Association<Disk> = Association {
+    namespace: "root/cimv2",
+    class: "Win32_LogicalDiskRootDirectory",
+    columns: &[
         ("GroupComponent", |_, disk| of_disk(disk.name.clone())),
         ("PartComponent", |_, disk| {
             reference("Win32_Directory", "Name", disk.file_system.mount.place.clone())
         }),
-    ];
+    ],
+    rows: rows_of_root_directory,
+    subsystems: &[],
+};
 
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = Disk>, ProviderError> {
-        // The folder of a server that is down cannot be examined, and Windows lists only local disks here.
-        let local = |disk: &Disk| !is_of_network(&disk.file_system.mount);
-        Ok(disks(machine, &Arc::<Questions>::default()).into_iter().filter(local))
-    }
+fn rows_of_root_directory(machine: &Machine) -> Result<Vec<Disk>, ProviderError> {
+    // The folder of a server that is down cannot be examined, and Windows lists only local disks here.
+    let local = |disk: &Disk| !is_of_network(&disk.file_system.mount);
+    Ok(disks(machine, &Arc::<Questions>::default()).into_iter().filter(local).collect())
 }
 
 fn of_partition(part: &Partition) -> Value {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::drive::{Condition, Drive};
 use crate::Machine;
+use crate::table::association::relate;
 use crate::table::{Binding, bind};
 use linux::storage::statistics::Questions;
 
@@ -29,14 +30,14 @@ pub(super) fn bindings(machine: &Arc<Machine>, questions: &Arc<Questions>) -> Ve
         bind(machine, volume::Volume::new(questions)),
         bind(machine, subsystem::Subsystem),
         bind(machine, reliability::ReliabilityCounter),
-        bind(machine, associations::DiskToPartition),
-        bind(machine, associations::PartitionToVolume),
-        bind(machine, associations::CounterOfPhysicalDisk),
-        bind(machine, associations::CounterOfDisk),
-        bind(machine, associations::PhysicalDisksOfSubsystem),
-        bind(machine, associations::DisksOfSubsystem),
-        bind(machine, associations::PartitionsOfSubsystem),
-        bind(machine, associations::VolumesOfSubsystem),
+        relate(machine, &associations::DISK_TO_PARTITION),
+        relate(machine, &associations::PARTITION_TO_VOLUME),
+        relate(machine, &associations::COUNTER_OF_PHYSICAL_DISK),
+        relate(machine, &associations::COUNTER_OF_DISK),
+        relate(machine, &associations::PHYSICAL_DISKS_OF_SUBSYSTEM),
+        relate(machine, &associations::DISKS_OF_SUBSYSTEM),
+        relate(machine, &associations::PARTITIONS_OF_SUBSYSTEM),
+        relate(machine, &associations::VOLUMES_OF_SUBSYSTEM),
         bind(machine, failure_prediction::FailurePrediction),
     ]
 }

@@ -4,21 +4,15 @@ use cim::{Identity, KeyValue, Name, ObjectPath, Value};
 use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Table, computer_system};
+use crate::table::association::Association;
+use crate::table::computer_system;
 use linux::account::User;
 
 /// Operating system of the computer system.
-pub(crate) struct SystemOperatingSystem;
-
-/// Users of the computer system.
-pub(crate) struct SystemUsers;
-
-impl Table for SystemOperatingSystem {
-    type Row = ();
-
-    const CLASS: &'static str = "Win32_SystemOperatingSystem";
-
-    const COLUMNS: &'static [(&'static str, Fill<()>)] = &[
+pub(crate) static SYSTEM_OPERATING_SYSTEM: Association<()> = Association {
+    namespace: "root/cimv2",
+    class: "Win32_SystemOperatingSystem",
+    columns: &[
         ("GroupComponent", |machine, ()| computer_system(machine)),
         ("PartComponent", |_, ()| {
             let class = Name::parse("Win32_OperatingSystem").ok();
@@ -27,28 +21,27 @@ impl Table for SystemOperatingSystem {
             path.into()
         }),
         ("PrimaryOS", |_, ()| true.into()),
-    ];
+    ],
+    rows: |_| Ok(std::iter::once(()).collect()),
+    subsystems: &[],
+};
 
-    fn all(_: &Machine) -> Result<impl Iterator<Item = ()>, ProviderError> {
-        Ok(std::iter::once(()))
-    }
-}
-
-impl Table for SystemUsers {
-    type Row = String;
-
-    const CLASS: &'static str = "Win32_SystemUsers";
-
-    const COLUMNS: &'static [(&'static str, Fill<String>)] = &[
+/// Users of the computer system.
+pub(crate) static SYSTEM_USERS: Association<String> = Association {
+    namespace: "root/cimv2",
+    class: "Win32_SystemUsers",
+    columns: &[
         ("GroupComponent", |machine, _| computer_system(machine)),
         ("PartComponent", |machine, name| user(machine, name)),
-    ];
+    ],
+    rows: rows_of_system_users,
+    subsystems: &[],
+};
 
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = String>, ProviderError> {
-        let users = User::in_files(machine).into_iter();
-        // Lines for NIS begin with a sign and do not define local users.
-        Ok(users.map(|user| user.name).filter(|name| !name.starts_with(['+', '-', '#'])))
-    }
+fn rows_of_system_users(machine: &Machine) -> Result<Vec<String>, ProviderError> {
+    let users = User::in_files(machine).into_iter();
+    // Lines for NIS begin with a sign and do not define local users.
+    Ok(users.map(|user| user.name).filter(|name| !name.starts_with(['+', '-', '#'])).collect())
 }
 
 fn user(machine: &Machine, name: &str) -> Value {
