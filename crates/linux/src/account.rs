@@ -1,5 +1,7 @@
 //! `/etc/passwd`, `/etc/group` and `/etc/shadow` (passwd(5), group(5), shadow(5)).
 
+pub mod profile;
+
 use std::time::Duration;
 
 use crate::{Machine, program};
@@ -64,6 +66,14 @@ impl User {
             let found = entries(machine, "passwd", Some(name))?;
             // A number would have found the user with that uid.
             found.lines().find_map(Self::parse).filter(|user| user.name.eq_ignore_ascii_case(name))
+        })
+    }
+
+    /// Returns the user with this number.
+    pub fn with_uid(machine: &Machine, uid: u32) -> Option<Self> {
+        machine.user(uid).or_else(|| {
+            let found = entries(machine, "passwd", Some(&uid.to_string()))?;
+            found.lines().find_map(Self::parse).filter(|user| user.uid == uid)
         })
     }
 

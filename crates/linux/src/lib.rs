@@ -26,6 +26,7 @@
 pub mod account;
 pub mod bus;
 pub mod command_line;
+pub mod control_group;
 mod error;
 pub mod folder;
 pub mod fstab;

@@ -16,3 +16,4 @@ pub(crate) mod oracle;
 mod profile;
 pub mod resolver;
 pub mod route;
+pub mod socket;

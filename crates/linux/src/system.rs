@@ -6,6 +6,7 @@ pub mod hostname;
 pub mod locale;
 pub mod memory;
 pub mod os_release;
+pub mod swap;
 
 use crate::Machine;
 use crate::mounts::device_of;

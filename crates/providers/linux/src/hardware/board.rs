@@ -3,19 +3,20 @@
 use cim::Value;
 use wmi::ProviderError;
 
-use super::firmware::{Row, identity, is_there, text_of};
+use super::firmware::text_of;
 use crate::Machine;
 use crate::table::{Fill, Table};
+use linux::hardware::firmware::{Firmware, identity, is_there};
 
 /// The chassis.
 pub(crate) struct Enclosure;
 
 impl Table for Enclosure {
-    type Row = Row;
+    type Row = Firmware;
 
     const CLASS: &'static str = "Win32_SystemEnclosure";
 
-    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+    const COLUMNS: &'static [(&'static str, Fill<Firmware>)] = &[
         ("Caption", |_, _| "System Enclosure".into()),
         ("ChassisTypes", |machine, row| {
             // The highest bit means that there is a lock.
@@ -65,8 +66,8 @@ impl Table for Enclosure {
         ("Version", |machine, row| text_of(machine, row, "chassis_version", 3, 6)),
     ];
 
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
-        Ok(is_there(machine).then(Row::default).into_iter())
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Firmware>, ProviderError> {
+        Ok(is_there(machine).then(Firmware::default).into_iter())
     }
 }
 
@@ -74,16 +75,16 @@ impl Table for Enclosure {
 pub(crate) struct BaseBoard;
 
 /// Returns a feature flag of the board (SMBIOS type 2).
-fn feature(machine: &Machine, row: &Row, bit: u8) -> Option<bool> {
+fn feature(machine: &Machine, row: &Firmware, bit: u8) -> Option<bool> {
     Some(row.first(machine, 2)?.byte(9)? >> bit & 1 != 0)
 }
 
 impl Table for BaseBoard {
-    type Row = Row;
+    type Row = Firmware;
 
     const CLASS: &'static str = "Win32_BaseBoard";
 
-    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+    const COLUMNS: &'static [(&'static str, Fill<Firmware>)] = &[
         ("Caption", |_, _| "Base Board".into()),
         ("Description", |_, _| "Base Board".into()),
         ("HostingBoard", |_, _| true.into()),
@@ -101,9 +102,9 @@ impl Table for BaseBoard {
         ("Version", |machine, row| text_of(machine, row, "board_version", 2, 6)),
     ];
 
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Firmware>, ProviderError> {
         let has_board =
-            identity(machine, "board_name").is_some() || Row::default().first(machine, 2).is_some();
-        Ok(has_board.then(Row::default).into_iter())
+            identity(machine, "board_name").is_some() || Firmware::default().first(machine, 2).is_some();
+        Ok(has_board.then(Firmware::default).into_iter())
     }
 }

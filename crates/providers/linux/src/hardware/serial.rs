@@ -1,35 +1,14 @@
 //! `Win32_SerialPort`.
 
+use linux::hardware::serial::Port;
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table};
-use linux::storage::block::folder_of;
 use linux::sysfs;
 
 /// Serial ports.
 pub(crate) struct SerialPort;
-
-/// A serial port with hardware behind it.
-pub(crate) struct Port {
-    name: String,
-    /// Directory of its device below `/sys`.
-    folder: String,
-}
-
-impl Port {
-    /// Returns the port with this name; `None` if there is no hardware for it.
-    fn named(machine: &Machine, name: String) -> Option<Self> {
-        let device = folder_of(machine, &format!("sys/class/tty/{name}"))?;
-        let (above, _) = device.split_once("/tty/")?;
-        // The kernel lists a fixed number of ports; those without hardware have type 0.
-        let is_used = match machine.number::<u32>(format!("sys/class/tty/{name}/type")) {
-            Some(kind) => kind != 0,
-            None => ["ttyUSB", "ttyACM", "ttyAMA"].iter().any(|driver| name.starts_with(driver)),
-        };
-        is_used.then(|| Self { name, folder: above.to_owned() })
-    }
-}
 
 impl Table for SerialPort {
     type Row = Port;

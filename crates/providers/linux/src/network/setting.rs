@@ -1,7 +1,7 @@
 //! `Win32_NetworkAdapterSetting`: association of adapters and their configurations.
 
 use crate::table::association::Association;
-use crate::table::{Table, reference};
+use crate::table::reference;
 use linux::network::link::Link;
 
 /// Adapters with their configurations.

@@ -6,8 +6,8 @@ use cim::Instance;
 use wmi::{MethodCall, ProviderError};
 
 use crate::Machine;
-use crate::storage::drive::Drive;
 use crate::table::{Fill, Table, returned};
+use linux::storage::drive::Drive;
 
 /// Disks of the machine.
 pub(super) struct DiskDrive;

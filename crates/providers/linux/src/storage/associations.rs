@@ -7,14 +7,15 @@ use cim::Value;
 use wmi::{EventSource, ProviderError, Watch};
 
 use super::logical_disk::{Disk, disks};
-use super::partition::{Foundations, Partition};
-use super::volume::volumes;
+use super::partition::device_id;
 use crate::table::association::Association;
 use crate::table::{Fill, Table, reference};
 use crate::{Machine, events};
 use linux::mounts::Mounts;
 use linux::storage::file_system::is_of_network;
+use linux::storage::partition::{Foundations, Partition};
 use linux::storage::statistics::Questions;
+use linux::storage::volume::volumes;
 
 /// `Win32_MountPoint`
 pub(crate) struct MountPoint;
@@ -122,7 +123,7 @@ fn rows_of_root_directory(machine: &Machine) -> Result<Vec<Disk>, ProviderError>
 }
 
 fn of_partition(part: &Partition) -> Value {
-    reference("Win32_DiskPartition", "DeviceID", part.device_id())
+    reference("Win32_DiskPartition", "DeviceID", device_id(part))
 }
 
 fn of_disk(name: String) -> Value {

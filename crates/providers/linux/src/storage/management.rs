@@ -12,10 +12,10 @@ mod volume;
 
 use std::sync::Arc;
 
-use super::drive::{Condition, Drive};
 use crate::Machine;
 use crate::table::association::relate;
 use crate::table::{Binding, bind};
+use linux::storage::drive::{Condition, Drive};
 use linux::storage::statistics::Questions;
 
 /// Namespace of most of the classes.

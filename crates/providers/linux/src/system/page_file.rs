@@ -1,39 +1,18 @@
 //! `Win32_PageFileUsage` and `Win32_PageFileSetting`: swap space (`/proc/swaps`, fstab(5)).
 
-use std::collections::HashMap;
+use linux::system::swap::{Setting, Swap, peak};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
-use std::sync::{LazyLock, Mutex, PoisonError};
 
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table, failure};
-use linux::mounts::unescaped;
 
 /// Swap space in use.
 pub(crate) struct PageFileUsage;
 
 /// Swap space configured for the next start.
 pub(crate) struct PageFileSetting;
-
-/// A swap file or device; sizes in KiB.
-#[derive(Clone, Debug)]
-pub(crate) struct Swap {
-    path: String,
-    size: u64,
-    used: u64,
-}
-
-impl Swap {
-    /// Parses a line of `/proc/swaps`.
-    fn parse(line: &str) -> Option<Self> {
-        let mut fields = line.split_ascii_whitespace();
-        let path = unescaped(fields.next()?);
-        let mut numbers = fields.skip(1).map(|field| field.parse().ok());
-        Some(Self { path, size: numbers.next()??, used: numbers.next()?? })
-    }
-}
 
 impl Table for PageFileUsage {
     type Row = Swap;
@@ -67,27 +46,6 @@ impl Table for PageFileUsage {
     }
 }
 
-/// Swap space in a line of fstab.
-pub(crate) struct Setting {
-    path: String,
-    /// Size in bytes; `None` for devices.
-    size: Option<u64>,
-}
-
-impl Setting {
-    /// Parses a line of `/etc/fstab`; `None` if it is not a swap area.
-    fn parse(machine: &Machine, line: &str) -> Option<Self> {
-        let mut fields = line.split_ascii_whitespace();
-        let source = fields.next().filter(|field| !field.starts_with('#')).map(unescaped)?;
-        if fields.nth(1) != Some("swap") {
-            return None;
-        }
-        let path = device(machine, &source).unwrap_or(source);
-        let file = std::fs::metadata(machine.path(&path)).ok().filter(std::fs::Metadata::is_file);
-        Some(Self { path, size: file.map(|file| file.len()) })
-    }
-}
-
 impl Table for PageFileSetting {
     type Row = Setting;
 
@@ -107,30 +65,7 @@ impl Table for PageFileSetting {
     }
 }
 
-/// Returns the device for a source such as `UUID=…`, if udev has a link for it.
-fn device(machine: &Machine, source: &str) -> Option<String> {
-    let (kind, name) = source.split_once('=')?;
-    let folder = match kind {
-        "UUID" => "by-uuid",
-        "LABEL" => "by-label",
-        "PARTUUID" => "by-partuuid",
-        "PARTLABEL" => "by-partlabel",
-        _ => return None,
-    };
-    let target =
-        std::fs::read_link(machine.path(format!("dev/disk/{folder}/{}", name.trim_matches('"')))).ok()?;
-    Some(format!("/dev/{}", Path::new(&target).file_name()?.to_str()?))
-}
-
-/// Returns the peak usage seen since the start of this process; the kernel does not record it.
-fn peak(swap: &Swap) -> u64 {
-    static PEAKS: LazyLock<Mutex<HashMap<String, u64>>> = LazyLock::new(Mutex::default);
-    let mut peaks = PEAKS.lock().unwrap_or_else(PoisonError::into_inner);
-    let peak = peaks.entry(swap.path.clone()).or_default();
-    *peak = swap.used.max(*peak);
-    *peak
-}
-
+/// Converts KiB to MiB.
 fn mib(kib: u64) -> u32 {
     u32::try_from(kib / 1024).unwrap_or(u32::MAX)
 }

@@ -9,7 +9,7 @@ use super::route::{NetRoute, Row as RouteRow};
 use super::{Family, adapter};
 use crate::Machine;
 use crate::table::association::Association;
-use crate::table::{Table, path_to, reference};
+use crate::table::{path_to, reference};
 
 /// Keys of devices.
 const OF_DEVICE: &[&str] = &["CreationClassName", "DeviceID", "SystemCreationClassName", "SystemName"];

@@ -8,12 +8,12 @@ use wmi::ProviderError;
 
 use super::{disk, partition, physical_disk, reliability, subsystem, volume};
 use crate::Machine;
-use crate::storage::drive::Drive;
-use crate::storage::partition::{Foundations, Partition as Part};
-use crate::storage::volume::{Row as VolumeRow, volumes};
 use crate::table::association::Association;
-use crate::table::{Table, reference};
+use crate::table::reference;
+use linux::storage::drive::Drive;
+use linux::storage::partition::{Foundations, Partition as Part};
 use linux::storage::statistics::Questions;
+use linux::storage::volume::{Volume as VolumeRow, volumes};
 
 fn of(class: &str, id: String) -> Value {
     reference(class, "ObjectId", id)

@@ -8,8 +8,8 @@ use super::partition::{is_of_root, is_of_start};
 use super::physical_disk::allocated;
 use super::{Health, bus, object_id, unique_id};
 use crate::Machine;
-use crate::storage::drive::{Condition, Drive};
 use crate::table::{Fill, Table, text_key};
+use linux::storage::drive::{Condition, Drive};
 use linux::storage::partition_table::PartitionTable;
 
 /// Disks as the operating system sees them.

@@ -3,8 +3,8 @@
 use wmi::ProviderError;
 
 use crate::Machine;
-use crate::storage::drive::Drive;
 use crate::table::{Fill, Table};
+use linux::storage::drive::Drive;
 use linux::storage::smart::Smart;
 
 /// Disks that report a prediction.

@@ -7,12 +7,12 @@ use wmi::{Lookup, MethodCall, ProviderError, Target};
 
 use super::{disk, object_id};
 use crate::Machine;
-use crate::storage::drive::Condition;
-use crate::storage::partition::Partition as Part;
 use crate::table::{Fill, Table, returned, text_key};
 use linux::mounts::Mounts;
 use linux::storage::block::Block;
+use linux::storage::drive::Condition;
 use linux::storage::file_system::Identity;
+use linux::storage::partition::Partition as Part;
 
 /// Partitions of disks.
 pub(super) struct Partition;

@@ -6,8 +6,8 @@ use wmi::{Lookup, ProviderError};
 
 use super::{Health, bus, is_virtual, object_id, rotation, unique_id};
 use crate::Machine;
-use crate::storage::drive::{Condition, Drive};
 use crate::table::{Fill, Table, text_key};
+use linux::storage::drive::{Condition, Drive};
 
 /// Physical disks.
 pub(super) struct PhysicalDisk;

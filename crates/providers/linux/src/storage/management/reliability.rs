@@ -7,8 +7,8 @@ use wmi::{Lookup, ProviderError};
 
 use super::object_id;
 use crate::Machine;
-use crate::storage::drive::Drive;
 use crate::table::{Fill, Table, text_key};
+use linux::storage::drive::Drive;
 use linux::storage::smart::Smart;
 
 /// Counters of the disks that report health data.

@@ -5,8 +5,8 @@ use wmi::ProviderError;
 
 use super::{Health, object_id};
 use crate::Machine;
-use crate::storage::drive::Drive;
 use crate::table::{Fill, Table, host_name};
+use linux::storage::drive::Drive;
 
 /// The only storage subsystem of the machine.
 pub(super) struct Subsystem;

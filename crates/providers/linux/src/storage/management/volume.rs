@@ -11,10 +11,11 @@ use super::{Health, object_id};
 use crate::Machine;
 use crate::storage::checks::relabel_device;
 use crate::storage::logical_disk::drive_number;
-use crate::storage::volume::{Row, no_such, volumes};
+use crate::storage::volume::no_such;
 use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table, failure, returned, text_key};
 use linux::storage::statistics::{Questions, Statistics};
+use linux::storage::volume::{Volume as Row, volumes};
 
 /// Volumes of the machine.
 pub(super) struct Volume {
