@@ -162,12 +162,11 @@ impl Bus {
             Address::At(address) => connection::Builder::address(address.as_str()),
             Address::Nowhere => return Err(BusError::Absent("a service".to_owned())),
         };
-        let absent = |_| BusError::Absent("a service".to_owned());
         let connecting = builder.method_timeout(self.patience).build();
         let connection = tokio::time::timeout(self.patience, connecting)
             .await
             .map_err(|_| BusError::Silent("the bus".to_owned()))?
-            .map_err(absent)?;
+            .map_err(|_| BusError::Absent("a service".to_owned()))?;
         Ok(kept.insert(connection).clone())
     }
 }

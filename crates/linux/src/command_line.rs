@@ -62,8 +62,9 @@ pub fn joined(arguments: &str) -> Option<String> {
 
 /// Returns a word, quoted if [`words`] would not return it unchanged.
 pub fn quoted(word: &str) -> Cow<'_, str> {
-    let is_plain = |letter: char| !letter.is_ascii_whitespace() && !matches!(letter, '"' | '\'' | '\\');
-    if !word.is_empty() && word.chars().all(is_plain) {
+    if !word.is_empty()
+        && word.chars().all(|letter| !letter.is_ascii_whitespace() && !matches!(letter, '"' | '\'' | '\\'))
+    {
         return word.into();
     }
     let mut text = String::with_capacity(word.len() + 2);

@@ -104,8 +104,9 @@ pub fn container(name: &str) -> Option<(&'static str, String)> {
     if identifier(&name.to_owned()) {
         return Some(("docker", name.to_owned()));
     }
-    let machine = || inner("machine-", ".scope").map(|name| ("nspawn", name.replace("\\x2d", "-")));
-    inner("lxc.payload.", "").map(|name| ("lxc", name)).or_else(machine)
+    inner("lxc.payload.", "")
+        .map(|name| ("lxc", name))
+        .or_else(|| inner("machine-", ".scope").map(|name| ("nspawn", name.replace("\\x2d", "-"))))
 }
 
 /// Container names in Podman storages (containers-storage). Each storage is read once, because it may be
@@ -139,8 +140,12 @@ impl Podman {
         };
         let file = format!("{storage}/overlay-containers/containers.json");
         let known: Vec<Stored> = serde_json::from_slice(&machine.octets_of_others(file).ok()?).ok()?;
-        let named = |Stored { id, names }: Stored| Some((id, names?.into_iter().next()?));
-        Some(known.into_iter().filter_map(named).collect())
+        Some(
+            known
+                .into_iter()
+                .filter_map(|Stored { id, names }: Stored| Some((id, names?.into_iter().next()?)))
+                .collect(),
+        )
     }
 }
 

@@ -18,11 +18,12 @@ pub struct Entry {
 /// Returns all entries.
 pub fn entries(machine: &Machine) -> Vec<Entry> {
     let text = machine.text("etc/fstab").unwrap_or_default();
-    let entry = |line: &str| {
-        let mut fields = fields(line)?;
-        Some(Entry { source: fields.next()?.to_owned(), place: crate::mounts::unescaped(fields.next()?) })
-    };
-    text.lines().filter_map(entry).collect()
+    text.lines()
+        .filter_map(|line| {
+            let mut fields = fields(line)?;
+            Some(Entry { source: fields.next()?.to_owned(), place: crate::mounts::unescaped(fields.next()?) })
+        })
+        .collect()
 }
 
 /// Entries, indexed by their sources.

@@ -50,7 +50,7 @@ impl Records {
     ///
     /// # Errors
     /// Errors of the operating system.
-    pub fn next(&mut self) -> io::Result<Option<Record>> {
+    pub fn next_record(&mut self) -> io::Result<Option<Record>> {
         loop {
             let mut line = Vec::new();
             let read = (&mut self.lines).take(MAX_RECORD).read_until(b'\n', &mut line)?;

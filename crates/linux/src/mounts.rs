@@ -75,8 +75,12 @@ impl Mount {
     fn parse(text: &str) -> Vec<Self> {
         // Of several mounts at one mount point, only the last is visible.
         let mut seen = HashSet::new();
-        let is_seen = |mount: &Self| seen.insert(mount.place.clone());
-        let mut mounts: Vec<Self> = text.lines().rev().filter_map(Self::line).filter(is_seen).collect();
+        let mut mounts: Vec<Self> = text
+            .lines()
+            .rev()
+            .filter_map(Self::line)
+            .filter(|mount| seen.insert(mount.place.clone()))
+            .collect();
         mounts.reverse();
         mounts
     }
@@ -156,8 +160,10 @@ pub fn mounts(machine: &Machine) -> io::Result<Vec<Mount>> {
 
 /// Returns the device mounted at the first of these mount points that is used.
 pub fn device_of(mounts: &[Mount], places: &[&str]) -> Option<String> {
-    let device = |place: &&str| mounts.iter().find(|mount| mount.place == **place);
-    places.iter().find_map(device).map(|mount| mount.source.clone())
+    places
+        .iter()
+        .find_map(|place| mounts.iter().find(|mount| mount.place == **place))
+        .map(|mount| mount.source.clone())
 }
 
 /// Decodes a field in which the kernel has written spaces and backslashes as octal numbers.

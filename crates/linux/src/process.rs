@@ -64,8 +64,9 @@ impl Scene {
 
     /// Returns whether there are sessions; logind keeps a file for each (sd_get_sessions(3)).
     fn has_sessions(&self, machine: &Machine) -> bool {
-        let look = || machine.names("run/systemd/sessions").is_ok_and(|names| !names.is_empty());
-        *self.has_sessions.get_or_init(look)
+        *self
+            .has_sessions
+            .get_or_init(|| machine.names("run/systemd/sessions").is_ok_and(|names| !names.is_empty()))
     }
 
     /// Returns whether the size of a folder of descriptors is their number, as since Linux 6.2. Tested with
@@ -235,8 +236,9 @@ impl Process {
 
     /// Returns the contents of `io`, which only the owner of the process may read.
     pub fn counters(&self) -> &Counters {
-        let read = || self.folder().and_then(|folder| folder.read("io", Counters::parse)).unwrap_or_default();
-        self.counters.get_or_init(read)
+        self.counters.get_or_init(|| {
+            self.folder().and_then(|folder| folder.read("io", Counters::parse)).unwrap_or_default()
+        })
     }
 
     /// Returns the number of open descriptors; `None` if this user may not read it.

@@ -36,8 +36,11 @@ fn numbers_in(list: &str) -> Option<Vec<u32>> {
 /// Returns the numbers of the processors with time counters, which are those online (proc_stat(5)).
 fn counted_in(text: &str) -> Vec<u32> {
     let number = |line: &str| line.strip_prefix("cpu")?.split(' ').next()?.parse().ok();
-    let is_possible = |number: &u32| usize::try_from(*number).is_ok_and(|number| number < MOST);
-    let numbers: BTreeSet<u32> = text.lines().filter_map(number).filter(is_possible).collect();
+    let numbers: BTreeSet<u32> = text
+        .lines()
+        .filter_map(number)
+        .filter(|number| usize::try_from(*number).is_ok_and(|number| number < MOST))
+        .collect();
     numbers.into_iter().collect()
 }
 

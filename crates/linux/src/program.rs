@@ -88,8 +88,12 @@ fn told_by(program: &str, command: &mut Command, limit: Duration, most: usize) -
 }
 
 fn ended(program: &str, code: Option<i32>, output: Vec<u8>, errors: Vec<u8>) -> io::Result<Ended> {
-    let late = || io::Error::new(io::ErrorKind::TimedOut, format!("{program} took too long"));
-    Ok(Ended { code: code.ok_or_else(late)?, stdout: text(output), stderr: text(errors) })
+    Ok(Ended {
+        code: code
+            .ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, format!("{program} took too long")))?,
+        stdout: text(output),
+        stderr: text(errors),
+    })
 }
 
 fn text(octets: Vec<u8>) -> String {

@@ -64,7 +64,7 @@ fn of_pci(machine: &Machine, folder: &str) -> String {
 
 fn of_usb(machine: &Machine, folder: &str) -> String {
     let number = |file: &str| hexadecimal(machine, folder, file).unwrap_or_default();
-    let place = || folder.rsplit('/').next().unwrap_or_default().to_owned();
-    let which = line(machine, folder, "serial").unwrap_or_else(place);
+    let which = line(machine, folder, "serial")
+        .unwrap_or_else(|| folder.rsplit('/').next().unwrap_or_default().to_owned());
     format!("USB\\VID_{:04X}&PID_{:04X}\\{which}", number("idVendor"), number("idProduct"))
 }

@@ -71,8 +71,8 @@ impl Line {
     /// arrive in time.
     pub fn ask<T: DeserializeOwned + Type>(&mut self, questions: &[Message]) -> io::Result<Vec<Option<T>>> {
         self.stream.get_mut().wait_anew();
-        let serial = |question: &Message| question.primary_header().serial_num().get();
-        let mut places: HashMap<u32, usize> = questions.iter().map(serial).zip(0..).collect();
+        let mut places: HashMap<u32, usize> =
+            questions.iter().map(|question| question.primary_header().serial_num().get()).zip(0..).collect();
         let mut answers: Vec<Option<T>> = questions.iter().map(|_| None).collect();
         let mut unsent = questions;
         while !places.is_empty() {

@@ -50,8 +50,8 @@ impl Device {
             Self::Pci(device) => device.model(machine),
             Self::Usb { place, folder } => {
                 let told = sysfs::line(machine, folder, "product");
-                let known = || Udev::of_device(machine, "usb", place).exact("ID_MODEL_FROM_DATABASE");
-                told.or_else(known).unwrap_or_else(|| "USB device".to_owned())
+                told.or_else(|| Udev::of_device(machine, "usb", place).exact("ID_MODEL_FROM_DATABASE"))
+                    .unwrap_or_else(|| "USB device".to_owned())
             }
         }
     }

@@ -20,12 +20,14 @@ pub fn numbered(
     other: impl Fn(&Smbios, &Structure) -> Option<Structure>,
 ) -> Vec<Numbered> {
     let tables = Smbios::of(machine);
-    let of = |(number, structure): (u32, &Structure)| Numbered {
-        number,
-        structure: structure.clone(),
-        other: other(&tables, structure),
-    };
-    (0..).zip(tables.of_kind(kind)).map(of).collect()
+    (0..)
+        .zip(tables.of_kind(kind))
+        .map(|(number, structure): (u32, &Structure)| Numbered {
+            number,
+            structure: structure.clone(),
+            other: other(&tables, structure),
+        })
+        .collect()
 }
 
 /// Returns a number, or `None` if it has the value that means "unknown".

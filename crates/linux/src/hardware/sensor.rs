@@ -19,12 +19,11 @@ impl PowerSupply {
 
     /// Returns an energy in mWh: reported in µWh, or computed from charge and voltage.
     pub fn energy(&self, machine: &Machine, energy: &str, charge: &str) -> Option<u32> {
-        let by_charge = || {
+        let micro = self.number(machine, energy).or_else(|| {
             let (charge, voltage) =
                 (self.number(machine, charge)?, self.number(machine, "voltage_min_design")?);
             charge.checked_mul(voltage)?.checked_div(1_000_000)
-        };
-        let micro = self.number(machine, energy).or_else(by_charge)?;
+        })?;
         u32::try_from(micro / 1_000).ok()
     }
 }

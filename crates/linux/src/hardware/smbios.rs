@@ -105,12 +105,11 @@ pub fn parse(mut octets: &[u8]) -> Vec<Structure> {
         let rest = octets.get(length..).unwrap_or_default();
         let Some(end) = rest.windows(2).position(|pair| pair == [0, 0]) else { break };
         let texts = rest.get(..end).unwrap_or_default().split(|octet| *octet == 0);
-        let text = |octets: &[u8]| String::from_utf8_lossy(octets).trim().to_owned();
         structures.push(Structure {
             kind: *kind,
             handle: u16::from_le_bytes([*low, *high]),
             octets: formatted.to_vec(),
-            texts: texts.map(text).collect(),
+            texts: texts.map(|octets: &[u8]| String::from_utf8_lossy(octets).trim().to_owned()).collect(),
         });
         if *kind == END || structures.len() >= MOST {
             break;

@@ -32,8 +32,9 @@ pub enum Keeper {
 impl Keeper {
     /// Returns the service that manages a link; `None` if no known service does.
     pub fn of(machine: &Machine, link: &Link) -> Option<Self> {
-        let networkd = || networkd::manages(machine, link).then_some(Self::Networkd);
-        networkd().or_else(|| network_manager::manages(machine, link).then_some(Self::NetworkManager))
+        networkd::manages(machine, link)
+            .then_some(Self::Networkd)
+            .or_else(|| network_manager::manages(machine, link).then_some(Self::NetworkManager))
     }
 
     fn apply(self, machine: &Machine, link: &Link, profile: &Profile) -> io::Result<()> {

@@ -187,12 +187,14 @@ fn request(asked: &EchoRequest, socket: &OwnedFd, mark: [u8; 4]) -> Vec<u8> {
 
 /// Returns the Internet checksum (RFC 1071).
 fn checksum(octets: &[u8]) -> u16 {
-    let word = |pair: &[u8]| match pair {
-        [high, low] => u32::from(u16::from_be_bytes([*high, *low])),
-        [high] => u32::from(*high) << 8,
-        _ => 0,
-    };
-    let mut sum: u32 = octets.chunks(2).map(word).fold(0, u32::wrapping_add);
+    let mut sum: u32 = octets
+        .chunks(2)
+        .map(|pair: &[u8]| match pair {
+            [high, low] => u32::from(u16::from_be_bytes([*high, *low])),
+            [high] => u32::from(*high) << 8,
+            _ => 0,
+        })
+        .fold(0, u32::wrapping_add);
     while sum >> 16 != 0 {
         sum = (sum & 0xFFFF) + (sum >> 16);
     }

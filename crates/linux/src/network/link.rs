@@ -74,11 +74,13 @@ impl Link {
     /// Returns the indexes of the links below (`lower`) or above (`upper`) it, in order.
     pub fn others(&self, machine: &Machine, side: &str) -> Vec<u32> {
         let names = machine.names(format!("sys/class/net/{}", self.name)).unwrap_or_default();
-        let other = |name: &std::ffi::OsString| {
-            let name = name.to_str()?.strip_prefix(side)?.strip_prefix('_')?;
-            machine.number(format!("sys/class/net/{name}/ifindex"))
-        };
-        let mut others: Vec<u32> = names.iter().filter_map(other).collect();
+        let mut others: Vec<u32> = names
+            .iter()
+            .filter_map(|name| {
+                let name = name.to_str()?.strip_prefix(side)?.strip_prefix('_')?;
+                machine.number(format!("sys/class/net/{name}/ifindex"))
+            })
+            .collect();
         others.sort_unstable();
         others
     }
@@ -127,8 +129,9 @@ impl Link {
     /// Returns a description: the model, or the driver with the name.
     pub fn description(&self, machine: &Machine) -> String {
         let model = self.udev(machine).property("ID_MODEL_FROM_DATABASE").map(str::to_owned);
-        let made = || self.driver(machine).map(|driver| format!("{driver} {}", self.name));
-        model.or_else(made).unwrap_or_else(|| self.name.clone())
+        model
+            .or_else(|| self.driver(machine).map(|driver| format!("{driver} {}", self.name)))
+            .unwrap_or_else(|| self.name.clone())
     }
 
     /// Returns the properties recorded by udev.

@@ -224,8 +224,10 @@ impl<'a> Attributes<'a> {
     /// Returns an attribute as IP address.
     pub fn address(self, kind: u16) -> Option<IpAddr> {
         let octets = self.find(kind)?;
-        let short = || <[u8; 4]>::try_from(octets).map(|octets| Ipv4Addr::from(octets).into());
-        short().or_else(|_| <[u8; 16]>::try_from(octets).map(|octets| Ipv6Addr::from(octets).into())).ok()
+        <[u8; 4]>::try_from(octets)
+            .map(|octets| Ipv4Addr::from(octets).into())
+            .or_else(|_| <[u8; 16]>::try_from(octets).map(|octets| Ipv6Addr::from(octets).into()))
+            .ok()
     }
 }
 

@@ -151,13 +151,15 @@ fn edited(settings: Settings, profile: &Profile) -> Wanted {
             part.insert("method".to_owned(), Variant::from(method));
         }
         if !addresses.is_empty() {
-            let entry = |(address, prefix): &&(IpAddr, u8)| {
-                HashMap::from([
-                    ("address".to_owned(), Variant::from(address.to_string())),
-                    ("prefix".to_owned(), Variant::from(u32::from(*prefix))),
-                ])
-            };
-            let entries: Vec<_> = addresses.iter().map(entry).collect();
+            let entries: Vec<_> = addresses
+                .iter()
+                .map(|(address, prefix): &&(IpAddr, u8)| {
+                    HashMap::from([
+                        ("address".to_owned(), Variant::from(address.to_string())),
+                        ("prefix".to_owned(), Variant::from(u32::from(*prefix))),
+                    ])
+                })
+                .collect();
             part.insert("address-data".to_owned(), Variant::from(entries));
         }
         if let Some((gateway, metric)) = profile.gateways.iter().find(|(gateway, _)| of_kind(gateway)) {

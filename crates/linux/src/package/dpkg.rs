@@ -56,9 +56,10 @@ pub(super) fn package(paragraph: &str) -> Option<Package> {
 fn dates(machine: &Machine) -> HashMap<String, i64> {
     let folder = machine.path("var/lib/dpkg/info");
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let date = |entry: std::fs::DirEntry| {
-        let name = entry.file_name().into_string().ok()?;
-        Some((name.strip_suffix(".list")?.to_owned(), entry.metadata().ok()?.mtime()))
-    };
-    entries.filter_map(date).collect()
+    entries
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            Some((name.strip_suffix(".list")?.to_owned(), entry.metadata().ok()?.mtime()))
+        })
+        .collect()
 }

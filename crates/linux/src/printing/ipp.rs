@@ -167,8 +167,10 @@ impl Attributes {
 
     /// Returns all texts of an attribute.
     pub fn texts(&self, name: &str) -> Vec<String> {
-        let text = |value: &Value| if let Value::Text(text) = value { Some(text.clone()) } else { None };
-        self.values(name).iter().filter_map(text).collect()
+        self.values(name)
+            .iter()
+            .filter_map(|value| if let Value::Text(text) = value { Some(text.clone()) } else { None })
+            .collect()
     }
 
     /// Returns the first value of an attribute if it is a number.
@@ -197,11 +199,13 @@ impl Attributes {
 
     /// Returns the largest number of the values; of a range, its maximum.
     pub fn most(&self, name: &str) -> Option<i32> {
-        let most = |value: &Value| match value {
-            Value::Number(number) | Value::Range(_, number) => Some(*number),
-            _ => None,
-        };
-        self.values(name).iter().filter_map(most).max()
+        self.values(name)
+            .iter()
+            .filter_map(|value| match value {
+                Value::Number(number) | Value::Range(_, number) => Some(*number),
+                _ => None,
+            })
+            .max()
     }
 
     /// Returns the first value of an attribute if it is a resolution in dots per inch.

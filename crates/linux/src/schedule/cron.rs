@@ -140,14 +140,13 @@ impl Time {
         let [minute, hour, day, _, weekday] = fields;
         let single = |field: &str, count: u32| field.parse::<u32>().ok().filter(|number| *number < count);
         // Sunday is 0 and 7 in cron, but the last day in Windows.
-        let sunday_last = |bits: u64| {
-            let sunday = (bits & 1) | ((bits >> 7) & 1);
-            u32::try_from(((bits >> 1) & 0x3f) | (sunday << 6)).ok()
-        };
         let time = Self {
             at: single(hour, 24).zip(single(minute, 60)),
             days_of_month: bits(day, 1, 31, &[]).and_then(|bits| u32::try_from(bits >> 1).ok()),
-            days_of_week: bits(weekday, 0, 7, &WEEKDAYS).and_then(sunday_last),
+            days_of_week: bits(weekday, 0, 7, &WEEKDAYS).and_then(|bits| {
+                let sunday = (bits & 1) | ((bits >> 7) & 1);
+                u32::try_from(((bits >> 1) & 0x3f) | (sunday << 6)).ok()
+            }),
         };
         Some((time, rest))
     }

@@ -104,8 +104,10 @@ impl Unit {
             let listed = all.entry(name.to_owned()).or_default();
             (listed.description, listed.load, listed.active) = (description, load, active);
         }
-        let unit = |(name, listed)| Self { name, listed: Some(listed), details: OnceCell::new() };
-        Ok(all.into_iter().map(unit).collect())
+        Ok(all
+            .into_iter()
+            .map(|(name, listed)| Self { name, listed: Some(listed), details: OnceCell::new() })
+            .collect())
     }
 
     /// Finds a service by its exact name; `None` if it does not exist.
@@ -226,8 +228,9 @@ impl Unit {
 
     /// Returns the properties of the unit; `None` if systemd no longer knows it.
     pub fn details(&self, machine: &Machine) -> Option<&Properties> {
-        let ask = || machine.bus().wait(async |bus| properties(&bus, &self.path()).await).ok();
-        self.details.get_or_init(ask).as_ref()
+        self.details
+            .get_or_init(|| machine.bus().wait(async |bus| properties(&bus, &self.path()).await).ok())
+            .as_ref()
     }
 
     /// Returns the description.
@@ -364,8 +367,9 @@ fn files_in(machine: &Machine, folders: &[String]) -> Vec<String> {
 
 /// Returns whether a unit can have this name (systemd.unit(5)).
 pub fn is_name(name: &str) -> bool {
-    let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || b":-_.\\@".contains(&octet);
-    (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(is_letter) && !name.ends_with('@')
+    (1..=LONGEST_NAME).contains(&name.len())
+        && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || b":-_.\\@".contains(&octet))
+        && !name.ends_with('@')
 }
 
 /// Reads all properties of a unit of any kind.

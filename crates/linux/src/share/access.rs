@@ -92,14 +92,14 @@ pub fn descriptor(machine: &Machine, origin: &Origin) -> Result<SecurityDescript
         principal: machine.sid().map_or(sid, |domain| linux::from_unix(sid, domain)).into(),
     };
     let aces = match origin {
-        Origin::Users(entries) => {
-            let entry = |entry: &Entry| match entry.right {
+        Origin::Users(entries) => entries
+            .iter()
+            .map(|entry| match entry.right {
                 Right::Read => ace(entry.sid, AccessKind::Allowed, READ),
                 Right::Full => ace(entry.sid, AccessKind::Allowed, FULL),
                 Right::Denied => ace(entry.sid, AccessKind::Denied, FULL),
-            };
-            entries.iter().map(entry).collect()
-        }
+            })
+            .collect(),
         other => vec![ace(well_known::EVERYONE, AccessKind::Allowed, most(other))],
     };
     SecurityDescriptor::new(None, None, Some(Dacl { flags: AclFlags::NONE, aces }), None)

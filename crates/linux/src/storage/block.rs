@@ -108,12 +108,11 @@ impl Block {
 
     /// Returns whether the medium is removable; for a partition, that of its disk.
     pub fn is_removable(&self, machine: &Machine) -> bool {
-        let of_disk = || {
+        self.number(machine, "removable").or_else(|| {
             machine.number::<u8>(
                 Path::new("sys").join(self.folder.trim_start_matches('/')).parent()?.join("removable"),
             )
-        };
-        self.number(machine, "removable").or_else(of_disk) == Some(1)
+        }) == Some(1)
     }
 
     /// Reads a number from a file in the device's folder.

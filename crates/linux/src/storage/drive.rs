@@ -38,15 +38,14 @@ impl Drive {
     pub fn all(machine: &Machine) -> impl Iterator<Item = Self> {
         let disks = Block::disks(machine).into_iter();
         let mounts = Rc::default();
-        let drive = move |(index, block)| Self {
+        (0..).zip(disks).map(move |(index, block)| Self {
             index,
             block,
             mounts: Rc::clone(&mounts),
             udev: OnceCell::new(),
             smart: OnceCell::new(),
             partition_table: OnceCell::new(),
-        };
-        (0..).zip(disks).map(drive)
+        })
     }
 
     /// Returns the disk's entry in the database of udev.
@@ -61,11 +60,12 @@ impl Drive {
 
     /// Returns the partition table; `None` if there is no table or the caller may not read it.
     pub fn partition_table(&self, machine: &Machine) -> Option<&PartitionTable> {
-        let read = || {
-            let size = usize::try_from(self.sector(machine)?).ok()?;
-            PartitionTable::of(&machine.path(self.block.node()), size)
-        };
-        self.partition_table.get_or_init(read).as_ref()
+        self.partition_table
+            .get_or_init(|| {
+                let size = usize::try_from(self.sector(machine)?).ok()?;
+                PartitionTable::of(&machine.path(self.block.node()), size)
+            })
+            .as_ref()
     }
 
     /// Returns the model that the disk reports.
@@ -82,12 +82,11 @@ impl Drive {
             || self.block.line(machine, "serial").or_else(|| self.block.line(machine, "device/serial"));
         // The page with the serial number in SCSI's vital product data begins with a header of four bytes
         // (SPC-4).
-        let page = || {
+        known.or_else(told).or_else(|| {
             let page = machine.octets(format!("sys{}/device/vpd_pg80", self.block.folder)).ok()?;
             let text = String::from_utf8_lossy(page.get(4..)?).trim_matches(['\0', ' ']).to_owned();
             (!text.is_empty()).then_some(text)
-        };
-        known.or_else(told).or_else(page)
+        })
     }
 
     /// Returns the firmware version.

@@ -76,8 +76,8 @@ impl FileSystem {
 
     /// Asks the file system for its statistics without waiting for the answer.
     pub fn ask(&self, machine: &Machine) -> &Question {
-        let place = || machine.path(self.mount.place.trim_start_matches('/'));
-        self.question.get_or_init(|| self.questions.ask(place()))
+        self.question
+            .get_or_init(|| self.questions.ask(machine.path(self.mount.place.trim_start_matches('/'))))
     }
 
     /// Waits for the answer to [`FileSystem::ask`].

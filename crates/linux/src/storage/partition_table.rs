@@ -79,10 +79,10 @@ impl PartitionTable {
             return Self::parse_gpt(disk, block_size);
         }
         // The first block of a file system has the same signature, but code in the place of the entries.
-        let is_table = |at: usize| matches!(disk.get(446 + at * 16), Some(0 | 0x80));
         let is_used = entries.iter().any(|entry| entry.kind != 0);
         let signature = u32_at(disk, 440)?;
-        ((0..4).all(is_table) && is_used).then_some(Self::Mbr { signature, entries })
+        ((0..4).all(|at| matches!(disk.get(446 + at * 16), Some(0 | 0x80))) && is_used)
+            .then_some(Self::Mbr { signature, entries })
     }
 
     fn parse_gpt(disk: &[u8], block_size: usize) -> Option<Self> {
@@ -129,10 +129,9 @@ impl PartitionTable {
 /// Formats a GUID, whose first three fields are little-endian.
 fn guid(octets: &[u8; 16]) -> String {
     let [a, b, c, d, e, f, g, h, rest @ ..] = octets;
-    let digits = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
     let (clock, node) = rest.split_at(2);
     let parts = [&[*d, *c, *b, *a][..], &[*f, *e], &[*h, *g], clock, node];
-    parts.map(digits).join("-")
+    parts.map(|octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>()).join("-")
 }
 
 fn u32_at(octets: &[u8], at: usize) -> Option<u32> {

@@ -64,11 +64,10 @@ impl Errors {
 impl Smart {
     /// Returns the health data of a disk; `None` if it reports none, or the caller may not ask.
     pub fn of(machine: &Machine, block: &Block) -> Option<Self> {
-        let asked = || {
+        let told = remembered(machine, block, || {
             let log = nvme::ask(machine, block).ok().flatten();
             log.or_else(|| smartctl::ask(machine, &block.node()))
-        };
-        let told = remembered(machine, block, asked);
+        });
         match temperature(machine, block) {
             Some(temperature) => Some(Self { temperature: Some(temperature), ..told.unwrap_or_default() }),
             None => told,

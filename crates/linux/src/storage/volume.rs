@@ -52,10 +52,12 @@ impl Shared {
             let text = machine.text("proc/swaps").unwrap_or_default();
             let names = text.lines().skip(1).filter_map(|line| line.split_whitespace().next());
             let (nodes, files): (Vec<_>, Vec<_>) = names.partition(|name| name.starts_with("/dev/"));
-            let holder = |file: &str| Some(self.mounts.holding(machine, Path::new(file))?.place.clone());
             Swap {
                 nodes: nodes.into_iter().map(str::to_owned).collect(),
-                places: files.into_iter().filter_map(holder).collect(),
+                places: files
+                    .into_iter()
+                    .filter_map(|file| Some(self.mounts.holding(machine, Path::new(file))?.place.clone()))
+                    .collect(),
             }
         })
     }
@@ -118,8 +120,7 @@ impl Volume {
         if let Some(uuid) = &self.identity.uuid {
             return format!("/dev/disk/by-uuid/{uuid}");
         }
-        let place = || self.place().unwrap_or_default().to_owned();
-        self.block.as_ref().map_or_else(place, Block::node)
+        self.block.as_ref().map_or_else(|| self.place().unwrap_or_default().to_owned(), Block::node)
     }
 
     /// Returns the mount point.
@@ -129,9 +130,8 @@ impl Volume {
 
     /// Returns the source of the mount.
     pub fn source(&self) -> String {
-        let of_block = || self.block.as_ref().map(Block::node);
         let source = self.file_system.as_ref().map(|file_system| file_system.mount.source.clone());
-        source.or_else(of_block).unwrap_or_default()
+        source.or_else(|| self.block.as_ref().map(Block::node)).unwrap_or_default()
     }
 
     /// Returns the statistics of the file system, if it is mounted and answers.

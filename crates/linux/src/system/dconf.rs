@@ -61,12 +61,11 @@ impl Database {
         let first = boundary(bucket)?;
         let last = if bucket + 1 == self.count { self.item_count } else { boundary(bucket + 1)? };
         let items = (first..last.min(first.saturating_add(MOST_IN_BUCKET))).map_while(|at| self.item(at));
-        let is_it = |item: &Item| {
+        let found = items.into_iter().find(|item| {
             item.number(0) == Some(hash)
                 && item.0.get(14) == Some(&b'v')
                 && self.is_named(item, key.as_bytes())
-        };
-        let found = items.into_iter().find(is_it)?;
+        })?;
         self.between(found.number(16)?, found.number(20)?).map(Setting)
     }
 

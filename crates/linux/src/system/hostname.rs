@@ -27,9 +27,8 @@ pub fn describe(machine: &Machine, description: &str) -> Result<(), BusError> {
 /// Returns whether the name is a valid host name of one label (RFC 1123, 2.1).
 #[must_use]
 pub fn is_name(name: &str) -> bool {
-    let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
     (1..=63).contains(&name.len())
-        && name.bytes().all(is_letter)
+        && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
         && !name.starts_with('-')
         && !name.ends_with('-')
 }

@@ -23,10 +23,13 @@ impl Memory {
     }
 
     fn parse(text: &str) -> Self {
-        let line = |line: &str| {
-            let (name, rest) = line.split_once(':')?;
-            Some((name.to_owned(), rest.split_whitespace().next()?.parse().ok()?))
-        };
-        Self(text.lines().filter_map(line).collect())
+        Self(
+            text.lines()
+                .filter_map(|line| {
+                    let (name, rest) = line.split_once(':')?;
+                    Some((name.to_owned(), rest.split_whitespace().next()?.parse().ok()?))
+                })
+                .collect(),
+        )
     }
 }

@@ -50,12 +50,14 @@ fn read(machine: &Machine) -> Classes {
         for (class, table) in document.iter() {
             let name = Name::parse(class).map_err(|error| error.to_string())?;
             let table = table.as_table_like().ok_or_else(|| format!("{class} is no table"))?;
-            let text = |(property, text): (&str, &toml_edit::Item)| {
-                let name = Name::parse(property).map_err(|error| error.to_string())?;
-                let text = text.as_str().ok_or_else(|| format!("{class}.{property} is no text"))?;
-                Ok((name, text.to_owned()))
-            };
-            let texts = table.iter().map(text).collect::<Result<_, String>>()?;
+            let texts = table
+                .iter()
+                .map(|(property, text): (&str, &toml_edit::Item)| {
+                    let name = Name::parse(property).map_err(|error| error.to_string())?;
+                    let text = text.as_str().ok_or_else(|| format!("{class}.{property} is no text"))?;
+                    Ok((name, text.to_owned()))
+                })
+                .collect::<Result<_, String>>()?;
             classes.insert(name, Arc::new(Texts(texts)));
         }
         Ok(classes)

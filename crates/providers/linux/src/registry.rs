@@ -246,9 +246,9 @@ impl Registry<'_> {
 
     /// Returns whether clients may write the key: below `SOFTWARE`, but not inside a view.
     fn is_free(key: &Key) -> bool {
-        let is_shown = || VIEWS.iter().any(|view| key.below(view.path).is_some());
         key.hive == Hive::CurrentUser
-            || (key.below(&["SOFTWARE"]).is_some_and(|rest| !rest.is_empty()) && !is_shown())
+            || (key.below(&["SOFTWARE"]).is_some_and(|rest| !rest.is_empty())
+                && !VIEWS.iter().any(|view| key.below(view.path).is_some()))
     }
 
     fn change(&self, key: &Key, change: impl FnOnce(&mut Keys) -> Result<(), Code>) -> Answer {
@@ -268,10 +268,14 @@ impl Registry<'_> {
         if !self.exists(key, &self.kept(key.hive)?) {
             return Err(Code::NotFound);
         }
-        let may_write = || {
-            Self::is_free(key) && Store::of(self.machine, key.hive).is_some_and(|store| store.is_writable())
-        };
-        Ok(vec![("bGranted", (required & WRITING == 0 || may_write()).into())])
+        Ok(vec![(
+            "bGranted",
+            (required & WRITING == 0 || {
+                Self::is_free(key)
+                    && Store::of(self.machine, key.hive).is_some_and(|store| store.is_writable())
+            })
+            .into(),
+        )])
     }
 }
 
@@ -295,8 +299,10 @@ fn read(kind: &str, input: &Instance) -> Result<Data, Code> {
     let value = input.value("sValue").or_else(|| input.value("uValue")).unwrap_or(&Value::Null);
     let texts = |values: &[Value]| values.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     let octets = |values: &[Value]| {
-        let octet = |value: &Value| if let Value::Uint8(octet) = value { Some(*octet) } else { None };
-        values.iter().filter_map(octet).collect()
+        values
+            .iter()
+            .filter_map(|value| if let Value::Uint8(octet) = value { Some(*octet) } else { None })
+            .collect()
     };
     let text = || value.as_str().unwrap_or_default().to_owned();
     Ok(match (kind, value) {

@@ -104,12 +104,14 @@ pub(crate) fn reference(class: &str, key: &str, value: impl Into<Value>) -> Valu
 /// Returns the path of an instance with several keys from its row.
 pub(crate) fn path_to<T: Table>(machine: &Machine, row: &T::Row, keys: &[&str]) -> Value {
     let path = || {
-        let key = |name: &&str| {
-            let name = Name::parse(name)?;
-            let value = value_of::<T>(machine, row, &name).unwrap_or_default();
-            Ok((name, cim::KeyValue::from(&value)))
-        };
-        let keys = keys.iter().map(key).collect::<Result<_, cim::Error>>()?;
+        let keys = keys
+            .iter()
+            .map(|name| {
+                let name = Name::parse(name)?;
+                let value = value_of::<T>(machine, row, &name).unwrap_or_default();
+                Ok((name, cim::KeyValue::from(&value)))
+            })
+            .collect::<Result<_, cim::Error>>()?;
         ObjectPath::from_keys(Name::parse(T::CLASS)?, keys)
     };
     path().ok().into()
@@ -338,12 +340,16 @@ impl<T: Table> Bound<T> {
         let texts = self.machine.texts(class.name());
         let source = |column: Column| {
             let property = class.property(column)?;
-            let constant = || scoping::<T>(&self.machine, &property.name).map(sendable).map(Source::Constant);
             if let Some(text) = texts.as_ref().and_then(|texts| texts.text(property)) {
                 return Some((column, Source::Constant(text)));
             }
             let fill = fills.get(column.index()).copied().flatten().map(Source::Row);
-            Some((column, fill.or_else(constant)?))
+            Some((
+                column,
+                fill.or_else(|| {
+                    scoping::<T>(&self.machine, &property.name).map(sendable).map(Source::Constant)
+                })?,
+            ))
         };
         columns.into_iter().filter_map(source).collect()
     }

@@ -116,8 +116,10 @@ pub fn rename(machine: &Machine, link: &Link, name: &str) -> io::Result<()> {
 
 /// Runs a function while a link is down.
 fn interrupted(machine: &Machine, link: &Link, act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-    let own = |route: &Route| route.link == link.index && !matches!(route.protocol, BY_KERNEL | BY_ROUTER);
-    let routes: Vec<Route> = Route::all(machine).into_iter().filter(own).collect();
+    let routes: Vec<Route> = Route::all(machine)
+        .into_iter()
+        .filter(|route| route.link == link.index && !matches!(route.protocol, BY_KERNEL | BY_ROUTER))
+        .collect();
     // IPv4 addresses are kept by the kernel.
     let addresses: Vec<Address> = Address::all(machine)
         .into_iter()

@@ -50,8 +50,11 @@ impl Row {
     /// Returns the members: listed ones, and those with it as primary group.
     pub(super) fn members(&self, machine: &Machine, users: &[User]) -> Vec<User> {
         let of_listed = |group: &account::Group| {
-            let is_member = |user: &&User| user.gid == group.gid || group.members.contains(&user.name);
-            users.iter().filter(is_member).cloned().collect::<Vec<_>>()
+            users
+                .iter()
+                .filter(|user| user.gid == group.gid || group.members.contains(&user.name))
+                .cloned()
+                .collect::<Vec<_>>()
         };
         match self {
             Self::Listed(group) => of_listed(group),
@@ -107,8 +110,9 @@ impl Table for Group {
         let (Target::Instance(keys), "Rename") = (call.target, call.operation.method.name.as_str()) else {
             return Err(ProviderError::NotCapable);
         };
-        let missing = || ProviderError::failed(Status::NotFound, "there is no such group on this machine");
-        match find(machine, keys).ok_or_else(missing)? {
+        match find(machine, keys).ok_or_else(|| {
+            ProviderError::failed(Status::NotFound, "there is no such group on this machine")
+        })? {
             Row::Administrators => Err(ProviderError::NotCapable),
             Row::Listed(group) => {
                 let name = call.input.value("Name").and_then(Value::as_str).unwrap_or_default();

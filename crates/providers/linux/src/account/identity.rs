@@ -111,7 +111,6 @@ impl Table for Identity {
         let Ok(sid) = Sid::parse(text_key(lookup.keys)) else { return Ok(None) };
         let found = all(machine).into_iter().find(|row| row.sid == sid);
         // Any valid SID is returned, even without an account.
-        let other = || Row { sid, name: sid.name().map(str::to_owned), is_of_here: false };
-        Ok(Some(found.unwrap_or_else(other)))
+        Ok(Some(found.unwrap_or_else(|| Row { sid, name: sid.name().map(str::to_owned), is_of_here: false })))
     }
 }

@@ -35,9 +35,8 @@ impl Table for UserProfile {
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = User>, ProviderError> {
         // Without a SID there is no key, and without a directory there is no profile.
-        let has_home = |user: &User| {
+        Ok(machine.users().into_iter().filter(|user| {
             machine.user_sid(user.uid).is_some() && user.home != "/" && machine.path(&user.home).is_dir()
-        };
-        Ok(machine.users().into_iter().filter(has_home))
+        }))
     }
 }

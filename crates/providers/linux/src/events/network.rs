@@ -1,7 +1,6 @@
 //! Event source for network adapters and their configurations.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use cim::Status;
@@ -47,8 +46,10 @@ fn listen(machine: &Machine) -> io::Result<FileChanges> {
     // Usually a symbolic link to a generated file.
     let target = std::fs::canonicalize(&own).ok();
     let behind = machine.path("run/systemd/resolve/resolv.conf");
-    let is_in_a_folder = |path: &PathBuf| path.parent().is_some_and(std::path::Path::is_dir);
-    let files = [Some(own), target, Some(behind)].into_iter().flatten().filter(is_in_a_folder);
+    let files = [Some(own), target, Some(behind)]
+        .into_iter()
+        .flatten()
+        .filter(|path| path.parent().is_some_and(std::path::Path::is_dir));
     let folders = FOLDERS.iter().map(|folder| machine.path(folder)).filter(|folder| folder.is_dir());
     FileChanges::of(files)?.and_all_in(folders)
 }

@@ -21,8 +21,10 @@ impl Table for Enclosure {
         ("ChassisTypes", |machine, row| {
             // The highest bit means that there is a lock.
             let shown = identity(machine, "chassis_type").and_then(|text| text.parse().ok());
-            let told = || row.first(machine, 3)?.byte(5).map(|kind| u16::from(kind & 0x7F));
-            shown.or_else(told).map(|kind: u16| vec![kind]).into()
+            shown
+                .or_else(|| row.first(machine, 3)?.byte(5).map(|kind| u16::from(kind & 0x7F)))
+                .map(|kind| vec![kind])
+                .into()
         }),
         ("Description", |_, _| "System Enclosure".into()),
         ("Height", |machine, row| {

@@ -100,8 +100,9 @@ impl Table for Product {
             product_text(machine, row, "product_serial", 7).unwrap_or_default().into()
         }),
         ("Name", |machine, row| {
-            let model = || machine.line("sys/firmware/devicetree/base/model");
-            let name = product_text(machine, row, "product_name", 5).or_else(model).unwrap_or_default();
+            let name = product_text(machine, row, "product_name", 5)
+                .or_else(|| machine.line("sys/firmware/devicetree/base/model"))
+                .unwrap_or_default();
             name.trim_end_matches('\0').to_owned().into()
         }),
         ("SKUNumber", |machine, row| product_text(machine, row, "product_sku", 0x19).into()),

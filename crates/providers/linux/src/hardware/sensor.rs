@@ -74,11 +74,10 @@ impl Table for Battery {
             names.into_iter().filter_map(|name| name.into_string().ok()).map(PowerSupply).collect();
         cells.sort_by(|left, right| left.0.cmp(&right.0));
         // Batteries of peripherals such as mice are skipped.
-        let is_own = |cell: &PowerSupply| {
+        Ok(cells.into_iter().filter(|cell| {
             cell.line(machine, "type").as_deref() == Some("Battery")
                 && cell.line(machine, "scope").as_deref() != Some("Device")
-        };
-        Ok(cells.into_iter().filter(is_own))
+        }))
     }
 }
 

@@ -34,8 +34,11 @@ impl Row {
 
     fn user(&self, machine: &Machine) -> Option<String> {
         let number = self.record.number("_UID")?;
-        let find = || machine.user(number).map(|user| user.name);
-        self.users.borrow_mut().entry(number).or_insert_with(find).clone()
+        self.users
+            .borrow_mut()
+            .entry(number)
+            .or_insert_with(|| machine.user(number).map(|user| user.name))
+            .clone()
     }
 }
 
@@ -170,7 +173,7 @@ impl Table for NtLogEvent {
         let not_before = scan.not_before("TimeGenerated").max(scan.not_before("TimeWritten"));
         let mut records = Records::read(&folder, not_before).map_err(failure)?;
         let users = Rc::default();
-        while let Some(record) = records.next().map_err(failure)? {
+        while let Some(record) = records.next_record().map_err(failure)? {
             push(Row { record, users: Rc::clone(&users) })?;
         }
         Ok(())

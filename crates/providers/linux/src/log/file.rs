@@ -23,7 +23,7 @@ impl Row {
     fn count(&self) -> Option<u32> {
         let mut records = Records::read(self.folder.as_ref(), None).ok()?;
         let mut count = 0_u32;
-        while let Some(record) = records.next().ok()? {
+        while let Some(record) = records.next_record().ok()? {
             if Log::of(&record) == self.log {
                 count = count.saturating_add(1);
             }

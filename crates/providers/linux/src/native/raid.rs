@@ -51,6 +51,6 @@ impl Table for RaidArray {
         let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
         names.retain(|name| machine.path(format!("sys/block/{name}/md/level")).exists());
         names.sort_unstable();
-        Ok(names.into_iter().map(|name| Array(name)))
+        Ok(names.into_iter().map(Array))
     }
 }

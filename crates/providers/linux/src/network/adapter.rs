@@ -101,8 +101,9 @@ impl Table for Adapter {
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
         let id = text_key(keys);
-        let no_such = || ProviderError::failed(cim::Status::NotFound, format!("there is no adapter {id}"));
-        let link = find(machine, id).ok_or_else(no_such)?;
+        let link = find(machine, id).ok_or_else(|| {
+            ProviderError::failed(cim::Status::NotFound, format!("there is no adapter {id}"))
+        })?;
         let code = match call.operation.method.name.as_str() {
             "Enable" => change::windows_code(&change::switch(&link, change::Power::On)),
             "Disable" if link.is_loopback(machine) || change::is_way_out(machine, &link) => ERROR_BUSY,

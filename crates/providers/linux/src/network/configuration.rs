@@ -66,9 +66,11 @@ impl Row {
     /// Returns the name servers of the link, or those of the machine if it has none; `None` if the link is
     /// not in use.
     fn resolver(&self, machine: &Machine) -> Option<&Resolver> {
-        let of_machine = || self.everywhere.resolver.get_or_init(|| Resolver::of(machine)).clone();
         self.is_enabled(machine).then(|| {
-            self.resolver.get_or_init(|| Resolver::of_link(machine, &self.link).unwrap_or_else(of_machine))
+            self.resolver.get_or_init(|| {
+                Resolver::of_link(machine, &self.link)
+                    .unwrap_or_else(|| self.everywhere.resolver.get_or_init(|| Resolver::of(machine)).clone())
+            })
         })
     }
 
@@ -80,8 +82,8 @@ impl Row {
 
     /// Returns whether its addresses come from DHCP.
     fn is_dynamic(&self, machine: &Machine) -> bool {
-        let is_lent = |address: &Address| address.address.is_ipv4() && !address.is_permanent;
-        self.addresses(machine).iter().any(is_lent) || self.lease(machine).is_some()
+        self.addresses(machine).iter().any(|address| address.address.is_ipv4() && !address.is_permanent)
+            || self.lease(machine).is_some()
     }
 }
 

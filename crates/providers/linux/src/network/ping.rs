@@ -140,9 +140,13 @@ impl Table for PingStatus {
             let message = "somebody must be asked\n  say whom: WHERE Address = '192.0.2.1'";
             return Err(ProviderError::failed(cim::Status::InvalidQuery, message));
         };
-        let key = |name: &str| scan.pinned(&[name])?.into_iter().next()?.into_iter().next();
         for name in addresses.iter().filter_map(|values| values.first()?.as_str()) {
-            push(Question::new(name, key).ask())?;
+            push(
+                Question::new(name, |name: &str| {
+                    scan.pinned(&[name])?.into_iter().next()?.into_iter().next()
+                })
+                .ask(),
+            )?;
         }
         Ok(())
     }

@@ -87,8 +87,10 @@ struct Aliases(OnceCell<HashMap<u32, String>>);
 
 impl Aliases {
     fn of(&self, machine: &Machine, index: u32) -> Option<String> {
-        let all = || Link::all(machine).into_iter().map(|link| (link.index, link.name)).collect();
-        self.0.get_or_init(all).get(&index).cloned()
+        self.0
+            .get_or_init(|| Link::all(machine).into_iter().map(|link| (link.index, link.name)).collect())
+            .get(&index)
+            .cloned()
     }
 }
 
@@ -115,8 +117,12 @@ fn dashed(octets: &[u8]) -> String {
 /// Parses a hardware address in any common notation.
 fn hardware_address(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text.bytes().filter(|octet| !matches!(octet, b'-' | b':' | b'.')).collect();
-    let octet = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    (digits.len() == 12).then(|| digits.chunks(2).map(octet).collect())?
+    (digits.len() == 12).then(|| {
+        digits
+            .chunks(2)
+            .map(|pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+            .collect()
+    })?
 }
 
 /// Returns the link that a client identifies by index or name.

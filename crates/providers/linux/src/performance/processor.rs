@@ -84,10 +84,15 @@ impl Object for Processor {
             };
             Some(Instance::named(number, reading))
         };
-        let is_one = |line: &&str| {
-            line.strip_prefix("cpu").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-        };
-        Ok(with_average(text.lines().filter(is_one).filter_map(of).collect()))
+        Ok(with_average(
+            text.lines()
+                .filter(|line| {
+                    line.strip_prefix("cpu")
+                        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+                })
+                .filter_map(of)
+                .collect(),
+        ))
     }
 }
 

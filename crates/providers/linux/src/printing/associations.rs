@@ -21,7 +21,7 @@ pub(super) static PRINTER_SETTING: Association<Printer> = Association {
         ("Element", printer),
         ("Setting", |_, row| reference(configuration::Configurations::CLASS, "Name", row.name().to_owned())),
     ],
-    rows: |machine| Ok(all(machine)?.into_iter().collect()),
+    rows: |machine| Ok(all(machine)?.collect()),
     subsystems: &[],
 };
 
@@ -34,6 +34,6 @@ pub(super) static DRIVER_FOR_DEVICE: Association<Printer> = Association {
             driver::name_of(row).map_or(Value::Null, |name| reference(driver::Drivers::CLASS, "Name", name))
         }),
     ],
-    rows: |machine| Ok(all(machine)?.into_iter().filter(|row| driver::name_of(row).is_some()).collect()),
+    rows: |machine| Ok(all(machine)?.filter(|row| driver::name_of(row).is_some()).collect()),
     subsystems: &[],
 };

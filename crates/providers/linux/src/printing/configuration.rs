@@ -99,7 +99,7 @@ impl Table for Configurations {
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Printer>, ProviderError> {
-        Ok(all(machine)?.into_iter())
+        all(machine)
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Printer>, ProviderError> {

@@ -53,10 +53,9 @@ impl Table for Drivers {
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Driver>, ProviderError> {
-        let named = |queue: Printer| Some((name_of(&queue)?, queue));
         // The first queue with a driver provides its values.
         let mut drivers = BTreeMap::new();
-        for (name, queue) in all(machine)?.filter_map(named) {
+        for (name, queue) in all(machine)?.filter_map(|queue| Some((name_of(&queue)?, queue))) {
             drivers.entry(name).or_insert(queue);
         }
         Ok(drivers.into_iter().map(|(name, queue)| Driver { name, queue }))

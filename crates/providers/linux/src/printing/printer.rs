@@ -299,8 +299,8 @@ pub(super) fn find(machine: &Machine, name: &str) -> Result<Option<Printer>, Pro
 /// the method.
 fn connect(scheduler: &Scheduler<'_>, name: &str) -> u32 {
     let is_name = |text: &str| {
-        let is_fit = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
-        (1..=127).contains(&text.len()) && text.bytes().all(is_fit)
+        (1..=127).contains(&text.len())
+            && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet))
     };
     let parts = name.strip_prefix("\\\\").and_then(|rest| rest.split_once('\\'));
     let Some((server, printer)) = parts.filter(|(server, printer)| is_name(server) && is_name(printer))

@@ -82,9 +82,12 @@ impl Table for Process {
         if let Some(pinned) = scan.pinned(&["ProcessId"]) {
             return each(machine, Some(pinned.iter().flatten().filter_map(number_in).collect()), push);
         }
-        let is_of_program = |property: &cim::Property| OF_PROGRAM.iter().any(|name| property.name == **name);
         let mut wanted = scan.columns().iter().filter_map(|column| scan.class().property(column));
-        let reads = if wanted.all(is_of_program) { Reads::Program } else { Reads::Files };
+        let reads = if wanted.all(|property| OF_PROGRAM.iter().any(|name| property.name == **name)) {
+            Reads::Program
+        } else {
+            Reads::Files
+        };
         listed(machine, reads).map_err(failure)?.try_for_each(push)
     }
 

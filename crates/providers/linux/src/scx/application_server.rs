@@ -56,10 +56,14 @@ impl Server {
             let mut values =
                 arguments.split('\0').filter_map(|word| word.strip_prefix(name)?.strip_prefix('='));
             // The last option wins. Values that are not an absolute path on one line are ignored.
-            let is_path = |value: &&str| {
-                value.starts_with('/') && value.len() < PATH_MAX && !value.contains(char::is_control)
-            };
-            Some(values.rfind(is_path)?.trim_end_matches('/').to_owned())
+            Some(
+                values
+                    .rfind(|value: &&str| {
+                        value.starts_with('/') && value.len() < PATH_MAX && !value.contains(char::is_control)
+                    })?
+                    .trim_end_matches('/')
+                    .to_owned(),
+            )
         };
         let (kind, home, base) = match (option("-Dcatalina.home"), option("-Djboss.home.dir")) {
             (Some(home), _) => (Kind::Tomcat, home, option("-Dcatalina.base")),

@@ -69,7 +69,7 @@ impl Table for EthernetPortStatistics {
         let names = machine.names("sys/class/net").unwrap_or_default();
         let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
         names.sort_unstable();
-        Ok(names.into_iter().map(|name| Row(name)))
+        Ok(names.into_iter().map(Row))
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {

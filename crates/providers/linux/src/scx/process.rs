@@ -91,8 +91,13 @@ impl Table for UnixProcess {
         push: &mut Push<'_, Row>,
     ) -> Result<(), ProviderError> {
         let pinned = scan.pinned(&["Handle"]);
-        let number = |value: &cim::Value| value.as_str().and_then(number_from);
-        each(machine, pinned.map(|pinned| pinned.iter().flatten().filter_map(number).collect()), push)
+        each(
+            machine,
+            pinned.map(|pinned| {
+                pinned.iter().flatten().filter_map(|value| value.as_str().and_then(number_from)).collect()
+            }),
+            push,
+        )
     }
 }
 

@@ -89,21 +89,29 @@ impl Object for ProcessStatistics {
     fn read(machine: &Machine) -> io::Result<Vec<Instance<Reading>>> {
         let memory = Memory::of(machine).kib("MemTotal");
         let processors = processors(machine);
-        let instance = |row: Process| Instance {
-            name: Some(row.stat().name.clone()),
-            identity: identity(&row),
-            reading: Reading { processors, memory, ..reading(&row) },
-        };
-        all(machine)?.map(|row| row.map(instance)).collect()
+        all(machine)?
+            .map(|row| {
+                row.map(|row| Instance {
+                    name: Some(row.stat().name.clone()),
+                    identity: identity(&row),
+                    reading: Reading { processors, memory, ..reading(&row) },
+                })
+            })
+            .collect()
     }
 }
 
 fn processors(machine: &Machine) -> u64 {
     let text = machine.text("proc/stat").unwrap_or_default();
-    let is_one = |line: &&str| {
-        line.strip_prefix("cpu").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-    };
-    u64::try_from(text.lines().filter(is_one).count()).unwrap_or(1).max(1)
+    u64::try_from(
+        text.lines()
+            .filter(|line| {
+                line.strip_prefix("cpu").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+            })
+            .count(),
+    )
+    .unwrap_or(1)
+    .max(1)
 }
 
 fn reading(row: &Process) -> Reading {

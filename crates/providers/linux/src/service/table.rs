@@ -24,8 +24,9 @@ impl Table for Service {
     const COLUMNS: &'static [(&'static str, Fill<Unit>)] = &[
         ("AcceptPause", |_, _| false.into()),
         ("AcceptStop", |machine, unit| {
-            let may_stop = || unit.details(machine).is_some_and(|details| !details.is("RefuseManualStop"));
-            (is_running(machine, unit) && may_stop()).into()
+            (is_running(machine, unit)
+                && unit.details(machine).is_some_and(|details| !details.is("RefuseManualStop")))
+            .into()
         }),
         ("Caption", |machine, unit| unit.description(machine).into()),
         ("CheckPoint", |_, _| 0_u32.into()),
@@ -99,12 +100,12 @@ impl Table for Service {
         }
         let wanted: Vec<_> =
             DETAILS.iter().chain(&ALONG).filter(|(column, ..)| is_wanted(scan, column)).collect();
-        let details = |unit: &Unit| {
+        Unit::prefetch(machine, units, |unit: &Unit| {
             let state = unit.active(machine);
             let needed = wanted.iter().filter(|(_, is_needed, _)| is_needed(state));
             needed.flat_map(|(.., names)| names.iter().copied()).collect()
-        };
-        Unit::prefetch(machine, units, details).map_err(failure)
+        })
+        .map_err(failure)
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Unit>, ProviderError> {
@@ -234,11 +235,12 @@ fn of_pinned_processes(machine: &Machine, scan: &Scan) -> Result<Option<Vec<Unit
     let processes =
         pinned.iter().flatten().map(|value| value.as_integer().and_then(|id| u32::try_from(id).ok()));
     // Zero is the process number of every service that does not run.
-    let find = |process: Option<u32>| match process.filter(|process| *process > 0) {
-        Some(process) => Unit::of_main_process(machine, process),
-        None => Ok(None),
-    };
-    processes.map(find).collect()
+    processes
+        .map(|process| match process.filter(|process| *process > 0) {
+            Some(process) => Unit::of_main_process(machine, process),
+            None => Ok(None),
+        })
+        .collect()
 }
 
 fn wants_details(scan: &Scan) -> bool {

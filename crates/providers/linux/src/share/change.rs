@@ -142,10 +142,9 @@ fn is_remark(input: &Instance) -> bool {
 
 /// Returns whether Samba accepts the name, and it cannot lead to a file in another folder.
 fn is_name(name: &str) -> bool {
-    let is_bad = |character: char| character.is_control() || "%<>*?|/\\+=;:\",".contains(character);
     !name.is_empty()
         && name.chars().count() <= 80
-        && !name.contains(is_bad)
+        && !name.contains(|character: char| character.is_control() || "%<>*?|/\\+=;:\",".contains(character))
         && !name.starts_with(['-', '.'])
         && Path::new(name).file_name().is_some()
 }

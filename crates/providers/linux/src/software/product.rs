@@ -74,12 +74,11 @@ impl Table for Product {
         };
         let identity = identity.as_str().unwrap_or_default();
         let packages = machine.packages().map_err(failure)?;
-        let is_meant = |package: &Package| {
+        let place = packages.iter().position(|package| {
             package.name == *name
                 && package.version == *version
                 && guid::of(&[&package.name, &package.architecture]).eq_ignore_ascii_case(identity)
-        };
-        let place = packages.iter().position(is_meant);
+        });
         Ok(place.map(move |place| Row { packages, place }))
     }
 }

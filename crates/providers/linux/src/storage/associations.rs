@@ -94,7 +94,7 @@ impl Table for MountPoint {
         for volume in volumes(machine, &Arc::<Questions>::default()) {
             let Some(own) = &volume.file_system else { continue };
             // A volume mounted in several folders has a row for each.
-            let mounts = mounts.of_device(machine, own.mount.device).into_iter();
+            let mounts = mounts.of_device(machine, own.mount.device);
             all.extend(
                 mounts.map(|mount| Mounted { volume: volume.device_id(), place: mount.place.clone() }),
             );
@@ -118,8 +118,10 @@ pub(crate) static ROOT_DIRECTORY: Association<Disk> = Association {
 
 fn rows_of_root_directory(machine: &Machine) -> Result<Vec<Disk>, ProviderError> {
     // The folder of a server that is down cannot be examined, and Windows lists only local disks here.
-    let local = |disk: &Disk| !is_of_network(&disk.file_system.mount);
-    Ok(disks(machine, &Arc::<Questions>::default()).into_iter().filter(local).collect())
+    Ok(disks(machine, &Arc::<Questions>::default())
+        .into_iter()
+        .filter(|disk| !is_of_network(&disk.file_system.mount))
+        .collect())
 }
 
 fn of_partition(part: &Partition) -> Value {

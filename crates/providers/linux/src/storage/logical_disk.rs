@@ -159,14 +159,18 @@ impl Table for LogicalDisk {
                 let disk = self.find(machine, name).ok_or_else(|| checks::no_such(name))?;
                 returned(call, checks::of_mounted(&disk.file_system, call.input)? as u32)
             }
-            ("ScheduleAutoChk", _) => {
-                let find = |name: &str| self.find(machine, name).map(|disk| disk.file_system);
-                returned(call, checks::schedule(machine, call.input.value("LogicalDisk"), find)? as u32)
-            }
-            ("ExcludeFromAutochk", _) => {
-                let find = |name: &str| self.find(machine, name).map(|disk| disk.file_system);
-                returned(call, checks::exclude(machine, call.input.value("LogicalDisk"), find)? as u32)
-            }
+            ("ScheduleAutoChk", _) => returned(
+                call,
+                checks::schedule(machine, call.input.value("LogicalDisk"), |name: &str| {
+                    self.find(machine, name).map(|disk| disk.file_system)
+                })? as u32,
+            ),
+            ("ExcludeFromAutochk", _) => returned(
+                call,
+                checks::exclude(machine, call.input.value("LogicalDisk"), |name: &str| {
+                    self.find(machine, name).map(|disk| disk.file_system)
+                })? as u32,
+            ),
             _ => Err(ProviderError::NotCapable),
         }
     }

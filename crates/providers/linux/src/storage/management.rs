@@ -95,7 +95,6 @@ fn unique_id(machine: &Machine, drive: &Drive) -> Option<(String, u16)> {
 /// not report theirs.
 fn bus(machine: &Machine, drive: &Drive) -> u16 {
     let (folder, name) = (&drive.block.folder, &drive.block.name);
-    let is_serial = || drive.udev(machine).property("ID_ATA_SATA") == Some("1");
     match () {
         () if name.starts_with("nvme") => 17,
         () if folder.contains("/usb") => 7,
@@ -103,7 +102,12 @@ fn bus(machine: &Machine, drive: &Drive) -> u16 {
             Some("SD") => 12,
             _ => 13,
         },
-        () if folder.contains("/ata") && (is_serial() || has_sata_link(machine, folder)) => 11,
+        () if folder.contains("/ata")
+            && (drive.udev(machine).property("ID_ATA_SATA") == Some("1")
+                || has_sata_link(machine, folder)) =>
+        {
+            11
+        }
         () if folder.contains("/ata") => 3,
         () if folder.contains("/end_device-") => 10,
         () if folder.contains("/rport-") => 6,
@@ -133,9 +137,8 @@ fn is_virtual(drive: &Drive) -> bool {
 /// Returns the rotation rate per minute, 0 for disks without moving parts; `None` if unknown.
 fn rotation(machine: &Machine, drive: &Drive) -> Option<u32> {
     let known = drive.udev(machine).property("ID_ATA_ROTATION_RATE_RPM").and_then(|rate| rate.parse().ok());
-    let still = || {
+    known.or_else(|| drive.smart(machine)?.rotation).or_else(|| {
         let is_still = drive.block.number::<u8>(machine, "queue/rotational") == Some(0) && !is_virtual(drive);
         is_still.then_some(0)
-    };
-    known.or_else(|| drive.smart(machine)?.rotation).or_else(still)
+    })
 }

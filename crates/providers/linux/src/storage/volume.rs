@@ -47,8 +47,10 @@ impl Table for Volume {
         ("BlockSize", |machine, row| row.told(machine).map(|told| told.block).into()),
         ("BootVolume", |_, row| (row.place() == Some("/")).into()),
         ("Capacity", |machine, row| {
-            let of_device = || row.block.as_ref().filter(|_| row.file_system.is_none())?.size(machine);
-            row.told(machine).map(linux::storage::statistics::Statistics::size).or_else(of_device).into()
+            row.told(machine)
+                .map(linux::storage::statistics::Statistics::size)
+                .or_else(|| row.block.as_ref().filter(|_| row.file_system.is_none())?.size(machine))
+                .into()
         }),
         ("Caption", |_, row| {
             row.place()
@@ -123,8 +125,7 @@ impl Table for Volume {
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         let by_place = |name: &str| {
             let mut all = FileSystem::all(machine, &self.questions).into_iter();
-            let by_id = || self.find(machine, name)?.file_system;
-            all.find(|one| one.mount.place == name).or_else(by_id)
+            all.find(|one| one.mount.place == name).or_else(|| self.find(machine, name)?.file_system)
         };
         let method = call.operation.method.name.as_str();
         let row = match (method, call.target) {
@@ -183,8 +184,7 @@ impl Table for Volume {
 
 impl Volume {
     fn find(&self, machine: &Machine, id: &str) -> Option<Row> {
-        let is_meant = |row: &Row| row.device_id().eq_ignore_ascii_case(id);
-        volumes(machine, &self.questions).into_iter().find(is_meant)
+        volumes(machine, &self.questions).into_iter().find(|row| row.device_id().eq_ignore_ascii_case(id))
     }
 }
 

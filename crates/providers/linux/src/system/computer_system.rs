@@ -155,11 +155,14 @@ impl Table for ComputerSystem {
 
 fn bootup_state(machine: &Machine) -> &'static str {
     let text = machine.line("proc/cmdline").unwrap_or_default();
-    let is_rescue = |word: &str| {
+    if text.split_ascii_whitespace().any(|word| {
         matches!(word, "rescue" | "emergency" | "single" | "s" | "S" | "1" | "-b")
             || matches!(word, "systemd.unit=rescue.target" | "systemd.unit=emergency.target")
-    };
-    if text.split_ascii_whitespace().any(is_rescue) { "Fail-safe boot" } else { "Normal boot" }
+    }) {
+        "Fail-safe boot"
+    } else {
+        "Normal boot"
+    }
 }
 
 fn is_daylight_saving() -> Option<bool> {
@@ -170,10 +173,12 @@ fn is_daylight_saving() -> Option<bool> {
 /// Returns the number of sockets with a processor that is online.
 fn packages(machine: &Machine) -> Option<u32> {
     let online = processors::online(machine)?;
-    let package = |number: u32| {
-        machine.number::<i32>(format!("sys/devices/system/cpu/cpu{number}/topology/physical_package_id"))
-    };
-    let packages: BTreeSet<i32> = online.into_iter().filter_map(package).collect();
+    let packages: BTreeSet<i32> = online
+        .into_iter()
+        .filter_map(|number| {
+            machine.number::<i32>(format!("sys/devices/system/cpu/cpu{number}/topology/physical_package_id"))
+        })
+        .collect();
     // Machines without sockets have no such files.
     Some(u32::try_from(packages.len()).ok()?.max(1))
 }

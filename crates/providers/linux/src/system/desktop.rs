@@ -42,9 +42,10 @@ impl Choices {
         let database = machine.file_of_others(format!("{home}/.config/dconf/user"));
         let gnome = database.ok().and_then(|file| Self::of_gnome(&Database::open(file)?));
         let file = |name: &str| machine.text_of_others(format!("{home}/.config/{name}")).ok();
-        let kde = || Self::of_kde(file("kscreenlockerrc").as_deref(), file("kdeglobals").as_deref());
         let name = format!("{}\\{}", machine.host_name(), user.name);
-        gnome.or_else(kde).map(|choices| Self { name, ..choices })
+        gnome
+            .or_else(|| Self::of_kde(file("kscreenlockerrc").as_deref(), file("kdeglobals").as_deref()))
+            .map(|choices| Self { name, ..choices })
     }
 
     /// Reads the keys of GNOME's schemas (gsettings(1)); `None` if none was ever changed.

@@ -25,11 +25,16 @@ impl Membership {
         let samba = machine.text("etc/samba/smb.conf").unwrap_or_default();
         let setting = |name: &str| setting_of(&samba, name);
         let has_keys = machine.path("etc/krb5.keytab").exists();
-        let by_samba = || {
-            let is_member = setting("security").is_some_and(|security| security.eq_ignore_ascii_case("ads"));
-            setting("realm").filter(|_| is_member).map(|realm| realm.to_ascii_lowercase())
-        };
-        let domain = has_keys.then(|| by_samba().or_else(|| by_realmd(machine))).flatten();
+        let domain = has_keys
+            .then(|| {
+                ({
+                    let is_member =
+                        setting("security").is_some_and(|security| security.eq_ignore_ascii_case("ads"));
+                    setting("realm").filter(|_| is_member).map(|realm| realm.to_ascii_lowercase())
+                })
+                .or_else(|| by_realmd(machine))
+            })
+            .flatten();
         match domain {
             Some(domain) => Self::Domain(domain),
             None => Self::Workgroup(setting("workgroup").unwrap_or_else(|| "WORKGROUP".to_owned())),

@@ -63,8 +63,7 @@ impl Table for Environment {
         instance: &Instance,
     ) -> Result<ObjectPath, ProviderError> {
         let variable = Variable::of(instance)?;
-        let is_known = |before: Variable| before.name == variable.name;
-        if text(machine)?.lines().filter_map(Variable::parse).any(is_known) {
+        if text(machine)?.lines().filter_map(Variable::parse).any(|before| before.name == variable.name) {
             return Err(ProviderError::failed(Status::AlreadyExists, "there is such a variable already"));
         }
         variable.write(machine)?;
@@ -91,8 +90,7 @@ impl Variable {
         let line = line.trim();
         let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
         let (name, value) = line.split_once('=')?;
-        let quoted =
-            |mark| value.strip_prefix(mark).map(|value: &str| value.strip_suffix(mark).unwrap_or(value));
+        let quoted = |mark| value.strip_prefix(mark).map(|value| value.strip_suffix(mark).unwrap_or(value));
         let value = quoted('"').or_else(|| quoted('\'')).unwrap_or(value);
         is_name(name).then(|| Self { name: name.to_owned(), value: value.to_owned() })
     }
@@ -136,10 +134,9 @@ impl Variable {
 
 /// Returns whether the name is valid in shells (POSIX, Base Definitions 8.1).
 fn is_name(name: &str) -> bool {
-    let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'_';
     !name.is_empty()
         && name.len() <= 255
-        && name.bytes().all(is_letter)
+        && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_')
         && !name.starts_with(|first: char| first.is_ascii_digit())
 }
 

@@ -72,8 +72,7 @@ impl Table for OperatingSystem {
         ("BuildNumber", |machine, row| {
             let build = row.release(machine).field("BUILD_ID").map(str::to_owned);
             // Clients expect a number, so the default is the last one of the kernel's release.
-            let patch = || Some(release_of_kernel(machine)?.rsplit('.').next()?.to_owned());
-            build.or_else(patch).into()
+            build.or_else(|| Some(release_of_kernel(machine)?.rsplit('.').next()?.to_owned())).into()
         }),
         ("BuildType", |_, _| "Multiprocessor Free".into()),
         ("Caption", |machine, row| row.release(machine).pretty_name().to_owned().into()),

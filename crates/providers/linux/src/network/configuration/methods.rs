@@ -137,25 +137,35 @@ fn gateways(input: &Instance) -> Result<Vec<(IpAddr, Option<u32>)>, u32> {
     if gateways.len() > MOST_GATEWAYS {
         return Err(TOO_MANY_GATEWAYS);
     }
-    let gateway = |(at, gateway): (usize, &String)| {
-        let address: IpAddr = gateway.parse().map_err(|_| BAD_GATEWAY)?;
-        let metric =
-            metrics.get(at).and_then(Value::as_integer).and_then(|metric| u32::try_from(metric).ok());
-        Ok((address, metric))
-    };
-    gateways.iter().enumerate().map(gateway).collect()
+    gateways
+        .iter()
+        .enumerate()
+        .map(|(at, gateway): (usize, &String)| {
+            let address: IpAddr = gateway.parse().map_err(|_| BAD_GATEWAY)?;
+            let metric =
+                metrics.get(at).and_then(Value::as_integer).and_then(|metric| u32::try_from(metric).ok());
+            Ok((address, metric))
+        })
+        .collect()
 }
 
 /// Checks domain names, which are written to configuration files (RFC 1123 2.1).
 pub(in crate::network) fn domains(names: Vec<String>) -> Result<Vec<String>, u32> {
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
-    };
-    let is_name = |name: &String| name.len() <= 253 && name.trim_end_matches('.').split('.').all(is_label);
     let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
-    if names.iter().all(is_name) { Ok(names) } else { Err(BAD_DOMAIN) }
+    if names.iter().all(|name| {
+        name.len() <= 253
+            && name.trim_end_matches('.').split('.').all(|label| {
+                (1..=63).contains(&label.len())
+                    && !label.starts_with('-')
+                    && label
+                        .bytes()
+                        .all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
+            })
+    }) {
+        Ok(names)
+    } else {
+        Err(BAD_DOMAIN)
+    }
 }
 
 fn texts(input: &Instance, name: &str) -> Vec<String> {

@@ -47,11 +47,12 @@ fn rows_of_adapter_of_interface(
     machine: &Machine,
 ) -> Result<Vec<(adapter::Row, InterfaceRow)>, ProviderError> {
     let interfaces = InterfaceRow::all(machine).into_iter();
-    let pair = |interface: InterfaceRow| {
-        let adapter = adapter::Row::all(machine).find(|row| row.link.index == interface.link.index)?;
-        Some((adapter, interface))
-    };
-    Ok(interfaces.filter_map(pair).collect())
+    Ok(interfaces
+        .filter_map(|interface| {
+            let adapter = adapter::Row::all(machine).find(|row| row.link.index == interface.link.index)?;
+            Some((adapter, interface))
+        })
+        .collect())
 }
 
 pub(super) static ADDRESS_OF_INTERFACE: Association<AddressRow> = Association {

@@ -49,18 +49,20 @@ impl Row {
 
     /// Returns the configuration of the link, or that of the machine if it has none; empty for loopback.
     fn resolver(&self, machine: &Machine) -> &Resolver {
-        let everywhere = || self.everywhere.get_or_init(|| Resolver::of(machine)).clone();
         self.own.get_or_init(|| match self.link.is_loopback(machine) {
             true => Resolver::default(),
-            false => Resolver::of_link(machine, &self.link).unwrap_or_else(everywhere),
+            false => Resolver::of_link(machine, &self.link)
+                .unwrap_or_else(|| self.everywhere.get_or_init(|| Resolver::of(machine)).clone()),
         })
     }
 
     fn servers(&self, machine: &Machine) -> Vec<String> {
-        let is_of_family = |server: &&String| {
-            server.parse::<IpAddr>().is_ok_and(|address| Family::of(address) == self.family)
-        };
-        self.resolver(machine).servers.iter().filter(is_of_family).cloned().collect()
+        self.resolver(machine)
+            .servers
+            .iter()
+            .filter(|server| server.parse::<IpAddr>().is_ok_and(|address| Family::of(address) == self.family))
+            .cloned()
+            .collect()
     }
 
     fn name(&self) -> String {
@@ -100,11 +102,13 @@ impl Table for ServerAddress {
     ) -> Result<(), ProviderError> {
         let row = named(machine, instance, &Family::BOTH)?;
         let wanted = instance.value("ServerAddresses").map(Value::elements).unwrap_or_default();
-        let address = |value: &Value| {
-            let text = value.as_str().unwrap_or_default();
-            text.parse::<IpAddr>().map_err(|_| wrong(format!("ServerAddresses: '{text}' is no address")))
-        };
-        let wanted: Vec<IpAddr> = wanted.iter().map(address).collect::<Result<_, _>>()?;
+        let wanted: Vec<IpAddr> = wanted
+            .iter()
+            .map(|value| {
+                let text = value.as_str().unwrap_or_default();
+                text.parse::<IpAddr>().map_err(|_| wrong(format!("ServerAddresses: '{text}' is no address")))
+            })
+            .collect::<Result<_, _>>()?;
         // Servers of the other family are kept, unless the client has set some.
         let others = row.resolver(machine).servers.iter().filter(|server| {
             let other = server.parse::<IpAddr>().ok().map(Family::of);
@@ -120,8 +124,9 @@ impl Table for ServerAddress {
 /// Returns the row of an instance.
 fn named(machine: &Machine, instance: &Instance, families: &'static [Family]) -> Result<Row, ProviderError> {
     let name = instance.value("Name").and_then(Value::as_str).unwrap_or_default();
-    let no_such = || ProviderError::failed(Status::NotFound, format!("there is no interface {name}"));
-    Row::all(machine, families).find(|row| row.name() == name).ok_or_else(no_such)
+    Row::all(machine, families)
+        .find(|row| row.name() == name)
+        .ok_or_else(|| ProviderError::failed(Status::NotFound, format!("there is no interface {name}")))
 }
 
 /// Family for classes that list each link once.

@@ -27,12 +27,14 @@ pub(super) struct Row {
 impl Row {
     pub(super) fn all(machine: &Machine) -> Vec<Self> {
         let (aliases, mut names) = (Rc::<Aliases>::default(), Names::default());
-        let row = |address: Address| {
-            let name = format!("{}%{}", address.address, address.link);
-            let name = names.unique(name, || address.prefix.to_string());
-            Self { address, name, aliases: aliases.clone() }
-        };
-        Address::all(machine).into_iter().map(row).collect()
+        Address::all(machine)
+            .into_iter()
+            .map(|address| {
+                let name = format!("{}%{}", address.address, address.link);
+                let name = names.unique(name, || address.prefix.to_string());
+                Self { address, name, aliases: aliases.clone() }
+            })
+            .collect()
     }
 
     fn named(machine: &Machine, name: &str) -> Option<Self> {

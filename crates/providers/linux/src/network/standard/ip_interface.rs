@@ -85,10 +85,12 @@ impl Row {
 
     /// Returns whether its addresses come from DHCP; unknown for IPv6.
     fn is_lent(&self, machine: &Machine) -> Option<bool> {
-        let all = || self.addresses.get_or_init(|| Address::all(machine)).iter();
-        let lent =
-            || all().any(|one| one.link == self.link.index && one.address.is_ipv4() && !one.is_permanent);
-        (self.family == Family::V4).then(|| lent() || Lease::of(machine, &self.link).is_some())
+        (self.family == Family::V4).then(|| {
+            self.addresses
+                .get_or_init(|| Address::all(machine))
+                .iter()
+                .any(|one| one.link == self.link.index && one.address.is_ipv4() && !one.is_permanent)
+        } || Lease::of(machine, &self.link).is_some())
     }
 }
 
@@ -182,8 +184,9 @@ impl Table for IpInterface {
         changed: &ColumnSet,
     ) -> Result<(), ProviderError> {
         let name = instance.value("Name").and_then(Value::as_str).unwrap_or_default();
-        let no_such = || ProviderError::failed(Status::NotFound, format!("there is no interface {name}"));
-        let row = Row::named(machine, name).ok_or_else(no_such)?;
+        let row = Row::named(machine, name).ok_or_else(|| {
+            ProviderError::failed(Status::NotFound, format!("there is no interface {name}"))
+        })?;
         let names = changed.iter().filter_map(|column| instance.class().property(column));
         names.map(|property| property.name.as_str()).try_for_each(|name| {
             let number =

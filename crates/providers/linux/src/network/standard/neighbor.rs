@@ -111,8 +111,9 @@ impl Table for NetNeighbor {
     ) -> Result<(), ProviderError> {
         let text = |name: &str| instance.value(name).and_then(Value::as_str).unwrap_or_default();
         let name = text("Name");
-        let no_such = || ProviderError::failed(Status::NotFound, format!("there is no neighbor {name}"));
-        let before = Row::named(machine, name).ok_or_else(no_such)?.neighbor;
+        let before = Row::named(machine, name)
+            .ok_or_else(|| ProviderError::failed(Status::NotFound, format!("there is no neighbor {name}")))?
+            .neighbor;
         let hardware_address = Some(on_link(text("LinkLayerAddress"))?);
         Neighbor { hardware_address, state: Neighbor::PERMANENT, ..before }.keep().map_err(failure)
     }

@@ -27,12 +27,14 @@ pub(super) struct Row {
 impl Row {
     pub(super) fn all(machine: &Machine) -> Vec<Self> {
         let (aliases, mut names) = (Rc::<Aliases>::default(), Names::default());
-        let row = |route: Route| {
-            let name = format!("{}>{}%{}", destination(&route), next_hop(&route), route.link);
-            let name = names.unique(name, || route.metric.to_string());
-            Self { route, name, aliases: aliases.clone() }
-        };
-        Route::all(machine).into_iter().map(row).collect()
+        Route::all(machine)
+            .into_iter()
+            .map(|route| {
+                let name = format!("{}>{}%{}", destination(&route), next_hop(&route), route.link);
+                let name = names.unique(name, || route.metric.to_string());
+                Self { route, name, aliases: aliases.clone() }
+            })
+            .collect()
     }
 
     fn named(machine: &Machine, name: &str) -> Option<Self> {
@@ -138,8 +140,9 @@ impl Table for NetRoute {
         _: &ColumnSet,
     ) -> Result<(), ProviderError> {
         let name = instance.value("InstanceID").and_then(Value::as_str).unwrap_or_default();
-        let no_such = || ProviderError::failed(Status::NotFound, format!("there is no route {name}"));
-        let before = Row::named(machine, name).ok_or_else(no_such)?.route;
+        let before = Row::named(machine, name)
+            .ok_or_else(|| ProviderError::failed(Status::NotFound, format!("there is no route {name}")))?
+            .route;
         let metric = instance.value("RouteMetric").and_then(Value::as_integer);
         let metric = metric.and_then(|metric| u32::try_from(metric).ok());
         let after = Route { metric: metric.ok_or_else(|| wrong("RouteMetric is no number"))?, ..before };

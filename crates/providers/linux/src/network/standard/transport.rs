@@ -74,11 +74,10 @@ impl Table for TcpConnection {
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
-        let name = |socket: &Socket| {
+        Ok(rows(machine, "tcp", |socket: &Socket| {
             let ((here, port), (there, other)) = (socket.local, socket.remote);
             format!("{here}++{port}++{there}++{other}")
-        };
-        Ok(rows(machine, "tcp", name))
+        }))
     }
 }
 
@@ -97,8 +96,7 @@ impl Table for UdpEndpoint {
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
-        let name = |socket: &Socket| format!("{}++{}", socket.local.0, socket.local.1);
-        Ok(rows(machine, "udp", name))
+        Ok(rows(machine, "udp", |socket: &Socket| format!("{}++{}", socket.local.0, socket.local.1)))
     }
 }
 

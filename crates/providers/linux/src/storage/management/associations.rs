@@ -55,7 +55,10 @@ pub(super) static DISK_TO_PARTITION: Association<Part> = Association {
     subsystems: &[],
 };
 
-pub(super) static PARTITION_TO_VOLUME: Association<(Rc<Part>, Rc<VolumeRow>)> = Association {
+/// A partition, and a volume on it.
+pub(super) type PartOfVolume = (Rc<Part>, Rc<VolumeRow>);
+
+pub(super) static PARTITION_TO_VOLUME: Association<PartOfVolume> = Association {
     namespace: super::NAMESPACE,
     class: "MSFT_PartitionToVolume",
     columns: &[("Partition", |_, (part, _)| of_partition(part)), ("Volume", |_, (_, row)| of_volume(row))],
@@ -63,7 +66,7 @@ pub(super) static PARTITION_TO_VOLUME: Association<(Rc<Part>, Rc<VolumeRow>)> = 
     subsystems: &[],
 };
 
-fn rows_of_partition_to_volume(machine: &Machine) -> Result<Vec<(Rc<Part>, Rc<VolumeRow>)>, ProviderError> {
+fn rows_of_partition_to_volume(machine: &Machine) -> Result<Vec<PartOfVolume>, ProviderError> {
     let parts = Foundations::of(machine);
     let mut all = Vec::new();
     for row in all_volumes(machine).into_iter().map(Rc::new) {

@@ -38,21 +38,22 @@ fn style(machine: &Machine, drive: &Drive) -> Style {
 
 fn guid(machine: &Machine, drive: &Drive) -> Option<String> {
     let told = drive.udev(machine).property("ID_PART_TABLE_UUID").map(str::to_owned);
-    let read = || match drive.partition_table(machine) {
+    told.or_else(|| match drive.partition_table(machine) {
         Some(PartitionTable::Gpt { guid, .. }) => Some(guid.clone()),
         _ => None,
-    };
-    told.or_else(read).filter(|_| style(machine, drive) == Style::Gpt).map(|guid| format!("{{{guid}}}"))
+    })
+    .filter(|_| style(machine, drive) == Style::Gpt)
+    .map(|guid| format!("{{{guid}}}"))
 }
 
 fn signature(machine: &Machine, drive: &Drive) -> Option<u32> {
     let told = drive.udev(machine).property("ID_PART_TABLE_UUID");
     let told = told.and_then(|digits| u32::from_str_radix(digits, 16).ok());
-    let read = || match drive.partition_table(machine) {
+    told.or_else(|| match drive.partition_table(machine) {
         Some(PartitionTable::Mbr { signature, .. }) => Some(*signature),
         _ => None,
-    };
-    told.or_else(read).filter(|_| style(machine, drive) == Style::Mbr)
+    })
+    .filter(|_| style(machine, drive) == Style::Mbr)
 }
 
 /// Returns the size of the largest unpartitioned area of a disk, in bytes.

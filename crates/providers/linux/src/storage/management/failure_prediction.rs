@@ -26,7 +26,7 @@ impl Table for FailurePrediction {
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Drive>, ProviderError> {
-        let tells = |drive: &Drive| drive.smart(machine).and_then(Smart::expects_failure).is_some();
-        Ok(Drive::all(machine).filter(tells))
+        Ok(Drive::all(machine)
+            .filter(|drive| drive.smart(machine).and_then(Smart::expects_failure).is_some()))
     }
 }

@@ -46,16 +46,17 @@ fn gpt_kind(machine: &Machine, part: &Part) -> Option<String> {
     let udev = part.udev(machine);
     let told =
         udev.property("ID_PART_ENTRY_TYPE").filter(|_| udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt"));
-    let read = || Some(part.drive.partition_table(machine)?.gpt(part.number)?.kind.clone());
-    told.map(str::to_owned).or_else(read)
+    told.map(str::to_owned)
+        .or_else(|| Some(part.drive.partition_table(machine)?.gpt(part.number)?.kind.clone()))
 }
 
 fn guid(machine: &Machine, part: &Part) -> Option<String> {
     let udev = part.udev(machine);
     let told =
         udev.property("ID_PART_ENTRY_UUID").filter(|_| udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt"));
-    let read = || Some(part.drive.partition_table(machine)?.gpt(part.number)?.guid.clone());
-    told.map(str::to_owned).or_else(read).map(|guid| format!("{{{guid}}}"))
+    told.map(str::to_owned)
+        .or_else(|| Some(part.drive.partition_table(machine)?.gpt(part.number)?.guid.clone()))
+        .map(|guid| format!("{{{guid}}}"))
 }
 
 /// Returns the partition type in MBR.
@@ -86,10 +87,10 @@ fn attribute(machine: &Machine, part: &Part, bit: u32) -> Option<bool> {
     let flags =
         udev.property("ID_PART_ENTRY_FLAGS").filter(|_| udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt"));
     let told = flags.and_then(|flags| u64::from_str_radix(flags.trim_start_matches("0x"), 16).ok());
-    let read = || Some(part.drive.partition_table(machine)?.gpt(part.number)?.attributes);
     // udev omits attributes that are all zero.
-    let none = || (udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt")).then_some(0);
-    told.or_else(none).or_else(read).map(|flags| flags >> bit & 1 == 1)
+    told.or_else(|| (udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt")).then_some(0))
+        .or_else(|| Some(part.drive.partition_table(machine)?.gpt(part.number)?.attributes))
+        .map(|flags| flags >> bit & 1 == 1)
 }
 
 /// Returns the mount points, and the device path by UUID.

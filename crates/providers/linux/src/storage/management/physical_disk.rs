@@ -92,8 +92,7 @@ impl Table for PhysicalDisk {
         ("Size", |machine, drive| drive.block.size(machine).into()),
         ("SpindleSpeed", |machine, drive| {
             // The maximum stands for a hard disk of unknown speed.
-            let unknown = || (media(machine, drive) == TURNS).then_some(u32::MAX);
-            rotation(machine, drive).or_else(unknown).into()
+            rotation(machine, drive).or_else(|| (media(machine, drive) == TURNS).then_some(u32::MAX)).into()
         }),
         ("UniqueId", |machine, drive| unique_id(machine, drive).map(|(id, _)| id).into()),
         ("UniqueIdFormat", |machine, drive| unique_id(machine, drive).map(|(_, format)| format).into()),

@@ -99,8 +99,10 @@ impl Table for Volume {
         }),
         ("Path", |_, row| row.place().map_or_else(|| row.device_id(), str::to_owned).into()),
         ("Size", |machine, row| {
-            let of_device = || row.block.as_ref().filter(|_| row.file_system.is_none())?.size(machine);
-            row.told(machine).map(Statistics::size).or_else(of_device).into()
+            row.told(machine)
+                .map(Statistics::size)
+                .or_else(|| row.block.as_ref().filter(|_| row.file_system.is_none())?.size(machine))
+                .into()
         }),
         ("SizeRemaining", |machine, row| row.told(machine).map(Statistics::free).into()),
         ("UniqueId", |_, row| row.device_id().into()),
