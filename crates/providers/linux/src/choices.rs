@@ -34,9 +34,9 @@ impl Chosen {
 
 /// Reads the file. An invalid file is logged, and the defaults apply.
 fn read(machine: &Machine) -> Choices {
-    let read = || parse(&machine.text(FILE).map_err(|error| error.to_string())?);
-    read().unwrap_or_else(|error| {
-        tracing::warn!(file = FILE, %error, "Nothing is chosen for the classes of this machine");
+    let text = machine.text(FILE).map_err(|error| error.to_string());
+    text.and_then(|text| parse(&text)).unwrap_or_else(|error| {
+        tracing::warn!(file = FILE, %error, "Cannot read the settings of the WMI classes; defaults apply");
         Choices::default()
     })
 }
@@ -47,12 +47,13 @@ fn parse(text: &str) -> Result<Choices, String> {
     for (name, item) in document.iter() {
         match name {
             "drive_alias" => {
-                let table = item.as_table_like().ok_or("drive_alias is no table")?;
+                let table = item.as_table_like().ok_or("drive_alias is not a table")?;
                 for (alias, place) in table.iter() {
                     let place = place.as_str().filter(|place| place.starts_with('/'));
-                    let place = place.ok_or_else(|| format!("drive_alias.{alias:?} is no path"))?;
+                    let place =
+                        place.ok_or_else(|| format!("drive_alias.{alias:?} is not an absolute path"))?;
                     if alias.is_empty() || alias.starts_with('/') {
-                        return Err(format!("drive_alias has a name that disks have themselves: {alias:?}"));
+                        return Err(format!("drive_alias: {alias:?} is empty or the name of a disk"));
                     }
                     choices.drive_aliases.push((alias.to_owned(), place.to_owned()));
                 }
@@ -61,10 +62,10 @@ fn parse(text: &str) -> Result<Choices, String> {
                 choices.accounts = match item.as_str() {
                     Some("files") => Sources::Files,
                     Some("all") => Sources::All,
-                    _ => return Err("accounts is neither \"files\" nor \"all\"".to_owned()),
+                    _ => return Err("accounts must be \"files\" or \"all\"".to_owned()),
                 };
             }
-            other => return Err(format!("there is no {other:?} to be chosen")),
+            other => return Err(format!("unknown setting {other:?}")),
         }
     }
     Ok(choices)

@@ -25,7 +25,7 @@ use cim::{Instance, Value};
 use wmi::{MethodCall, ProviderError};
 
 use crate::Machine;
-use crate::table::{Binding, Fill, Table, bind};
+use crate::table::{Binding, Fill, Table, bind, text_of};
 use key::{Data, Hive, Key, is_same};
 use store::{Keys, Store, StoreError};
 use view::{Content, VIEWS, Values};
@@ -52,17 +52,17 @@ impl<const IN_CIMV2: bool> Table for StdRegProv<IN_CIMV2> {
     /// The class has only methods, no instances.
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         let output = Instance::new(call.operation.output.clone());
-        let text = |name: &str| call.input.value(name).and_then(Value::as_str).unwrap_or_default();
         let hive = match call.input.value("hDefKey") {
             Some(Value::Uint32(hive)) => *hive,
             // HKEY_LOCAL_MACHINE
             _ => 0x8000_0002,
         };
         let registry = Registry { machine };
-        let answer = Key::parse(hive, text("sSubKeyName")).ok_or(Code::BadPath).and_then(|key| {
-            let method = call.operation.method.name.as_str();
-            registry.answer(method, &key, text("sValueName"), call.input)
-        });
+        let answer =
+            Key::parse(hive, text_of(call.input, "sSubKeyName")).ok_or(Code::BadPath).and_then(|key| {
+                let method = call.operation.method.name.as_str();
+                registry.answer(method, &key, text_of(call.input, "sValueName"), call.input)
+            });
         let (code, values) = match answer {
             Ok(values) => (0, values),
             Err(Code::NotCapable) => return Err(ProviderError::NotCapable),

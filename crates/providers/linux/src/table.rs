@@ -92,29 +92,57 @@ pub(crate) fn text_key(keys: &[Value]) -> &str {
     keys.first().and_then(Value::as_str).unwrap_or_default()
 }
 
+/// Returns a text property or parameter; `None` if it is missing or not a text.
+pub(crate) fn text_in<'a>(instance: &'a Instance, name: &str) -> Option<&'a str> {
+    instance.value(name).and_then(Value::as_str)
+}
+
+/// Returns a text property or parameter; `None` if it is missing, not a text, or empty.
+pub(crate) fn nonempty_text_in<'a>(instance: &'a Instance, name: &str) -> Option<&'a str> {
+    text_in(instance, name).filter(|text| !text.is_empty())
+}
+
+/// Returns a text property or parameter; empty if it is missing or not a text.
+pub(crate) fn text_of<'a>(instance: &'a Instance, name: &str) -> &'a str {
+    text_in(instance, name).unwrap_or_default()
+}
+
+/// Returns an integer property or parameter; `None` if it is missing or not an integer.
+pub(crate) fn integer_in(instance: &Instance, name: &str) -> Option<i128> {
+    instance.value(name).and_then(Value::as_integer)
+}
+
+/// Returns whether a boolean property or parameter is `true`.
+pub(crate) fn is_set(instance: &Instance, name: &str) -> bool {
+    instance.value(name) == Some(&Value::Boolean(true))
+}
+
 /// Returns the path of an instance with one key.
 pub(crate) fn reference(class: &str, key: &str, value: impl Into<Value>) -> Value {
-    let path = || {
-        let keys = vec![(Name::parse(key)?, cim::KeyValue::from(&value.into()))];
-        ObjectPath::from_keys(Name::parse(class)?, keys)
-    };
-    path().ok().into()
+    path_with_key(class, key, &value.into()).ok().into()
+}
+
+fn path_with_key(class: &str, key: &str, value: &Value) -> Result<ObjectPath, cim::Error> {
+    let keys = vec![(Name::parse(key)?, cim::KeyValue::from(value))];
+    ObjectPath::from_keys(Name::parse(class)?, keys)
 }
 
 /// Returns the path of an instance with several keys from its row.
 pub(crate) fn path_to<T: Table>(machine: &Machine, row: &T::Row, keys: &[&str]) -> Value {
-    let path = || {
-        let keys = keys
-            .iter()
-            .map(|name| {
-                let name = Name::parse(name)?;
-                let value = value_of::<T>(machine, row, &name).unwrap_or_default();
-                Ok((name, cim::KeyValue::from(&value)))
-            })
-            .collect::<Result<_, cim::Error>>()?;
-        ObjectPath::from_keys(Name::parse(T::CLASS)?, keys)
-    };
-    path().ok().into()
+    instance_path::<T>(machine, row, keys).ok().into()
+}
+
+/// Returns the path of an instance from its row.
+fn instance_path<T: Table>(machine: &Machine, row: &T::Row, keys: &[&str]) -> Result<ObjectPath, cim::Error> {
+    let keys = keys
+        .iter()
+        .map(|name| {
+            let name = Name::parse(name)?;
+            let value = value_of::<T>(machine, row, &name).unwrap_or_default();
+            Ok((name, cim::KeyValue::from(&value)))
+        })
+        .collect::<Result<_, cim::Error>>()?;
+    ObjectPath::from_keys(Name::parse(T::CLASS)?, keys)
 }
 
 /// Returns the path of the computer system, for associations.

@@ -6,7 +6,7 @@ use cim::{ColumnSet, Instance, Status, Value};
 use wmi::{Context, Lookup, MethodCall, ProviderError, Target};
 
 use crate::Machine;
-use crate::table::{Fill, Table, failure, returned, text_key};
+use crate::table::{Fill, Table, failure, returned, text_key, text_of};
 use linux::printing::ipp::Operation;
 use linux::printing::printer::{Printer, State, uri};
 use linux::printing::scheduler::Scheduler;
@@ -250,15 +250,14 @@ impl Table for Printers {
         instance: &Instance,
         changed: &ColumnSet,
     ) -> Result<(), ProviderError> {
-        let text = |name: &str| instance.value(name).and_then(Value::as_str).unwrap_or_default();
         let scheduler = Scheduler::of(machine);
         let request = scheduler.request(Operation::AddModifyPrinter);
-        let mut request = request.about("printer-uri", &uri(text("DeviceID"))).of_printer();
+        let mut request = request.about("printer-uri", &uri(text_of(instance, "DeviceID"))).of_printer();
         for column in changed.iter() {
             let Some(property) = instance.class().property(column) else { continue };
             request = match property.name.as_str() {
-                "Comment" => request.described("printer-info", text("Comment")),
-                "Location" => request.described("printer-location", text("Location")),
+                "Comment" => request.described("printer-info", text_of(instance, "Comment")),
+                "Location" => request.described("printer-location", text_of(instance, "Location")),
                 "Shared" => {
                     request.boolean("printer-is-shared", instance.at(column) == &Value::Boolean(true))
                 }

@@ -107,36 +107,34 @@ impl Table for Process {
             return create::create(machine, call);
         }
         let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
-        let gone = || ProviderError::failed(Status::NotFound, "there is no such process");
         let number = keys.first().and_then(Value::as_str).and_then(number_from).ok_or_else(gone)?;
-        let find = || find(machine, number).map_err(failure)?.ok_or_else(gone);
         match call.operation.method.name.as_str() {
             "Terminate" => match terminate::terminate(machine, number) {
                 Some(code) => returned(call, code),
                 None => Err(gone()),
             },
             "SetPriority" => {
-                find()?;
+                require(machine, number)?;
                 returned(call, set_priority(machine, number, call.input.value("Priority")))
             }
             "GetOwner" => {
-                let user = find()?.status().user.ok_or_else(gone)?;
+                let user = require(machine, number)?.status().user.ok_or_else(gone)?;
                 let name = machine.user(user).map_or_else(|| user.to_string(), |user| user.name);
                 Ok(returned(call, 0_u32)?.with("User", name)?.with("Domain", machine.host_name())?)
             }
             "GetOwnerSid" => {
-                let user = find()?.status().user.ok_or_else(gone)?;
+                let user = require(machine, number)?.status().user.ok_or_else(gone)?;
                 match machine.user_sid(user) {
                     Some(sid) => Ok(returned(call, 0_u32)?.with("Sid", sid.numeric().to_string())?),
                     None => returned(call, UNKNOWN_FAILURE),
                 }
             }
             "GetAvailableVirtualSize" => {
-                let available = ADDRESS_SPACE.saturating_sub(find()?.stat().virtual_size);
+                let available = ADDRESS_SPACE.saturating_sub(require(machine, number)?.stat().virtual_size);
                 Ok(returned(call, 0_u32)?.with("AvailableVirtualSize", available)?)
             }
             "AttachDebugger" => {
-                find()?;
+                require(machine, number)?;
                 returned(call, UNKNOWN_FAILURE)
             }
             _ => Err(ProviderError::NotCapable),
@@ -156,6 +154,18 @@ impl Table for Process {
             Some(_) => Err(ProviderError::failed(Status::Failed, "the process does not end")),
         }
     }
+}
+
+/// Returns the process with this number.
+///
+/// # Errors
+/// If there is none.
+fn require(machine: &Machine, number: u32) -> Result<Row, ProviderError> {
+    find(machine, number).map_err(failure)?.ok_or_else(gone)
+}
+
+fn gone() -> ProviderError {
+    ProviderError::failed(Status::NotFound, "the process does not exist")
 }
 
 /// Columns for which only the path of the program is read.

@@ -9,7 +9,7 @@ use cim::{DateTime, Instance, Status, Value};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table, failure, returned};
+use crate::table::{Fill, Push, Table, failure, is_set, returned};
 use linux::guid;
 use linux::schedule::command;
 use linux::schedule::cron::{self, Lines, Time};
@@ -171,9 +171,8 @@ fn create(machine: &Machine, input: &Instance) -> Result<u32, u32> {
     if command.is_empty() || command.contains(char::is_control) {
         return Err(INVALID_PARAMETER);
     }
-    let is = |name: &str| input.value(name) == Some(&Value::Boolean(true));
     // Commands that run once are not supported, and services have no desktop.
-    if !is("RunRepeatedly") || is("InteractWithDesktop") {
+    if !is_set(input, "RunRepeatedly") || is_set(input, "InteractWithDesktop") {
         return Err(NOT_SUPPORTED);
     }
     let time = input.value("StartTime").and_then(|time| time_of(machine, time));
@@ -184,22 +183,24 @@ fn create(machine: &Machine, input: &Instance) -> Result<u32, u32> {
     let line = format!("{minute} {hour} {of_month} * {of_week} root {command}\n");
     // The file name is derived from the line, so that another job gets another file.
     let path = format!("{OURS}{}", guid::of(&[&line]).trim_matches(['{', '}']).to_ascii_lowercase());
-    let write = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            // Cron does not read files with a dot in their names.
-            .prefix(".telarch-")
-            .permissions(std::fs::Permissions::from_mode(0o644))
-            .tempfile_in(machine.path("etc/cron.d"))?;
-        write!(file, "# Made by telarch for Win32_ScheduledJob; its Delete removes it.\n{line}")?;
-        file.as_file().sync_all()?;
-        file.persist(machine.path(&path)).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(|error| of_disk(&error))?;
+    write_table(machine, &path, &line).map_err(|error| of_disk(&error))?;
     let mut jobs: Vec<Job> = Lines::of_system(machine).found.into_iter().map(Job::from).collect();
     number(&mut jobs);
     let made = jobs.into_iter().find(|job| job.name == format!("/{path}"));
     made.map(|job| job.number).ok_or(UNKNOWN_FAILURE)
+}
+
+/// Writes a table of cron with one line.
+fn write_table(machine: &Machine, path: &str, line: &str) -> io::Result<()> {
+    let mut file = tempfile::Builder::new()
+        // Cron does not read files with a dot in their names.
+        .prefix(".telarch-")
+        .permissions(std::fs::Permissions::from_mode(0o644))
+        .tempfile_in(machine.path("etc/cron.d"))?;
+    write!(file, "# Made by telarch for Win32_ScheduledJob; its Delete removes it.\n{line}")?;
+    file.as_file().sync_all()?;
+    file.persist(machine.path(path)).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// Lists the days of a set of bits as cron does.

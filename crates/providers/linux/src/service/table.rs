@@ -9,7 +9,7 @@ use super::code;
 use super::{change, control};
 use crate::Machine;
 use crate::events::UnitChanges;
-use crate::table::{Fill, Push, Table, failure, returned};
+use crate::table::{Fill, Push, Table, failure, returned, text_in};
 use linux::bus::BusError;
 use linux::service::unit::{AT_ONCE, Detail, FileStates, SERVICE, UNIT, Unit};
 
@@ -122,7 +122,6 @@ impl Table for Service {
             return returned(call, change::create(machine, call.input));
         };
         let unit = existing(machine, keys.first())?;
-        let text = |name: &str| call.input.value(name).and_then(Value::as_str);
         let code = match call.operation.method.name.as_str() {
             "StartService" => control::start(machine, &unit),
             "StopService" => control::stop(machine, &unit),
@@ -134,7 +133,7 @@ impl Table for Service {
                 Some(128..) => code::NOT_SUPPORTED,
                 _ => code::INVALID_CONTROL,
             },
-            "ChangeStartMode" => match text("StartMode").and_then(change::StartMode::parse) {
+            "ChangeStartMode" => match text_in(call.input, "StartMode").and_then(change::StartMode::parse) {
                 Some(mode) => change::start_mode(machine, &unit, mode),
                 None => code::INVALID_PARAMETER,
             },

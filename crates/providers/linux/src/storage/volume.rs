@@ -14,7 +14,7 @@ use super::checks;
 use super::logical_disk::{TOLD, access, description};
 use crate::storage::logical_disk::drive_number;
 use crate::storage::wants_any;
-use crate::table::{Fill, Push, Table, returned, text_key};
+use crate::table::{Fill, Push, Table, is_set, returned, text_key};
 use crate::{Machine, events};
 use linux::mounts::Mount;
 use linux::program;
@@ -147,14 +147,16 @@ impl Table for Volume {
                 self.find(machine, id).ok_or_else(|| no_such(id))?
             }
         };
-        let is_set = |name: &str| call.input.value(name) == Some(&Value::Boolean(true));
         match method {
             "Chkdsk" => match &row.file_system {
                 Some(file_system) => returned(call, checks::of_mounted(file_system, call.input)? as u32),
                 None => returned(call, checks::of_device(&row.source(), &row.kind, call.input)? as u32),
             },
             "Mount" => returned(call, mount(&row, machine)),
-            "Dismount" => returned(call, dismount(&row, machine, is_set("Force"), is_set("Permanent"))),
+            "Dismount" => returned(
+                call,
+                dismount(&row, machine, is_set(call.input, "Force"), is_set(call.input, "Permanent")),
+            ),
             "AddMountPoint" => {
                 let folder = call.input.value("Directory").and_then(Value::as_str).unwrap_or_default();
                 returned(call, add_mount_point(&row, folder))

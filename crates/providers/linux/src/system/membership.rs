@@ -45,11 +45,13 @@ fn rows_of_system_users(machine: &Machine) -> Result<Vec<String>, ProviderError>
 }
 
 fn user(machine: &Machine, name: &str) -> Value {
-    let path = || {
-        let key = |name: &str, value: String| Ok((Name::parse(name)?, KeyValue::from(&Value::from(value))));
-        let keys: Result<Vec<_>, cim::Error> =
-            [key("Domain", machine.host_name()), key("Name", name.to_owned())].into_iter().collect();
-        ObjectPath::from_keys(Name::parse("Win32_UserAccount")?, keys?)
-    };
-    path().ok().into()
+    user_path(machine, name).ok().into()
+}
+
+/// Returns the path of a user.
+fn user_path(machine: &Machine, name: &str) -> Result<ObjectPath, cim::Error> {
+    let key = |name: &str, value: String| Ok((Name::parse(name)?, KeyValue::from(&Value::from(value))));
+    let keys: Result<Vec<_>, cim::Error> =
+        [key("Domain", machine.host_name()), key("Name", name.to_owned())].into_iter().collect();
+    ObjectPath::from_keys(Name::parse("Win32_UserAccount")?, keys?)
 }

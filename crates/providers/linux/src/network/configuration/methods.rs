@@ -8,6 +8,7 @@ use cim::{Instance, Status, Value};
 use wmi::{MethodCall, ProviderError, Target};
 
 use crate::Machine;
+use crate::table::integer_in;
 use crate::table::returned;
 use linux::network::address;
 use linux::network::change::{
@@ -101,8 +102,7 @@ fn of_machine(machine: &Machine, method: &str, input: &Instance) -> Code {
         let value = value.filter(|value| *value > 0).ok_or(BAD_INPUT)?;
         Ok(configuration_code(&fs::write(path, value.to_string())))
     };
-    let number = |name: &str| input.value(name).and_then(Value::as_integer);
-    let seconds = |name: &str| number(name).map(|milliseconds| milliseconds / 1_000);
+    let seconds = |name: &str| integer_in(input, name).map(|milliseconds| milliseconds / 1_000);
     match method {
         "SetDNSSuffixSearchOrder" => {
             let search = domains(texts(input, "DNSDomainSuffixSearchOrder"))?;
@@ -110,7 +110,7 @@ fn of_machine(machine: &Machine, method: &str, input: &Instance) -> Code {
         }
         "SetKeepAliveInterval" => set("tcp_keepalive_intvl", seconds("KeepAliveInterval")),
         "SetKeepAliveTime" => set("tcp_keepalive_time", seconds("KeepAliveTime")),
-        "SetDefaultTTL" => set("ip_default_ttl", number("DefaultTTL")),
+        "SetDefaultTTL" => set("ip_default_ttl", integer_in(input, "DefaultTTL")),
         _ => Err(NOT_SUPPORTED),
     }
 }

@@ -100,17 +100,19 @@ fn name_of(index: u32, family: Family) -> String {
 
 /// Returns the path of the settings of a link and family.
 pub(super) fn path_to_interface(machine: &Machine, index: u32, family: Family) -> Value {
+    interface_path(machine, index, family).ok().into()
+}
+
+/// Returns the path of an interface.
+fn interface_path(machine: &Machine, index: u32, family: Family) -> Result<ObjectPath, cim::Error> {
     let keys = [
         ("CreationClassName", Value::from(IpInterface::CLASS)),
         ("Name", name_of(index, family).into()),
         ("SystemCreationClassName", "Win32_ComputerSystem".into()),
         ("SystemName", machine.host_name().into()),
     ];
-    let path = || {
-        let keys = keys.iter().map(|(name, value)| Ok((Name::parse(name)?, KeyValue::from(value))));
-        ObjectPath::from_keys(Name::parse(IpInterface::CLASS)?, keys.collect::<Result<_, cim::Error>>()?)
-    };
-    path().ok().into()
+    let keys = keys.iter().map(|(name, value)| Ok((Name::parse(name)?, KeyValue::from(value))));
+    ObjectPath::from_keys(Name::parse(IpInterface::CLASS)?, keys.collect::<Result<_, cim::Error>>()?)
 }
 
 /// Returns 1 for enabled, 0 for disabled.

@@ -9,7 +9,7 @@ use wmi::{Context, Lookup, MethodCall, ProviderError, Target};
 
 use super::{Aliases, Family, Names, lifetime, link_of, made, wrong};
 use crate::Machine;
-use crate::table::{Fill, Table, failure, text_key};
+use crate::table::{Fill, Table, failure, text_key, text_of};
 use linux::network::address::Address;
 use linux::network::change;
 use linux::network::route::Route;
@@ -159,12 +159,14 @@ impl Table for NetRoute {
 
 /// Returns the route that a client wants to add.
 fn wanted(machine: &Machine, input: &Instance) -> Result<Route, ProviderError> {
-    let text = |name: &str| input.value(name).and_then(Value::as_str).unwrap_or_default();
     let link = link_of(machine, input)?;
-    let (network, prefix) = network(text("DestinationPrefix")).ok_or_else(|| {
-        wrong(format!("DestinationPrefix '{}' is no network such as 192.0.2.0/24", text("DestinationPrefix")))
+    let (network, prefix) = network(text_of(input, "DestinationPrefix")).ok_or_else(|| {
+        wrong(format!(
+            "DestinationPrefix '{}' is no network such as 192.0.2.0/24",
+            text_of(input, "DestinationPrefix")
+        ))
     })?;
-    let gateway = match text("NextHop") {
+    let gateway = match text_of(input, "NextHop") {
         "" => None,
         hop => Some(hop.parse::<IpAddr>().map_err(|_| wrong(format!("NextHop '{hop}' is no address")))?),
     };
