@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use cim::wql::{self, Predicate};
 use cim::{Namespace, Origin, Schema};
-use linux::Machine;
+use provider_linux::Machine;
 use memchr::memmem;
 use wmi::{Context, Engine};
 
@@ -334,7 +334,7 @@ fn in_the_engine(effort: &Effort) -> Result<Vec<Row>> {
 }
 
 fn engine(machine: &Arc<Machine>) -> Result<Engine> {
-    let providers = linux::providers(machine);
+    let providers = provider_linux::providers(machine);
     let mut builder = Engine::builder("bench", 0);
     let namespaces: Vec<Namespace> =
         providers.iter().flat_map(|provider| provider.classes()).map(|(namespace, _)| namespace).collect();

@@ -11,7 +11,7 @@ use accounts::MachineSid;
 use cim::{Namespace, Schema};
 use consumers::FailureLog;
 use hardware::{Hardware, HostFile, OwnController};
-use linux::Machine;
+use provider_linux::Machine;
 use repository::{LivingEngine, Repository};
 use tokio::runtime::Handle;
 use wmi::{Engine, EngineBuilder};
@@ -83,7 +83,7 @@ impl ObjectManager {
             return Ok(engine.clone());
         }
         let machine = Arc::clone(&self.machine);
-        let mut providers = linux::providers(&machine);
+        let mut providers = provider_linux::providers(&machine);
         providers.push(Arc::new(self.hardware.clone()));
         providers.extend(self.failures.providers(&self.repository));
         let others = NAMESPACES.into_iter().map(Namespace::parse).collect::<Result<Vec<_>, _>>()?;

@@ -91,7 +91,7 @@ impl Wmi {
     /// As [`ObjectManager::engine`].
     pub(crate) fn carrier(&self, whose: Whose, commands: Commands) -> Result<Carrier, wmi::Error> {
         let failures = self.0.failures().clone();
-        Ok(Carrier { engine: self.0.engine()?, whose, commands, words: linux::words, failures })
+        Ok(Carrier { engine: self.0.engine()?, whose, commands, words: linux::command_line::words, failures })
     }
 }
 

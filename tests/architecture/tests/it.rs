@@ -14,7 +14,7 @@ fn floor(folder: &str) -> u8 {
         "crates/http" | "crates/wsman" | "crates/auth" | "crates/sddl" | "crates/cim" => 1,
         "crates/ipmi/proto" => 1,
         "crates/config" | "crates/credssp" | "crates/kerberos" | "crates/files" | "crates/quickconfig"
-        | "crates/limits" | "crates/random" | "crates/readiness" => 2,
+        | "crates/limits" | "crates/linux" | "crates/random" | "crates/readiness" => 2,
         "crates/accounts" | "crates/broker" | "crates/client" | "crates/service" | "crates/wmi" => 3,
         "crates/ipmi" => 3,
         "crates/wording" | "crates/repository" => 4,

@@ -1,9 +1,9 @@
 //! Users, groups and logon sessions.
 
-mod database;
 mod group;
 pub(crate) mod identity;
 mod membership;
+mod path;
 mod profile;
 mod session;
 mod system_account;
@@ -11,9 +11,8 @@ mod user;
 
 use std::sync::Arc;
 
-pub(crate) use database::User;
-
 use crate::Machine;
+use crate::table::association::relate;
 use crate::table::{Binding, bind};
 
 /// Returns the tables of accounts.
@@ -26,6 +25,6 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, identity::Identity),
         bind(machine, profile::UserProfile),
         bind(machine, session::LogonSession),
-        bind(machine, session::LoggedOnUser),
+        relate(machine, &session::LOGGED_ON_USER),
     ]
 }

@@ -9,25 +9,17 @@
 
 use std::sync::Arc;
 
-use crate::Machine;
-use crate::reread::Reread;
+use linux::Machine;
+use linux::account::Sources;
+use linux::reread::Reread;
 
 /// Settings of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Choices {
     /// Alias names of disks, with their mount points.
     pub(crate) drive_aliases: Vec<(String, String)>,
-    pub(crate) accounts: Accounts,
-}
-
-/// Accounts to enumerate. An account requested by name is always found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Accounts {
-    /// Accounts in the files of the machine.
-    #[default]
-    Files,
-    /// Accounts of all sources in nsswitch.conf(5); in a large directory these may be many.
-    All,
+    /// Sources of accounts to enumerate.
+    pub(crate) accounts: Sources,
 }
 
 /// Content of the file, read again when it has changed.
@@ -42,9 +34,9 @@ impl Chosen {
 
 /// Reads the file. An invalid file is logged, and the defaults apply.
 fn read(machine: &Machine) -> Choices {
-    let read = || parse(&machine.text(FILE).map_err(|error| error.to_string())?);
-    read().unwrap_or_else(|error| {
-        tracing::warn!(file = FILE, %error, "Nothing is chosen for the classes of this machine");
+    let text = machine.text(FILE).map_err(|error| error.to_string());
+    text.and_then(|text| parse(&text)).unwrap_or_else(|error| {
+        tracing::warn!(file = FILE, %error, "Cannot read the settings of the WMI classes; defaults apply");
         Choices::default()
     })
 }
@@ -55,24 +47,25 @@ fn parse(text: &str) -> Result<Choices, String> {
     for (name, item) in document.iter() {
         match name {
             "drive_alias" => {
-                let table = item.as_table_like().ok_or("drive_alias is no table")?;
+                let table = item.as_table_like().ok_or("drive_alias is not a table")?;
                 for (alias, place) in table.iter() {
                     let place = place.as_str().filter(|place| place.starts_with('/'));
-                    let place = place.ok_or_else(|| format!("drive_alias.{alias:?} is no path"))?;
+                    let place =
+                        place.ok_or_else(|| format!("drive_alias.{alias:?} is not an absolute path"))?;
                     if alias.is_empty() || alias.starts_with('/') {
-                        return Err(format!("drive_alias has a name that disks have themselves: {alias:?}"));
+                        return Err(format!("drive_alias: {alias:?} is empty or the name of a disk"));
                     }
                     choices.drive_aliases.push((alias.to_owned(), place.to_owned()));
                 }
             }
             "accounts" => {
                 choices.accounts = match item.as_str() {
-                    Some("files") => Accounts::Files,
-                    Some("all") => Accounts::All,
-                    _ => return Err("accounts is neither \"files\" nor \"all\"".to_owned()),
+                    Some("files") => Sources::Files,
+                    Some("all") => Sources::All,
+                    _ => return Err("accounts must be \"files\" or \"all\"".to_owned()),
                 };
             }
-            other => return Err(format!("there is no {other:?} to be chosen")),
+            other => return Err(format!("unknown setting {other:?}")),
         }
     }
     Ok(choices)
@@ -90,7 +83,7 @@ mod tests {
             .expect("they are right");
         let aliases =
             [("C:", "/"), ("D:", "/srv")].map(|(alias, place)| (alias.to_owned(), place.to_owned()));
-        assert_eq!(chosen, Choices { drive_aliases: aliases.to_vec(), accounts: Accounts::All });
+        assert_eq!(chosen, Choices { drive_aliases: aliases.to_vec(), accounts: Sources::All });
         assert_eq!(parse("[drive_alias]\n\"C:\" = \"/\"\n").expect("a table").drive_aliases.len(), 1);
         for wrong in [
             "drive_alias = 3",

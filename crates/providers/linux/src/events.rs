@@ -17,14 +17,12 @@
 //! Without subscriptions nothing listens and no timer runs.
 
 mod clock;
-mod connector;
 mod devices;
 mod files;
 mod hints;
+mod kernel;
 mod mounts;
-mod multicast;
 mod network;
-pub(crate) mod oracle;
 mod processes;
 mod signals;
 mod table;
@@ -67,8 +65,10 @@ impl Events {
 
 impl Provider for Events {
     fn classes(&self) -> Vec<(Namespace, Name)> {
-        let of = |name| Some((Namespace::cimv2(), Name::parse(name).ok()?));
-        [START, STOP, VOLUME, SHUTDOWN, DEVICE, CONFIGURATION].into_iter().filter_map(of).collect()
+        [START, STOP, VOLUME, SHUTDOWN, DEVICE, CONFIGURATION]
+            .into_iter()
+            .filter_map(|name| Some((Namespace::cimv2(), Name::parse(name).ok()?)))
+            .collect()
     }
 
     fn enumerate(&self, _scan: &Scan, _rows: &mut Sink<'_>) -> Result<(), ProviderError> {
@@ -98,6 +98,9 @@ fn instance(
     class: &Arc<cim::Class>,
     values: impl IntoIterator<Item = (&'static str, cim::Value)>,
 ) -> Result<Instance, ProviderError> {
-    let with = |event: Instance, (name, value): (&str, cim::Value)| event.with(name, value);
-    Ok(values.into_iter().try_fold(Instance::new(class.clone()), with)?)
+    Ok(values
+        .into_iter()
+        .try_fold(Instance::new(class.clone()), |event: Instance, (name, value): (&str, cim::Value)| {
+            event.with(name, value)
+        })?)
 }

@@ -6,13 +6,10 @@ mod device;
 mod firmware;
 mod input;
 mod memory;
-pub(crate) mod oracle;
-mod pci;
 mod processor;
 mod sensor;
 mod serial;
 mod slot;
-mod smbios;
 
 use std::sync::Arc;
 

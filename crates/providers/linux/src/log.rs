@@ -9,10 +9,10 @@
 mod event;
 mod file;
 mod follow;
-mod journal;
-pub(crate) mod oracle;
 
 use std::sync::Arc;
+
+use linux::journal::Record;
 
 use crate::Machine;
 use crate::table::{Binding, bind};
@@ -31,6 +31,21 @@ enum Log {
 }
 
 impl Log {
+    /// Returns the log to which a journal record belongs.
+    fn of(record: &Record) -> Self {
+        /// Syslog facilities (RFC 5424, 6.2.1).
+        const KERNEL: u8 = 0;
+        const DAEMON: u8 = 3;
+        const AUTH: u8 = 4;
+        const AUTHPRIV: u8 = 10;
+        let transport = record.text("_TRANSPORT");
+        match (transport.as_deref(), record.number("SYSLOG_FACILITY")) {
+            (Some("audit"), _) | (_, Some(AUTH | AUTHPRIV)) => Self::Security,
+            (Some("kernel"), _) | (_, Some(KERNEL | DAEMON)) => Self::System,
+            _ => Self::Application,
+        }
+    }
+
     const ALL: [Self; 3] = [Self::Application, Self::Security, Self::System];
 
     fn name(self) -> &'static str {

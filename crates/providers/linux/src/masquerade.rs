@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use cim::{Name, Property, Type, Value};
 
-use crate::Machine;
-use crate::reread::Reread;
+use linux::Machine;
+use linux::reread::Reread;
 
 /// Texts of one class, by property.
 #[derive(Debug, Default)]
@@ -43,27 +43,31 @@ impl Texts {
 
 /// Reads the file. An invalid file is logged and has no effect.
 fn read(machine: &Machine) -> Classes {
-    let read = || -> Result<Classes, String> {
-        let text = machine.text(FILE).map_err(|error| error.to_string())?;
-        let document: toml_edit::DocumentMut = text.parse().map_err(|error| format!("{error}"))?;
-        let mut classes = Classes::new();
-        for (class, table) in document.iter() {
-            let name = Name::parse(class).map_err(|error| error.to_string())?;
-            let table = table.as_table_like().ok_or_else(|| format!("{class} is no table"))?;
-            let text = |(property, text): (&str, &toml_edit::Item)| {
-                let name = Name::parse(property).map_err(|error| error.to_string())?;
-                let text = text.as_str().ok_or_else(|| format!("{class}.{property} is no text"))?;
-                Ok((name, text.to_owned()))
-            };
-            let texts = table.iter().map(text).collect::<Result<_, String>>()?;
-            classes.insert(name, Arc::new(Texts(texts)));
-        }
-        Ok(classes)
-    };
-    read().unwrap_or_else(|error| {
-        tracing::warn!(file = FILE, %error, "Texts are not overridden");
+    try_read(machine).unwrap_or_else(|error| {
+        tracing::warn!(file = FILE, %error, "Cannot read the overridden texts; actual values apply");
         Classes::new()
     })
+}
+
+/// Parses the file.
+fn try_read(machine: &Machine) -> Result<Classes, String> {
+    let text = machine.text(FILE).map_err(|error| error.to_string())?;
+    let document: toml_edit::DocumentMut = text.parse().map_err(|error| format!("{error}"))?;
+    let mut classes = Classes::new();
+    for (class, table) in document.iter() {
+        let name = Name::parse(class).map_err(|error| error.to_string())?;
+        let table = table.as_table_like().ok_or_else(|| format!("{class} is not a table"))?;
+        let texts = table
+            .iter()
+            .map(|(property, text): (&str, &toml_edit::Item)| {
+                let name = Name::parse(property).map_err(|error| error.to_string())?;
+                let text = text.as_str().ok_or_else(|| format!("{class}.{property} is not a text"))?;
+                Ok((name, text.to_owned()))
+            })
+            .collect::<Result<_, String>>()?;
+        classes.insert(name, Arc::new(Texts(texts)));
+    }
+    Ok(classes)
 }
 
 const FILE: &str = "etc/telarch/masquerade.toml";

@@ -3,16 +3,14 @@
 mod associations;
 mod configuration;
 mod driver;
-mod ipp;
 mod job;
-pub(crate) mod oracle;
 mod port;
 mod printer;
-mod scheduler;
 
 use std::sync::Arc;
 
 use crate::Machine;
+use crate::table::association::relate;
 use crate::table::{Binding, bind};
 
 /// Returns the tables of printing classes.
@@ -23,7 +21,7 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, configuration::Configurations),
         bind(machine, driver::Drivers),
         bind(machine, port::Ports),
-        bind(machine, associations::PrinterSetting),
-        bind(machine, associations::DriverForDevice),
+        relate(machine, &associations::PRINTER_SETTING),
+        relate(machine, &associations::DRIVER_FOR_DEVICE),
     ]
 }

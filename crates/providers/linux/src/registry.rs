@@ -22,10 +22,10 @@ use std::io;
 use std::sync::Arc;
 
 use cim::{Instance, Value};
-use wmi::{MethodCall, ProviderError, Scan};
+use wmi::{MethodCall, ProviderError};
 
 use crate::Machine;
-use crate::table::{Binding, Fill, Push, Table, bind};
+use crate::table::{Binding, Fill, Table, bind, text_of};
 use key::{Data, Hive, Key, is_same};
 use store::{Keys, Store, StoreError};
 use view::{Content, VIEWS, Values};
@@ -50,23 +50,19 @@ impl<const IN_CIMV2: bool> Table for StdRegProv<IN_CIMV2> {
     const COLUMNS: &'static [(&'static str, Fill<()>)] = &[];
 
     /// The class has only methods, no instances.
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, _: &mut Push<'_, ()>) -> Result<(), ProviderError> {
-        Ok(())
-    }
-
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         let output = Instance::new(call.operation.output.clone());
-        let text = |name: &str| call.input.value(name).and_then(Value::as_str).unwrap_or_default();
         let hive = match call.input.value("hDefKey") {
             Some(Value::Uint32(hive)) => *hive,
             // HKEY_LOCAL_MACHINE
             _ => 0x8000_0002,
         };
         let registry = Registry { machine };
-        let answer = Key::parse(hive, text("sSubKeyName")).ok_or(Code::BadPath).and_then(|key| {
-            let method = call.operation.method.name.as_str();
-            registry.answer(method, &key, text("sValueName"), call.input)
-        });
+        let answer =
+            Key::parse(hive, text_of(call.input, "sSubKeyName")).ok_or(Code::BadPath).and_then(|key| {
+                let method = call.operation.method.name.as_str();
+                registry.answer(method, &key, text_of(call.input, "sValueName"), call.input)
+            });
         let (code, values) = match answer {
             Ok(values) => (0, values),
             Err(Code::NotCapable) => return Err(ProviderError::NotCapable),
@@ -250,9 +246,9 @@ impl Registry<'_> {
 
     /// Returns whether clients may write the key: below `SOFTWARE`, but not inside a view.
     fn is_free(key: &Key) -> bool {
-        let is_shown = || VIEWS.iter().any(|view| key.below(view.path).is_some());
         key.hive == Hive::CurrentUser
-            || (key.below(&["SOFTWARE"]).is_some_and(|rest| !rest.is_empty()) && !is_shown())
+            || (key.below(&["SOFTWARE"]).is_some_and(|rest| !rest.is_empty())
+                && !VIEWS.iter().any(|view| key.below(view.path).is_some()))
     }
 
     fn change(&self, key: &Key, change: impl FnOnce(&mut Keys) -> Result<(), Code>) -> Answer {
@@ -272,10 +268,14 @@ impl Registry<'_> {
         if !self.exists(key, &self.kept(key.hive)?) {
             return Err(Code::NotFound);
         }
-        let may_write = || {
-            Self::is_free(key) && Store::of(self.machine, key.hive).is_some_and(|store| store.is_writable())
-        };
-        Ok(vec![("bGranted", (required & WRITING == 0 || may_write()).into())])
+        Ok(vec![(
+            "bGranted",
+            (required & WRITING == 0 || {
+                Self::is_free(key)
+                    && Store::of(self.machine, key.hive).is_some_and(|store| store.is_writable())
+            })
+            .into(),
+        )])
     }
 }
 
@@ -299,8 +299,10 @@ fn read(kind: &str, input: &Instance) -> Result<Data, Code> {
     let value = input.value("sValue").or_else(|| input.value("uValue")).unwrap_or(&Value::Null);
     let texts = |values: &[Value]| values.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     let octets = |values: &[Value]| {
-        let octet = |value: &Value| if let Value::Uint8(octet) = value { Some(*octet) } else { None };
-        values.iter().filter_map(octet).collect()
+        values
+            .iter()
+            .filter_map(|value| if let Value::Uint8(octet) = value { Some(*octet) } else { None })
+            .collect()
     };
     let text = || value.as_str().unwrap_or_default().to_owned();
     Ok(match (kind, value) {

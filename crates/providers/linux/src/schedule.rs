@@ -1,7 +1,5 @@
 //! Scheduled jobs and startup commands.
 
-mod command;
-mod cron;
 mod job;
 mod startup;
 

@@ -42,8 +42,8 @@ pub(crate) fn room_for(text: &str) -> usize {
 }
 
 fn is_long(values: &[Value]) -> bool {
-    let cost = |value: &Value| TAGS + value.as_str().map_or(0, |text| text.len() * DEAREST);
-    values.iter().map(cost).sum::<usize>() > LONGEST
+    values.iter().map(|value| TAGS + value.as_str().map_or(0, |text| text.len() * DEAREST)).sum::<usize>()
+        > LONGEST
 }
 
 /// Returns the longest prefix of a text that fits into `room`, and reduces `room` by its length.

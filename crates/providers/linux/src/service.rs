@@ -4,22 +4,12 @@ mod change;
 mod control;
 mod driver;
 mod membership;
-pub(crate) mod oracle;
 mod table;
-mod unit;
-mod unit_file;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-
-use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Binding, bind};
-
-pub(crate) use table::of_bus;
-use unit::{FileStates, Unit};
-pub(crate) use unit::{MANAGER, Timer, timers};
 
 /// Returns the tables of service classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
@@ -29,22 +19,6 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, membership::SystemServices),
         bind(machine, membership::DependentService),
     ]
-}
-
-/// Returns the names of all services; empty if systemd is not running.
-///
-/// # Errors
-/// Errors of systemd.
-pub(crate) fn names(machine: &Machine) -> Result<BTreeSet<String>, ProviderError> {
-    let units = Unit::all(machine, FileStates::Unwanted).map_err(table::of_bus)?;
-    Ok(units.into_iter().map(|unit| unit.name).collect())
-}
-
-/// Returns whether units have failed, as `systemctl is-system-running` reports; `None` if systemd is not
-/// running.
-pub(crate) fn is_degraded(machine: &Machine) -> Option<bool> {
-    let state = machine.bus().wait(async |bus| MANAGER.property(&bus, "SystemState").await).ok()?;
-    Some(state == "degraded")
 }
 
 /// Return values of service methods.

@@ -1,7 +1,5 @@
 //! Installed software and updates.
 
-mod advisory;
-mod apt_history;
 mod product;
 mod quick_fix;
 

@@ -1,35 +1,28 @@
 //! Disks, partitions, file systems and mount points.
 
 mod associations;
-mod block;
 mod checks;
 pub(crate) mod drive;
 pub(crate) mod file;
-pub(crate) mod file_system;
 mod logical_disk;
 mod management;
 mod mapped_disk;
 mod optical;
-pub(crate) mod oracle;
 mod partition;
-mod partition_table;
-mod smart;
-pub(crate) mod statistics;
-mod superblock;
 mod volume;
 
 use std::sync::Arc;
 
-pub(crate) use block::folder_of;
-pub(crate) use file_system::is_of_network;
+use wmi::Scan;
 
 use crate::Machine;
+use crate::table::association::relate;
 use crate::table::{Binding, bind};
 
 /// Returns the tables of storage classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     // All tables share the record of file systems that do not respond.
-    let questions = Arc::<statistics::Questions>::default();
+    let questions = Arc::<linux::storage::statistics::Questions>::default();
     let own = vec![
         bind(machine, logical_disk::LogicalDisk::new(&questions)),
         bind(machine, volume::Volume::new(&questions)),
@@ -37,12 +30,18 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, drive::DiskDrive),
         bind(machine, optical::OpticalDrive),
         bind(machine, partition::DiskPartition),
-        bind(machine, associations::DriveToPartition),
-        bind(machine, associations::PartitionToDisk),
+        relate(machine, &associations::DRIVE_TO_PARTITION),
+        relate(machine, &associations::PARTITION_TO_DISK),
         bind(machine, associations::MountPoint),
-        bind(machine, associations::RootDirectory),
+        relate(machine, &associations::ROOT_DIRECTORY),
         bind(machine, file::File::<file::Plain>::default()),
         bind(machine, file::File::<file::Directory>::default()),
     ];
     own.into_iter().chain(management::bindings(machine, &questions)).collect()
+}
+
+/// Returns whether a query selects any of these columns.
+pub(crate) fn wants_any(scan: &Scan, columns: &[&str]) -> bool {
+    let mut selected = scan.columns().iter().filter_map(|column| scan.class().property(column));
+    selected.any(|property| columns.iter().any(|name| property.name == **name))
 }

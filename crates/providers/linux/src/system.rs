@@ -1,17 +1,12 @@
 //! The machine as a whole.
 
-mod chassis;
 mod computer_system;
 mod desktop;
 mod domain;
 mod environment;
 mod feature;
-mod hostname;
-mod locale;
 mod membership;
-pub(crate) mod memory;
 pub(crate) mod operating_system;
-pub(crate) mod os_release;
 mod page_file;
 mod power;
 mod setting;
@@ -22,9 +17,9 @@ use std::sync::Arc;
 use cim::DateTime;
 
 use crate::Machine;
-pub(crate) use crate::machine::now;
-use crate::process::rows::numbers;
+use crate::table::association::relate;
 use crate::table::{Binding, bind};
+pub(crate) use linux::now;
 
 /// Returns the tables of system classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
@@ -35,8 +30,8 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, environment::Environment),
         bind(machine, feature::OptionalFeature),
         bind(machine, feature::ServerFeature),
-        bind(machine, membership::SystemOperatingSystem),
-        bind(machine, membership::SystemUsers),
+        relate(machine, &membership::SYSTEM_OPERATING_SYSTEM),
+        relate(machine, &membership::SYSTEM_USERS),
         bind(machine, page_file::PageFileSetting),
         bind(machine, page_file::PageFileUsage),
         bind(machine, setting::Registry),
@@ -50,12 +45,6 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
 /// Returns the kernel release without the suffix of the distribution.
 pub(crate) fn release_of_kernel(machine: &Machine) -> Option<String> {
     machine.kernel_version()
-}
-
-/// Returns the number of processes.
-pub(crate) fn count_of_processes(machine: &Machine) -> Option<u32> {
-    let numbers = numbers(&machine.folder("proc").ok()?, ".").ok()?;
-    u32::try_from(numbers.len()).ok()
 }
 
 /// Returns the boot time.

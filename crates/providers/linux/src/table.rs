@@ -1,5 +1,7 @@
 //! Tables that connect a class with its rows.
 
+pub(crate) mod association;
+#[cfg(test)]
 pub(crate) mod unknown;
 mod unsupported;
 
@@ -90,27 +92,57 @@ pub(crate) fn text_key(keys: &[Value]) -> &str {
     keys.first().and_then(Value::as_str).unwrap_or_default()
 }
 
+/// Returns a text property or parameter; `None` if it is missing or not a text.
+pub(crate) fn text_in<'a>(instance: &'a Instance, name: &str) -> Option<&'a str> {
+    instance.value(name).and_then(Value::as_str)
+}
+
+/// Returns a text property or parameter; `None` if it is missing, not a text, or empty.
+pub(crate) fn nonempty_text_in<'a>(instance: &'a Instance, name: &str) -> Option<&'a str> {
+    text_in(instance, name).filter(|text| !text.is_empty())
+}
+
+/// Returns a text property or parameter; empty if it is missing or not a text.
+pub(crate) fn text_of<'a>(instance: &'a Instance, name: &str) -> &'a str {
+    text_in(instance, name).unwrap_or_default()
+}
+
+/// Returns an integer property or parameter; `None` if it is missing or not an integer.
+pub(crate) fn integer_in(instance: &Instance, name: &str) -> Option<i128> {
+    instance.value(name).and_then(Value::as_integer)
+}
+
+/// Returns whether a boolean property or parameter is `true`.
+pub(crate) fn is_set(instance: &Instance, name: &str) -> bool {
+    instance.value(name) == Some(&Value::Boolean(true))
+}
+
 /// Returns the path of an instance with one key.
 pub(crate) fn reference(class: &str, key: &str, value: impl Into<Value>) -> Value {
-    let path = || {
-        let keys = vec![(Name::parse(key)?, cim::KeyValue::from(&value.into()))];
-        ObjectPath::from_keys(Name::parse(class)?, keys)
-    };
-    path().ok().into()
+    path_with_key(class, key, &value.into()).ok().into()
+}
+
+fn path_with_key(class: &str, key: &str, value: &Value) -> Result<ObjectPath, cim::Error> {
+    let keys = vec![(Name::parse(key)?, cim::KeyValue::from(value))];
+    ObjectPath::from_keys(Name::parse(class)?, keys)
 }
 
 /// Returns the path of an instance with several keys from its row.
 pub(crate) fn path_to<T: Table>(machine: &Machine, row: &T::Row, keys: &[&str]) -> Value {
-    let path = || {
-        let key = |name: &&str| {
+    instance_path::<T>(machine, row, keys).ok().into()
+}
+
+/// Returns the path of an instance from its row.
+fn instance_path<T: Table>(machine: &Machine, row: &T::Row, keys: &[&str]) -> Result<ObjectPath, cim::Error> {
+    let keys = keys
+        .iter()
+        .map(|name| {
             let name = Name::parse(name)?;
             let value = value_of::<T>(machine, row, &name).unwrap_or_default();
             Ok((name, cim::KeyValue::from(&value)))
-        };
-        let keys = keys.iter().map(key).collect::<Result<_, cim::Error>>()?;
-        ObjectPath::from_keys(Name::parse(T::CLASS)?, keys)
-    };
-    path().ok().into()
+        })
+        .collect::<Result<_, cim::Error>>()?;
+    ObjectPath::from_keys(Name::parse(T::CLASS)?, keys)
 }
 
 /// Returns the path of the computer system, for associations.
@@ -127,11 +159,13 @@ pub(crate) fn key_of(reference: &Value) -> Option<String> {
     Some(text)
 }
 
-/// Converts an error of the operating system.
-pub(crate) fn failure(error: std::io::Error) -> ProviderError {
-    let status = match error.kind() {
-        std::io::ErrorKind::PermissionDenied => cim::Status::AccessDenied,
-        _ => cim::Status::Failed,
+/// Converts an error of the machine.
+pub(crate) fn failure(error: impl Into<linux::Error>) -> ProviderError {
+    let error = error.into();
+    let status = match error {
+        _ if error.is_denied() => cim::Status::AccessDenied,
+        linux::Error::Os(_) | linux::Error::Bus(_) | linux::Error::TooLong { .. } => cim::Status::Failed,
+        _ => cim::Status::ProviderFailure,
     };
     ProviderError::failed(status, error.to_string())
 }
@@ -152,12 +186,9 @@ pub(crate) trait Table: Send + Sync + 'static {
 
     /// Properties of the class, with the functions that compute them.
     ///
-    /// Columns of scoping systems may be omitted. Properties in [`Table::UNKNOWN`], and those unknown for all
-    /// classes of the same superclass, are not listed.
+    /// Columns of scoping systems may be omitted. Properties without a value on Linux are not listed here, but
+    /// in `unknown_on_linux.txt` beside the schema.
     const COLUMNS: &'static [(&'static str, Fill<Self::Row>)];
-
-    /// Properties without a value on Linux, besides those of `unknown::UNKNOWN`.
-    const UNKNOWN: &'static [&'static str] = &[];
 
     /// Kernel subsystems whose devices are the rows; empty if their creation and deletion are not reported.
     const SUBSYSTEMS: &'static [&'static str] = &[];
@@ -165,16 +196,28 @@ pub(crate) trait Table: Send + Sync + 'static {
     /// Maximum number of rows prepared together.
     const AT_ONCE: usize = 1;
 
+    /// Returns all rows, for the default of [`Table::rows`]; none if a table implements that function.
+    ///
+    /// # Errors
+    /// The reason why rows could not be read.
+    fn all(_machine: &Machine) -> Result<impl Iterator<Item = Self::Row>, ProviderError> {
+        Ok(std::iter::empty())
+    }
+
     /// Passes each row to `push` until there are no more or `push` fails; returns that error.
+    ///
+    /// Tables whose rows depend on the query implement it; the others implement [`Table::all`].
     ///
     /// # Errors
     /// The reason why rows could not be read.
     fn rows(
         &self,
         machine: &Arc<Machine>,
-        scan: &Scan,
+        _scan: &Scan,
         push: &mut Push<'_, Self::Row>,
-    ) -> Result<(), ProviderError>;
+    ) -> Result<(), ProviderError> {
+        Self::all(machine)?.try_for_each(push)
+    }
 
     /// Reads data that the columns of several matching rows need, if reading it for all of them together is
     /// faster. Called with at most [`Table::AT_ONCE`] rows.
@@ -270,22 +313,16 @@ pub(crate) trait Table: Send + Sync + 'static {
 /// Function that receives the rows of a table.
 pub(crate) type Push<'a, R> = dyn FnMut(R) -> Result<(), ProviderError> + 'a;
 
-/// A provider with known columns, which a test compares with the class.
+/// A provider whose columns a test compares with the class.
 pub(crate) trait Binding: Provider {
     /// Returns the properties that the table lists.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a test holds the columns against the class"))]
+    #[cfg(test)]
     fn columns(&self) -> Vec<&'static str>;
 
-    /// Returns whether a property of a class needs no column.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a test holds the columns against the class"))]
-    fn is_filled(&self, _property: &cim::Property) -> bool {
+    /// Returns whether a property of a class needs no column, because all classes have the same value for it.
+    #[cfg(test)]
+    fn is_scoping(&self, _property: &cim::Property) -> bool {
         false
-    }
-
-    /// Returns the columns listed as unknown.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a test holds the columns against the class"))]
-    fn unknown(&self) -> &'static [&'static str] {
-        &[]
     }
 
     /// Passes the paths of all instances to `push`; none by default.
@@ -331,12 +368,16 @@ impl<T: Table> Bound<T> {
         let texts = self.machine.texts(class.name());
         let source = |column: Column| {
             let property = class.property(column)?;
-            let constant = || scoping::<T>(&self.machine, &property.name).map(sendable).map(Source::Constant);
             if let Some(text) = texts.as_ref().and_then(|texts| texts.text(property)) {
                 return Some((column, Source::Constant(text)));
             }
             let fill = fills.get(column.index()).copied().flatten().map(Source::Row);
-            Some((column, fill.or_else(constant)?))
+            Some((
+                column,
+                fill.or_else(|| {
+                    scoping::<T>(&self.machine, &property.name).map(sendable).map(Source::Constant)
+                })?,
+            ))
         };
         columns.into_iter().filter_map(source).collect()
     }
@@ -360,16 +401,14 @@ impl<T: Table> Bound<T> {
 }
 
 impl<T: Table> Binding for Bound<T> {
+    #[cfg(test)]
     fn columns(&self) -> Vec<&'static str> {
-        T::COLUMNS.iter().map(|(name, _)| *name).chain(T::UNKNOWN.iter().copied()).collect()
+        T::COLUMNS.iter().map(|(name, _)| *name).collect()
     }
 
-    fn unknown(&self) -> &'static [&'static str] {
-        T::UNKNOWN
-    }
-
-    fn is_filled(&self, property: &cim::Property) -> bool {
-        scoping::<T>(&self.machine, &property.name).is_some() || unknown::is_unknown(property)
+    #[cfg(test)]
+    fn is_scoping(&self, property: &cim::Property) -> bool {
+        scoping::<T>(&self.machine, &property.name).is_some()
     }
 
     fn paths(&self, scan: &Scan, push: &mut Push<'_, Value>) -> Result<(), ProviderError> {

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
 use sddl::well_known;
-use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
+use wmi::{EventSource, Lookup, MethodCall, ProviderError, Target, Watch};
 
-use super::database::{Listed, User, is_of_here};
+use linux::account::{self, User};
+
+use super::path::is_of_here;
 use super::user::rename;
 use crate::Machine;
 use crate::events;
-use crate::table::{Fill, Push, Table, returned};
+use crate::table::{Fill, Table, returned};
 
 /// The groups of the machine itself, and the group of administrators as on Windows.
 pub(crate) struct Group;
@@ -19,7 +21,7 @@ pub(crate) struct Group;
 #[derive(Clone, Debug)]
 pub(crate) enum Row {
     /// A group of the machine.
-    Listed(Listed),
+    Listed(account::Group),
     /// Administrators of the machine: root, and the members of the groups permitted by sudo and su.
     Administrators,
 }
@@ -27,7 +29,7 @@ pub(crate) enum Row {
 impl Row {
     /// Returns all groups.
     pub(super) fn all(machine: &Machine) -> Vec<Self> {
-        let listed = Listed::all(machine).into_iter().map(Self::Listed);
+        let listed = machine.groups().into_iter().map(Self::Listed);
         std::iter::once(Self::Administrators).chain(listed).collect()
     }
 
@@ -47,15 +49,18 @@ impl Row {
 
     /// Returns the members: listed ones, and those with it as primary group.
     pub(super) fn members(&self, machine: &Machine, users: &[User]) -> Vec<User> {
-        let of_listed = |group: &Listed| {
-            let is_member = |user: &&User| user.gid == group.gid || group.members.contains(&user.name);
-            users.iter().filter(is_member).cloned().collect::<Vec<_>>()
+        let of_listed = |group: &account::Group| {
+            users
+                .iter()
+                .filter(|user| user.gid == group.gid || group.members.contains(&user.name))
+                .cloned()
+                .collect::<Vec<_>>()
         };
         match self {
             Self::Listed(group) => of_listed(group),
             Self::Administrators => {
                 let mut members: Vec<User> = users.iter().filter(|user| user.uid == 0).cloned().collect();
-                let groups = Listed::all(machine);
+                let groups = machine.groups();
                 for group in groups.iter().filter(|group| matches!(group.name.as_str(), "sudo" | "wheel")) {
                     let more = of_listed(group).into_iter().filter(|user| !members.contains(user));
                     members.extend(more.collect::<Vec<_>>());
@@ -93,8 +98,8 @@ impl Table for Group {
         Ok(events::of_accounts(machine))
     }
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        Row::all(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(Row::all(machine).into_iter())
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
@@ -105,8 +110,9 @@ impl Table for Group {
         let (Target::Instance(keys), "Rename") = (call.target, call.operation.method.name.as_str()) else {
             return Err(ProviderError::NotCapable);
         };
-        let missing = || ProviderError::failed(Status::NotFound, "there is no such group on this machine");
-        match find(machine, keys).ok_or_else(missing)? {
+        match find(machine, keys).ok_or_else(|| {
+            ProviderError::failed(Status::NotFound, "there is no such group on this machine")
+        })? {
             Row::Administrators => Err(ProviderError::NotCapable),
             Row::Listed(group) => {
                 let name = call.input.value("Name").and_then(Value::as_str).unwrap_or_default();
@@ -124,5 +130,5 @@ fn find(machine: &Machine, keys: &[Value]) -> Option<Row> {
     let all = Row::all(machine);
     let exact = all.iter().find(|row| row.name() == name);
     let known = exact.or_else(|| all.iter().find(|row| row.name().eq_ignore_ascii_case(name))).cloned();
-    known.or_else(|| Listed::elsewhere(machine, name).map(Row::Listed))
+    known.or_else(|| account::Group::elsewhere(machine, name).map(Row::Listed))
 }

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use sddl::{Principal, RelativeSid, Sid};
 use wmi::descriptor::Accounts;
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{Lookup, ProviderError};
 
-use super::database::User;
 use super::group::Row as Group;
 use super::system_account;
 use crate::Machine;
-use crate::table::{Fill, Push, Table, text_key};
+use crate::table::{Fill, Table, text_key};
 
 /// SIDs of accounts known here.
 pub(crate) struct Identity;
@@ -76,7 +75,7 @@ impl Row {
 
 /// Returns all accounts.
 fn all(machine: &Machine) -> Vec<Row> {
-    let users = User::all(machine).into_iter().filter_map(|user| {
+    let users = machine.users().into_iter().filter_map(|user| {
         Some(Row { sid: machine.user_sid(user.uid)?, name: Some(user.name), is_of_here: true })
     });
     let groups = Group::all(machine).into_iter().filter_map(|group| {
@@ -104,15 +103,14 @@ impl Table for Identity {
         ("SidLength", |_, row| u32::try_from(row.sid.encode().len()).ok().into()),
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        all(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(all(machine).into_iter())
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
         let Ok(sid) = Sid::parse(text_key(lookup.keys)) else { return Ok(None) };
         let found = all(machine).into_iter().find(|row| row.sid == sid);
         // Any valid SID is returned, even without an account.
-        let other = || Row { sid, name: sid.name().map(str::to_owned), is_of_here: false };
-        Ok(Some(found.unwrap_or_else(other)))
+        Ok(Some(found.unwrap_or_else(|| Row { sid, name: sid.name().map(str::to_owned), is_of_here: false })))
     }
 }

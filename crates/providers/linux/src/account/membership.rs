@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use wmi::{EventSource, ProviderError, Scan, Watch};
+use wmi::{EventSource, ProviderError, Watch};
 
-use super::database::{User, path};
+use linux::account::User;
+
 use super::group::Row as Group;
+use super::path::path;
 use crate::Machine;
 use crate::events;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 
 /// All memberships.
 pub(crate) struct GroupUser;
@@ -26,7 +28,7 @@ impl Table for GroupUser {
 
     const COLUMNS: &'static [(&'static str, Fill<Membership>)] = &[
         ("GroupComponent", |machine, row| path("Win32_Group", machine, &row.group)),
-        ("PartComponent", |machine, row| row.user.path(machine)),
+        ("PartComponent", |machine, row| path("Win32_UserAccount", machine, &row.user.name)),
     ];
 
     fn watch(
@@ -37,18 +39,13 @@ impl Table for GroupUser {
         Ok(events::of_accounts(machine))
     }
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Membership>,
-    ) -> Result<(), ProviderError> {
-        let users = User::all(machine);
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Membership>, ProviderError> {
+        let users = machine.users();
+        let mut all = Vec::new();
         for group in Group::all(machine) {
-            for user in group.members(machine, &users) {
-                push(Membership { group: group.name().to_owned(), user })?;
-            }
+            let members = group.members(machine, &users).into_iter();
+            all.extend(members.map(|user| Membership { group: group.name().to_owned(), user }));
         }
-        Ok(())
+        Ok(all.into_iter())
     }
 }

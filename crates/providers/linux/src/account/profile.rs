@@ -1,38 +1,16 @@
 //! `Win32_UserProfile`: home directories of users.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
-use std::sync::Arc;
+use linux::account::profile::{is_special, last_sign_in};
 
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
-use super::database::User;
 use crate::Machine;
-use crate::session::Session;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
+use linux::account::User;
+use linux::session::Session;
 
 /// Existing home directories.
 pub(crate) struct UserProfile;
-
-/// Smallest uid of a person, unless login.defs(5) sets another.
-const FIRST_PERSON: u32 = 1_000;
-
-/// Returns whether a user is a system account.
-fn is_special(machine: &Machine, user: &User) -> bool {
-    let text = machine.text("etc/login.defs").unwrap_or_default();
-    let first = text.lines().find_map(|line| line.strip_prefix("UID_MIN")?.trim().parse().ok());
-    user.uid < first.unwrap_or(FIRST_PERSON)
-}
-
-/// Returns the time of the last login in seconds since 1970 (lastlog(8)): the file has one 292-byte record
-/// for each uid.
-fn last_sign_in(machine: &Machine, uid: u32) -> Option<i64> {
-    const RECORD: u64 = 292;
-    let mut seconds = [0; 4];
-    let file = File::open(machine.path("var/log/lastlog")).ok()?;
-    file.read_exact_at(&mut seconds, u64::from(uid).checked_mul(RECORD)?).ok()?;
-    Some(u32::from_ne_bytes(seconds).into()).filter(|seconds| *seconds > 0)
-}
 
 impl Table for UserProfile {
     type Row = User;
@@ -55,35 +33,10 @@ impl Table for UserProfile {
         ("Status", |_, _| 0_u32.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AppDataRoaming",
-        "Contacts",
-        "Desktop",
-        "Documents",
-        "Downloads",
-        "Favorites",
-        "LastAttemptedProfileDownloadTime",
-        "LastAttemptedProfileUploadTime",
-        "LastBackgroundRegistryUploadTime",
-        "LastDownloadTime",
-        "LastUploadTime",
-        "Links",
-        "Music",
-        "Pictures",
-        "RefCount",
-        "RoamingPath",
-        "RoamingPreference",
-        "SavedGames",
-        "Searches",
-        "StartMenu",
-        "Videos",
-    ];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, User>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = User>, ProviderError> {
         // Without a SID there is no key, and without a directory there is no profile.
-        let has_home = |user: &User| {
+        Ok(machine.users().into_iter().filter(|user| {
             machine.user_sid(user.uid).is_some() && user.home != "/" && machine.path(&user.home).is_dir()
-        };
-        User::all(machine).into_iter().filter(has_home).try_for_each(push)
+        }))
     }
 }

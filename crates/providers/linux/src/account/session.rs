@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{Lookup, ProviderError};
 
-use super::database::{User, path};
+use linux::account::User;
+
+use super::path::path;
 use crate::Machine;
-use crate::session::Session;
-use crate::table::{Fill, Push, Table, reference, text_key};
+use crate::table::association::Association;
+use crate::table::{Fill, Table, reference, text_key};
+use linux::session::Session;
 
 /// Logon sessions.
 pub(crate) struct LogonSession;
@@ -24,15 +27,8 @@ impl Table for LogonSession {
         ("StartTime", |machine, session| session.since.and_then(|since| machine.timestamp(since)).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Caption", "Description", "Name", "Status"];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Session>,
-    ) -> Result<(), ProviderError> {
-        Session::all(machine).unwrap_or_default().into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Session>, ProviderError> {
+        Ok(Session::all(machine).unwrap_or_default().into_iter())
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Session>, ProviderError> {
@@ -52,31 +48,25 @@ fn logon_type(session: &Session) -> u32 {
 }
 
 /// Association of sessions with users.
-pub(crate) struct LoggedOnUser;
-
-impl Table for LoggedOnUser {
-    type Row = (User, Session);
-
-    const CLASS: &'static str = "Win32_LoggedOnUser";
-
-    const COLUMNS: &'static [(&'static str, Fill<Self::Row>)] = &[
+pub(crate) static LOGGED_ON_USER: Association<(User, Session)> = Association {
+    namespace: "root/cimv2",
+    class: "Win32_LoggedOnUser",
+    columns: &[
         ("Antecedent", |machine, (user, _)| path("Win32_UserAccount", machine, &user.name)),
         ("Dependent", |_, (_, session)| reference("Win32_LogonSession", "LogonId", session.id.clone())),
-    ];
+    ],
+    rows: rows_of_logged_on_user,
+    subsystems: &[],
+};
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Self::Row>,
-    ) -> Result<(), ProviderError> {
-        let users = User::all(machine);
-        for session in Session::all(machine).unwrap_or_default() {
-            // Users of a domain are not accounts of this machine.
-            if let Some(user) = users.iter().find(|user| user.uid == session.uid) {
-                push((user.clone(), session))?;
-            }
-        }
-        Ok(())
-    }
+fn rows_of_logged_on_user(machine: &Machine) -> Result<Vec<(User, Session)>, ProviderError> {
+    let users = machine.users();
+    let sessions = Session::all(machine).unwrap_or_default().into_iter();
+    // Users of a domain are not accounts of this machine.
+    Ok(sessions
+        .filter_map(move |session| {
+            let user = users.iter().find(|user| user.uid == session.uid)?.clone();
+            Some((user, session))
+        })
+        .collect())
 }

@@ -1,12 +1,10 @@
 //! `Win32_SystemAccount`: well-known accounts (MS-DTYP 2.4.2.4).
 
-use std::sync::Arc;
-
 use sddl::{Sid, well_known};
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 
 /// Accounts that can have rights without being a user or group of the machine.
 pub(crate) struct SystemAccount;
@@ -43,7 +41,7 @@ impl Table for SystemAccount {
         ("Status", |_, _| "OK".into()),
     ];
 
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Self::Row>) -> Result<(), ProviderError> {
-        ALL.into_iter().try_for_each(push)
+    fn all(_: &Machine) -> Result<impl Iterator<Item = Self::Row>, ProviderError> {
+        Ok(ALL.into_iter())
     }
 }

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{ColumnSet, Instance, Status, Value};
-use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
+use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Target, Watch};
 
-use super::database::{Password, User, is_of_here};
-use crate::machine::now;
-use crate::table::{Fill, Push, Table, returned};
-use crate::{Machine, events, program};
+use linux::account::{Password, User};
+
+use super::path::is_of_here;
+use crate::table::{Fill, Table, returned};
+use crate::{Machine, events};
+use linux::now;
+use linux::program;
 
 /// The users of the machine itself.
 pub(crate) struct UserAccount;
@@ -81,8 +84,8 @@ impl Table for UserAccount {
         Ok(events::of_accounts(machine))
     }
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        User::all(machine).into_iter().map(Row::new).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(machine.users().into_iter().map(Row::new))
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
@@ -142,7 +145,7 @@ impl Table for UserAccount {
 
 fn find(machine: &Machine, keys: &[Value]) -> Option<User> {
     let [Value::String(domain), Value::String(name)] = keys else { return None };
-    is_of_here(machine, domain).then(|| User::named(machine, name)).flatten()
+    is_of_here(machine, domain).then(|| User::named(machine, name, machine.choices().accounts)).flatten()
 }
 
 fn no_such() -> ProviderError {

@@ -8,7 +8,8 @@ use cim::{Class, Status, Value};
 use wmi::{BoxFuture, EventSource, Happening, ProviderError};
 
 use super::instance;
-use super::multicast::{Multicast, Told};
+use super::kernel::Multicast;
+use linux::network::multicast::{Groups, Notification};
 
 /// Event class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +38,7 @@ impl DeviceChanges {
     /// # Errors
     /// Errors of the operating system.
     pub(super) fn open(class: Arc<Class>, kind: Kind) -> Result<Self, ProviderError> {
-        let kernel = Multicast::of_devices().map_err(|error| failed(&error))?;
+        let kernel = Multicast::open(Groups::Devices).map_err(|error| failed(&error))?;
         Ok(Self { kernel, class, kind })
     }
 }
@@ -57,8 +58,10 @@ impl EventSource for DeviceChanges {
 }
 
 /// Returns the event type for a message, or `None`.
-fn event_type(told: &Told, kind: Kind) -> Option<u16> {
-    let Told::Message(message) = told else { return (kind == Kind::Configuration).then_some(CHANGED) };
+fn event_type(told: &Notification, kind: Kind) -> Option<u16> {
+    let Notification::Message(message) = told else {
+        return (kind == Kind::Configuration).then_some(CHANGED);
+    };
     // Format: `ACTION@PATH`, followed by fields terminated by NUL.
     let action = message.split(|octet| *octet == b'@').next().unwrap_or_default();
     match (action, kind) {
@@ -81,7 +84,7 @@ mod tests {
 
     #[test]
     fn devices_come_and_go_and_everything_else_is_a_change_of_the_configuration() {
-        let told = |text: &str| Told::Message(text.as_bytes().to_vec());
+        let told = |text: &str| Notification::Message(text.as_bytes().to_vec());
         for (message, device, configuration) in [
             ("add@/devices/virtual/net/x\0ACTION=add\0", Some(ARRIVAL), Some(CHANGED)),
             ("remove@/devices/virtual/net/x\0", Some(REMOVAL), Some(CHANGED)),
@@ -92,6 +95,6 @@ mod tests {
             let found = [Kind::Device, Kind::Configuration].map(|kind| event_type(&told(message), kind));
             assert_eq!(found, [device, configuration], "{message}");
         }
-        assert_eq!(event_type(&Told::Lost, Kind::Configuration), Some(CHANGED));
+        assert_eq!(event_type(&Notification::Lost, Kind::Configuration), Some(CHANGED));
     }
 }

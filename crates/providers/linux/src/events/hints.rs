@@ -7,9 +7,10 @@ use std::sync::Arc;
 use cim::Status;
 use wmi::{BoxFuture, Changes, EventSource, Happening, ProviderError, Watch};
 
+use super::kernel::Multicast;
 use super::mounts::of_mounted;
-use super::multicast::{Multicast, Told};
 use crate::Machine;
+use linux::network::multicast::{Groups, Notification};
 
 /// Event source for devices of some subsystems.
 struct DeviceHints {
@@ -29,7 +30,7 @@ pub(crate) fn of_devices(
     {
         return None;
     }
-    let kernel = Multicast::of_devices_and_udev();
+    let kernel = Multicast::open(Groups::DevicesAndUdev);
     let kernel =
         kernel.inspect_err(|error| tracing::debug!(%error, "The kernel does not tell of devices")).ok()?;
     Some(Box::new(DeviceHints { kernel, subsystems }))
@@ -64,8 +65,8 @@ fn is_in_first_namespace(machine: &Machine) -> bool {
 }
 
 impl DeviceHints {
-    fn concerns(&self, told: &Told) -> bool {
-        let Told::Message(message) = told else { return true };
+    fn concerns(&self, told: &Notification) -> bool {
+        let Notification::Message(message) = told else { return true };
         // Fields are terminated by NUL; messages of udev have a binary header before them.
         let fields = message.split(|octet| *octet == 0);
         let subsystems = fields.filter_map(|field| field.strip_prefix(b"SUBSYSTEM="));

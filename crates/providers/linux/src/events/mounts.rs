@@ -13,7 +13,7 @@ use wmi::{BoxFuture, Changes, EventSource, Happening, ProviderError, Watch};
 
 use super::instance;
 use crate::Machine;
-use crate::mounts;
+use linux::mounts;
 use readiness::watch;
 
 /// Event source for changes of mounts.

@@ -1,15 +1,15 @@
 //! Event source for network adapters and their configurations.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use cim::Status;
 use readiness::FileChanges;
 use wmi::{BoxFuture, EventSource, Happening, ProviderError};
 
-use super::multicast::Multicast;
+use super::kernel::Multicast;
 use crate::Machine;
+use linux::network::multicast::Groups;
 
 /// Event source: netlink messages, and files of name servers and DHCP leases.
 struct NetworkChanges {
@@ -21,7 +21,7 @@ struct NetworkChanges {
 /// Returns a source that reports possible changes of adapters or their configurations; `None` if the kernel
 /// does not report them, so that polling is used.
 pub(crate) fn of_network(machine: &Arc<Machine>) -> Option<Box<dyn EventSource>> {
-    let kernel = Multicast::of_network().ok()?;
+    let kernel = Multicast::open(Groups::Network).ok()?;
     let files = listen(machine).ok()?;
     Some(Box::new(NetworkChanges { machine: Arc::clone(machine), kernel, files }))
 }
@@ -46,8 +46,10 @@ fn listen(machine: &Machine) -> io::Result<FileChanges> {
     // Usually a symbolic link to a generated file.
     let target = std::fs::canonicalize(&own).ok();
     let behind = machine.path("run/systemd/resolve/resolv.conf");
-    let is_in_a_folder = |path: &PathBuf| path.parent().is_some_and(std::path::Path::is_dir);
-    let files = [Some(own), target, Some(behind)].into_iter().flatten().filter(is_in_a_folder);
+    let files = [Some(own), target, Some(behind)]
+        .into_iter()
+        .flatten()
+        .filter(|path| path.parent().is_some_and(std::path::Path::is_dir));
     let folders = FOLDERS.iter().map(|folder| machine.path(folder)).filter(|folder| folder.is_dir());
     FileChanges::of(files)?.and_all_in(folders)
 }

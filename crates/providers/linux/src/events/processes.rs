@@ -13,10 +13,11 @@ use cim::{Class, Instance, Status, Value};
 use tokio::time::{Instant, sleep_until};
 use wmi::{BoxFuture, EventSource, Happening, ProviderError};
 
-use super::connector::{Connector, Happened};
 use super::instance;
+use super::kernel::Connector;
 use super::table::{Difference, Table};
 use crate::Machine;
+use linux::process::connector::ProcessEvent;
 
 /// Reported event: start or end of processes.
 #[derive(Clone, Copy, PartialEq)]
@@ -175,20 +176,20 @@ impl Watched {
         }
     }
 
-    fn take(&mut self, happened: Happened) -> Vec<Told> {
+    fn take(&mut self, happened: ProcessEvent) -> Vec<Told> {
         match happened {
-            Happened::Forked { parent, process } => {
+            ProcessEvent::Forked { parent, process } => {
                 let name = self.known.get(&parent).and_then(|known| known.name.clone());
                 self.known.insert(process, Known { name, parent: Some(parent), start: None });
                 self.copies.push_back((Instant::now() + COPY, process));
                 Vec::new()
             }
-            Happened::Executed(process) => {
+            ProcessEvent::Executed(process) => {
                 let was_copy = self.is_copy_no_more(process);
                 let known = self.look(process);
                 if was_copy { vec![Told::Started(process, known)] } else { Vec::new() }
             }
-            Happened::Ended { process, status } => {
+            ProcessEvent::Ended { process, status } => {
                 let was_copy = self.is_copy_no_more(process);
                 let known = self.known.remove(&process).unwrap_or_default();
                 let started = was_copy.then(|| Told::Started(process, known.clone()));
@@ -196,7 +197,7 @@ impl Watched {
                 started.into_iter().chain([stopped]).collect()
             }
             // Names of processes whose start was lost are looked up when needed.
-            Happened::Lost => {
+            ProcessEvent::Lost => {
                 tracing::debug!("More processes began and ended than the kernel could tell");
                 self.known = Known::all(&self.machine).into_iter().collect();
                 self.copies.clear();

@@ -11,8 +11,9 @@ use zbus::{MatchRule, Message, MessageStream, message};
 
 use super::instance;
 use crate::Machine;
-use crate::bus::BusError;
-use crate::service::{self, MANAGER};
+use crate::table::failure;
+use linux::bus::BusError;
+use linux::service::unit::MANAGER;
 
 /// Signals to receive.
 #[derive(Clone, Copy)]
@@ -91,7 +92,7 @@ impl EventSource for UnitChanges {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
         Box::pin(async {
             // The start of listening is also reported as a change, so that earlier changes are found.
-            self.0.next().await.map_err(service::of_bus)?;
+            self.0.next().await.map_err(failure)?;
             Ok(Happening::Changed)
         })
     }
@@ -121,7 +122,7 @@ impl EventSource for Shutdown {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
         Box::pin(async {
             loop {
-                let Heard::Signal(signal) = self.signals.next().await.map_err(service::of_bus)? else {
+                let Heard::Signal(signal) = self.signals.next().await.map_err(failure)? else {
                     continue;
                 };
                 // The signal is repeated with `false` when a shutdown is cancelled.

@@ -1,29 +1,30 @@
 //! `Win32_SystemEnclosure` and `Win32_BaseBoard`.
 
-use std::sync::Arc;
-
 use cim::Value;
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
-use super::firmware::{Row, identity, is_there, text_of};
+use super::firmware::text_of;
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
+use linux::hardware::firmware::{Firmware, identity, is_there};
 
 /// The chassis.
 pub(crate) struct Enclosure;
 
 impl Table for Enclosure {
-    type Row = Row;
+    type Row = Firmware;
 
     const CLASS: &'static str = "Win32_SystemEnclosure";
 
-    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+    const COLUMNS: &'static [(&'static str, Fill<Firmware>)] = &[
         ("Caption", |_, _| "System Enclosure".into()),
         ("ChassisTypes", |machine, row| {
             // The highest bit means that there is a lock.
             let shown = identity(machine, "chassis_type").and_then(|text| text.parse().ok());
-            let told = || row.first(machine, 3)?.byte(5).map(|kind| u16::from(kind & 0x7F));
-            shown.or_else(told).map(|kind: u16| vec![kind]).into()
+            shown
+                .or_else(|| row.first(machine, 3)?.byte(5).map(|kind| u16::from(kind & 0x7F)))
+                .map(|kind| vec![kind])
+                .into()
         }),
         ("Description", |_, _| "System Enclosure".into()),
         ("Height", |machine, row| {
@@ -67,27 +68,8 @@ impl Table for Enclosure {
         ("Version", |machine, row| text_of(machine, row, "chassis_version", 3, 6)),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AudibleAlarm",
-        "BreachDescription",
-        "CableManagementStrategy",
-        "CurrentRequiredOrProduced",
-        "Depth",
-        "HeatGeneration",
-        "HotSwappable",
-        "Removable",
-        "Replaceable",
-        "SecurityBreach",
-        "ServiceDescriptions",
-        "ServicePhilosophy",
-        "TypeDescriptions",
-        "VisibleAlarm",
-        "Weight",
-        "Width",
-    ];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        if is_there(machine) { push(Row::default()) } else { Ok(()) }
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Firmware>, ProviderError> {
+        Ok(is_there(machine).then(Firmware::default).into_iter())
     }
 }
 
@@ -95,16 +77,16 @@ impl Table for Enclosure {
 pub(crate) struct BaseBoard;
 
 /// Returns a feature flag of the board (SMBIOS type 2).
-fn feature(machine: &Machine, row: &Row, bit: u8) -> Option<bool> {
+fn feature(machine: &Machine, row: &Firmware, bit: u8) -> Option<bool> {
     Some(row.first(machine, 2)?.byte(9)? >> bit & 1 != 0)
 }
 
 impl Table for BaseBoard {
-    type Row = Row;
+    type Row = Firmware;
 
     const CLASS: &'static str = "Win32_BaseBoard";
 
-    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+    const COLUMNS: &'static [(&'static str, Fill<Firmware>)] = &[
         ("Caption", |_, _| "Base Board".into()),
         ("Description", |_, _| "Base Board".into()),
         ("HostingBoard", |_, _| true.into()),
@@ -122,20 +104,9 @@ impl Table for BaseBoard {
         ("Version", |machine, row| text_of(machine, row, "board_version", 2, 6)),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ConfigOptions",
-        "Depth",
-        "Height",
-        "RequirementsDescription",
-        "SlotLayout",
-        "SpecialRequirements",
-        "Weight",
-        "Width",
-    ];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Firmware>, ProviderError> {
         let has_board =
-            identity(machine, "board_name").is_some() || Row::default().first(machine, 2).is_some();
-        if has_board { push(Row::default()) } else { Ok(()) }
+            identity(machine, "board_name").is_some() || Firmware::default().first(machine, 2).is_some();
+        Ok(has_board.then(Firmware::default).into_iter())
     }
 }

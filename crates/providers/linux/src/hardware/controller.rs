@@ -1,23 +1,17 @@
 //! PCI devices with their own classes: graphics, sound and bus controllers.
 
-use std::sync::Arc;
+use wmi::ProviderError;
 
-use wmi::{ProviderError, Scan};
-
-use super::pci::PciDevice;
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
+use linux::hardware::pci::PciDevice;
 
 /// Values of `ProtocolSupported` (`CIM_Controller`).
 const USB: u16 = 16;
 
 /// Passes on the devices of some PCI classes.
-fn devices(
-    machine: &Machine,
-    is_meant: impl Fn(u32) -> bool,
-    push: &mut Push<'_, PciDevice>,
-) -> Result<(), ProviderError> {
-    PciDevice::all(machine).into_iter().filter(|device| is_meant(device.kind())).try_for_each(push)
+fn devices(machine: &Machine, is_meant: impl Fn(u32) -> bool) -> impl Iterator<Item = PciDevice> {
+    PciDevice::all(machine).into_iter().filter(move |device| is_meant(device.kind()))
 }
 
 /// Graphics adapters.
@@ -46,53 +40,8 @@ impl Table for VideoController {
         ("VideoProcessor", |machine, device| device.model(machine).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AcceleratorCapabilities",
-        "AdapterDACType",
-        "AdapterRAM",
-        "CapabilityDescriptions",
-        "ColorTableEntries",
-        "CurrentBitsPerPixel",
-        "CurrentHorizontalResolution",
-        "CurrentNumberOfColors",
-        "CurrentNumberOfColumns",
-        "CurrentNumberOfRows",
-        "CurrentRefreshRate",
-        "CurrentScanMode",
-        "CurrentVerticalResolution",
-        "DeviceSpecificPens",
-        "DitherType",
-        "DriverDate",
-        "DriverVersion",
-        "ICMIntent",
-        "ICMMethod",
-        "InfFilename",
-        "InfSection",
-        "MaxMemorySupported",
-        "MaxNumberControlled",
-        "MaxRefreshRate",
-        "MinRefreshRate",
-        "Monochrome",
-        "NumberOfColorPlanes",
-        "NumberOfVideoPages",
-        "PowerManagementSupported",
-        "ProtocolSupported",
-        "ReservedSystemPaletteEntries",
-        "SpecificationVersion",
-        "StatusInfo",
-        "SystemPaletteEntries",
-        "TimeOfLastReset",
-        "VideoMode",
-        "VideoModeDescription",
-    ];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, PciDevice>,
-    ) -> Result<(), ProviderError> {
-        devices(machine, |kind| kind >> 8 == 3, push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = PciDevice>, ProviderError> {
+        Ok(devices(machine, |kind| kind >> 8 == 3))
     }
 }
 
@@ -119,15 +68,8 @@ impl Table for SoundDevice {
         ("StatusInfo", |_, _| 3_u16.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Availability", "DMABufferSize", "MPU401Address"];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, PciDevice>,
-    ) -> Result<(), ProviderError> {
-        devices(machine, |kind| matches!(kind, 0x0401 | 0x0403), push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = PciDevice>, ProviderError> {
+        Ok(devices(machine, |kind| matches!(kind, 0x0401 | 0x0403)))
     }
 }
 
@@ -152,16 +94,8 @@ impl Table for UsbController {
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["Availability", "MaxNumberControlled", "PowerManagementSupported", "StatusInfo", "TimeOfLastReset"];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, PciDevice>,
-    ) -> Result<(), ProviderError> {
-        devices(machine, |kind| kind == 0x0C03, push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = PciDevice>, ProviderError> {
+        Ok(devices(machine, |kind| kind == 0x0C03))
     }
 }
 
@@ -186,30 +120,9 @@ impl Table for ScsiController {
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Availability",
-        "ControllerTimeouts",
-        "DeviceMap",
-        "HardwareVersion",
-        "Index",
-        "MaxDataWidth",
-        "MaxNumberControlled",
-        "MaxTransferRate",
-        "PowerManagementSupported",
-        "ProtectionManagement",
-        "ProtocolSupported",
-        "StatusInfo",
-        "TimeOfLastReset",
-    ];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, PciDevice>,
-    ) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = PciDevice>, ProviderError> {
         // SCSI, RAID, SAS and NVMe, which Windows lists in this class.
-        devices(machine, |kind| matches!(kind, 0x0100 | 0x0104 | 0x0107 | 0x0108), push)
+        Ok(devices(machine, |kind| matches!(kind, 0x0100 | 0x0104 | 0x0107 | 0x0108)))
     }
 }
 
@@ -233,21 +146,7 @@ impl Table for IdeController {
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Availability",
-        "MaxNumberControlled",
-        "PowerManagementSupported",
-        "ProtocolSupported",
-        "StatusInfo",
-        "TimeOfLastReset",
-    ];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, PciDevice>,
-    ) -> Result<(), ProviderError> {
-        devices(machine, |kind| matches!(kind, 0x0101 | 0x0106), push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = PciDevice>, ProviderError> {
+        Ok(devices(machine, |kind| matches!(kind, 0x0101 | 0x0106)))
     }
 }

@@ -1,103 +1,14 @@
 //! `Win32_PnPEntity`: PCI and USB devices.
 
-use std::sync::Arc;
+use linux::hardware::device::Device;
+use wmi::ProviderError;
 
-use wmi::{ProviderError, Scan};
-
-use super::pci::PciDevice;
-use crate::storage::folder_of;
-use crate::table::{Fill, Push, Table};
-use crate::udev::Udev;
-use crate::{Machine, events, sysfs};
+use crate::table::{Fill, Table};
+use crate::{Machine, events};
+use linux::sysfs;
 
 /// Devices found on buses.
 pub(crate) struct PnpEntity;
-
-/// A PCI or USB device.
-pub(crate) enum Device {
-    Pci(PciDevice),
-    Usb {
-        /// Position on the bus, such as `1-1.2`.
-        place: String,
-        /// Directory below `/sys`.
-        folder: String,
-    },
-}
-
-impl Device {
-    /// Returns all devices.
-    pub(super) fn all(machine: &Machine) -> Vec<Self> {
-        let mut devices: Vec<Self> = PciDevice::all(machine).into_iter().map(Self::Pci).collect();
-        let names = machine.names("sys/bus/usb/devices").unwrap_or_default();
-        let mut places: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
-        places.sort();
-        for place in places {
-            let Some(folder) = folder_of(machine, &format!("sys/bus/usb/devices/{place}")) else { continue };
-            // Interfaces of a device are skipped: they have no vendor id.
-            if sysfs::line(machine, &folder, "idVendor").is_some() {
-                devices.push(Self::Usb { place, folder });
-            }
-        }
-        devices
-    }
-
-    fn folder(&self) -> &str {
-        match self {
-            Self::Pci(device) => &device.folder,
-            Self::Usb { folder, .. } => folder,
-        }
-    }
-
-    fn name(&self, machine: &Machine) -> String {
-        match self {
-            Self::Pci(device) => device.model(machine),
-            Self::Usb { place, folder } => {
-                let told = sysfs::line(machine, folder, "product");
-                let known = || Udev::of_device(machine, "usb", place).exact("ID_MODEL_FROM_DATABASE");
-                told.or_else(known).unwrap_or_else(|| "USB device".to_owned())
-            }
-        }
-    }
-
-    fn maker(&self, machine: &Machine) -> Option<String> {
-        match self {
-            Self::Pci(device) => device.maker(machine),
-            Self::Usb { folder, .. } => sysfs::line(machine, folder, "manufacturer"),
-        }
-    }
-
-    /// Returns the identifier without its instance part.
-    fn hardware(&self, machine: &Machine) -> Option<String> {
-        let identity = sysfs::identity(machine, self.folder());
-        identity.rsplit_once('\\').map(|(kind, _)| kind.to_owned())
-    }
-
-    /// Returns the Windows device class and its GUID.
-    fn class(&self, machine: &Machine) -> Option<(&'static str, &'static str)> {
-        let kind = match self {
-            Self::Pci(device) => device.kind(),
-            Self::Usb { folder, .. } => {
-                // Hubs have a class; other USB devices define theirs per interface.
-                let is_hub = sysfs::hexadecimal(machine, folder, "bDeviceClass") == Some(9);
-                return Some(if is_hub { USB } else { return None });
-            }
-        };
-        Some(match kind {
-            0x0300..=0x03FF => ("Display", "{4d36e968-e325-11ce-bfc1-08002be10318}"),
-            0x0200..=0x02FF => ("Net", "{4d36e972-e325-11ce-bfc1-08002be10318}"),
-            0x0401 | 0x0403 => ("MEDIA", "{4d36e96c-e325-11ce-bfc1-08002be10318}"),
-            0x0101 | 0x0106 => ("HDC", "{4d36e96a-e325-11ce-bfc1-08002be10318}"),
-            0x0100 | 0x0104 | 0x0107 | 0x0108 => ("SCSIAdapter", "{4d36e97b-e325-11ce-bfc1-08002be10318}"),
-            0x0C03 => USB,
-            0x0500..=0x06FF | 0x0800..=0x08FF | 0x0C05 => {
-                ("System", "{4d36e97d-e325-11ce-bfc1-08002be10318}")
-            }
-            _ => return None,
-        })
-    }
-}
-
-const USB: (&str, &str) = ("USB", "{36fc9e60-c465-11cf-8056-444553540000}");
 
 impl Table for PnpEntity {
     type Row = Device;
@@ -106,7 +17,7 @@ impl Table for PnpEntity {
 
     const COLUMNS: &'static [(&'static str, Fill<Device>)] = &[
         ("Caption", |machine, device| device.name(machine).into()),
-        ("ClassGuid", |machine, device| device.class(machine).map(|(_, guid)| guid).into()),
+        ("ClassGuid", |machine, device| class(device, machine).map(|(_, guid)| guid).into()),
         ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
         ("ConfigManagerUserConfig", |_, _| false.into()),
         ("Description", |machine, device| device.name(machine).into()),
@@ -114,24 +25,40 @@ impl Table for PnpEntity {
         ("HardwareID", |machine, device| device.hardware(machine).map(|identity| vec![identity]).into()),
         ("Manufacturer", |machine, device| device.maker(machine).into()),
         ("Name", |machine, device| device.name(machine).into()),
-        ("PNPClass", |machine, device| device.class(machine).map(|(class, _)| class).into()),
+        ("PNPClass", |machine, device| class(device, machine).map(|(class, _)| class).into()),
         ("PNPDeviceID", |machine, device| sysfs::identity(machine, device.folder()).into()),
         ("Present", |_, _| true.into()),
         ("Service", |machine, device| sysfs::driver(machine, device.folder()).into()),
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["Availability", "CompatibleID", "PowerManagementSupported", "StatusInfo"];
-
     const SUBSYSTEMS: &'static [&'static str] = events::BUSES;
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Device>,
-    ) -> Result<(), ProviderError> {
-        Device::all(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Device>, ProviderError> {
+        Ok(Device::all(machine).into_iter())
     }
 }
+
+/// Returns the Windows device class and its GUID.
+fn class(device: &Device, machine: &Machine) -> Option<(&'static str, &'static str)> {
+    let kind = match device {
+        Device::Pci(device) => device.kind(),
+        Device::Usb { folder, .. } => {
+            // Hubs have a class; other USB devices define theirs per interface.
+            let is_hub = sysfs::hexadecimal(machine, folder, "bDeviceClass") == Some(9);
+            return Some(if is_hub { USB } else { return None });
+        }
+    };
+    Some(match kind {
+        0x0300..=0x03FF => ("Display", "{4d36e968-e325-11ce-bfc1-08002be10318}"),
+        0x0200..=0x02FF => ("Net", "{4d36e972-e325-11ce-bfc1-08002be10318}"),
+        0x0401 | 0x0403 => ("MEDIA", "{4d36e96c-e325-11ce-bfc1-08002be10318}"),
+        0x0101 | 0x0106 => ("HDC", "{4d36e96a-e325-11ce-bfc1-08002be10318}"),
+        0x0100 | 0x0104 | 0x0107 | 0x0108 => ("SCSIAdapter", "{4d36e97b-e325-11ce-bfc1-08002be10318}"),
+        0x0C03 => USB,
+        0x0500..=0x06FF | 0x0800..=0x08FF | 0x0C05 => ("System", "{4d36e97d-e325-11ce-bfc1-08002be10318}"),
+        _ => return None,
+    })
+}
+
+const USB: (&str, &str) = ("USB", "{36fc9e60-c465-11cf-8056-444553540000}");

@@ -1,51 +1,18 @@
 //! `Win32_BIOS` and `Win32_ComputerSystemProduct`: data of the firmware about itself and the machine.
 
-use std::cell::OnceCell;
-use std::sync::Arc;
+use linux::hardware::firmware::{
+    Firmware, bios_text, bios_version, characteristics, identity, is_there, product_text, release, uuid,
+};
 
 use cim::{DateTime, Value};
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
-use super::smbios::{Smbios, Structure};
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
-
-/// Firmware data, from the SMBIOS tables if the caller may read them, otherwise from world-readable kernel
-/// files.
-#[derive(Default)]
-pub(crate) struct Row(OnceCell<Smbios>);
-
-impl Row {
-    pub(super) fn tables(&self, machine: &Machine) -> &Smbios {
-        self.0.get_or_init(|| Smbios::of(machine))
-    }
-
-    pub(super) fn first(&self, machine: &Machine, kind: u8) -> Option<&Structure> {
-        self.tables(machine).of_kind(kind).next()
-    }
-}
-
-/// Returns a line that the kernel reads from the tables.
-pub(super) fn identity(machine: &Machine, name: &str) -> Option<String> {
-    machine.line(format!("sys/class/dmi/id/{name}"))
-}
-
-/// Returns whether the machine has firmware data.
-pub(super) fn is_there(machine: &Machine) -> bool {
-    machine.path("sys/class/dmi/id").exists() || machine.path("sys/firmware/dmi/tables/DMI").exists()
-}
+use crate::table::{Fill, Table};
+use linux::hardware::smbios::Structure;
 
 /// The firmware.
 pub(crate) struct Bios;
-
-/// Returns a text of type 0, from its kernel file or its offset in the table.
-fn bios_text(machine: &Machine, row: &Row, name: &str, at: usize) -> Option<String> {
-    identity(machine, name).or_else(|| row.first(machine, 0)?.text(at))
-}
-
-fn bios_version(machine: &Machine, row: &Row) -> Option<String> {
-    bios_text(machine, row, "bios_version", 5)
-}
 
 /// Parses `MM/DD/YYYY`, or `MM/DD/YY` of old firmware (DSP0134 7.1).
 fn release_date(text: &str) -> Option<DateTime> {
@@ -58,25 +25,12 @@ fn release_date(text: &str) -> Option<DateTime> {
     cim::Timestamp::from_unix_micros(midnight.as_microsecond(), 0).map(DateTime::Timestamp)
 }
 
-/// Returns one half of `bios_release`, such as `2.13`.
-fn release(machine: &Machine, row: &Row, part: usize) -> Option<u8> {
-    let shown = identity(machine, "bios_release").and_then(|text| text.split('.').nth(part)?.parse().ok());
-    shown.or_else(|| row.first(machine, 0)?.byte(0x14 + part)).filter(|number| *number != 0xFF)
-}
-
-/// Returns the firmware characteristics: the bit numbers of type 0, which are also the values on Windows.
-fn characteristics(structure: &Structure) -> Option<Vec<u16>> {
-    let bits = structure.quad(0x0A)?;
-    // The upper 32 bits are defined by the vendor.
-    Some((0..32_u16).filter(|bit| bits >> bit & 1 != 0).collect())
-}
-
 impl Table for Bios {
-    type Row = Row;
+    type Row = Firmware;
 
     const CLASS: &'static str = "Win32_BIOS";
 
-    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+    const COLUMNS: &'static [(&'static str, Fill<Firmware>)] = &[
         ("BiosCharacteristics", |machine, row| {
             row.first(machine, 0).and_then(characteristics).filter(|list| !list.is_empty()).into()
         }),
@@ -126,50 +80,29 @@ impl Table for Bios {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["BuildNumber", "CodeSet", "IdentificationCode", "LanguageEdition", "OtherTargetOS"];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        if is_there(machine) { push(Row::default()) } else { Ok(()) }
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Firmware>, ProviderError> {
+        Ok(is_there(machine).then(Firmware::default).into_iter())
     }
 }
 
 /// The machine as a product.
 pub(crate) struct Product;
 
-/// Returns a text of type 1; on machines without SMBIOS the model is read from the device tree.
-fn product_text(machine: &Machine, row: &Row, name: &str, at: usize) -> Option<String> {
-    identity(machine, name).or_else(|| row.first(machine, 1)?.text(at))
-}
-
-/// Returns the UUID of the machine, whose first three fields are little-endian (DSP0134 7.2.1).
-fn uuid(structure: &Structure) -> Option<String> {
-    let octets = structure.slice(8, 16)?;
-    if octets.iter().all(|octet| *octet == 0) || octets.iter().all(|octet| *octet == 0xFF) {
-        return None;
-    }
-    let order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
-    let digits: Vec<String> =
-        order.iter().filter_map(|at: &usize| octets.get(*at)).map(|octet| format!("{octet:02X}")).collect();
-    let text = digits.concat();
-    let parts = [0..8, 8..12, 12..16, 16..20, 20..32];
-    Some(parts.into_iter().filter_map(|part| text.get(part)).collect::<Vec<_>>().join("-"))
-}
-
 impl Table for Product {
-    type Row = Row;
+    type Row = Firmware;
 
     const CLASS: &'static str = "Win32_ComputerSystemProduct";
 
-    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+    const COLUMNS: &'static [(&'static str, Fill<Firmware>)] = &[
         ("Caption", |_, _| "Computer System Product".into()),
         ("Description", |_, _| "Computer System Product".into()),
         ("IdentifyingNumber", |machine, row| {
             product_text(machine, row, "product_serial", 7).unwrap_or_default().into()
         }),
         ("Name", |machine, row| {
-            let model = || machine.line("sys/firmware/devicetree/base/model");
-            let name = product_text(machine, row, "product_name", 5).or_else(model).unwrap_or_default();
+            let name = product_text(machine, row, "product_name", 5)
+                .or_else(|| machine.line("sys/firmware/devicetree/base/model"))
+                .unwrap_or_default();
             name.trim_end_matches('\0').to_owned().into()
         }),
         ("SKUNumber", |machine, row| product_text(machine, row, "product_sku", 0x19).into()),
@@ -183,13 +116,13 @@ impl Table for Product {
         }),
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Firmware>, ProviderError> {
         let has_model = machine.path("sys/firmware/devicetree/base/model").exists();
-        if has_model || is_there(machine) { push(Row::default()) } else { Ok(()) }
+        Ok((has_model || is_there(machine)).then(Firmware::default).into_iter())
     }
 }
 
 /// Returns a text of the first structure of a type, or of the corresponding kernel file.
-pub(super) fn text_of(machine: &Machine, row: &Row, name: &str, kind: u8, at: usize) -> Value {
+pub(super) fn text_of(machine: &Machine, row: &Firmware, name: &str, kind: u8, at: usize) -> Value {
     identity(machine, name).or_else(|| row.first(machine, kind)?.text(at)).into()
 }

@@ -1,11 +1,10 @@
 //! `Win32_Keyboard` and `Win32_PointingDevice` (`/proc/bus/input/devices`).
 
-use std::sync::Arc;
+use wmi::ProviderError;
 
-use wmi::{ProviderError, Scan};
-
-use crate::table::{Fill, Push, Table};
-use crate::{Machine, sysfs};
+use crate::Machine;
+use crate::table::{Fill, Table};
+use linux::sysfs;
 
 /// An input device.
 pub(crate) struct Input {
@@ -92,16 +91,8 @@ impl Table for Keyboard {
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["Availability", "IsLocked", "Layout", "Password", "StatusInfo"];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Input>,
-    ) -> Result<(), ProviderError> {
-        Input::all(machine).into_iter().filter(Input::is_keyboard).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Input>, ProviderError> {
+        Ok(Input::all(machine).into_iter().filter(Input::is_keyboard))
     }
 }
 
@@ -132,28 +123,7 @@ impl Table for PointingDevice {
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Availability",
-        "DeviceInterface",
-        "DoubleSpeedThreshold",
-        "Handedness",
-        "InfFileName",
-        "InfSection",
-        "IsLocked",
-        "Manufacturer",
-        "QuadSpeedThreshold",
-        "Resolution",
-        "SampleRate",
-        "StatusInfo",
-        "Synch",
-    ];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Input>,
-    ) -> Result<(), ProviderError> {
-        Input::all(machine).into_iter().filter(Input::is_pointer).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Input>, ProviderError> {
+        Ok(Input::all(machine).into_iter().filter(Input::is_pointer))
     }
 }

@@ -1,64 +1,15 @@
 //! `Win32_PhysicalMemory`, `Win32_PhysicalMemoryArray` and `Win32_CacheMemory`, from the firmware tables.
 
-use std::sync::Arc;
-
 use cim::Value;
-use wmi::{ProviderError, Scan};
+use linux::hardware::memory::{Numbered, cache_size, capacity, is_on, known, mapped, most, numbered, speed};
+use wmi::ProviderError;
 
-use super::smbios::{Smbios, Structure};
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
-
-/// A structure and its index among structures of the same type.
-pub(crate) struct Numbered {
-    pub(super) number: u32,
-    pub(super) structure: Structure,
-    /// Related structure of another type, if there is one.
-    pub(super) other: Option<Structure>,
-}
-
-/// Returns the structures of a type, with their indexes.
-pub(super) fn numbered(
-    machine: &Machine,
-    kind: u8,
-    other: impl Fn(&Smbios, &Structure) -> Option<Structure>,
-) -> Vec<Numbered> {
-    let tables = Smbios::of(machine);
-    let of = |(number, structure): (u32, &Structure)| Numbered {
-        number,
-        structure: structure.clone(),
-        other: other(&tables, structure),
-    };
-    (0..).zip(tables.of_kind(kind)).map(of).collect()
-}
-
-/// Returns a number, or `None` if it has the value that means "unknown".
-fn known(number: Option<u16>, unknown: u16) -> Option<u16> {
-    number.filter(|number| *number != unknown)
-}
+use crate::table::{Fill, Table};
+use linux::hardware::smbios::Structure;
 
 /// Memory modules.
 pub(crate) struct PhysicalMemory;
-
-/// Returns the capacity of a module in bytes (DSP0134 7.18.4): the field is in MiB, or in KiB if its highest
-/// bit is set; large capacities are in an extended field.
-fn capacity(module: &Structure) -> Option<u64> {
-    match module.word(0x0C)? {
-        0 | 0xFFFF => None,
-        0x7FFF => module.double(0x1C).map(|mib| u64::from(mib & 0x7FFF_FFFF) << 20),
-        kib if kib & 0x8000 != 0 => Some(u64::from(kib & 0x7FFF) << 10),
-        mib => Some(u64::from(mib) << 20),
-    }
-}
-
-/// Returns a speed in million transfers per second; high speeds are in an extended field.
-fn speed(module: &Structure, at: usize, extended: usize) -> Option<u32> {
-    match module.word(at)? {
-        0 => None,
-        0xFFFF => module.double(extended),
-        speed => Some(speed.into()),
-    }
-}
 
 /// Returns the Windows memory type (`CIM_PhysicalMemory.MemoryType`, defined before DDR4) for an SMBIOS type.
 fn memory_type(module: &Structure) -> Option<u16> {
@@ -127,22 +78,10 @@ impl Table for PhysicalMemory {
         ("TypeDetail", |_, row| row.structure.word(0x13).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["HotSwappable", "InterleaveDataDepth", "Removable", "Replaceable", "Version"];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Numbered>,
-    ) -> Result<(), ProviderError> {
-        // The address range of a module is in a structure of type 20.
-        let mapped = |tables: &Smbios, module: &Structure| {
-            tables.of_kind(20).find(|mapped| mapped.word(0x0C) == Some(module.handle)).cloned()
-        };
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Numbered>, ProviderError> {
         // Empty sockets are skipped.
-        let mut modules = numbered(machine, 17, mapped).into_iter();
-        modules.try_for_each(|row| if capacity(&row.structure).is_some() { push(row) } else { Ok(()) })
+        let modules = numbered(machine, 17, mapped).into_iter();
+        Ok(modules.filter(|row| capacity(&row.structure).is_some()))
     }
 }
 
@@ -153,14 +92,6 @@ fn voltage(module: &Structure, at: usize) -> Value {
 
 /// Memory arrays.
 pub(crate) struct MemoryArray;
-
-/// Returns the maximum capacity in KiB; from 2 TiB on it is in an extended field in bytes (DSP0134 7.17).
-fn most(array: &Structure) -> Option<u64> {
-    match array.double(7)? {
-        0x8000_0000 => array.quad(0x0F).map(|octets| octets >> 10),
-        kib => Some(kib.into()),
-    }
-}
 
 impl Table for MemoryArray {
     type Row = Numbered;
@@ -187,44 +118,13 @@ impl Table for MemoryArray {
         ("Use", |_, row| row.structure.byte(5).and_then(|what| what.checked_sub(1)).map(u16::from).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Depth",
-        "Height",
-        "HotSwappable",
-        "Manufacturer",
-        "Removable",
-        "Replaceable",
-        "SerialNumber",
-        "Version",
-        "Weight",
-        "Width",
-    ];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Numbered>,
-    ) -> Result<(), ProviderError> {
-        numbered(machine, 16, |_, _| None).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Numbered>, ProviderError> {
+        Ok(numbered(machine, 16, |_, _| None).into_iter())
     }
 }
 
 /// Processor caches.
 pub(crate) struct CacheMemory;
-
-/// Returns the size of a cache in KiB; the highest bit selects units of 1 or 64 KiB, and large sizes are in
-/// an extended field (DSP0134 7.8.1).
-fn cache_size(cache: &Structure, at: usize, extended: usize) -> Option<u32> {
-    let size = cache.word(at)?;
-    if size == 0xFFFF
-        && let Some(size) = cache.double(extended)
-    {
-        let units = size & 0x7FFF_FFFF;
-        return if size >> 31 == 0 { Some(units) } else { units.checked_mul(64) };
-    }
-    Some(u32::from(size & 0x7FFF) * if size & 0x8000 == 0 { 1 } else { 64 })
-}
 
 impl Table for CacheMemory {
     type Row = Numbered;
@@ -271,44 +171,9 @@ impl Table for CacheMemory {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Access",
-        "AdditionalErrorData",
-        "ConfigManagerErrorCode",
-        "ConfigManagerUserConfig",
-        "CorrectableError",
-        "EndingAddress",
-        "ErrorAccess",
-        "ErrorAddress",
-        "ErrorData",
-        "ErrorDataOrder",
-        "ErrorInfo",
-        "ErrorResolution",
-        "ErrorTime",
-        "ErrorTransferSize",
-        "FlushTimer",
-        "LineSize",
-        "OtherErrorDescription",
-        "PNPDeviceID",
-        "PowerManagementSupported",
-        "ReadPolicy",
-        "ReplacementPolicy",
-        "StartingAddress",
-        "SystemLevelAddress",
-    ];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Numbered>,
-    ) -> Result<(), ProviderError> {
-        numbered(machine, 7, |_, _| None).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Numbered>, ProviderError> {
+        Ok(numbered(machine, 7, |_, _| None).into_iter())
     }
-}
-
-fn is_on(cache: &Structure) -> bool {
-    cache.word(5).is_some_and(|flags| flags & 0x80 != 0)
 }
 
 /// Returns the numbers of the set bits.

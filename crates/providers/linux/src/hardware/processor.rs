@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use wmi::{ProviderError, Scan};
 
-use super::smbios::{Smbios, Structure};
 use crate::Machine;
 use crate::performance::processor::{Processor as Times, Reading};
 use crate::performance::sampler::Sampler;
-use crate::processors;
 use crate::table::{Fill, Push, Table};
+use linux::hardware::smbios::{Smbios, Structure};
+use linux::processors;
 
 /// Processor packages, with the counters of the last query.
 #[derive(Default)]
@@ -54,8 +54,10 @@ impl Package {
     /// Returns its SMBIOS structure: populated sockets are in the order of packages.
     fn socket(&self, machine: &Machine) -> Option<&Structure> {
         let tables = self.shared.tables.get_or_init(|| Smbios::of(machine));
-        let is_filled = |socket: &&Structure| socket.byte(0x18).is_some_and(|status| status & 0x40 != 0);
-        tables.of_kind(4).filter(is_filled).nth(self.place)
+        tables
+            .of_kind(4)
+            .filter(|socket| socket.byte(0x18).is_some_and(|status| status & 0x40 != 0))
+            .nth(self.place)
     }
 
     fn has_flag(&self, machine: &Machine, names: &[&str]) -> Option<bool> {
@@ -106,17 +108,17 @@ impl Package {
 
     /// Returns the current clock speed in MHz.
     fn speed(&self, machine: &Machine) -> Option<u32> {
-        let told = || {
+        self.frequency(machine, "scaling_cur_freq").or_else(|| {
             let mhz = self.told(machine, "cpu MHz")?;
             mhz.split('.').next()?.parse().ok()
-        };
-        self.frequency(machine, "scaling_cur_freq").or_else(told)
+        })
     }
 
     /// Returns the maximum clock speed in MHz.
     fn most_speed(&self, machine: &Machine) -> Option<u32> {
-        let of_socket = || self.socket(machine)?.word(0x14).filter(|mhz| *mhz > 0).map(u32::from);
-        self.frequency(machine, "cpuinfo_max_freq").or_else(of_socket).or_else(|| self.speed(machine))
+        self.frequency(machine, "cpuinfo_max_freq")
+            .or_else(|| self.socket(machine)?.word(0x14).filter(|mhz| *mhz > 0).map(u32::from))
+            .or_else(|| self.speed(machine))
     }
 
     /// Returns the load in percent between the last two samples.
@@ -155,8 +157,7 @@ impl Package {
     }
 
     fn name(&self, machine: &Machine) -> Option<String> {
-        let of_socket = || self.socket(machine)?.text(0x10);
-        self.told(machine, "model name").map(str::to_owned).or_else(of_socket)
+        self.told(machine, "model name").map(str::to_owned).or_else(|| self.socket(machine)?.text(0x10))
     }
 }
 
@@ -206,11 +207,12 @@ impl Table for Processor {
             clock.filter(|mhz| *mhz > 0).map(u32::from).into()
         }),
         ("Family", |machine, cpu| {
-            let family = |socket: &Structure| match socket.byte(6)? {
-                0xFE => socket.word(0x28),
-                family => Some(family.into()),
-            };
-            cpu.socket(machine).and_then(family).into()
+            cpu.socket(machine)
+                .and_then(|socket| match socket.byte(6)? {
+                    0xFE => socket.word(0x28),
+                    family => Some(family.into()),
+                })
+                .into()
         }),
         ("L2CacheSize", |machine, cpu| cpu.cache(machine, 2).into()),
         ("L3CacheSize", |machine, cpu| cpu.cache(machine, 3).into()),
@@ -218,8 +220,7 @@ impl Table for Processor {
         ("Level", |machine, cpu| cpu.number_told::<u16>(machine, "cpu family").into()),
         ("LoadPercentage", |machine, cpu| cpu.load(machine).into()),
         ("Manufacturer", |machine, cpu| {
-            let of_socket = || cpu.socket(machine)?.text(7);
-            cpu.told(machine, "vendor_id").map(str::to_owned).or_else(of_socket).into()
+            cpu.told(machine, "vendor_id").map(str::to_owned).or_else(|| cpu.socket(machine)?.text(7)).into()
         }),
         ("MaxClockSpeed", |machine, cpu| cpu.most_speed(machine).into()),
         ("Name", |machine, cpu| cpu.name(machine).into()),
@@ -259,9 +260,6 @@ impl Table for Processor {
             voltage.filter(|voltage| voltage & 0x80 == 0).map(|voltage| u32::from(voltage & 7)).into()
         }),
     ];
-
-    const UNKNOWN: &'static [&'static str] =
-        &["L2CacheSpeed", "OtherFamilyDescription", "PNPDeviceID", "UniqueId"];
 
     fn rows(
         &self,

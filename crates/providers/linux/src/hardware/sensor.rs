@@ -1,46 +1,20 @@
 //! `Win32_Battery` (`/sys/class/power_supply`), `Win32_Fan` and `Win32_TemperatureProbe` (`/sys/class/hwmon`).
 
-use std::sync::Arc;
-
-use wmi::{ProviderError, Scan};
+use linux::hardware::sensor::{PowerSupply, Sensor};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::storage::folder_of;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 
 /// Batteries of the machine.
 pub(crate) struct Battery;
 
-/// A battery, by its kernel name.
-pub(crate) struct Cell(String);
-
-impl Cell {
-    fn line(&self, machine: &Machine, file: &str) -> Option<String> {
-        machine.line(format!("sys/class/power_supply/{}/{file}", self.0))
-    }
-
-    fn number(&self, machine: &Machine, file: &str) -> Option<u64> {
-        self.line(machine, file)?.parse().ok()
-    }
-
-    /// Returns an energy in mWh: reported in µWh, or computed from charge and voltage.
-    fn energy(&self, machine: &Machine, energy: &str, charge: &str) -> Option<u32> {
-        let by_charge = || {
-            let (charge, voltage) =
-                (self.number(machine, charge)?, self.number(machine, "voltage_min_design")?);
-            charge.checked_mul(voltage)?.checked_div(1_000_000)
-        };
-        let micro = self.number(machine, energy).or_else(by_charge)?;
-        u32::try_from(micro / 1_000).ok()
-    }
-}
-
 impl Table for Battery {
-    type Row = Cell;
+    type Row = PowerSupply;
 
     const CLASS: &'static str = "Win32_Battery";
 
-    const COLUMNS: &'static [(&'static str, Fill<Cell>)] = &[
+    const COLUMNS: &'static [(&'static str, Fill<PowerSupply>)] = &[
         ("Availability", |machine, cell| {
             // 2 is unknown, 3 is running, whether on battery or mains.
             if cell.line(machine, "status").is_some() { 3_u16 } else { 2 }.into()
@@ -94,95 +68,16 @@ impl Table for Battery {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "BatteryRechargeTime",
-        "ConfigManagerErrorCode",
-        "ConfigManagerUserConfig",
-        "EstimatedRunTime",
-        "ExpectedBatteryLife",
-        "ExpectedLife",
-        "MaxRechargeTime",
-        "PNPDeviceID",
-        "SmartBatteryVersion",
-        "StatusInfo",
-        "TimeOnBattery",
-        "TimeToFullCharge",
-    ];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Cell>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = PowerSupply>, ProviderError> {
         let names = machine.names("sys/class/power_supply").unwrap_or_default();
-        let mut cells: Vec<Cell> =
-            names.into_iter().filter_map(|name| name.into_string().ok()).map(Cell).collect();
+        let mut cells: Vec<PowerSupply> =
+            names.into_iter().filter_map(|name| name.into_string().ok()).map(PowerSupply).collect();
         cells.sort_by(|left, right| left.0.cmp(&right.0));
         // Batteries of peripherals such as mice are skipped.
-        let is_own = |cell: &Cell| {
+        Ok(cells.into_iter().filter(|cell| {
             cell.line(machine, "type").as_deref() == Some("Battery")
                 && cell.line(machine, "scope").as_deref() != Some("Device")
-        };
-        cells.into_iter().filter(is_own).try_for_each(push)
-    }
-}
-
-/// A sensor of a monitoring chip.
-pub(crate) struct Sensor {
-    /// Directory of the chip, below the root.
-    chip: String,
-    /// Stable identifier of the chip: its name and its device.
-    identity: String,
-    /// Name of the measurement, such as `fan1`.
-    what: String,
-}
-
-impl Sensor {
-    /// Returns all sensors of a kind.
-    fn all(machine: &Machine, kind: &str) -> Vec<Self> {
-        let mut sensors = Vec::new();
-        for name in machine.names("sys/class/hwmon").unwrap_or_default() {
-            let Some(name) = name.to_str() else { continue };
-            let chip = format!("sys/class/hwmon/{name}");
-            let device = folder_of(machine, &format!("{chip}/device"));
-            let device = device.and_then(|folder| folder.rsplit('/').next().map(str::to_owned));
-            let parts = machine.line(format!("{chip}/name")).into_iter().chain(device);
-            let identity = parts.collect::<Vec<_>>().join("-");
-            let files = machine.names(&chip).unwrap_or_default();
-            sensors.extend(files.iter().filter_map(|file| {
-                let what = file.to_str()?.strip_suffix("_input")?;
-                let number = what.strip_prefix(kind)?;
-                number.parse::<u32>().ok()?;
-                Some(Self { chip: chip.clone(), identity: identity.clone(), what: what.to_owned() })
-            }));
-        }
-        sensors.sort_by_key(Self::id);
-        sensors
-    }
-
-    fn id(&self) -> String {
-        format!("{}/{}", self.identity, self.what)
-    }
-
-    /// Returns the label of the chip for the sensor.
-    fn label(&self, machine: &Machine) -> String {
-        let label = machine.line(format!("{}/{}_label", self.chip, self.what));
-        label.unwrap_or_else(|| self.id())
-    }
-
-    fn number(&self, machine: &Machine, file: &str) -> Option<i64> {
-        machine.number(format!("{}/{}_{file}", self.chip, self.what))
-    }
-
-    /// Returns a temperature in tenths of a degree; the kernel reports thousandths.
-    fn tenths(&self, machine: &Machine, file: &str) -> Option<i32> {
-        i32::try_from(self.number(machine, file)? / 100).ok()
-    }
-
-    /// Returns the status, from the fault and alarm flags of the chip.
-    fn status(&self, machine: &Machine) -> &'static str {
-        let says = |file: &str| self.number(machine, file).is_some_and(|number| number != 0);
-        match (says("fault"), says("alarm") || says("crit_alarm")) {
-            (true, _) => "Error",
-            (_, true) => "Degraded",
-            _ => "OK",
-        }
+        }))
     }
 }
 
@@ -207,21 +102,13 @@ impl Table for Fan {
         ("Status", |machine, fan| fan.status(machine).into()),
         ("StatusInfo", |_, _| 3_u16.into()),
         ("VariableSpeed", |machine, fan| {
-            let number = fan.what.trim_start_matches("fan");
+            let number = fan.measurement.trim_start_matches("fan");
             machine.path(format!("{}/pwm{number}", fan.chip)).exists().into()
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["ConfigManagerErrorCode", "ConfigManagerUserConfig", "PNPDeviceID", "PowerManagementSupported"];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Sensor>,
-    ) -> Result<(), ProviderError> {
-        Sensor::all(machine, "fan").into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Sensor>, ProviderError> {
+        Ok(Sensor::all(machine, "fan").into_iter())
     }
 }
 
@@ -250,28 +137,7 @@ impl Table for TemperatureProbe {
         ("UpperThresholdNonCritical", |machine, probe| probe.tenths(machine, "max").into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Accuracy",
-        "ConfigManagerErrorCode",
-        "ConfigManagerUserConfig",
-        "LowerThresholdFatal",
-        "MaxReadable",
-        "MinReadable",
-        "NominalReading",
-        "NormalMax",
-        "NormalMin",
-        "PNPDeviceID",
-        "PowerManagementSupported",
-        "Resolution",
-        "Tolerance",
-    ];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Sensor>,
-    ) -> Result<(), ProviderError> {
-        Sensor::all(machine, "temp").into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Sensor>, ProviderError> {
+        Ok(Sensor::all(machine, "temp").into_iter())
     }
 }

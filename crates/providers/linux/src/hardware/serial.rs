@@ -1,22 +1,14 @@
 //! `Win32_SerialPort`.
 
-use std::sync::Arc;
+use linux::hardware::serial::Port;
+use wmi::ProviderError;
 
-use wmi::{ProviderError, Scan};
-
-use crate::storage::folder_of;
-use crate::table::{Fill, Push, Table};
-use crate::{Machine, sysfs};
+use crate::Machine;
+use crate::table::{Fill, Table};
+use linux::sysfs;
 
 /// Serial ports.
 pub(crate) struct SerialPort;
-
-/// A serial port with hardware behind it.
-pub(crate) struct Port {
-    name: String,
-    /// Directory of its device below `/sys`.
-    folder: String,
-}
 
 impl Table for SerialPort {
     type Row = Port;
@@ -46,46 +38,10 @@ impl Table for SerialPort {
         ("SupportsXOnXOff", |_, _| true.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Availability",
-        "Binary",
-        "Capabilities",
-        "CapabilityDescriptions",
-        "MaxBaudRate",
-        "MaximumInputBufferSize",
-        "MaximumOutputBufferSize",
-        "MaxNumberControlled",
-        "ProtocolSupported",
-        "SettableParityCheck",
-        "SettableRLSD",
-        "Supports16BitMode",
-        "SupportsElapsedTimeouts",
-        "SupportsIntTimeouts",
-        "SupportsParityCheck",
-        "SupportsRLSD",
-        "SupportsSpecialCharacters",
-        "SupportsXOnXOffSet",
-        "TimeOfLastReset",
-    ];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Port>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Port>, ProviderError> {
         let names = machine.names("sys/class/tty").unwrap_or_default();
         let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
         names.sort_by_key(|name| (name.len(), name.clone()));
-        for name in names {
-            let Some(device) = folder_of(machine, &format!("sys/class/tty/{name}")) else { continue };
-            let Some((above, _)) = device.split_once("/tty/") else { continue };
-            // The kernel lists a fixed number of ports; those without hardware have type 0.
-            let is_used = match machine.number::<u32>(format!("sys/class/tty/{name}/type")) {
-                Some(kind) => kind != 0,
-                None => {
-                    name.starts_with("ttyUSB") || name.starts_with("ttyACM") || name.starts_with("ttyAMA")
-                }
-            };
-            if is_used {
-                push(Port { name, folder: above.to_owned() })?;
-            }
-        }
-        Ok(())
+        Ok(names.into_iter().filter_map(|name| Port::named(machine, name)))
     }
 }

@@ -1,13 +1,11 @@
 //! `Win32_PortConnector`, `Win32_SystemSlot` and `Win32_OnBoardDevice`, from the firmware tables.
 
-use std::sync::Arc;
+use linux::hardware::slot::{OnboardDevice, onboard_devices, width};
+use wmi::ProviderError;
 
-use wmi::{ProviderError, Scan};
-
-use super::memory::{Numbered, numbered};
-use super::smbios::Smbios;
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
+use linux::hardware::memory::{Numbered, numbered};
 
 /// Port connectors.
 pub(crate) struct PortConnector;
@@ -28,33 +26,13 @@ impl Table for PortConnector {
         ("Tag", |_, row| format!("Port Connector {}", row.number).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["ConnectorPinout", "ConnectorType", "Manufacturer", "SerialNumber", "Version"];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Numbered>,
-    ) -> Result<(), ProviderError> {
-        numbered(machine, 8, |_, _| None).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Numbered>, ProviderError> {
+        Ok(numbered(machine, 8, |_, _| None).into_iter())
     }
 }
 
 /// Expansion slots.
 pub(crate) struct SystemSlot;
-
-/// Returns the data width of a slot type in bits (`Win32_SystemSlot.MaxDataWidth`; DSP0134 7.10.2).
-fn width(code: u8) -> Option<u16> {
-    Some(match code {
-        3 => 8,
-        4 => 16,
-        5 => 32,
-        6 => 64,
-        7 => 128,
-        _ => return None,
-    })
-}
 
 impl Table for SystemSlot {
     type Row = Numbered;
@@ -95,63 +73,20 @@ impl Table for SystemSlot {
         ("Tag", |_, row| format!("System Slot {}", row.number).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ConnectorPinout",
-        "ConnectorType",
-        "HeightAllowed",
-        "LengthAllowed",
-        "Manufacturer",
-        "PurposeDescription",
-        "SerialNumber",
-        "SpecialPurpose",
-        "ThermalRating",
-        "VccMixedVoltageSupport",
-        "Version",
-        "VppMixedVoltageSupport",
-    ];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Numbered>,
-    ) -> Result<(), ProviderError> {
-        numbered(machine, 9, |_, _| None).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Numbered>, ProviderError> {
+        Ok(numbered(machine, 9, |_, _| None).into_iter())
     }
 }
 
 /// Devices on the board.
 pub(crate) struct OnBoardDevice;
 
-/// An onboard device.
-pub(crate) struct Soldered {
-    number: u32,
-    /// Device type; the highest bit is set if the device is enabled.
-    kind: u8,
-    name: Option<String>,
-}
-
-/// Returns the onboard devices: from type 41 with one device for each structure, otherwise from the older
-/// type 10 with several.
-fn soldered(machine: &Machine) -> Vec<Soldered> {
-    let tables = Smbios::of(machine);
-    let mut found: Vec<(u8, Option<String>)> =
-        tables.of_kind(41).filter_map(|one| Some((one.byte(5)?, one.text(4)))).collect();
-    if found.is_empty() {
-        let several = tables.of_kind(10).flat_map(|several| {
-            (4..256).step_by(2).map_while(move |at| Some((several.byte(at)?, several.text(at + 1))))
-        });
-        found = several.collect();
-    }
-    (0..).zip(found).map(|(number, (kind, name))| Soldered { number, kind, name }).collect()
-}
-
 impl Table for OnBoardDevice {
-    type Row = Soldered;
+    type Row = OnboardDevice;
 
     const CLASS: &'static str = "Win32_OnBoardDevice";
 
-    const COLUMNS: &'static [(&'static str, Fill<Soldered>)] = &[
+    const COLUMNS: &'static [(&'static str, Fill<OnboardDevice>)] = &[
         ("Caption", |_, _| "On Board Device".into()),
         ("Description", |_, device| device.name.clone().into()),
         ("DeviceType", |_, device| u16::from(device.kind & 0x7F).into()),
@@ -161,15 +96,7 @@ impl Table for OnBoardDevice {
         ("Tag", |_, device| format!("On Board Device {}", device.number).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["HotSwappable", "Manufacturer", "Removable", "Replaceable", "SerialNumber", "Version"];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Soldered>,
-    ) -> Result<(), ProviderError> {
-        soldered(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = OnboardDevice>, ProviderError> {
+        Ok(onboard_devices(machine).into_iter())
     }
 }

@@ -10,9 +10,9 @@ use wmi::{Changes, EventSource, ProviderError, Scan, Watch};
 
 use super::Log;
 use super::follow::NewRecords;
-use super::journal::{Record, Records, folder};
 use crate::Machine;
 use crate::table::{Fill, Push, Table, failure};
+use linux::journal::{Record, Records, folder};
 
 /// Records of all logs, newest first.
 pub(super) struct NtLogEvent;
@@ -34,8 +34,11 @@ impl Row {
 
     fn user(&self, machine: &Machine) -> Option<String> {
         let number = self.record.number("_UID")?;
-        let find = || machine.user(number).map(|user| user.name);
-        self.users.borrow_mut().entry(number).or_insert_with(find).clone()
+        self.users
+            .borrow_mut()
+            .entry(number)
+            .or_insert_with(|| machine.user(number).map(|user| user.name))
+            .clone()
     }
 }
 
@@ -80,7 +83,7 @@ pub(super) enum Severity {
 impl Severity {
     pub(super) fn of(record: &Record) -> Self {
         let priority = record.number::<u8>("PRIORITY").unwrap_or(6);
-        match (record.log(), priority) {
+        match (Log::of(record), priority) {
             (Log::Security, 0..=4) => Self::AuditFailure,
             (Log::Security, _) => Self::AuditSuccess,
             (_, 0..=3) => Self::Error,
@@ -120,13 +123,6 @@ impl Severity {
     }
 }
 
-/// Returns the last four digits of the message id, which programs may set; otherwise zero.
-pub(super) fn code(record: &Record) -> u16 {
-    let kind = record.text("MESSAGE_ID").unwrap_or_default();
-    let digits = kind.len().checked_sub(4).and_then(|begin| kind.get(begin..));
-    digits.and_then(|digits| u16::from_str_radix(digits, 16).ok()).unwrap_or_default()
-}
-
 fn time(machine: &Machine, row: &Row) -> Value {
     row.record.number::<i64>("__REALTIME_TIMESTAMP").and_then(|micros| machine.timestamp(micros)).into()
 }
@@ -143,13 +139,13 @@ impl Table for NtLogEvent {
             facility.and_then(|facility| FACILITIES.get(facility).copied()).into()
         }),
         ("ComputerName", |_, row| row.record.text("_HOSTNAME").into()),
-        ("EventCode", |_, row| code(&row.record).into()),
+        ("EventCode", |_, row| row.record.message_code().into()),
         ("EventIdentifier", |_, row| {
-            (Severity::of(&row.record).bits() | u32::from(code(&row.record))).into()
+            (Severity::of(&row.record).bits() | u32::from(row.record.message_code())).into()
         }),
         ("EventType", |_, row| Severity::of(&row.record).number().into()),
         ("InsertionStrings", |_, row| row.record.text("MESSAGE").map(|message| vec![message]).into()),
-        ("Logfile", |_, row| row.record.log().name().into()),
+        ("Logfile", |_, row| Log::of(&row.record).name().into()),
         ("Message", |_, row| row.record.text("MESSAGE").into()),
         ("RecordNumber", |_, row| {
             // The number wraps around at 32 bits.
@@ -167,8 +163,6 @@ impl Table for NtLogEvent {
         ("User", |machine, row| row.user(machine).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Data"];
-
     fn rows(
         &self,
         machine: &Arc<Machine>,
@@ -179,7 +173,7 @@ impl Table for NtLogEvent {
         let not_before = scan.not_before("TimeGenerated").max(scan.not_before("TimeWritten"));
         let mut records = Records::read(&folder, not_before).map_err(failure)?;
         let users = Rc::default();
-        while let Some(record) = records.next().map_err(failure)? {
+        while let Some(record) = records.next_record().map_err(failure)? {
             push(Row { record, users: Rc::clone(&users) })?;
         }
         Ok(())

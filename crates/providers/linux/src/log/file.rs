@@ -1,13 +1,13 @@
 //! `Win32_NTEventlogFile`: logs.
 
-use std::sync::Arc;
+use std::io;
 
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use super::Log;
-use super::journal::{Records, folder};
 use crate::Machine;
-use crate::table::{Fill, Push, Table, failure, host_name};
+use crate::table::{Fill, Table, failure, host_name};
+use linux::journal::{Records, folder};
 
 /// The three logs.
 pub(super) struct NtEventlogFile;
@@ -23,8 +23,8 @@ impl Row {
     fn count(&self) -> Option<u32> {
         let mut records = Records::read(self.folder.as_ref(), None).ok()?;
         let mut count = 0_u32;
-        while let Some(record) = records.next().ok()? {
-            if record.log() == self.log {
+        while let Some(record) = records.next_record().ok()? {
+            if Log::of(&record) == self.log {
                 count = count.saturating_add(1);
             }
         }
@@ -60,37 +60,10 @@ impl Table for NtEventlogFile {
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AccessMask",
-        "Archive",
-        "Compressed",
-        "CompressionMethod",
-        "CreationDate",
-        "Drive",
-        "EightDotThreeFileName",
-        "Encrypted",
-        "EncryptionMethod",
-        "Extension",
-        "FileType",
-        "FSCreationClassName",
-        "FSName",
-        "Hidden",
-        "InUseCount",
-        "LastAccessed",
-        "LastModified",
-        "Manufacturer",
-        "MaxFileSize",
-        "Readable",
-        "Sources",
-        "System",
-        "Version",
-        "Writeable",
-    ];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        let Some(folder) = folder(machine) else { return Ok(()) };
-        let folder = folder.into_os_string().into_string();
-        let folder = folder.map_err(|_| failure(std::io::ErrorKind::InvalidFilename.into()))?;
-        Log::ALL.into_iter().try_for_each(|log| push(Row { log, folder: folder.clone() }))
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        let logs: &[Log] = if folder(machine).is_some() { &Log::ALL } else { &[] };
+        let folder = folder(machine).unwrap_or_default().into_os_string().into_string();
+        let folder = folder.map_err(|_| failure(io::Error::from(io::ErrorKind::InvalidFilename)))?;
+        Ok(logs.iter().map(move |log| Row { log: *log, folder: folder.clone() }))
     }
 }

@@ -12,10 +12,10 @@ use tokio::task::JoinHandle;
 use wmi::{BoxFuture, EventSource, Happening, ProviderError, Telling};
 
 use super::event::{NtLogEvent, Row};
-use super::journal::{MAX_RECORD, Record, folder};
 use crate::Machine;
-use crate::program::command_of_system;
 use crate::table::{failure, whole};
+use linux::journal::{MAX_RECORD, Record, folder};
+use linux::program::command_of_system;
 
 /// Event source that reports every record written after a given time once.
 pub(super) struct NewRecords {
@@ -57,8 +57,9 @@ impl NewRecords {
                 }
                 let (machine, class) = (Arc::clone(&self.machine), Arc::clone(&self.class));
                 // User names are read from files, which may block.
-                let making = move || whole::<NtLogEvent>(&machine, &class, &Row::of(record));
-                return Ok(tokio::task::spawn_blocking(making));
+                return Ok(tokio::task::spawn_blocking(move || {
+                    whole::<NtLogEvent>(&machine, &class, &Row::of(record))
+                }));
             }
             // If journalctl ended without any output, a restart would fail again.
             if !self.journal.has_told {
@@ -79,8 +80,9 @@ impl EventSource for NewRecords {
             let Some(making) = &mut self.making else { return Err(ProviderError::NotCapable) };
             let made = making.await;
             self.making = None;
-            let failed = |_| ProviderError::failed(Status::ProviderFailure, "reading a record was given up");
-            Ok(Happening::Came(made.map_err(failed)??))
+            Ok(Happening::Came(made.map_err(|_| {
+                ProviderError::failed(Status::ProviderFailure, "reading a record was given up")
+            })??))
         })
     }
 

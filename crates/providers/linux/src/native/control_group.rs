@@ -1,7 +1,7 @@
 //! `Linux_ControlGroup` and `Linux_Container`: control groups (kernel admin-guide, cgroup-v2).
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use linux::control_group::{DEEPEST, Group, Podman, root};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,113 +10,13 @@ use serde_json::Value as Json;
 use wmi::{Lookup, ProviderError, Scan};
 
 use crate::Machine;
-use crate::account::User;
 use crate::table::{Fill, Push, Table, text_key};
-
-/// Possible roots of the tree; on machines with both versions, that of version 2.
-const ROOTS: [&str; 2] = ["sys/fs/cgroup", "sys/fs/cgroup/unified"];
-
-/// Maximum depth of nested groups.
-const DEEPEST: usize = 64;
 
 /// All control groups.
 pub(super) struct ControlGroup;
 
 /// Control groups of containers.
 pub(super) struct Container;
-
-/// A group, by its path in the tree, such as `/system.slice/cron.service`.
-#[derive(Clone, Debug)]
-pub(super) struct Group {
-    root: &'static str,
-    path: String,
-}
-
-impl Group {
-    /// Returns the group with this path, if it exists.
-    fn find(machine: &Machine, path: &str) -> Option<Self> {
-        let is_place = path.starts_with('/') && !path.split('/').any(|part| part == "..");
-        let root = root(machine).filter(|_| is_place)?;
-        let group = Self { root, path: path.to_owned() };
-        machine.path(group.file("cgroup.procs")).exists().then_some(group)
-    }
-
-    fn file(&self, name: &str) -> String {
-        format!("{}{}/{name}", self.root, self.path.trim_end_matches('/'))
-    }
-
-    fn text(&self, machine: &Machine, name: &str) -> Option<String> {
-        machine.text(self.file(name)).ok()
-    }
-
-    /// Returns the number in a file; `None` also for `max`.
-    fn number(&self, machine: &Machine, name: &str) -> Option<u64> {
-        machine.number(self.file(name))
-    }
-
-    /// Returns a named number in a file with several.
-    fn counter(&self, machine: &Machine, file: &str, name: &str) -> Option<u64> {
-        let text = self.text(machine, file)?;
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value?.trim().parse().ok()
-    }
-
-    /// Returns a number of `io.stat`, summed over all devices.
-    fn traffic(&self, machine: &Machine, name: &str) -> Option<u64> {
-        let text = self.text(machine, "io.stat")?;
-        let values = text.split_ascii_whitespace().filter_map(|field| field.split_once('='));
-        Some(
-            values
-                .filter(|(own, _)| *own == name)
-                .filter_map(|(_, value)| value.parse::<u64>().ok())
-                .fold(0, u64::saturating_add),
-        )
-    }
-
-    /// Returns quota or period of `cpu.max`.
-    fn quota(&self, machine: &Machine, place: usize) -> Option<u64> {
-        self.text(machine, "cpu.max")?.split_ascii_whitespace().nth(place)?.parse().ok()
-    }
-
-    /// Returns the processes in this group itself.
-    fn processes(&self, machine: &Machine) -> Vec<u32> {
-        let text = self.text(machine, "cgroup.procs").unwrap_or_default();
-        text.lines().filter_map(|line| line.parse().ok()).collect()
-    }
-
-    /// Returns runtime and identifier of the container of the group.
-    fn container(&self) -> Option<(&'static str, String)> {
-        container(self.path.rsplit('/').next()?)
-    }
-}
-
-/// Returns the root of the tree; `None` without control groups version 2.
-fn root(machine: &Machine) -> Option<&'static str> {
-    ROOTS.into_iter().find(|root| machine.path(format!("{root}/cgroup.procs")).exists())
-}
-
-/// Returns runtime and identifier from the name of a container's group: Docker, Podman, CRI-O, containerd,
-/// LXC and systemd-nspawn.
-fn container(name: &str) -> Option<(&'static str, String)> {
-    let inner = |prefix: &str, suffix: &str| {
-        let id = name.strip_prefix(prefix)?.strip_suffix(suffix)?;
-        (!id.is_empty()).then(|| id.to_owned())
-    };
-    let identifier = |id: &String| id.len() == 64 && id.bytes().all(|octet| octet.is_ascii_hexdigit());
-    for (prefix, runtime) in
-        [("docker-", "docker"), ("libpod-", "podman"), ("crio-", "cri-o"), ("cri-containerd-", "containerd")]
-    {
-        if let Some(id) = inner(prefix, ".scope").filter(identifier) {
-            return Some((runtime, id));
-        }
-    }
-    // Without systemd, Docker's groups are named by the identifier alone.
-    if identifier(&name.to_owned()) {
-        return Some(("docker", name.to_owned()));
-    }
-    let machine = || inner("machine-", ".scope").map(|name| ("nspawn", name.replace("\\x2d", "-")));
-    inner("lxc.payload.", "").map(|name| ("lxc", name)).or_else(machine)
-}
 
 /// Passes on every group, parents first.
 fn each(
@@ -264,42 +164,6 @@ impl Contained {
     }
 }
 
-/// Container names in Podman storages (containers-storage). Each storage is read once, because it may be
-/// large and its user may have many containers.
-#[derive(Default)]
-struct Podman(RefCell<HashMap<Option<u32>, HashMap<String, String>>>);
-
-/// A container in the list of a storage.
-#[derive(serde::Deserialize)]
-struct Stored {
-    id: String,
-    #[serde(default)]
-    names: Option<Vec<String>>,
-}
-
-impl Podman {
-    /// Returns the name of a container of a user, or of the machine.
-    fn name(&self, machine: &Machine, uid: Option<u32>, id: &str) -> Option<String> {
-        let mut storages = self.0.borrow_mut();
-        let storage = storages.entry(uid).or_insert_with(|| Self::names(machine, uid).unwrap_or_default());
-        storage.get(id).cloned()
-    }
-
-    fn names(machine: &Machine, uid: Option<u32>) -> Option<HashMap<String, String>> {
-        let storage = match uid {
-            Some(uid) => {
-                let user = User::all(machine).into_iter().find(|user| user.uid == uid)?;
-                format!("{}/.local/share/containers/storage", user.home)
-            }
-            None => "var/lib/containers/storage".to_owned(),
-        };
-        let file = format!("{storage}/overlay-containers/containers.json");
-        let known: Vec<Stored> = serde_json::from_slice(&machine.octets_of_others(file).ok()?).ok()?;
-        let named = |Stored { id, names }: Stored| Some((id, names?.into_iter().next()?));
-        Some(known.into_iter().filter_map(named).collect())
-    }
-}
-
 impl Table for Container {
     type Row = Contained;
 
@@ -326,12 +190,7 @@ impl Table for Container {
         }),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Contained>,
-    ) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Contained>, ProviderError> {
         // A container may create a group with the same name in its own tree.
         let mut found = BTreeMap::new();
         let podman = Rc::<Podman>::default();
@@ -342,29 +201,6 @@ impl Table for Container {
             }
             Ok(())
         })?;
-        found.into_values().try_for_each(push)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_groups_tell_runtimes_and_containers() {
-        let id = "0123456789abcdef".repeat(4);
-        for (name, runtime, wanted) in [
-            (format!("docker-{id}.scope"), "docker", id.as_str()),
-            (format!("libpod-{id}.scope"), "podman", &id),
-            (format!("cri-containerd-{id}.scope"), "containerd", &id),
-            (id.clone(), "docker", &id),
-            ("lxc.payload.web".to_owned(), "lxc", "web"),
-            ("machine-old\\x2ddb.scope".to_owned(), "nspawn", "old-db"),
-        ] {
-            assert_eq!(container(&name), Some((runtime, wanted.to_owned())), "{name}");
-        }
-        for name in ["docker-1234.scope", "cron.service", "user.slice", "lxc.payload.", &id[1..]] {
-            assert_eq!(container(name), None, "{name}");
-        }
+        Ok(found.into_values())
     }
 }

@@ -1,15 +1,14 @@
 //! `Linux_FirewallTable`, `Linux_FirewallChain` and `Linux_FirewallRule`: nftables (libnftables-json(5)).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{Status, Value};
 use serde_json::Value as Json;
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::program;
-use crate::table::{self, Fill, Push};
+use crate::table::{self, Fill};
+use linux::program;
 
 /// Time limit of nft.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -68,8 +67,8 @@ impl table::Table for Table {
         ("Name", |_, object| text(object, "name")),
     ];
 
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Json>) -> Result<(), ProviderError> {
-        listed("table")?.into_iter().try_for_each(push)
+    fn all(_: &Machine) -> Result<impl Iterator<Item = Json>, ProviderError> {
+        Ok(listed("table")?.into_iter())
     }
 }
 
@@ -93,8 +92,8 @@ impl table::Table for Chain {
         ("Type", |_, object| text(object, "type")),
     ];
 
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Json>) -> Result<(), ProviderError> {
-        listed("chain")?.into_iter().try_for_each(push)
+    fn all(_: &Machine) -> Result<impl Iterator<Item = Json>, ProviderError> {
+        Ok(listed("chain")?.into_iter())
     }
 }
 
@@ -116,7 +115,7 @@ impl table::Table for Rule {
         ("Table", |_, object| text(object, "table")),
     ];
 
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Json>) -> Result<(), ProviderError> {
-        listed("rule")?.into_iter().try_for_each(push)
+    fn all(_: &Machine) -> Result<impl Iterator<Item = Json>, ProviderError> {
+        Ok(listed("rule")?.into_iter())
     }
 }

@@ -1,12 +1,10 @@
 //! `Linux_Package`: an installed package, with its Linux properties.
 
-use std::sync::Arc;
-
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::package;
-use crate::table::{Fill, Push, Table, failure};
+use crate::table::{Fill, Table, failure};
+use linux::package;
 
 /// Installed packages.
 pub(super) struct Package;
@@ -33,12 +31,7 @@ impl Table for Package {
         ("Version", |_, package| package.version.clone().into()),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, package::Package>,
-    ) -> Result<(), ProviderError> {
-        machine.packages().map_err(failure)?.iter().cloned().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = package::Package>, ProviderError> {
+        Ok(machine.packages().map_err(failure)?.to_vec().into_iter())
     }
 }

@@ -1,56 +1,22 @@
 //! `Linux_RaidArray`: software RAID arrays (kernel admin-guide, md).
 
-use std::sync::Arc;
-
-use wmi::{ProviderError, Scan};
+use linux::storage::raid::Array;
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 
 /// All arrays.
 pub(super) struct RaidArray;
 
-/// An array, by its name in `/sys/block`.
-pub(super) struct Row(String);
-
-impl Row {
-    fn line(&self, machine: &Machine, file: &str) -> Option<String> {
-        machine.line(format!("sys/block/{}/md/{file}", self.0))
-    }
-
-    fn number<N: std::str::FromStr>(&self, machine: &Machine, file: &str) -> Option<N> {
-        self.line(machine, file)?.parse().ok()
-    }
-
-    /// Returns its component devices.
-    fn devices(&self, machine: &Machine) -> Vec<String> {
-        let names = machine.names(format!("sys/block/{}/md", self.0)).unwrap_or_default();
-        let names = names.into_iter().filter_map(|name| name.into_string().ok());
-        let mut devices: Vec<String> = names
-            .filter_map(|name| Some(format!("/dev/{}", name.strip_prefix("dev-")?.replace('!', "/"))))
-            .collect();
-        devices.sort_unstable();
-        devices
-    }
-
-    fn devices_in_sync(&self, machine: &Machine) -> Option<u32> {
-        let names = machine.names(format!("sys/block/{}/md", self.0)).ok()?;
-        let states = names.iter().filter_map(|name| {
-            let name = name.to_str().filter(|name| name.starts_with("dev-"))?;
-            self.line(machine, &format!("{name}/state"))
-        });
-        u32::try_from(states.filter(|state| state.split(',').any(|word| word == "in_sync")).count()).ok()
-    }
-}
-
 impl Table for RaidArray {
-    type Row = Row;
+    type Row = Array;
 
     const NAMESPACE: &'static str = super::NAMESPACE;
 
     const CLASS: &'static str = "Linux_RaidArray";
 
-    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+    const COLUMNS: &'static [(&'static str, Fill<Array>)] = &[
         ("ActiveDisks", |machine, row| row.devices_in_sync(machine).into()),
         ("ChunkSize", |machine, row| row.number::<u64>(machine, "chunk_size").into()),
         ("DegradedDisks", |machine, row| row.number::<u32>(machine, "degraded").into()),
@@ -80,11 +46,11 @@ impl Table for RaidArray {
         }),
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Array>, ProviderError> {
         let names = machine.names("sys/block").unwrap_or_default();
         let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
         names.retain(|name| machine.path(format!("sys/block/{name}/md/level")).exists());
         names.sort_unstable();
-        names.into_iter().try_for_each(|name| push(Row(name)))
+        Ok(names.into_iter().map(Array))
     }
 }

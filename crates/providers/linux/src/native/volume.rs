@@ -1,15 +1,14 @@
 //! `Linux_VolumeGroup` and `Linux_LogicalVolume`: LVM, from the reports of `vgs` and `lvs` (lvmreport(7)).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{Status, Value};
 use serde_json::Value as Json;
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::program;
-use crate::table::{Fill, Push, Table, failure};
+use crate::table::{Fill, Table, failure};
+use linux::program;
 
 /// Time limit of LVM programs, which scan disks.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -64,9 +63,9 @@ impl Table for VolumeGroup {
         ("UUID", |_, row| text(row, "vg_uuid")),
     ];
 
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Json>) -> Result<(), ProviderError> {
+    fn all(_: &Machine) -> Result<impl Iterator<Item = Json>, ProviderError> {
         let fields = "vg_name,vg_uuid,vg_size,vg_free,pv_count,lv_count";
-        report("vgs", "vg", fields)?.into_iter().try_for_each(push)
+        Ok(report("vgs", "vg", fields)?.into_iter())
     }
 }
 
@@ -88,9 +87,9 @@ impl Table for LogicalVolume {
         ("VolumeGroup", |_, row| text(row, "vg_name")),
     ];
 
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Json>) -> Result<(), ProviderError> {
+    fn all(_: &Machine) -> Result<impl Iterator<Item = Json>, ProviderError> {
         let fields = "vg_name,lv_name,lv_uuid,lv_size,lv_attr,lv_path,lv_layout,pool_lv";
-        report("lvs", "lv", fields)?.into_iter().try_for_each(push)
+        Ok(report("lvs", "lv", fields)?.into_iter())
     }
 }
 

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use cim::{Instance, Value};
-use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
+use wmi::{EventSource, Lookup, MethodCall, ProviderError, Target, Watch};
 
-use super::change;
-use super::ethtool::Modes;
-use super::kernel_link::KernelLink;
-use super::link::Link;
 use crate::system::booted;
-use crate::table::{Fill, Push, Table, returned, text_key};
-use crate::{Machine, events, sysfs};
+use crate::table::{Fill, Table, returned, text_key};
+use crate::{Machine, events};
+use linux::network::change;
+use linux::network::ethtool::Modes;
+use linux::network::kernel_link::KernelLink;
+use linux::network::link::Link;
+use linux::sysfs;
 
 /// Network adapters, including virtual ones.
 pub(crate) struct Adapter;
@@ -81,8 +82,6 @@ impl Table for Adapter {
         ("TimeOfLastReset", |machine, _| booted(machine).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["NetworkAddresses"];
-
     fn watch(
         &self,
         machine: &Arc<Machine>,
@@ -91,8 +90,8 @@ impl Table for Adapter {
         Ok(events::of_network(machine))
     }
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Link>) -> Result<(), ProviderError> {
-        Link::all(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Link>, ProviderError> {
+        Ok(Link::all(machine).into_iter())
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Link>, ProviderError> {
@@ -102,8 +101,9 @@ impl Table for Adapter {
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
         let id = text_key(keys);
-        let no_such = || ProviderError::failed(cim::Status::NotFound, format!("there is no adapter {id}"));
-        let link = find(machine, id).ok_or_else(no_such)?;
+        let link = find(machine, id).ok_or_else(|| {
+            ProviderError::failed(cim::Status::NotFound, format!("there is no adapter {id}"))
+        })?;
         let code = match call.operation.method.name.as_str() {
             "Enable" => change::windows_code(&change::switch(&link, change::Power::On)),
             "Disable" if link.is_loopback(machine) || change::is_way_out(machine, &link) => ERROR_BUSY,

@@ -7,17 +7,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{Instance, Value};
-use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Watch};
+use wmi::{EventSource, Lookup, MethodCall, ProviderError, Watch};
 
 use super::adapter::caption;
-use super::address::Address;
-use super::lease::Lease;
-use super::link::Link;
-use super::resolver::Resolver;
-use super::route::Route;
 use crate::Machine;
 use crate::events;
-use crate::table::{Fill, Push, Table, host_name};
+use crate::table::{Fill, Table, host_name};
+use linux::network::address::Address;
+use linux::network::lease::Lease;
+use linux::network::link::Link;
+use linux::network::resolver::Resolver;
+use linux::network::route::Route;
 
 /// Configurations of network adapters.
 pub(crate) struct Configuration;
@@ -66,9 +66,11 @@ impl Row {
     /// Returns the name servers of the link, or those of the machine if it has none; `None` if the link is
     /// not in use.
     fn resolver(&self, machine: &Machine) -> Option<&Resolver> {
-        let of_machine = || self.everywhere.resolver.get_or_init(|| Resolver::of(machine)).clone();
         self.is_enabled(machine).then(|| {
-            self.resolver.get_or_init(|| Resolver::of_link(machine, &self.link).unwrap_or_else(of_machine))
+            self.resolver.get_or_init(|| {
+                Resolver::of_link(machine, &self.link)
+                    .unwrap_or_else(|| self.everywhere.resolver.get_or_init(|| Resolver::of(machine)).clone())
+            })
         })
     }
 
@@ -80,8 +82,8 @@ impl Row {
 
     /// Returns whether its addresses come from DHCP.
     fn is_dynamic(&self, machine: &Machine) -> bool {
-        let is_lent = |address: &Address| address.address.is_ipv4() && !address.is_permanent;
-        self.addresses(machine).iter().any(is_lent) || self.lease(machine).is_some()
+        self.addresses(machine).iter().any(|address| address.address.is_ipv4() && !address.is_permanent)
+            || self.lease(machine).is_some()
     }
 }
 
@@ -151,38 +153,6 @@ impl Table for Configuration {
         ("WINSEnableLMHostsLookup", |_, _| false.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ArpAlwaysSourceRoute",
-        "ArpUseEtherSNAP",
-        "DeadGWDetectEnabled",
-        "DefaultTOS",
-        "ForwardBufferMemory",
-        "IGMPLevel",
-        "IPPortSecurityEnabled",
-        "IPSecPermitIPProtocols",
-        "IPSecPermitTCPPorts",
-        "IPSecPermitUDPPorts",
-        "IPUseZeroBroadcast",
-        "IPXAddress",
-        "IPXEnabled",
-        "IPXFrameType",
-        "IPXMediaType",
-        "IPXNetworkNumber",
-        "IPXVirtualNetNumber",
-        "NumForwardPackets",
-        "PMTUBHDetectEnabled",
-        "PMTUDiscoveryEnabled",
-        "TcpMaxConnectRetransmissions",
-        "TcpMaxDataRetransmissions",
-        "TcpNumConnections",
-        "TcpUseRFC1122UrgentPointer",
-        "TcpWindowSize",
-        "WINSHostLookupFile",
-        "WINSPrimaryServer",
-        "WINSScopeID",
-        "WINSSecondaryServer",
-    ];
-
     fn watch(
         &self,
         machine: &Arc<Machine>,
@@ -191,16 +161,16 @@ impl Table for Configuration {
         Ok(events::of_network(machine))
     }
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         let everywhere = Rc::<Everywhere>::default();
-        Link::all(machine).into_iter().map(|link| Row::new(link, everywhere.clone())).try_for_each(push)
+        Ok(Link::all(machine).into_iter().map(move |link| Row::new(link, everywhere.clone())))
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
         let index =
             lookup.keys.first().and_then(Value::as_integer).and_then(|index| u32::try_from(index).ok());
         let link = index.and_then(|index| Link::numbered(machine, index));
-        Ok(link.map(|link| Row::new(link, Rc::default())))
+        Ok(link.map(move |link| Row::new(link, Rc::default())))
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {

@@ -3,14 +3,14 @@
 use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
-use crate::mounts::Mount;
-use crate::storage::is_of_network;
-use crate::table::{Fill, Push, Table};
-use crate::{Machine, fstab};
+use crate::Machine;
+use crate::table::{Fill, Table};
+use linux::fstab;
+use linux::mounts::Mount;
+use linux::storage::file_system::is_of_network;
 
 /// Network file systems.
 pub(crate) struct Connection;
@@ -44,12 +44,10 @@ impl Table for Connection {
         ("UserName", |_, row| row.mount.option("username").map(str::to_owned).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["AccessMask", "Comment", "Status"];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         let permanent = Rc::default();
-        let row = |mount: &Mount| Row { mount: mount.clone(), permanent: Rc::clone(&permanent) };
-        machine.mounts().iter().filter(|mount| is_of_network(mount)).map(row).try_for_each(push)
+        let mounts = machine.mounts().to_vec().into_iter().filter(is_of_network);
+        Ok(mounts.map(move |mount| Row { mount, permanent: Rc::clone(&permanent) }))
     }
 }
 

@@ -1,7 +1,5 @@
 //! `Win32_PingStatus`: sends an ICMP echo request to the machine that a query names.
 
-mod echo;
-
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +7,10 @@ use std::time::Duration;
 use cim::Value;
 use wmi::{Lookup, ProviderError, Scan};
 
+use crate::Machine;
 use crate::table::{Fill, Push, Table};
-use crate::{Machine, program};
-use echo::{Asked, Outcome};
+use linux::network::echo::{EchoRequest, EchoResult, Status, ask};
+use linux::program;
 
 /// Results of echo requests.
 pub(crate) struct PingStatus;
@@ -20,7 +19,7 @@ pub(crate) struct PingStatus;
 pub(crate) struct Row {
     question: Question,
     address: Option<IpAddr>,
-    outcome: Option<Outcome>,
+    outcome: Option<EchoResult>,
 }
 
 /// Parameters of a request, from the conditions of a query.
@@ -67,7 +66,7 @@ impl Question {
         let address = (self.name.as_str(), 0_u16).to_socket_addrs().ok().and_then(|mut found| found.next());
         let address = address.map(|address| address.ip());
         let outcome = address.map(|address| {
-            echo::ask(&Asked {
+            ask(&EchoRequest {
                 address,
                 octets: usize::try_from(self.octets.min(MOST_OCTETS)).unwrap_or_default(),
                 hops: u8::try_from(self.hops).unwrap_or(u8::MAX).max(1),
@@ -86,8 +85,21 @@ const MOST_OCTETS: u32 = 65_500;
 /// Maximum time limit in milliseconds.
 const LONGEST_WAIT: u32 = 30_000;
 
-/// Windows codes (`IP_STATUS`, and `WSAHOST_NOT_FOUND`).
+/// `WSAHOST_NOT_FOUND`
 const HOST_NOT_FOUND: u32 = 11_001;
+
+/// Returns the Windows code of a status (`IP_STATUS`).
+fn code(status: Status) -> u32 {
+    match status {
+        Status::Replied => 0,
+        Status::NetworkUnreachable => 11_002,
+        Status::HostUnreachable => 11_003,
+        Status::TooBig => 11_009,
+        Status::TimedOut => 11_010,
+        Status::Expired => 11_013,
+        Status::Failed => 11_050,
+    }
+}
 
 impl Table for PingStatus {
     type Row = Row;
@@ -116,19 +128,11 @@ impl Table for PingStatus {
         ("ResponseTimeToLive", |_, row| row.outcome.as_ref().and_then(|outcome| outcome.hops).into()),
         ("SourceRoute", |_, row| row.question.source_route.clone().into()),
         ("SourceRouteType", |_, row| row.question.source_route_type.into()),
-        ("StatusCode", |_, row| row.outcome.as_ref().map(|outcome| outcome.code).into()),
+        ("StatusCode", |_, row| row.outcome.as_ref().map(|outcome| code(outcome.status)).into()),
         ("Timeout", |_, row| row.question.milliseconds.into()),
         ("TimestampRoute", |_, row| row.question.timestamp_route.into()),
         ("TimeToLive", |_, row| row.question.hops.into()),
         ("TypeofService", |_, row| row.question.service.into()),
-    ];
-
-    const UNKNOWN: &'static [&'static str] = &[
-        "RouteRecord",
-        "RouteRecordResolved",
-        "TimeStampRecord",
-        "TimeStampRecordAddress",
-        "TimeStampRecordAddressResolved",
     ];
 
     fn rows(&self, _: &Arc<Machine>, scan: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
@@ -136,9 +140,13 @@ impl Table for PingStatus {
             let message = "somebody must be asked\n  say whom: WHERE Address = '192.0.2.1'";
             return Err(ProviderError::failed(cim::Status::InvalidQuery, message));
         };
-        let key = |name: &str| scan.pinned(&[name])?.into_iter().next()?.into_iter().next();
         for name in addresses.iter().filter_map(|values| values.first()?.as_str()) {
-            push(Question::new(name, key).ask())?;
+            push(
+                Question::new(name, |name: &str| {
+                    scan.pinned(&[name])?.into_iter().next()?.into_iter().next()
+                })
+                .ask(),
+            )?;
         }
         Ok(())
     }

@@ -1,27 +1,17 @@
 //! `Win32_NetworkAdapterSetting`: association of adapters and their configurations.
 
-use std::sync::Arc;
-
-use wmi::{ProviderError, Scan};
-
-use super::link::Link;
-use crate::Machine;
-use crate::table::{Fill, Push, Table, reference};
+use crate::table::association::Association;
+use crate::table::reference;
+use linux::network::link::Link;
 
 /// Adapters with their configurations.
-pub(crate) struct AdapterSetting;
-
-impl Table for AdapterSetting {
-    type Row = Link;
-
-    const CLASS: &'static str = "Win32_NetworkAdapterSetting";
-
-    const COLUMNS: &'static [(&'static str, Fill<Link>)] = &[
+pub(crate) static ADAPTER_SETTING: Association<Link> = Association {
+    namespace: "root/cimv2",
+    class: "Win32_NetworkAdapterSetting",
+    columns: &[
         ("Element", |_, link| reference("Win32_NetworkAdapter", "DeviceID", link.index.to_string())),
         ("Setting", |_, link| reference("Win32_NetworkAdapterConfiguration", "Index", link.index)),
-    ];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Link>) -> Result<(), ProviderError> {
-        Link::all(machine).into_iter().try_for_each(push)
-    }
-}
+    ],
+    rows: |machine| Ok(Link::all(machine)),
+    subsystems: &[],
+};

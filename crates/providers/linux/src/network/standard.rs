@@ -22,10 +22,11 @@ use std::sync::Arc;
 use cim::{DateTime, Instance, Interval, Status, Value};
 use wmi::{MethodCall, ProviderError};
 
-use super::address::Address;
-use super::link::Link;
 use crate::Machine;
+use crate::table::association::relate;
 use crate::table::{Binding, Table, bind, object, returned};
+use linux::network::address::Address;
+use linux::network::link::Link;
 
 /// Namespace of these classes.
 const NAMESPACE: &str = "root/standardcimv2";
@@ -45,11 +46,11 @@ pub(super) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, dns::ServerAddress),
         bind(machine, dns::Client),
         bind(machine, dns::GlobalSetting),
-        bind(machine, associations::StatisticsOfAdapter),
-        bind(machine, associations::AdapterOfInterface),
-        bind(machine, associations::AddressOfInterface),
-        bind(machine, associations::NeighborOfInterface),
-        bind(machine, associations::RouteOfInterface),
+        relate(machine, &associations::STATISTICS_OF_ADAPTER),
+        relate(machine, &associations::ADAPTER_OF_INTERFACE),
+        relate(machine, &associations::ADDRESS_OF_INTERFACE),
+        relate(machine, &associations::NEIGHBOR_OF_INTERFACE),
+        relate(machine, &associations::ROUTE_OF_INTERFACE),
     ]
 }
 
@@ -86,8 +87,10 @@ struct Aliases(OnceCell<HashMap<u32, String>>);
 
 impl Aliases {
     fn of(&self, machine: &Machine, index: u32) -> Option<String> {
-        let all = || Link::all(machine).into_iter().map(|link| (link.index, link.name)).collect();
-        self.0.get_or_init(all).get(&index).cloned()
+        self.0
+            .get_or_init(|| Link::all(machine).into_iter().map(|link| (link.index, link.name)).collect())
+            .get(&index)
+            .cloned()
     }
 }
 
@@ -114,8 +117,12 @@ fn dashed(octets: &[u8]) -> String {
 /// Parses a hardware address in any common notation.
 fn hardware_address(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text.bytes().filter(|octet| !matches!(octet, b'-' | b':' | b'.')).collect();
-    let octet = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    (digits.len() == 12).then(|| digits.chunks(2).map(octet).collect())?
+    (digits.len() == 12).then(|| {
+        digits
+            .chunks(2)
+            .map(|pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+            .collect()
+    })?
 }
 
 /// Returns the link that a client identifies by index or name.

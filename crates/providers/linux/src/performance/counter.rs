@@ -59,6 +59,7 @@ impl Kind {
     }
 
     /// Returns whether the raw class has a second property for its base.
+    #[cfg(test)]
     pub(crate) fn has_base(self) -> bool {
         matches!(self, Self::PrecisionTimer | Self::Average | Self::AverageTime | Self::Fraction)
     }

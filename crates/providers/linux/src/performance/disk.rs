@@ -7,7 +7,7 @@ use super::counter::{Counter, Kind, Read};
 use super::object::{Instance, Object, Sum, with_total};
 use super::sampler::now;
 use crate::Machine;
-use crate::mounts::{Mount, mounts};
+use linux::mounts::{Mount, mounts};
 
 pub(crate) struct PhysicalDisk;
 pub(crate) struct LogicalDisk;
@@ -180,14 +180,15 @@ fn space(machine: &Machine, mount: &Mount) -> Option<Volume> {
 pub(crate) fn physical(machine: &Machine) -> io::Result<Vec<Instance<Traffic>>> {
     let is_device = |name: &str| machine.path(format!("sys/block/{name}/device")).exists();
     let disks = statistics(machine)?.into_iter().filter(|device| is_device(&device.name));
-    let named = |device: Device| {
-        let name = match number(&device.name) {
-            Some(number) => format!("{number} {}", device.name),
-            None => device.name,
-        };
-        Instance::named(name, device.traffic)
-    };
-    Ok(disks.map(named).collect())
+    Ok(disks
+        .map(|device| {
+            let name = match number(&device.name) {
+                Some(number) => format!("{number} {}", device.name),
+                None => device.name,
+            };
+            Instance::named(name, device.traffic)
+        })
+        .collect())
 }
 
 /// Returns the number of a disk among those of its kind: 1 for `sdb`, 0 for `nvme0n1` and `mmcblk0`.

@@ -105,9 +105,10 @@ impl Object for Memory {
 
 /// Parses lines that consist of a name, an optional colon and a number.
 fn numbers(text: &str) -> HashMap<String, u64> {
-    let line = |line: &str| {
-        let mut fields = line.split_ascii_whitespace();
-        Some((fields.next()?.trim_end_matches(':').to_owned(), fields.next()?.parse().ok()?))
-    };
-    text.lines().filter_map(line).collect()
+    text.lines()
+        .filter_map(|line| {
+            let mut fields = line.split_ascii_whitespace();
+            Some((fields.next()?.trim_end_matches(':').to_owned(), fields.next()?.parse().ok()?))
+        })
+        .collect()
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use cim::{CimType, Class, Column, ColumnSet, Name, Namespace, Status, Value};
+use cim::{CimType, Class, ColumnSet, Name, Namespace, Status, Value};
 use wmi::{Provider, ProviderError, Scan, Sink};
 
 use super::counter::{Counter, FREQUENCY, Reading, formatted, raw};
@@ -140,12 +140,14 @@ impl Flavor {
 
 /// Returns the providers of an object's classes.
 pub(crate) fn both<O: Object>(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
-    let of = |flavor: &Flavor| {
-        let (machine, sampler) = (machine.clone(), Sampler::default());
-        Arc::new(Served::<O> { machine, flavor: *flavor, sampler, sources: OnceLock::new() })
-            as Arc<dyn Binding>
-    };
-    O::CLASSES.iter().map(of).collect()
+    O::CLASSES
+        .iter()
+        .map(|flavor| {
+            let (machine, sampler) = (machine.clone(), Sampler::default());
+            Arc::new(Served::<O> { machine, flavor: *flavor, sampler, sources: OnceLock::new() })
+                as Arc<dyn Binding>
+        })
+        .collect()
 }
 
 struct Served<O: Object> {
@@ -195,8 +197,7 @@ impl<O: Object> Served<O> {
         sources: &[Source<O::Reading>],
         rows: &Sink<'_>,
     ) -> Result<Pair<O::Reading>, ProviderError> {
-        let needs_two = |column: Column| matches!(sources.get(column.index()), Some(Source::Counter(counter, _)) if counter.kind.needs_two());
-        if self.flavor != Flavor::Raw && columns.iter().any(needs_two) {
+        if self.flavor != Flavor::Raw && columns.iter().any(|column| matches!(sources.get(column.index()), Some(Source::Counter(counter, _)) if counter.kind.needs_two())) {
             return self.sampler.pair::<O>(&self.machine, &|| rows.go_on());
         }
         let now = Sample::take::<O>(&self.machine).map_err(|error| O::unreadable(&error))?;
@@ -267,6 +268,7 @@ fn rounded(kind: &CimType, number: f64) -> Value {
 }
 
 impl<O: Object> Binding for Served<O> {
+    #[cfg(test)]
     fn columns(&self) -> Vec<&'static str> {
         let raw = self.flavor == Flavor::Raw;
         let bases = O::COUNTERS.iter().filter(|counter| raw && counter.kind.has_base());

@@ -33,7 +33,7 @@ impl Object for Objects {
     ];
 
     fn read(machine: &Machine) -> io::Result<Vec<Instance<Reading>>> {
-        let processes = crate::system::count_of_processes(machine).map(u64::from);
+        let processes = linux::system::count_of_processes(machine).map(u64::from);
         Ok(Instance::only(Reading { processes, threads: system::threads(machine) }))
     }
 }

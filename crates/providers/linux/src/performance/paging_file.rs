@@ -38,7 +38,7 @@ impl Object for PagingFile {
         let text = machine.text("proc/swaps")?;
         let line = |line: &str| {
             let mut fields = line.split_ascii_whitespace();
-            let name = crate::mounts::unescaped(fields.next()?);
+            let name = linux::mounts::unescaped(fields.next()?);
             let mut numbers = fields.skip(1).map_while(|field| field.parse().ok());
             Some(Instance::named(name, Reading { size: numbers.next()?, used: numbers.next()? }))
         };

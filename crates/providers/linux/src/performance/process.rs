@@ -7,8 +7,8 @@ use super::counter::{Counter, Kind};
 use super::object::{Instance, Object, Sum, with_total};
 use super::processor::{self, Processor};
 use crate::Machine;
-use crate::process::rows::{Row, all, page_size};
-use crate::process::stat::{priority, ticks_to_100ns};
+use linux::process::stat::{priority, ticks_to_100ns};
+use linux::process::{self, page_size};
 
 pub(crate) struct Process;
 
@@ -131,12 +131,12 @@ impl Object for Process {
 
 /// Returns the name, the identity (see [`identity`]) and the readings of every process.
 pub(crate) fn processes(machine: &Machine) -> io::Result<Vec<(String, u64, Reading)>> {
-    all(machine)?.map(|row| row.map(|row| (row.name(), identity(&row), reading(&row)))).collect()
+    process::all(machine)?.map(|row| row.map(|row| (row.name(), identity(&row), reading(&row)))).collect()
 }
 
 /// Returns the identity of a process: its ID, which has at most 22 bits, above the low 42 bits of its start
 /// time.
-pub(crate) fn identity(row: &Row) -> u64 {
+pub(crate) fn identity(row: &process::Process) -> u64 {
     u64::from(row.number) << 42 | row.stat().start & ((1 << 42) - 1)
 }
 
@@ -145,7 +145,7 @@ pub(crate) fn number_in(identity: u64) -> u64 {
     identity >> 42
 }
 
-fn reading(row: &Row) -> Reading {
+fn reading(row: &process::Process) -> Reading {
     let (memory, counters) = (row.memory().cloned().unwrap_or_default(), row.counters());
     Reading {
         number: row.number,

@@ -6,7 +6,7 @@ use std::io;
 use super::counter::{Counter, Kind};
 use super::object::{Instance, Object, TOTAL};
 use crate::Machine;
-use crate::process::stat::ticks_to_100ns;
+use linux::process::stat::ticks_to_100ns;
 
 pub(crate) struct Processor;
 
@@ -84,10 +84,15 @@ impl Object for Processor {
             };
             Some(Instance::named(number, reading))
         };
-        let is_one = |line: &&str| {
-            line.strip_prefix("cpu").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-        };
-        Ok(with_average(text.lines().filter(is_one).filter_map(of).collect()))
+        Ok(with_average(
+            text.lines()
+                .filter(|line| {
+                    line.strip_prefix("cpu")
+                        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+                })
+                .filter_map(of)
+                .collect(),
+        ))
     }
 }
 

@@ -59,8 +59,10 @@ impl<R> Pair<R> {
 
     /// Returns each instance of the later sample with its reading in the earlier one, if it existed then.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Instance<R>, Option<&R>)> {
-        let before = |place: &Option<usize>| Some(&self.before.instances.get((*place)?)?.reading);
-        self.after.instances.iter().zip(self.places.iter().map(before))
+        self.after
+            .instances
+            .iter()
+            .zip(self.places.iter().map(|place| Some(&self.before.instances.get((*place)?)?.reading)))
     }
 }
 

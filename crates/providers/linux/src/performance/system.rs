@@ -55,9 +55,6 @@ impl Object for System {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
             line?.trim().parse::<u64>().ok()
         };
-        let is_processor = |line: &&str| {
-            line.strip_prefix("cpu").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-        };
         let mut disks = Traffic::default();
         for disk in disk::physical(machine)? {
             disks.add(&disk.reading);
@@ -65,8 +62,16 @@ impl Object for System {
         Ok(Instance::only(Reading {
             context_switches: number("ctxt"),
             running: number("procs_running"),
-            processors: u64::try_from(text.lines().filter(is_processor).count()).unwrap_or_default(),
-            processes: crate::system::count_of_processes(machine).map(u64::from),
+            processors: u64::try_from(
+                text.lines()
+                    .filter(|line| {
+                        line.strip_prefix("cpu")
+                            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+                    })
+                    .count(),
+            )
+            .unwrap_or_default(),
+            processes: linux::system::count_of_processes(machine).map(u64::from),
             threads: threads(machine),
             disks,
         }))

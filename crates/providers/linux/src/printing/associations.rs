@@ -1,53 +1,39 @@
 //! Associations of printers with their configurations and drivers.
 
-use std::sync::Arc;
-
 use cim::Value;
-use wmi::{ProviderError, Scan};
 
-use super::printer::{Row, all};
+use linux::printing::printer::Printer;
+
+use super::printer::all;
 use super::{configuration, driver};
 use crate::Machine;
-use crate::table::{Fill, Push, Table, reference};
+use crate::table::association::Association;
+use crate::table::{Table, reference};
 
-/// `Win32_PrinterSetting`
-pub(super) struct PrinterSetting;
-
-/// `Win32_DriverForDevice`
-pub(super) struct DriverForDevice;
-
-fn printer(_: &Machine, row: &Row) -> Value {
+fn printer(_: &Machine, row: &Printer) -> Value {
     reference("Win32_Printer", "DeviceID", row.name().to_owned())
 }
 
-impl Table for PrinterSetting {
-    type Row = Row;
-
-    const CLASS: &'static str = "Win32_PrinterSetting";
-
-    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+pub(super) static PRINTER_SETTING: Association<Printer> = Association {
+    namespace: "root/cimv2",
+    class: "Win32_PrinterSetting",
+    columns: &[
         ("Element", printer),
         ("Setting", |_, row| reference(configuration::Configurations::CLASS, "Name", row.name().to_owned())),
-    ];
+    ],
+    rows: |machine| Ok(all(machine)?.collect()),
+    subsystems: &[],
+};
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        all(machine)?.into_iter().try_for_each(push)
-    }
-}
-
-impl Table for DriverForDevice {
-    type Row = Row;
-
-    const CLASS: &'static str = "Win32_DriverForDevice";
-
-    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+pub(super) static DRIVER_FOR_DEVICE: Association<Printer> = Association {
+    namespace: "root/cimv2",
+    class: "Win32_DriverForDevice",
+    columns: &[
         ("Antecedent", printer),
         ("Dependent", |_, row| {
             driver::name_of(row).map_or(Value::Null, |name| reference(driver::Drivers::CLASS, "Name", name))
         }),
-    ];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        all(machine)?.into_iter().filter(|row| driver::name_of(row).is_some()).try_for_each(push)
-    }
-}
+    ],
+    rows: |machine| Ok(all(machine)?.filter(|row| driver::name_of(row).is_some()).collect()),
+    subsystems: &[],
+};

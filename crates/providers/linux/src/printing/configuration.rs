@@ -3,48 +3,48 @@
 use std::sync::Arc;
 
 use cim::Value;
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{Lookup, ProviderError};
 
-use super::printer::{Row, all, find};
+use linux::printing::printer::Printer;
+
+use super::printer::{all, count, find, text};
 use crate::Machine;
-use crate::table::{Fill, Push, Table, text_key};
+use crate::table::{Fill, Table, text_key};
 
 /// Default settings of the queues (RFC 8011 5.2, the attributes whose names end with `-default`).
 pub(super) struct Configurations;
 
-impl Row {
-    fn dots(&self) -> Option<(u32, u32)> {
-        self.told.resolution("printer-resolution-default")
-    }
+fn dots(printer: &Printer) -> Option<(u32, u32)> {
+    printer.attributes.resolution("printer-resolution-default")
+}
 
-    fn across(&self) -> Value {
-        self.dots().map(|(across, _)| across).into()
-    }
+fn across(printer: &Printer) -> Value {
+    dots(printer).map(|(across, _)| across).into()
+}
 
-    fn along(&self) -> Value {
-        self.dots().map(|(_, along)| along).into()
-    }
+fn along(printer: &Printer) -> Value {
+    dots(printer).map(|(_, along)| along).into()
+}
 
-    fn paper(&self) -> Option<(u32, u32)> {
-        self.told.text("media-default").and_then(paper)
-    }
+fn paper(printer: &Printer) -> Option<(u32, u32)> {
+    printer.attributes.text("media-default").and_then(size_of)
+}
 
-    /// Returns the resolution in dots per inch; without one -1, -3 or -4, as an unsigned number, for draft,
-    /// normal or high quality.
-    fn quality(&self) -> Option<u32> {
-        let word = || match self.told.number("print-quality-default")? {
-            3 => Some(1_u32),
-            4 => Some(3),
-            5 => Some(4),
-            _ => None,
-        };
-        self.dots().map(|(across, _)| across).or_else(|| word().map(u32::wrapping_neg))
-    }
+/// Returns the resolution in dots per inch; without one -1, -3 or -4, as an unsigned number, for draft,
+/// normal or high quality.
+fn quality(printer: &Printer) -> Option<u32> {
+    let word = || match printer.attributes.number("print-quality-default")? {
+        3 => Some(1_u32),
+        4 => Some(3),
+        5 => Some(4),
+        _ => None,
+    };
+    dots(printer).map(|(across, _)| across).or_else(|| word().map(u32::wrapping_neg))
 }
 
 /// Returns width and length of a paper in tenths of a millimetre, from its name (PWG 5101.1) such as
 /// `iso_a4_210x297mm`.
-fn paper(name: &str) -> Option<(u32, u32)> {
+fn size_of(name: &str) -> Option<(u32, u32)> {
     let size = name.rsplit('_').next()?;
     let (size, tenths) = match size.strip_suffix("mm") {
         Some(size) => (size, 10.0),
@@ -60,67 +60,49 @@ fn paper(name: &str) -> Option<(u32, u32)> {
 }
 
 impl Table for Configurations {
-    type Row = Row;
+    type Row = Printer;
 
     const CLASS: &'static str = "Win32_PrinterConfiguration";
 
-    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+    const COLUMNS: &'static [(&'static str, Fill<Printer>)] = &[
         ("Caption", |_, row| row.name().to_owned().into()),
         ("Collate", |_, row| {
-            let way = row.told.text("multiple-document-handling-default");
+            let way = row.attributes.text("multiple-document-handling-default");
             way.map(|way| way != "separate-documents-uncollated-copies").into()
         }),
         // 1 is monochrome, 2 colour.
-        ("Color", |_, row| match row.told.text("print-color-mode-default") {
+        ("Color", |_, row| match row.attributes.text("print-color-mode-default") {
             Some("monochrome" | "process-monochrome" | "bi-level" | "process-bi-level") => 1_u32.into(),
             Some("color") => 2_u32.into(),
             _ => Value::Null,
         }),
-        ("Copies", |_, row| row.count(row.told.number("copies-default"))),
+        ("Copies", |_, row| count(row.attributes.number("copies-default"))),
         ("Description", |_, row| row.name().to_owned().into()),
         ("DeviceName", |_, row| row.name().to_owned().into()),
-        ("Duplex", |_, row| row.told.text("sides-default").map(|sides| sides != "one-sided").into()),
-        ("HorizontalResolution", |_, row| row.across()),
+        ("Duplex", |_, row| row.attributes.text("sides-default").map(|sides| sides != "one-sided").into()),
+        ("HorizontalResolution", |_, row| across(row)),
         ("Name", |_, row| row.name().to_owned().into()),
         // 1 is portrait, 2 landscape; each stands for two of the four orientations of IPP.
-        ("Orientation", |_, row| match row.told.number("orientation-requested-default") {
+        ("Orientation", |_, row| match row.attributes.number("orientation-requested-default") {
             Some(3 | 6) => 1_u32.into(),
             Some(4 | 5) => 2_u32.into(),
             _ => Value::Null,
         }),
-        ("PaperLength", |_, row| row.paper().map(|(_, length)| length).into()),
-        ("PaperSize", |_, row| row.text("media-default")),
-        ("PaperWidth", |_, row| row.paper().map(|(width, _)| width).into()),
-        ("PrintQuality", |_, row| row.quality().into()),
+        ("PaperLength", |_, row| paper(row).map(|(_, length)| length).into()),
+        ("PaperSize", |_, row| text(row, "media-default")),
+        ("PaperWidth", |_, row| paper(row).map(|(width, _)| width).into()),
+        ("PrintQuality", |_, row| quality(row).into()),
         ("SettingID", |_, row| row.name().to_owned().into()),
-        ("VerticalResolution", |_, row| row.along()),
-        ("XResolution", |_, row| row.across()),
-        ("YResolution", |_, row| row.along()),
+        ("VerticalResolution", |_, row| along(row)),
+        ("XResolution", |_, row| across(row)),
+        ("YResolution", |_, row| along(row)),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "BitsPerPel",
-        "DisplayFlags",
-        "DisplayFrequency",
-        "DitherType",
-        "DriverVersion",
-        "FormName",
-        "ICMIntent",
-        "ICMMethod",
-        "LogPixels",
-        "MediaType",
-        "PelsHeight",
-        "PelsWidth",
-        "Scale",
-        "SpecificationVersion",
-        "TTOption",
-    ];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        all(machine)?.into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Printer>, ProviderError> {
+        all(machine)
     }
 
-    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Printer>, ProviderError> {
         find(machine, text_key(lookup.keys))
     }
 }
@@ -131,13 +113,13 @@ mod tests {
 
     #[test]
     fn names_of_papers_tell_their_size() {
-        assert_eq!(paper("iso_a4_210x297mm"), Some((2_100, 2_970)));
-        assert_eq!(paper("na_letter_8.5x11in"), Some((2_159, 2_794)));
-        assert_eq!(paper("custom_10.5x20mm_10.5x20mm"), Some((105, 200)));
+        assert_eq!(size_of("iso_a4_210x297mm"), Some((2_100, 2_970)));
+        assert_eq!(size_of("na_letter_8.5x11in"), Some((2_159, 2_794)));
+        assert_eq!(size_of("custom_10.5x20mm_10.5x20mm"), Some((105, 200)));
         for none in
             ["A4", "iso_a4_210x297", "iso_a4_x297mm", "x_-1x5mm", "x_1e9x5mm", "x_NaNx5mm", "x_infx5in"]
         {
-            assert_eq!(paper(none), None, "{none}");
+            assert_eq!(size_of(none), None, "{none}");
         }
     }
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cim::Instance;
-use wmi::{MethodCall, ProviderError, Scan, Target};
+use wmi::{MethodCall, ProviderError, Target};
 
-use super::printer::{Row, all};
+use linux::printing::printer::Printer;
+
+use super::printer::{all, text};
 use crate::Machine;
-use crate::table::{Fill, Push, Table, returned};
+use crate::table::{Fill, Table, returned};
 
 /// Drivers of existing queues. Drivers that CUPS could install are not listed.
 pub(super) struct Drivers;
@@ -16,19 +18,19 @@ pub(super) struct Drivers;
 /// A driver, and a queue that uses it.
 pub(super) struct Driver {
     name: String,
-    queue: Row,
+    queue: Printer,
 }
 
 /// Returns the name of a queue's driver as in `Win32_Printer.DriverName`; `None` for raw queues, which pass
 /// documents on unchanged, and if the driver is on another server or unknown.
-pub(super) fn name_of(queue: &Row) -> Option<String> {
+pub(super) fn name_of(queue: &Printer) -> Option<String> {
     // Besides raw queues, these values mean that the server has the driver, or that it is unknown.
     let is_none = |name: &&str| queue.is_raw() || matches!(*name, "Remote Printer" | "Unknown" | "");
-    queue.told.text("printer-make-and-model").filter(|name| !is_none(name)).map(str::to_owned)
+    queue.attributes.text("printer-make-and-model").filter(|name| !is_none(name)).map(str::to_owned)
 }
 
 /// Returns the path of the PPD file of a queue (cupsd(8)); `None` if there is no such file.
-fn description(machine: &Machine, queue: &Row) -> Option<String> {
+fn description(machine: &Machine, queue: &Printer) -> Option<String> {
     // Queue names cannot contain these characters (lpadmin(8)); this keeps the path inside the folder.
     let name = Some(queue.name()).filter(|name| !name.contains(['/', '\0']))?;
     let path = format!("/etc/cups/ppd/{name}.ppd");
@@ -43,40 +45,20 @@ impl Table for Drivers {
     const COLUMNS: &'static [(&'static str, Fill<Driver>)] = &[
         ("Caption", |_, driver| driver.name.clone().into()),
         ("DataFile", |machine, driver| description(machine, &driver.queue).into()),
-        ("DefaultDataType", |_, driver| driver.queue.text("document-format-default")),
+        ("DefaultDataType", |_, driver| text(&driver.queue, "document-format-default")),
         ("Description", |_, driver| driver.name.clone().into()),
         ("Name", |_, driver| driver.name.clone().into()),
-        ("OEMUrl", |_, driver| driver.queue.text("printer-more-info-manufacturer")),
+        ("OEMUrl", |_, driver| text(&driver.queue, "printer-more-info-manufacturer")),
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ConfigFile",
-        "DependentFiles",
-        "DriverPath",
-        "FilePath",
-        "HelpFile",
-        "InfName",
-        "MonitorName",
-        "Started",
-        "StartMode",
-        "SupportedPlatform",
-        "Version",
-    ];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Driver>,
-    ) -> Result<(), ProviderError> {
-        let named = |queue: Row| Some((name_of(&queue)?, queue));
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Driver>, ProviderError> {
         // The first queue with a driver provides its values.
         let mut drivers = BTreeMap::new();
-        for (name, queue) in all(machine)?.into_iter().filter_map(named) {
+        for (name, queue) in all(machine)?.filter_map(|queue| Some((name_of(&queue)?, queue))) {
             drivers.entry(name).or_insert(queue);
         }
-        drivers.into_iter().try_for_each(|(name, queue)| push(Driver { name, queue }))
+        Ok(drivers.into_iter().map(|(name, queue)| Driver { name, queue }))
     }
 
     fn invoke(&self, _: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {

@@ -12,9 +12,9 @@ use wmi::{MethodCall, ProviderError};
 
 use super::table::{ACCESS_DENIED, INVALID_PARAMETER, PATH_NOT_FOUND, UNKNOWN_FAILURE};
 use crate::Machine;
-use crate::bus::{BusError, Object};
-use crate::command_line;
 use crate::table::returned;
+use linux::bus::{BusError, Object};
+use linux::command_line;
 
 /// Starts a process as the user of this process, detached from the client.
 ///
@@ -150,7 +150,7 @@ fn into_scope(machine: &Machine, number: u32) {
     }
 }
 
-const MANAGER: Object<'_> = crate::service::MANAGER;
+const MANAGER: Object<'_> = linux::service::unit::MANAGER;
 
 /// Stack size of threads that only wait, in bytes.
 const SMALL_STACK: usize = 64 << 10;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use cim::Value;
 use wmi::{ProviderError, Scan};
 
-use super::rows::{Row, each, number_from};
 use crate::Machine;
+use crate::process::each;
 use crate::table::{Fill, Push, Table, computer_system, key_of, reference};
+use linux::process::{Process, number_from};
 
 /// Processes of the computer system.
 pub(crate) struct SystemProcesses;
@@ -16,11 +17,11 @@ pub(crate) struct SystemProcesses;
 pub(crate) struct SessionProcess;
 
 impl Table for SystemProcesses {
-    type Row = Row;
+    type Row = Process;
 
     const CLASS: &'static str = "Win32_SystemProcesses";
 
-    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+    const COLUMNS: &'static [(&'static str, Fill<Process>)] = &[
         ("GroupComponent", |machine, _| computer_system(machine)),
         ("PartComponent", |_, row| process(row)),
     ];
@@ -29,18 +30,18 @@ impl Table for SystemProcesses {
         &self,
         machine: &Arc<Machine>,
         scan: &Scan,
-        push: &mut Push<'_, Row>,
+        push: &mut Push<'_, Process>,
     ) -> Result<(), ProviderError> {
         each(machine, named(scan, "PartComponent"), push)
     }
 }
 
 impl Table for SessionProcess {
-    type Row = Row;
+    type Row = Process;
 
     const CLASS: &'static str = "Win32_SessionProcess";
 
-    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+    const COLUMNS: &'static [(&'static str, Fill<Process>)] = &[
         ("Antecedent", |machine, row| match row.session(machine) {
             Some(session) => reference("Win32_LogonSession", "LogonId", session),
             None => Value::Null,
@@ -52,7 +53,7 @@ impl Table for SessionProcess {
         &self,
         machine: &Arc<Machine>,
         scan: &Scan,
-        push: &mut Push<'_, Row>,
+        push: &mut Push<'_, Process>,
     ) -> Result<(), ProviderError> {
         each(machine, named(scan, "Dependent"), &mut |row| match row.session(machine) {
             Some(_) => push(row),
@@ -67,6 +68,6 @@ fn named(scan: &Scan, property: &str) -> Option<Vec<u32>> {
     Some(pinned.iter().flatten().filter_map(|value| number_from(&key_of(value)?)).collect())
 }
 
-fn process(row: &Row) -> Value {
+fn process(row: &Process) -> Value {
     reference("Win32_Process", "Handle", row.number.to_string())
 }

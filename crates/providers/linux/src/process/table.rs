@@ -5,12 +5,14 @@ use std::sync::Arc;
 use cim::{Instance, Status, Value};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
-use super::rows::{Reads, Row, each, find, listed, number_from, page_size};
-use super::stat::{priority, ticks_to_100ns};
 use super::{create, terminate};
 use crate::Machine;
-use crate::command_line;
+use crate::process::each;
+use crate::system::operating_system::name_of;
 use crate::table::{Fill, Push, Table, failure, returned};
+use linux::command_line;
+use linux::process::stat::{priority, ticks_to_100ns};
+use linux::process::{Process as Row, Reads, find, listed, number_from, page_size};
 
 /// Processes of this machine.
 pub(crate) struct Process;
@@ -39,7 +41,7 @@ impl Table for Process {
         }),
         ("Name", |_, row| row.name().into()),
         ("OSCreationClassName", |_, _| "Win32_OperatingSystem".into()),
-        ("OSName", |machine, row| row.scene.system(machine).into()),
+        ("OSName", |machine, row| name_of(row.scene.system(machine)).into()),
         ("OtherOperationCount", |_, _| 0_u64.into()),
         ("OtherTransferCount", |_, _| 0_u64.into()),
         ("PageFaults", |_, row| {
@@ -71,9 +73,6 @@ impl Table for Process {
         ("WriteTransferCount", |_, row| row.counters().written.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["ExecutionState", "MinimumWorkingSetSize", "Status", "TerminationDate"];
-
     fn rows(
         &self,
         machine: &Arc<Machine>,
@@ -83,9 +82,13 @@ impl Table for Process {
         if let Some(pinned) = scan.pinned(&["ProcessId"]) {
             return each(machine, Some(pinned.iter().flatten().filter_map(number_in).collect()), push);
         }
-        let is_of_program = |property: &cim::Property| OF_PROGRAM.iter().any(|name| property.name == **name);
         let mut wanted = scan.columns().iter().filter_map(|column| scan.class().property(column));
-        listed(machine, if wanted.all(is_of_program) { Reads::Program } else { Reads::Files }, push)
+        let reads = if wanted.all(|property| OF_PROGRAM.iter().any(|name| property.name == **name)) {
+            Reads::Program
+        } else {
+            Reads::Files
+        };
+        listed(machine, reads).map_err(failure)?.try_for_each(push)
     }
 
     fn is_there(&self, row: &Row) -> Result<bool, ProviderError> {
@@ -104,36 +107,34 @@ impl Table for Process {
             return create::create(machine, call);
         }
         let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
-        let gone = || ProviderError::failed(Status::NotFound, "there is no such process");
         let number = keys.first().and_then(Value::as_str).and_then(number_from).ok_or_else(gone)?;
-        let find = || find(machine, number).map_err(failure)?.ok_or_else(gone);
         match call.operation.method.name.as_str() {
             "Terminate" => match terminate::terminate(machine, number) {
                 Some(code) => returned(call, code),
                 None => Err(gone()),
             },
             "SetPriority" => {
-                find()?;
+                require(machine, number)?;
                 returned(call, set_priority(machine, number, call.input.value("Priority")))
             }
             "GetOwner" => {
-                let user = find()?.status().user.ok_or_else(gone)?;
+                let user = require(machine, number)?.status().user.ok_or_else(gone)?;
                 let name = machine.user(user).map_or_else(|| user.to_string(), |user| user.name);
                 Ok(returned(call, 0_u32)?.with("User", name)?.with("Domain", machine.host_name())?)
             }
             "GetOwnerSid" => {
-                let user = find()?.status().user.ok_or_else(gone)?;
+                let user = require(machine, number)?.status().user.ok_or_else(gone)?;
                 match machine.user_sid(user) {
                     Some(sid) => Ok(returned(call, 0_u32)?.with("Sid", sid.numeric().to_string())?),
                     None => returned(call, UNKNOWN_FAILURE),
                 }
             }
             "GetAvailableVirtualSize" => {
-                let available = ADDRESS_SPACE.saturating_sub(find()?.stat().virtual_size);
+                let available = ADDRESS_SPACE.saturating_sub(require(machine, number)?.stat().virtual_size);
                 Ok(returned(call, 0_u32)?.with("AvailableVirtualSize", available)?)
             }
             "AttachDebugger" => {
-                find()?;
+                require(machine, number)?;
                 returned(call, UNKNOWN_FAILURE)
             }
             _ => Err(ProviderError::NotCapable),
@@ -153,6 +154,18 @@ impl Table for Process {
             Some(_) => Err(ProviderError::failed(Status::Failed, "the process does not end")),
         }
     }
+}
+
+/// Returns the process with this number.
+///
+/// # Errors
+/// If there is none.
+fn require(machine: &Machine, number: u32) -> Result<Row, ProviderError> {
+    find(machine, number).map_err(failure)?.ok_or_else(gone)
+}
+
+fn gone() -> ProviderError {
+    ProviderError::failed(Status::NotFound, "the process does not exist")
 }
 
 /// Columns for which only the path of the program is read.

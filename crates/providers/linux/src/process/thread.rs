@@ -6,12 +6,13 @@ use std::sync::Arc;
 use cim::Value;
 use wmi::{Lookup, ProviderError, Scan};
 
-use super::rows::{Scene, is_unseen, number_from, numbers};
-use super::stat::{Stat, priority, ticks_to_100ns};
 use crate::Machine;
-use crate::folder::Folder;
-use crate::machine::now;
+use crate::system::operating_system::name_of;
 use crate::table::{Fill, Push, Table, failure};
+use linux::folder::Folder;
+use linux::now;
+use linux::process::stat::{Stat, priority, ticks_to_100ns};
+use linux::process::{Scene, is_unseen, number_from, numbers};
 
 /// Threads of all processes.
 pub(crate) struct Thread;
@@ -46,7 +47,7 @@ impl Table for Thread {
         ("KernelModeTime", |_, row| (ticks_to_100ns(row.stat.kernel_time) / 10_000).into()),
         ("Name", |_, row| row.stat.name.clone().into()),
         ("OSCreationClassName", |_, _| "Win32_OperatingSystem".into()),
-        ("OSName", |machine, row| row.scene.system(machine).into()),
+        ("OSName", |machine, row| name_of(row.scene.system(machine)).into()),
         ("Priority", |_, row| priority(row.stat.nice, row.stat.real_time_priority).into()),
         ("PriorityBase", |_, row| priority(row.stat.nice, row.stat.real_time_priority).into()),
         ("ProcessCreationClassName", |_, _| "Win32_Process".into()),
@@ -59,8 +60,6 @@ impl Table for Thread {
         }),
         ("UserModeTime", |_, row| (ticks_to_100ns(row.stat.user_time) / 10_000).into()),
     ];
-
-    const UNKNOWN: &'static [&'static str] = &["StartAddress", "Status", "ThreadWaitReason"];
 
     fn rows(
         &self,

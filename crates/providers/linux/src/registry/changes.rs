@@ -189,9 +189,10 @@ impl KeyChanges {
                 && found != *seen
             {
                 *seen = found;
-                let with = |event: Instance, (name, value): &(&str, Value)| event.with(name, value.clone());
-                let event =
-                    subject.properties.iter().try_fold(Instance::new(Arc::clone(&self.class)), with)?;
+                let event = subject.properties.iter().try_fold(
+                    Instance::new(Arc::clone(&self.class)),
+                    |event: Instance, (name, value): &(&str, Value)| event.with(name, value.clone()),
+                )?;
                 self.ready.push_back(event);
             }
         }
@@ -219,10 +220,9 @@ impl EventSource for KeyChanges {
                 let Some(looking) = &mut self.looking else { continue };
                 let looked = looking.await;
                 self.looking = None;
-                let failed = |_| {
+                self.compare(looked.map_err(|_| {
                     ProviderError::failed(Status::ProviderFailure, "looking at the registry was given up")
-                };
-                self.compare(looked.map_err(failed)?)?;
+                })?)?;
             }
         })
     }
@@ -272,8 +272,10 @@ impl Places {
 
 /// Returns the path itself or its first missing ancestor.
 fn nearest(path: &std::path::Path) -> PathBuf {
-    let is_in_a_folder = |path: &&std::path::Path| path.parent().is_some_and(std::path::Path::is_dir);
-    path.ancestors().find(is_in_a_folder).unwrap_or(path).to_owned()
+    path.ancestors()
+        .find(|path| path.parent().is_some_and(std::path::Path::is_dir))
+        .unwrap_or(path)
+        .to_owned()
 }
 
 /// Interval of comparisons where the kernel cannot notify.

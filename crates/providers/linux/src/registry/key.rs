@@ -60,8 +60,9 @@ impl Key {
         };
         let names = path.split('\\').filter(|name| !name.is_empty());
         let path: Vec<String> = above.iter().copied().chain(names).map(str::to_owned).collect();
-        let fits = |name: &String| name.chars().count() <= Self::MAX_NAME && !name.contains('\0');
-        (path.len() <= Self::MAX_DEPTH && path.iter().all(fits)).then_some(Self { hive, path })
+        (path.len() <= Self::MAX_DEPTH
+            && path.iter().all(|name| name.chars().count() <= Self::MAX_NAME && !name.contains('\0')))
+        .then_some(Self { hive, path })
     }
 
     /// Returns the names below a path; `None` if the key is neither at the path nor below it.

@@ -78,32 +78,36 @@ impl Store {
         change: impl FnOnce(&mut Keys) -> Result<T, E>,
     ) -> Result<T, E> {
         let folder = self.path.parent().unwrap_or(Path::new("/"));
-        let lock = || {
-            fs::create_dir_all(folder)?;
-            // Readable only by its owner: anyone able to open the file could lock it and block all changes.
-            let lock = self.path.with_extension("lock");
-            let lock = File::options().create(true).append(true).mode(0o600).open(lock)?;
-            flock(&lock, FlockOperation::LockExclusive)?;
-            io::Result::Ok(lock)
-        };
-        let lock = lock().map_err(StoreError::from)?;
+        let lock = self.lock(folder).map_err(StoreError::from)?;
         let mut keys = self.read()?;
         let result = change(&mut keys)?;
         let text = keys.to_text();
         if text.len() > MAX {
             return Err(StoreError::TooLong.into());
         }
-        let write = || {
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(text.as_bytes())?;
-            file.as_file().sync_all()?;
-            rustix::fs::fchmod(file.as_file(), Mode::from_raw_mode(self.mode))?;
-            file.persist(&self.path).map_err(|error| error.error)?;
-            File::open(folder)?.sync_all()
-        };
-        write().map_err(StoreError::from)?;
+        self.write(folder, &text).map_err(StoreError::from)?;
         drop(lock);
         Ok(result)
+    }
+
+    /// Waits until no other process changes the store, as long as the returned file is open.
+    fn lock(&self, folder: &Path) -> io::Result<File> {
+        fs::create_dir_all(folder)?;
+        // Readable only by its owner: anyone able to open the file could lock it and block all changes.
+        let lock = self.path.with_extension("lock");
+        let lock = File::options().create(true).append(true).mode(0o600).open(lock)?;
+        flock(&lock, FlockOperation::LockExclusive)?;
+        Ok(lock)
+    }
+
+    /// Replaces the file atomically.
+    fn write(&self, folder: &Path, text: &str) -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        rustix::fs::fchmod(file.as_file(), Mode::from_raw_mode(self.mode))?;
+        file.persist(&self.path).map_err(|error| error.error)?;
+        File::open(folder)?.sync_all()
     }
 
     /// Returns whether this process may change the store.

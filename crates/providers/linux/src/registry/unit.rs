@@ -15,11 +15,14 @@ const FOLDERS: [&str; 4] =
 /// Returns the names of all services without their suffix; templates are left out.
 pub(super) fn names(machine: &Machine) -> Vec<String> {
     let files = FOLDERS.iter().flat_map(|folder| machine.names(folder).unwrap_or_default());
-    let name = |file: std::ffi::OsString| {
-        let file = file.into_string().ok()?;
-        file.strip_suffix(".service").filter(|name| !name.ends_with('@')).map(str::to_owned)
-    };
-    files.filter_map(name).collect::<BTreeSet<_>>().into_iter().collect()
+    files
+        .filter_map(|file| {
+            let file = file.into_string().ok()?;
+            file.strip_suffix(".service").filter(|name| !name.ends_with('@')).map(str::to_owned)
+        })
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
 }
 
 /// Returns the folders that determine which services exist and which start at boot.
@@ -30,16 +33,15 @@ pub(super) fn sources(machine: &Machine) -> Vec<PathBuf> {
 
 /// Returns the values of the key of a service; `None` if there is no such service.
 pub(super) fn values(machine: &Machine, name: &str) -> Option<Values> {
-    let is_it = |file: &std::ffi::OsString| {
-        let file = file.to_str().and_then(|file| file.strip_suffix(".service"));
-        file.is_some_and(|file| is_same(file, name))
-    };
     let (folder, file) = FOLDERS.iter().find_map(|folder| {
         machine
             .names(folder)
             .ok()?
             .into_iter()
-            .find(is_it)
+            .find(|file| {
+                let file = file.to_str().and_then(|file| file.strip_suffix(".service"));
+                file.is_some_and(|file| is_same(file, name))
+            })
             .and_then(|file| Some((*folder, file.into_string().ok()?)))
     })?;
     let path = format!("{folder}/{file}");

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::Machine;
-use crate::package::{Package, Packages};
-use crate::system::os_release::OsRelease;
 use crate::system::release_of_kernel;
+use linux::package::{Package, Packages};
+use linux::system::os_release::OsRelease;
 
 use super::key::{Data, is_same};
 use super::unit;
@@ -44,7 +44,7 @@ pub(super) const VIEWS: &[View] = &[
     View {
         path: &["SOFTWARE", "Microsoft", "Windows", "CurrentVersion", "Uninstall"],
         content: Content::Keys(names_of_packages, package),
-        sources: Packages::sources,
+        sources: |machine| Packages::sources(machine),
     },
     View {
         path: &["SYSTEM", "CurrentControlSet", "Services"],
@@ -108,11 +108,13 @@ fn names_of_packages(machine: &Machine) -> Vec<String> {
     let packages = machine.packages().unwrap_or_default();
     let mut counts = HashMap::<&str, usize>::new();
     packages.iter().for_each(|package| *counts.entry(&package.name).or_default() += 1);
-    let name = |package: &Package| match counts.get(package.name.as_str()) {
-        Some(1) => package.name.clone(),
-        _ => qualified(package),
-    };
-    packages.iter().map(name).collect()
+    packages
+        .iter()
+        .map(|package| match counts.get(package.name.as_str()) {
+            Some(1) => package.name.clone(),
+            _ => qualified(package),
+        })
+        .collect()
 }
 
 fn qualified(package: &Package) -> String {
@@ -121,8 +123,8 @@ fn qualified(package: &Package) -> String {
 
 fn package(machine: &Machine, name: &str) -> Option<Values> {
     let packages = machine.packages().ok()?;
-    let is_it = |package: &&Package| is_same(&package.name, name) || is_same(&qualified(package), name);
-    let found = packages.iter().find(is_it)?;
+    let found =
+        packages.iter().find(|package| is_same(&package.name, name) || is_same(&qualified(package), name))?;
     let text =
         |name: &'static str, value: &Option<String>| value.clone().map(|value| (name, Data::Text(value)));
     let date = found.installed.and_then(|seconds| machine.timestamp(seconds.checked_mul(1_000_000)?));

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use cim::{DateTime, Instance, Status, Value};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
-use super::command;
-use super::cron::{self, Lines, Time};
-use crate::service::{Timer, of_bus, timers};
-use crate::table::{Fill, Push, Table, returned};
-use crate::{Machine, guid};
+use crate::Machine;
+use crate::table::{Fill, Push, Table, failure, is_set, returned};
+use linux::guid;
+use linux::schedule::command;
+use linux::schedule::cron::{self, Lines, Time};
+use linux::service::unit::{Timer, timers};
 
 /// Commands that run at certain times.
 pub(crate) struct ScheduledJob;
@@ -57,9 +58,6 @@ impl Table for ScheduledJob {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["ElapsedTime", "JobStatus", "Notify", "Priority", "Status", "UntilTime"];
-
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Job>) -> Result<(), ProviderError> {
         let (jobs, all) = jobs(machine)?;
         jobs.into_iter().try_for_each(push)?;
@@ -77,8 +75,8 @@ impl Table for ScheduledJob {
                 Err(code) => returned(call, code),
             };
         };
-        let gone = || ProviderError::failed(Status::NotFound, "there is no such job");
-        let job = job(machine, keys)?.ok_or_else(gone)?;
+        let job = job(machine, keys)?
+            .ok_or_else(|| ProviderError::failed(Status::NotFound, "there is no such job"))?;
         let code = match is_ours(&job.name).then(|| std::fs::remove_file(machine.path(&job.name))) {
             None => NOT_SUPPORTED,
             Some(removed) => removed.map_or_else(|error| of_disk(&error), |()| DONE),
@@ -96,9 +94,9 @@ fn job(machine: &Machine, keys: &[Value]) -> Result<Option<Job>, ProviderError> 
 /// Returns all jobs, and an error if a table was too long to be read completely.
 fn jobs(machine: &Machine) -> Result<(Vec<Job>, Result<(), ProviderError>), ProviderError> {
     let (system, users) = (Lines::of_system(machine), Lines::of_users(machine));
-    let all = system.are_all().and_then(|()| users.are_all());
+    let all = system.require_complete().and_then(|()| users.require_complete()).map_err(failure);
     let mut jobs: Vec<Job> = system.found.into_iter().map(Job::from).collect();
-    jobs.extend(timers(machine).map_err(of_bus)?.into_iter().map(Job::from));
+    jobs.extend(timers(machine).map_err(failure)?.into_iter().map(Job::from));
     // Added last, so that lines written by users do not change the numbers of other jobs.
     jobs.extend(users.found.into_iter().map(Job::from));
     number(&mut jobs);
@@ -173,9 +171,8 @@ fn create(machine: &Machine, input: &Instance) -> Result<u32, u32> {
     if command.is_empty() || command.contains(char::is_control) {
         return Err(INVALID_PARAMETER);
     }
-    let is = |name: &str| input.value(name) == Some(&Value::Boolean(true));
     // Commands that run once are not supported, and services have no desktop.
-    if !is("RunRepeatedly") || is("InteractWithDesktop") {
+    if !is_set(input, "RunRepeatedly") || is_set(input, "InteractWithDesktop") {
         return Err(NOT_SUPPORTED);
     }
     let time = input.value("StartTime").and_then(|time| time_of(machine, time));
@@ -186,22 +183,24 @@ fn create(machine: &Machine, input: &Instance) -> Result<u32, u32> {
     let line = format!("{minute} {hour} {of_month} * {of_week} root {command}\n");
     // The file name is derived from the line, so that another job gets another file.
     let path = format!("{OURS}{}", guid::of(&[&line]).trim_matches(['{', '}']).to_ascii_lowercase());
-    let write = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            // Cron does not read files with a dot in their names.
-            .prefix(".telarch-")
-            .permissions(std::fs::Permissions::from_mode(0o644))
-            .tempfile_in(machine.path("etc/cron.d"))?;
-        write!(file, "# Made by telarch for Win32_ScheduledJob; its Delete removes it.\n{line}")?;
-        file.as_file().sync_all()?;
-        file.persist(machine.path(&path)).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(|error| of_disk(&error))?;
+    write_table(machine, &path, &line).map_err(|error| of_disk(&error))?;
     let mut jobs: Vec<Job> = Lines::of_system(machine).found.into_iter().map(Job::from).collect();
     number(&mut jobs);
     let made = jobs.into_iter().find(|job| job.name == format!("/{path}"));
     made.map(|job| job.number).ok_or(UNKNOWN_FAILURE)
+}
+
+/// Writes a table of cron with one line.
+fn write_table(machine: &Machine, path: &str, line: &str) -> io::Result<()> {
+    let mut file = tempfile::Builder::new()
+        // Cron does not read files with a dot in their names.
+        .prefix(".telarch-")
+        .permissions(std::fs::Permissions::from_mode(0o644))
+        .tempfile_in(machine.path("etc/cron.d"))?;
+    write!(file, "# Made by telarch for Win32_ScheduledJob; its Delete removes it.\n{line}")?;
+    file.as_file().sync_all()?;
+    file.persist(machine.path(path)).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// Lists the days of a set of bits as cron does.

@@ -1,12 +1,10 @@
 //! `SCX_Agent`: this service and the machine it runs on.
 
-use std::sync::Arc;
-
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::system::os_release::OsRelease;
-use crate::table::{Fill, Push, Table, host_name, null};
+use crate::table::{Fill, Table, host_name, null};
+use linux::system::os_release::OsRelease;
 
 /// The only instance.
 pub(super) struct Agent;
@@ -60,8 +58,8 @@ impl Table for Agent {
         ("VersionString", |_, ()| env!("CARGO_PKG_VERSION").into()),
     ];
 
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, ()>) -> Result<(), ProviderError> {
-        push(())
+    fn all(_: &Machine) -> Result<impl Iterator<Item = ()>, ProviderError> {
+        Ok(std::iter::once(()))
     }
 }
 

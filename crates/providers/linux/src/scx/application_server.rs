@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
-use wmi::{MethodCall, ProviderError, Scan};
+use wmi::{MethodCall, ProviderError};
 use xml::{Bounds, Document, Element};
 
 use crate::Machine;
-use crate::process::rows::each;
-use crate::table::{Fill, Push, Table, failure, returned};
+use crate::process::each;
+use crate::table::{Fill, Table, failure, returned};
 
 /// Running servers, and servers with deep monitoring.
 pub(super) struct ApplicationServer;
@@ -56,10 +56,14 @@ impl Server {
             let mut values =
                 arguments.split('\0').filter_map(|word| word.strip_prefix(name)?.strip_prefix('='));
             // The last option wins. Values that are not an absolute path on one line are ignored.
-            let is_path = |value: &&str| {
-                value.starts_with('/') && value.len() < PATH_MAX && !value.contains(char::is_control)
-            };
-            Some(values.rfind(is_path)?.trim_end_matches('/').to_owned())
+            Some(
+                values
+                    .rfind(|value: &&str| {
+                        value.starts_with('/') && value.len() < PATH_MAX && !value.contains(char::is_control)
+                    })?
+                    .trim_end_matches('/')
+                    .to_owned(),
+            )
         };
         let (kind, home, base) = match (option("-Dcatalina.home"), option("-Djboss.home.dir")) {
             (Some(home), _) => (Kind::Tomcat, home, option("-Dcatalina.base")),
@@ -204,24 +208,8 @@ impl Table for ApplicationServer {
         ("Version", |machine, server| server.version(machine).map(str::to_owned).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        // Properties of WebSphere, which is not supported.
-        "Cell",
-        "Node",
-        "Profile",
-        "Server",
-        // Properties of every managed element.
-        "ElementName",
-        "Status",
-    ];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Server>,
-    ) -> Result<(), ProviderError> {
-        all(machine)?.into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Server>, ProviderError> {
+        Ok(all(machine)?.into_iter())
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {

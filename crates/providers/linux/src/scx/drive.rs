@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use cim::Instance;
-use wmi::{MethodCall, ProviderError, Scan};
+use wmi::{MethodCall, ProviderError};
 
 use crate::Machine;
-use crate::storage::drive::Drive;
-use crate::table::{Fill, Push, Table, returned};
+use crate::table::{Fill, Table, returned};
+use linux::storage::drive::Drive;
 
 /// Disks of the machine.
 pub(super) struct DiskDrive;
@@ -41,43 +41,8 @@ impl Table for DiskDrive {
         ("TracksPerCylinder", |_, _| 255_u64.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AdditionalAvailability",
-        "Availability",
-        "Capabilities",
-        "CapabilityDescriptions",
-        "ElementName",
-        "EnabledState",
-        "IdentifyingDescriptions",
-        "LastCleaned",
-        "LoadTime",
-        "MaxAccessTime",
-        "MaxQuiesceTime",
-        "MaxUnitsBeforeCleaning",
-        "MediaIsLocked",
-        "MountCount",
-        "OtherIdentifyingInfo",
-        "PowerManagementSupported",
-        "PowerOnHours",
-        "Security",
-        "Status",
-        "StatusInfo",
-        "TimeOfLastMount",
-        "TotalMountTime",
-        "TotalPowerOnHours",
-        "UncompressedDataRate",
-        "UnitsDescription",
-        "UnitsUsed",
-        "UnloadTime",
-    ];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Drive>,
-    ) -> Result<(), ProviderError> {
-        Drive::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Drive>, ProviderError> {
+        Ok(Drive::all(machine))
     }
 
     fn invoke(&self, _: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {

@@ -2,14 +2,13 @@
 
 use std::cell::OnceCell;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::network::address::{Address, mask};
-use crate::network::link::Link;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
+use linux::network::address::{Address, mask};
+use linux::network::link::Link;
 
 /// Network links with their IP addresses.
 pub(super) struct IpEndpoint;
@@ -51,8 +50,8 @@ impl Row {
     }
 }
 
-fn rows(machine: &Machine, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-    Link::all(machine).into_iter().try_for_each(|link| push(Row { link, addresses: OnceCell::new() }))
+fn rows(machine: &Machine) -> impl Iterator<Item = Row> {
+    Link::all(machine).into_iter().map(|link| Row { link, addresses: OnceCell::new() })
 }
 
 impl Table for IpEndpoint {
@@ -103,11 +102,8 @@ impl Table for IpEndpoint {
         ("SystemCreationClassName", |_, _| "SCX_ComputerSystem".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["Address", "AddressOrigin", "AddressType", "IPv6AddressType", "ProtocolIFType", "Status"];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        rows(machine, push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(rows(machine))
     }
 }
 
@@ -130,10 +126,7 @@ impl Table for LanEndpoint {
         ("SystemCreationClassName", |_, _| "SCX_ComputerSystem".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["AliasAddresses", "GroupAddresses", "LANID", "LANType", "OtherLANType", "ProtocolIFType", "Status"];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        rows(machine, push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(rows(machine))
     }
 }

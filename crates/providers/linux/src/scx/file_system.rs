@@ -7,9 +7,10 @@ use rustix::fs::statvfs;
 use wmi::{MethodCall, ProviderError, Scan};
 
 use crate::Machine;
-use crate::storage::file_system::{FileSystem as Mounted, wants_any};
-use crate::storage::statistics::{Questions, Statistics};
+use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table, returned};
+use linux::storage::file_system::FileSystem as Mounted;
+use linux::storage::statistics::{Questions, Statistics};
 
 /// Mounted file systems that hold files.
 #[derive(Default)]
@@ -68,7 +69,7 @@ impl Table for FileSystem {
         }),
         // 2 is persistent, 3 temporary, 4 external (CIM_FileSystem of DMTF).
         ("PersistenceType", |machine, mounted| {
-            use crate::storage::file_system::DriveType;
+            use linux::storage::file_system::DriveType;
             match mounted.drive_type(machine) {
                 DriveType::Memory => 3_u16,
                 DriveType::Network => 4,
@@ -79,17 +80,6 @@ impl Table for FileSystem {
         ("ReadOnly", |_, mounted| mounted.mount.has("ro").into()),
         ("Root", |_, mounted| mounted.mount.source.clone().into()),
         ("TotalInodes", |machine, mounted| inodes(machine, mounted).map(|(all, _)| all).into()),
-    ];
-
-    const UNKNOWN: &'static [&'static str] = &[
-        "ClusterSize",
-        "CodeSet",
-        "CompressionMethod",
-        "ElementName",
-        "EnabledState",
-        "EncryptionMethod",
-        "OtherPersistenceType",
-        "Status",
     ];
 
     fn rows(

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cim::{Instance, Status, Value};
-use wmi::{MethodCall, ProviderError, Scan};
+use wmi::{MethodCall, ProviderError};
 
 use self::expressions::Expressions;
 use self::mark::Mark;
@@ -22,7 +22,7 @@ use self::source::{Access, Log, Position};
 
 use crate::Machine;
 use crate::sendable::{LONGEST, cut, room_for};
-use crate::table::{Fill, Push, Table, failure, returned};
+use crate::table::{Fill, Table, failure, returned, text_of};
 
 /// Class whose methods read log files; it has no instances.
 pub(super) struct LogFile;
@@ -48,41 +48,16 @@ impl Table for LogFile {
 
     const COLUMNS: &'static [(&'static str, Fill<()>)] = &[];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Caption",
-        "CompressionMethod",
-        "CreationDate",
-        "Description",
-        "ElementName",
-        "EncryptionMethod",
-        "Executable",
-        "FileSize",
-        "FSCreationClassName",
-        "FSName",
-        "InUseCount",
-        "LastAccessed",
-        "LastModified",
-        "Name",
-        "Readable",
-        "Status",
-        "Writeable",
-    ];
-
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, _: &mut Push<'_, ()>) -> Result<(), ProviderError> {
-        Ok(())
-    }
-
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
-        let text = |name: &str| call.input.value(name).and_then(Value::as_str).unwrap_or_default();
-        let name = Path::new(text("filename"));
+        let name = Path::new(text_of(call.input, "filename"));
         if !name.is_absolute() {
             return Err(wrong("filename must be a whole path, such as /var/log/syslog"));
         }
-        if text("qid").is_empty() {
+        if text_of(call.input, "qid").is_empty() {
             return Err(wrong("qid is empty\n  give each reader of a file a name of its own"));
         }
-        let log = Log::open(machine, name, Access::of(text("elevationType"))?);
-        let mark = Mark::of(machine, name, text("qid"))?;
+        let log = Log::open(machine, name, Access::of(text_of(call.input, "elevationType"))?);
+        let mark = Mark::of(machine, name, text_of(call.input, "qid"))?;
         match call.operation.method.name.as_str() {
             "GetMatchedRows" => {
                 if call.input.value("initialize") == Some(&Value::Boolean(true)) {

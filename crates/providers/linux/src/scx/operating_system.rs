@@ -8,15 +8,16 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cim::{Instance, Status, Value};
-use wmi::{MethodCall, ProviderError, Scan};
+use wmi::{MethodCall, ProviderError};
 
 use crate::Machine;
-use crate::command_line::words;
-use crate::program::{Ending, run};
-use crate::system::memory::Memory;
-use crate::system::os_release::OsRelease;
-use crate::system::{self, count_of_processes};
-use crate::table::{Fill, Push, Table, host_name, null};
+use crate::system;
+use crate::table::{Fill, Table, host_name, null, text_of};
+use linux::command_line::words;
+use linux::program::{Ending, run};
+use linux::system::count_of_processes;
+use linux::system::memory::Memory;
+use linux::system::os_release::OsRelease;
 
 /// Default time limit of a command.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -101,15 +102,14 @@ impl Table for OperatingSystem {
         }),
     ];
 
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        push(Row { memory: std::cell::OnceCell::new() })
+    fn all(_: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(std::iter::once(Row { memory: std::cell::OnceCell::new() }))
     }
 
     fn invoke(&self, _: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
-        let text = |name: &str| call.input.value(name).and_then(Value::as_str).unwrap_or_default();
         let decoded = |name: &str| match call.input.value("b64encoded") {
-            Some(Value::Boolean(true)) => decode(name, text(name)),
-            _ => Ok(text(name).to_owned()),
+            Some(Value::Boolean(true)) => decode(name, text_of(call.input, name)),
+            _ => Ok(text_of(call.input, name).to_owned()),
         };
         let limit = match call.input.value("timeout") {
             Some(Value::Uint32(seconds)) if *seconds > 0 => Duration::from_secs((*seconds).into()),
@@ -122,7 +122,7 @@ impl Table for OperatingSystem {
         // Keeps the file of the script until the program has ended.
         let mut script = None;
         let words = match call.operation.method.name.as_str() {
-            "ExecuteCommand" => split("Command", text("Command"))?,
+            "ExecuteCommand" => split("Command", text_of(call.input, "Command"))?,
             "ExecuteShellCommand" => {
                 let command = decoded("Command")?;
                 not_empty("Command", &command)?;
@@ -134,13 +134,13 @@ impl Table for OperatingSystem {
                 let file = written(&content)?;
                 let mut words = interpreter(&content);
                 words.push(file.path().to_string_lossy().into_owned());
-                words.extend(split("Arguments", text("Arguments"))?);
+                words.extend(split("Arguments", text_of(call.input, "Arguments"))?);
                 script = Some(file);
                 words
             }
             _ => return Err(ProviderError::NotCapable),
         };
-        let words = elevated(text("ElevationType"), words)?;
+        let words = elevated(text_of(call.input, "ElevationType"), words)?;
         let Some((program, arguments)) = words.split_first() else {
             return Err(wrong("Command is empty\n  say which program to run"));
         };

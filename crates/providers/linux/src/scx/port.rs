@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{Lookup, ProviderError};
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table, null};
+use crate::table::{Fill, Table, null};
 
 /// Traffic of network interfaces.
 pub(super) struct EthernetPortStatistics;
@@ -58,18 +58,18 @@ impl Table for EthernetPortStatistics {
         ("SingleCollisionFrames", null),
         ("SQETestErrors", |machine, row| row.small(machine, "tx_heartbeat_errors").into()),
         ("StartStatisticTime", null),
-        ("StatisticTime", |machine, _| machine.timestamp(crate::system::now()).into()),
+        ("StatisticTime", |machine, _| machine.timestamp(linux::now()).into()),
         ("SymbolErrors", null),
         ("TotalCollisions", |machine, row| row.counter(machine, "collisions").into()),
         ("TotalRxErrors", |machine, row| row.counter(machine, "rx_errors").into()),
         ("TotalTxErrors", |machine, row| row.counter(machine, "tx_errors").into()),
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         let names = machine.names("sys/class/net").unwrap_or_default();
         let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
         names.sort_unstable();
-        names.into_iter().try_for_each(|name| push(Row(name)))
+        Ok(names.into_iter().map(Row))
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {

@@ -7,9 +7,10 @@ use wmi::{MethodCall, ProviderError, Scan};
 
 use super::{operating_system, process_statistics};
 use crate::Machine;
-use crate::process::rows::{Row, each, number_from, page_size};
-use crate::process::stat::{priority, ticks_to_100ns};
+use crate::process::each;
 use crate::table::{Fill, Push, Table, failure, host_name, returned};
+use linux::process::stat::{priority, ticks_to_100ns};
+use linux::process::{Process as Row, number_from, page_size};
 
 /// Processes of this machine.
 pub(super) struct UnixProcess;
@@ -65,16 +66,6 @@ impl Table for UnixProcess {
         ("WorkingSetSize", |_, row| row.stat().resident.checked_mul(page_size()).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ElementName",
-        "EnabledState",
-        "OtherExecutionDescription",
-        "PercentBusyTime",
-        "ProcessWaitingForEvent",
-        "Status",
-        "TerminationDate",
-    ];
-
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         if call.operation.method.name.as_str() != "TopResourceConsumers" {
             return Err(ProviderError::NotCapable);
@@ -100,8 +91,13 @@ impl Table for UnixProcess {
         push: &mut Push<'_, Row>,
     ) -> Result<(), ProviderError> {
         let pinned = scan.pinned(&["Handle"]);
-        let number = |value: &cim::Value| value.as_str().and_then(number_from);
-        each(machine, pinned.map(|pinned| pinned.iter().flatten().filter_map(number).collect()), push)
+        each(
+            machine,
+            pinned.map(|pinned| {
+                pinned.iter().flatten().filter_map(|value| value.as_str().and_then(number_from)).collect()
+            }),
+            push,
+        )
     }
 }
 

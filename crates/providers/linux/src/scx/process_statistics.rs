@@ -6,9 +6,9 @@ use crate::Machine;
 use crate::performance::counter::{Counter, Kind, Read};
 use crate::performance::object::{Common, Flavor, Instance, Object};
 use crate::performance::process::identity;
-use crate::process::rows::{Row, all, page_size};
-use crate::process::stat::{named, ticks_to_100ns};
-use crate::system::memory::Memory;
+use linux::process::stat::{named, ticks_to_100ns};
+use linux::process::{Process, all, page_size};
+use linux::system::memory::Memory;
 
 pub(super) struct ProcessStatistics;
 
@@ -89,24 +89,32 @@ impl Object for ProcessStatistics {
     fn read(machine: &Machine) -> io::Result<Vec<Instance<Reading>>> {
         let memory = Memory::of(machine).kib("MemTotal");
         let processors = processors(machine);
-        let instance = |row: Row| Instance {
-            name: Some(row.stat().name.clone()),
-            identity: identity(&row),
-            reading: Reading { processors, memory, ..reading(&row) },
-        };
-        all(machine)?.map(|row| row.map(instance)).collect()
+        all(machine)?
+            .map(|row| {
+                row.map(|row| Instance {
+                    name: Some(row.stat().name.clone()),
+                    identity: identity(&row),
+                    reading: Reading { processors, memory, ..reading(&row) },
+                })
+            })
+            .collect()
     }
 }
 
 fn processors(machine: &Machine) -> u64 {
     let text = machine.text("proc/stat").unwrap_or_default();
-    let is_one = |line: &&str| {
-        line.strip_prefix("cpu").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-    };
-    u64::try_from(text.lines().filter(is_one).count()).unwrap_or(1).max(1)
+    u64::try_from(
+        text.lines()
+            .filter(|line| {
+                line.strip_prefix("cpu").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+            })
+            .count(),
+    )
+    .unwrap_or(1)
+    .max(1)
 }
 
-fn reading(row: &Row) -> Reading {
+fn reading(row: &Process) -> Reading {
     // Reads both files again, because their parsed forms leave out fields needed here.
     let text = |file: &str| row.text(file).unwrap_or_default();
     let (memory, counters) = (text("status"), text("io"));

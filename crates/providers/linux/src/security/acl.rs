@@ -41,8 +41,8 @@ pub(crate) fn descriptor(machine: &Machine, path: &Path) -> io::Result<SecurityD
     }
     // Protected: Linux copies inherited entries when a file is created and does not update them later.
     let dacl = Dacl { flags: AclFlags::PROTECTED, aces };
-    let too_large = |error: SddlError| io::Error::new(io::ErrorKind::InvalidData, error);
-    SecurityDescriptor::new(Some(owner.into()), Some(group.into()), Some(dacl), None).map_err(too_large)
+    SecurityDescriptor::new(Some(owner.into()), Some(group.into()), Some(dacl), None)
+        .map_err(|error: SddlError| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// Subject of an entry.

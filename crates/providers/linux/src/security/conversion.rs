@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
 use sddl::{SddlError, SecurityDescriptor, Token, well_known};
-use wmi::{MethodCall, ProviderError, Scan, descriptor};
+use wmi::{MethodCall, ProviderError, descriptor};
 
 use crate::Machine;
 use crate::account::identity::Known;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
 
 /// Class with methods only.
 pub(super) struct SecurityDescriptorHelper;
@@ -19,10 +19,6 @@ impl Table for SecurityDescriptorHelper {
     const CLASS: &'static str = "Win32_SecurityDescriptorHelper";
 
     const COLUMNS: &'static [(&'static str, Fill<()>)] = &[];
-
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, _: &mut Push<'_, ()>) -> Result<(), ProviderError> {
-        Ok(())
-    }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         let (from, to) =

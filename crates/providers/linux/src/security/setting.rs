@@ -73,8 +73,8 @@ impl Table for FileSetting {
             return Err(ProviderError::NotCapable);
         };
         let name = text_key(keys);
-        let missing = || ProviderError::failed(Status::NotFound, format!("there is no {name}"));
-        let row = Row::find(machine, name).ok_or_else(missing)?;
+        let row = Row::find(machine, name)
+            .ok_or_else(|| ProviderError::failed(Status::NotFound, format!("there is no {name}")))?;
         match acl::descriptor(machine, &row.path) {
             Ok(descriptor) => {
                 Ok(returned(call, 0_u32)?.with("Descriptor", super::object(machine, &descriptor)?)?)

@@ -4,11 +4,11 @@ use cim::{Instance, Value};
 
 use super::code;
 use super::control::{refusal, stop};
-use super::unit::{MANAGER, Unit, is_name};
-use super::unit_file::{Folder, Settings};
 use crate::Machine;
-use crate::bus::BusError;
-use crate::command_line;
+use linux::bus::BusError;
+use linux::command_line;
+use linux::service::unit::{MANAGER, Unit, is_name};
+use linux::service::unit_file::{Folder, Settings};
 
 /// Start mode of a service (`Win32_Service.ChangeStartMode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,82 +81,97 @@ fn set_start_mode(machine: &Machine, name: &str, mode: StartMode) -> Result<u32,
 
 /// Implements `Win32_Service.Create`; returns its code.
 pub(super) fn create(machine: &Machine, input: &Instance) -> u32 {
-    let create = || {
-        let name = text(input, "Name").filter(|name| is_name(name)).ok_or(code::INVALID_NAME)?;
-        let kind = input.value("ServiceType").and_then(Value::as_integer);
-        if kind.is_some_and(|kind| kind != OWN_PROCESS) {
-            return Err(code::INVALID_PARAMETER);
-        }
-        let mode = mode(input)?.unwrap_or(StartMode::Manual);
-        if mode == StartMode::Disabled {
-            return Err(code::INVALID_PARAMETER);
-        }
-        let mut settings = settings(machine, input)?;
-        if settings.command.is_none() {
-            return Err(code::PATH_NOT_FOUND);
-        }
-        settings.description.get_or_insert_with(|| name.to_owned());
-        if Unit::find(machine, name).map_err(|error| refusal(&error))?.is_some() {
-            return Err(code::ALREADY_EXISTS);
-        }
-        let unit = format!("{name}.service");
-        let folder = Folder::of(machine).map_err(|error| refusal(&error))?;
-        folder.create(&unit, &settings).map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => code::ALREADY_EXISTS,
-            _ => of_disk(&error),
-        })?;
-        reload(machine).map_err(|error| refusal(&error))?;
-        match mode {
-            StartMode::Automatic => set_start_mode(machine, &unit, mode).map_err(|error| refusal(&error)),
-            _ => Ok(code::DONE),
-        }
-    };
-    create().unwrap_or_else(|code| code)
+    try_create(machine, input).unwrap_or_else(|code| code)
+}
+
+/// Creates a service.
+///
+/// # Errors
+/// The code of the method for the reason of the failure.
+fn try_create(machine: &Machine, input: &Instance) -> Result<u32, u32> {
+    let name = text(input, "Name").filter(|name| is_name(name)).ok_or(code::INVALID_NAME)?;
+    let kind = input.value("ServiceType").and_then(Value::as_integer);
+    if kind.is_some_and(|kind| kind != OWN_PROCESS) {
+        return Err(code::INVALID_PARAMETER);
+    }
+    let mode = mode(input)?.unwrap_or(StartMode::Manual);
+    if mode == StartMode::Disabled {
+        return Err(code::INVALID_PARAMETER);
+    }
+    let mut settings = settings(machine, input)?;
+    if settings.command.is_none() {
+        return Err(code::PATH_NOT_FOUND);
+    }
+    settings.description.get_or_insert_with(|| name.to_owned());
+    if Unit::find(machine, name).map_err(|error| refusal(&error))?.is_some() {
+        return Err(code::ALREADY_EXISTS);
+    }
+    let unit = format!("{name}.service");
+    let folder = Folder::of(machine).map_err(|error| refusal(&error))?;
+    folder.create(&unit, &settings).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => code::ALREADY_EXISTS,
+        _ => of_disk(&error),
+    })?;
+    reload(machine).map_err(|error| refusal(&error))?;
+    match mode {
+        StartMode::Automatic => set_start_mode(machine, &unit, mode).map_err(|error| refusal(&error)),
+        _ => Ok(code::DONE),
+    }
 }
 
 /// Implements `Win32_Service.Change`; returns its code.
 pub(super) fn change(machine: &Machine, unit: &Unit, input: &Instance) -> u32 {
-    let change = || {
-        let kind = input.value("ServiceType").and_then(Value::as_integer);
-        if kind.is_some_and(|kind| kind != OWN_PROCESS) {
-            return Err(code::INVALID_PARAMETER);
-        }
-        let (settings, mode) = (settings(machine, input)?, mode(input)?);
-        if settings != Settings::default() {
-            let folder = Folder::of(machine).map_err(|error| refusal(&error))?;
-            folder.change(&unit.unit_name(), settings).map_err(|error| of_disk(&error))?;
-            reload(machine).map_err(|error| refusal(&error))?;
-        }
-        mode.map_or(Ok(code::DONE), |mode| {
-            set_start_mode(machine, &unit.unit_name(), mode).map_err(|error| refusal(&error))
-        })
-    };
-    change().unwrap_or_else(|code| code)
+    try_change(machine, unit, input).unwrap_or_else(|code| code)
+}
+
+/// Changes a service.
+///
+/// # Errors
+/// The code of the method for the reason of the failure.
+fn try_change(machine: &Machine, unit: &Unit, input: &Instance) -> Result<u32, u32> {
+    let kind = input.value("ServiceType").and_then(Value::as_integer);
+    if kind.is_some_and(|kind| kind != OWN_PROCESS) {
+        return Err(code::INVALID_PARAMETER);
+    }
+    let (settings, mode) = (settings(machine, input)?, mode(input)?);
+    if settings != Settings::default() {
+        let folder = Folder::of(machine).map_err(|error| refusal(&error))?;
+        folder.change(&unit.unit_name(), settings).map_err(|error| of_disk(&error))?;
+        reload(machine).map_err(|error| refusal(&error))?;
+    }
+    mode.map_or(Ok(code::DONE), |mode| {
+        set_start_mode(machine, &unit.unit_name(), mode).map_err(|error| refusal(&error))
+    })
 }
 
 /// Implements `Win32_Service.Delete` for services created by this service; returns its code.
 pub(super) fn delete(machine: &Machine, unit: &Unit) -> u32 {
-    let delete = || {
-        let folder = Folder::of(machine).map_err(|error| refusal(&error))?;
-        if !folder.is_ours(&unit.unit_name()) {
-            return Err(code::ACCESS_DENIED);
+    try_delete(machine, unit).unwrap_or_else(|code| code)
+}
+
+/// Deletes a service.
+///
+/// # Errors
+/// The code of the method for the reason of the failure.
+fn try_delete(machine: &Machine, unit: &Unit) -> Result<u32, u32> {
+    let folder = Folder::of(machine).map_err(|error| refusal(&error))?;
+    if !folder.is_ours(&unit.unit_name()) {
+        return Err(code::ACCESS_DENIED);
+    }
+    if !matches!(unit.active(machine), "inactive" | "failed") {
+        match stop(machine, unit) {
+            code::DONE | code::NOT_ACCEPTED => {}
+            code => return Err(code),
         }
-        if !matches!(unit.active(machine), "inactive" | "failed") {
-            match stop(machine, unit) {
-                code::DONE | code::NOT_ACCEPTED => {}
-                code => return Err(code),
-            }
-        }
-        let names = [unit.unit_name()];
-        machine
-            .bus()
-            .wait(async |bus| MANAGER.call(&bus, "DisableUnitFiles", &(names.as_slice(), false)).await)
-            .map_err(|error| refusal(&error))?;
-        folder.remove(&unit.unit_name()).map_err(|error| of_disk(&error))?;
-        reload(machine).map_err(|error| refusal(&error))?;
-        Ok(code::DONE)
-    };
-    delete().unwrap_or_else(|code| code)
+    }
+    let names = [unit.unit_name()];
+    machine
+        .bus()
+        .wait(async |bus| MANAGER.call(&bus, "DisableUnitFiles", &(names.as_slice(), false)).await)
+        .map_err(|error| refusal(&error))?;
+    folder.remove(&unit.unit_name()).map_err(|error| of_disk(&error))?;
+    reload(machine).map_err(|error| refusal(&error))?;
+    Ok(code::DONE)
 }
 
 /// Makes systemd read its unit files again.

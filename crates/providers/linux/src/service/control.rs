@@ -9,9 +9,9 @@ use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, message};
 
 use super::code;
 use super::table::is_running;
-use super::unit::{MANAGER, Unit};
 use crate::Machine;
-use crate::bus::BusError;
+use linux::bus::BusError;
+use linux::service::unit::{MANAGER, Unit};
 
 /// Starts a service and waits until it runs; returns the code of `StartService`.
 pub(super) fn start(machine: &Machine, unit: &Unit) -> u32 {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{Instance, Status, Value};
-use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{Lookup, MethodCall, ProviderError, Target};
 
 use super::code;
-use crate::table::{Fill, Push, Table, failure, returned};
-use crate::{Machine, program};
+use crate::Machine;
+use crate::table::{Fill, Table, failure, returned};
+use linux::program;
 
 /// Loaded kernel modules.
 pub(crate) struct SystemDriver;
@@ -62,15 +63,8 @@ impl Table for SystemDriver {
         ("TagId", |_, _| 0_u32.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["StartName"];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Module>,
-    ) -> Result<(), ProviderError> {
-        modules(machine)?.into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Module>, ProviderError> {
+        Ok(modules(machine)?.into_iter())
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Module>, ProviderError> {
@@ -79,11 +73,10 @@ impl Table for SystemDriver {
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
-        if let Target::Instance([Value::String(name), ..]) = call.target {
-            let is_it = |module: &Module| module.name.eq_ignore_ascii_case(name);
-            if !modules(machine)?.iter().any(is_it) {
-                return Err(ProviderError::failed(Status::NotFound, "there is no such module"));
-            }
+        if let Target::Instance([Value::String(name), ..]) = call.target
+            && !modules(machine)?.iter().any(|module| module.name.eq_ignore_ascii_case(name))
+        {
+            return Err(ProviderError::failed(Status::NotFound, "there is no such module"));
         }
         let code = match call.operation.method.name.as_str() {
             "InterrogateService" => code::DONE,
@@ -101,11 +94,13 @@ impl Module {
 
     /// Returns the description in the module file.
     fn description(&self, machine: &Machine) -> Option<String> {
-        let of_all = || {
-            let files = self.files.get_or_init(|| files(machine));
-            descriptions(machine, files)
-        };
-        self.descriptions.get_or_init(of_all).get(&self.name).cloned()
+        self.descriptions
+            .get_or_init(|| {
+                let files = self.files.get_or_init(|| files(machine));
+                descriptions(machine, files)
+            })
+            .get(&self.name)
+            .cloned()
     }
 }
 
@@ -173,9 +168,10 @@ fn files(machine: &Machine) -> Files {
     let release = machine.line("proc/sys/kernel/osrelease").unwrap_or_default();
     let folder = format!("lib/modules/{release}");
     let text = machine.text(format!("{folder}/modules.dep")).unwrap_or_default();
-    let entry = |line: &str| {
-        let path = line.split_once(':')?.0;
-        Some((name_of(path)?, format!("/{folder}/{path}")))
-    };
-    text.lines().filter_map(entry).collect()
+    text.lines()
+        .filter_map(|line| {
+            let path = line.split_once(':')?.0;
+            Some((name_of(path)?, format!("/{folder}/{path}")))
+        })
+        .collect()
 }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use cim::Value;
 use wmi::{ProviderError, Scan};
 
-use super::table::of_bus;
-use super::unit::{AT_ONCE, Detail, FileStates, UNIT, Unit};
 use crate::Machine;
-use crate::table::{Fill, Push, Table, computer_system, key_of, reference};
+use crate::table::{Fill, Push, Table, computer_system, failure, key_of, reference};
+use linux::service::unit::{AT_ONCE, Detail, FileStates, UNIT, Unit};
 
 /// Services of the computer system.
 pub(crate) struct SystemServices;
@@ -52,8 +51,6 @@ impl Table for DependentService {
         ("Dependent", |_, dependency| service(&dependency.needing)),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["TypeOfDependency"];
-
     fn rows(
         &self,
         machine: &Arc<Machine>,
@@ -72,7 +69,7 @@ impl Table for DependentService {
         // systemd lists the dependents only of loaded units, so every unit is asked what it requires.
         let units = named(machine, scan, "Dependent")?;
         for some in units.chunks(AT_ONCE) {
-            Unit::prefetch(machine, some, |_| NEEDS.to_vec()).map_err(of_bus)?;
+            Unit::prefetch(machine, some, |_| NEEDS.to_vec()).map_err(failure)?;
             for unit in some {
                 for needed in needed_by(unit) {
                     push(Dependency { needed, needing: unit.name.clone() })?;
@@ -89,11 +86,11 @@ const NEEDS: [Detail; 3] = [(UNIT, "Requires"), (UNIT, "BindsTo"), (UNIT, "Requi
 /// Returns the services that a query names in a property, or all services.
 fn named(machine: &Machine, scan: &Scan, property: &str) -> Result<Vec<Unit>, ProviderError> {
     let Some(pinned) = scan.pinned(&[property]) else {
-        return Unit::all(machine, FileStates::Unwanted).map_err(of_bus);
+        return Unit::all(machine, FileStates::Unwanted).map_err(failure);
     };
     let mut units = Vec::new();
     for name in pinned.iter().flatten().filter_map(key_of) {
-        units.extend(Unit::find(machine, &name).map_err(of_bus)?);
+        units.extend(Unit::find(machine, &name).map_err(failure)?);
     }
     Ok(units)
 }

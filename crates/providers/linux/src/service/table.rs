@@ -6,12 +6,12 @@ use cim::{ColumnSet, Instance, Status, Value};
 use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::code;
-use super::unit::{AT_ONCE, Detail, FileStates, SERVICE, UNIT, Unit};
 use super::{change, control};
 use crate::Machine;
-use crate::bus::BusError;
 use crate::events::UnitChanges;
-use crate::table::{Fill, Push, Table, returned};
+use crate::table::{Fill, Push, Table, failure, returned, text_in};
+use linux::bus::BusError;
+use linux::service::unit::{AT_ONCE, Detail, FileStates, SERVICE, UNIT, Unit};
 
 /// Services of this machine.
 pub(crate) struct Service;
@@ -24,8 +24,9 @@ impl Table for Service {
     const COLUMNS: &'static [(&'static str, Fill<Unit>)] = &[
         ("AcceptPause", |_, _| false.into()),
         ("AcceptStop", |machine, unit| {
-            let may_stop = || unit.details(machine).is_some_and(|details| !details.is("RefuseManualStop"));
-            (is_running(machine, unit) && may_stop()).into()
+            (is_running(machine, unit)
+                && unit.details(machine).is_some_and(|details| !details.is("RefuseManualStop")))
+            .into()
         }),
         ("Caption", |machine, unit| unit.description(machine).into()),
         ("CheckPoint", |_, _| 0_u32.into()),
@@ -78,7 +79,7 @@ impl Table for Service {
         scan: &Scan,
         push: &mut Push<'_, Unit>,
     ) -> Result<(), ProviderError> {
-        if let Some(units) = of_pinned_processes(machine, scan).map_err(of_bus)? {
+        if let Some(units) = of_pinned_processes(machine, scan).map_err(failure)? {
             return units.into_iter().try_for_each(push);
         }
         let mode = scan.class().column("StartMode");
@@ -89,7 +90,7 @@ impl Table for Service {
             true => FileStates::Wanted,
             false => FileStates::Unwanted,
         };
-        let units = Unit::all(machine, states).map_err(of_bus)?;
+        let units = Unit::all(machine, states).map_err(failure)?;
         units.into_iter().try_for_each(push)
     }
 
@@ -99,17 +100,17 @@ impl Table for Service {
         }
         let wanted: Vec<_> =
             DETAILS.iter().chain(&ALONG).filter(|(column, ..)| is_wanted(scan, column)).collect();
-        let details = |unit: &Unit| {
+        Unit::prefetch(machine, units, |unit: &Unit| {
             let state = unit.active(machine);
             let needed = wanted.iter().filter(|(_, is_needed, _)| is_needed(state));
             needed.flat_map(|(.., names)| names.iter().copied()).collect()
-        };
-        Unit::prefetch(machine, units, details).map_err(of_bus)
+        })
+        .map_err(failure)
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Unit>, ProviderError> {
         let Some(name) = lookup.keys.first().and_then(Value::as_str) else { return Ok(None) };
-        match Unit::find(machine, name).map_err(of_bus)? {
+        match Unit::find(machine, name).map_err(failure)? {
             Some(unit) => Ok(Some(unit)),
             // Unit names are case-sensitive, but keys are not: all services must be searched.
             None => Err(ProviderError::NotCapable),
@@ -121,7 +122,6 @@ impl Table for Service {
             return returned(call, change::create(machine, call.input));
         };
         let unit = existing(machine, keys.first())?;
-        let text = |name: &str| call.input.value(name).and_then(Value::as_str);
         let code = match call.operation.method.name.as_str() {
             "StartService" => control::start(machine, &unit),
             "StopService" => control::stop(machine, &unit),
@@ -133,7 +133,7 @@ impl Table for Service {
                 Some(128..) => code::NOT_SUPPORTED,
                 _ => code::INVALID_CONTROL,
             },
-            "ChangeStartMode" => match text("StartMode").and_then(change::StartMode::parse) {
+            "ChangeStartMode" => match text_in(call.input, "StartMode").and_then(change::StartMode::parse) {
                 Some(mode) => change::start_mode(machine, &unit, mode),
                 None => code::INVALID_PARAMETER,
             },
@@ -148,13 +148,13 @@ impl Table for Service {
 /// Returns the service that a method is called on.
 fn existing(machine: &Machine, name: Option<&Value>) -> Result<Unit, ProviderError> {
     let name = name.and_then(Value::as_str).unwrap_or_default();
-    if let Some(unit) = Unit::find(machine, name).map_err(of_bus)? {
+    if let Some(unit) = Unit::find(machine, name).map_err(failure)? {
         return Ok(unit);
     }
     let gone = || ProviderError::failed(Status::NotFound, "there is no such service");
-    let units = Unit::all(machine, FileStates::Unwanted).map_err(of_bus)?;
+    let units = Unit::all(machine, FileStates::Unwanted).map_err(failure)?;
     let same = units.iter().find(|unit| unit.name.eq_ignore_ascii_case(name)).ok_or_else(gone)?;
-    Unit::find(machine, &same.name).map_err(of_bus)?.ok_or_else(gone)
+    Unit::find(machine, &same.name).map_err(failure)?.ok_or_else(gone)
 }
 
 pub(super) fn is_running(machine: &Machine, unit: &Unit) -> bool {
@@ -227,12 +227,6 @@ fn wait_hint(machine: &Machine, unit: &Unit) -> Option<u32> {
     Some(u32::try_from(micros / 1_000).unwrap_or(u32::MAX))
 }
 
-/// Converts an error of systemd to an error for the client.
-pub(crate) fn of_bus(error: BusError) -> ProviderError {
-    let status = if error.is_denied() { Status::AccessDenied } else { Status::Failed };
-    ProviderError::failed(status, error.to_string())
-}
-
 /// Returns the services of the processes that a query names; `None` if it does not restrict the process, or
 /// if a service must be searched among all.
 fn of_pinned_processes(machine: &Machine, scan: &Scan) -> Result<Option<Vec<Unit>>, BusError> {
@@ -240,11 +234,12 @@ fn of_pinned_processes(machine: &Machine, scan: &Scan) -> Result<Option<Vec<Unit
     let processes =
         pinned.iter().flatten().map(|value| value.as_integer().and_then(|id| u32::try_from(id).ok()));
     // Zero is the process number of every service that does not run.
-    let find = |process: Option<u32>| match process.filter(|process| *process > 0) {
-        Some(process) => Unit::of_main_process(machine, process),
-        None => Ok(None),
-    };
-    processes.map(find).collect()
+    processes
+        .map(|process| match process.filter(|process| *process > 0) {
+            Some(process) => Unit::of_main_process(machine, process),
+            None => Ok(None),
+        })
+        .collect()
 }
 
 fn wants_details(scan: &Scan) -> bool {

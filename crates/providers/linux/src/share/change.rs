@@ -8,11 +8,14 @@ use cim::{Instance, Value};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use wmi::{ProviderError, descriptor};
 
-use super::samba::{CONFIGURATION, LIMIT};
-use super::{Origin, Share, access, given};
+use linux::share::samba::{CONFIGURATION, LIMIT};
+use linux::share::{Origin, Share, access};
+
+use super::given;
 use crate::Machine;
 use crate::account::identity::Known;
-use crate::program;
+use crate::table::failure;
+use linux::program;
 
 /// Result codes of methods (`Win32_Share`, return values).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +46,7 @@ pub(super) fn create(machine: &Machine, input: &Instance) -> Result<Outcome, Pro
     if !path.starts_with('/') || path.contains('\n') || !machine.path(path).is_dir() {
         return Ok(Outcome::UnknownDirectory);
     }
-    if Share::find(machine, name)?.is_some() {
+    if Share::find(machine, name).map_err(failure)?.is_some() {
         return Ok(Outcome::Duplicate);
     }
     let entries = match input.value("Access") {
@@ -139,10 +142,9 @@ fn is_remark(input: &Instance) -> bool {
 
 /// Returns whether Samba accepts the name, and it cannot lead to a file in another folder.
 fn is_name(name: &str) -> bool {
-    let is_bad = |character: char| character.is_control() || "%<>*?|/\\+=;:\",".contains(character);
     !name.is_empty()
         && name.chars().count() <= 80
-        && !name.contains(is_bad)
+        && !name.contains(|character: char| character.is_control() || "%<>*?|/\\+=;:\",".contains(character))
         && !name.starts_with(['-', '.'])
         && Path::new(name).file_name().is_some()
 }

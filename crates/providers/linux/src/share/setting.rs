@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use cim::{Instance, Status};
-use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{Lookup, MethodCall, ProviderError, Target};
 
-use super::{Share, access};
+use linux::share::{Share, access};
+
+use super::require;
 use crate::Machine;
 use crate::security;
-use crate::table::{Fill, Push, Table, returned, text_key};
+use crate::table::{Fill, Table, failure, returned, text_key};
 
 /// Security settings of all shares.
 pub(super) struct ShareSetting;
@@ -28,17 +30,12 @@ impl Table for ShareSetting {
         ("Name", |_, share| share.name.clone().into()),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Share>,
-    ) -> Result<(), ProviderError> {
-        Share::all(machine)?.into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Share>, ProviderError> {
+        Ok(Share::all(machine).map_err(failure)?.into_iter())
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Share>, ProviderError> {
-        Share::find(machine, text_key(lookup.keys))
+        Share::find(machine, text_key(lookup.keys)).map_err(failure)
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
@@ -47,7 +44,7 @@ impl Table for ShareSetting {
         else {
             return Err(ProviderError::NotCapable);
         };
-        let share = Share::require(machine, text_key(keys))?;
+        let share = require(machine, text_key(keys))?;
         let descriptor = access::descriptor(machine, &share.origin)
             .map_err(|error| ProviderError::failed(Status::ProviderFailure, error.to_string()))?;
         Ok(returned(call, 0_u32)?.with("Descriptor", security::object(machine, &descriptor)?)?)

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use cim::Value;
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{Lookup, ProviderError};
 
-use crate::package::Package;
-use crate::table::{Fill, Push, Table, failure};
-use crate::{Machine, guid};
+use crate::Machine;
+use crate::table::{Fill, Table, failure};
+use linux::guid;
+use linux::package::Package;
 
 /// Packages of the distribution.
 pub(crate) struct Product;
@@ -62,23 +63,9 @@ impl Table for Product {
         ("WordCount", |_, _| 0_u32.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "HelpTelephone",
-        "InstallLocation",
-        "InstallSource",
-        "LocalPackage",
-        "PackageCache",
-        "ProductID",
-        "RegCompany",
-        "RegOwner",
-        "SKUNumber",
-        "Transforms",
-        "URLUpdateInfo",
-    ];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         let packages = machine.packages().map_err(failure)?;
-        (0..packages.len()).try_for_each(|place| push(Row { packages: packages.clone(), place }))
+        Ok((0..packages.len()).map(move |place| Row { packages: packages.clone(), place }))
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
@@ -87,12 +74,11 @@ impl Table for Product {
         };
         let identity = identity.as_str().unwrap_or_default();
         let packages = machine.packages().map_err(failure)?;
-        let is_meant = |package: &Package| {
+        let place = packages.iter().position(|package| {
             package.name == *name
                 && package.version == *version
                 && guid::of(&[&package.name, &package.architecture]).eq_ignore_ascii_case(identity)
-        };
-        let place = packages.iter().position(is_meant);
-        Ok(place.map(|place| Row { packages, place }))
+        });
+        Ok(place.map(move |place| Row { packages, place }))
     }
 }

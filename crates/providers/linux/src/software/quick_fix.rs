@@ -1,37 +1,13 @@
 //! `Win32_QuickFixEngineering`: installed updates.
 
-use std::sync::Arc;
+use wmi::ProviderError;
 
-use jiff::civil::Date;
-use wmi::{ProviderError, Scan};
-
-use super::{advisory, apt_history};
 use crate::Machine;
-use crate::package;
-use crate::table::{Fill, Push, Table, failure};
+use crate::table::{Fill, Table, failure};
+use linux::software::{Kind, Update};
 
 /// Upgrades made by apt, or installed advisories of dnf.
 pub(crate) struct QuickFix;
-
-/// An update.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Update {
-    /// Package with its version, or name of an advisory.
-    pub(super) id: String,
-    pub(super) kind: Kind,
-    /// Installation date; `None` if unknown.
-    pub(super) day: Option<Date>,
-    /// User who requested it; `None` if unknown.
-    pub(super) by: Option<String>,
-}
-
-/// Purpose of an update.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Security,
-    /// Other or unknown purpose.
-    Other,
-}
 
 impl Table for QuickFix {
     type Row = Update;
@@ -54,19 +30,8 @@ impl Table for QuickFix {
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Caption", "Name"];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Update>,
-    ) -> Result<(), ProviderError> {
-        let updates = match package::kind(machine) {
-            Some(package::Kind::Rpm) => advisory::updates(machine)?,
-            Some(package::Kind::Dpkg) => apt_history::updates(machine).map_err(failure)?,
-            None => Vec::new(),
-        };
-        updates.into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Update>, ProviderError> {
+        let updates = Update::all(machine).map_err(failure)?;
+        Ok(updates.into_iter())
     }
 }

@@ -4,50 +4,32 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::Value;
-use wmi::{EventSource, ProviderError, Scan, Watch};
+use wmi::{EventSource, ProviderError, Watch};
 
-use super::file_system::is_of_network;
 use super::logical_disk::{Disk, disks};
-use super::partition::{Foundations, Partition};
-use super::statistics::Questions;
-use super::volume::volumes;
-use crate::mounts::Mounts;
-use crate::table::{Fill, Push, Table, reference};
+use super::partition::device_id;
+use crate::table::association::Association;
+use crate::table::{Fill, Table, reference};
 use crate::{Machine, events};
-
-/// `Win32_DiskDriveToDiskPartition`
-pub(crate) struct DriveToPartition;
-
-/// `Win32_LogicalDiskToPartition`
-pub(crate) struct PartitionToDisk;
+use linux::mounts::Mounts;
+use linux::storage::file_system::is_of_network;
+use linux::storage::partition::{Foundations, Partition};
+use linux::storage::statistics::Questions;
+use linux::storage::volume::volumes;
 
 /// `Win32_MountPoint`
 pub(crate) struct MountPoint;
 
-/// `Win32_LogicalDiskRootDirectory`
-pub(crate) struct RootDirectory;
-
-impl Table for DriveToPartition {
-    type Row = Partition;
-
-    const CLASS: &'static str = "Win32_DiskDriveToDiskPartition";
-
-    const COLUMNS: &'static [(&'static str, Fill<Partition>)] = &[
+pub(crate) static DRIVE_TO_PARTITION: Association<Partition> = Association {
+    namespace: "root/cimv2",
+    class: "Win32_DiskDriveToDiskPartition",
+    columns: &[
         ("Antecedent", |_, part| reference("Win32_DiskDrive", "DeviceID", part.drive.block.node())),
         ("Dependent", |_, part| of_partition(part)),
-    ];
-
-    const SUBSYSTEMS: &'static [&'static str] = events::BLOCK_DEVICES;
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Partition>,
-    ) -> Result<(), ProviderError> {
-        Partition::all(machine).try_for_each(push)
-    }
-}
+    ],
+    rows: |machine| Ok(Partition::all(machine).collect()),
+    subsystems: events::BLOCK_DEVICES,
+};
 
 /// A logical disk on a partition.
 pub(crate) struct Placed {
@@ -55,36 +37,31 @@ pub(crate) struct Placed {
     disk: String,
 }
 
-impl Table for PartitionToDisk {
-    type Row = Placed;
-
-    const CLASS: &'static str = "Win32_LogicalDiskToPartition";
-
-    const COLUMNS: &'static [(&'static str, Fill<Placed>)] = &[
+pub(crate) static PARTITION_TO_DISK: Association<Placed> = Association {
+    namespace: "root/cimv2",
+    class: "Win32_LogicalDiskToPartition",
+    columns: &[
         ("Antecedent", |_, placed| of_partition(&placed.part)),
         ("Dependent", |_, placed| of_disk(placed.disk.clone())),
         ("EndingAddress", |machine, placed| {
             placed.part.extent(machine).and_then(|(_, end)| end.checked_sub(1)).into()
         }),
         ("StartingAddress", |machine, placed| placed.part.extent(machine).map(|(start, _)| start).into()),
-    ];
+    ],
+    rows: rows_of_partition_to_disk,
+    subsystems: &[],
+};
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Placed>,
-    ) -> Result<(), ProviderError> {
-        let parts = Foundations::of(machine);
-        for Disk { name, file_system } in disks(machine, &Arc::<Questions>::default()) {
-            // A file system can span several partitions.
-            let block = file_system.block(machine);
-            for part in block.iter().flat_map(|block| parts.below(machine, block)) {
-                push(Placed { part: Rc::clone(part), disk: name.clone() })?;
-            }
-        }
-        Ok(())
+fn rows_of_partition_to_disk(machine: &Machine) -> Result<Vec<Placed>, ProviderError> {
+    let parts = Foundations::of(machine);
+    let mut all = Vec::new();
+    for Disk { name, file_system } in disks(machine, &Arc::<Questions>::default()) {
+        // A file system can span several partitions.
+        let block = file_system.block(machine);
+        let parts = block.iter().flat_map(|block| parts.below(machine, block));
+        all.extend(parts.map(|part| Placed { part: Rc::clone(part), disk: name.clone() }));
     }
+    Ok(all)
 }
 
 /// A volume mounted in a folder.
@@ -111,45 +88,44 @@ impl Table for MountPoint {
         events::of_mounted(machine, watch)
     }
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Mounted>,
-    ) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Mounted>, ProviderError> {
         let mounts = Mounts::default();
+        let mut all = Vec::new();
         for volume in volumes(machine, &Arc::<Questions>::default()) {
             let Some(own) = &volume.file_system else { continue };
             // A volume mounted in several folders has a row for each.
-            for mount in mounts.of_device(machine, own.mount.device) {
-                push(Mounted { volume: volume.device_id(), place: mount.place.clone() })?;
-            }
+            let mounts = mounts.of_device(machine, own.mount.device);
+            all.extend(
+                mounts.map(|mount| Mounted { volume: volume.device_id(), place: mount.place.clone() }),
+            );
         }
-        Ok(())
+        Ok(all.into_iter())
     }
 }
 
-impl Table for RootDirectory {
-    type Row = Disk;
-
-    const CLASS: &'static str = "Win32_LogicalDiskRootDirectory";
-
-    const COLUMNS: &'static [(&'static str, Fill<Disk>)] = &[
+pub(crate) static ROOT_DIRECTORY: Association<Disk> = Association {
+    namespace: "root/cimv2",
+    class: "Win32_LogicalDiskRootDirectory",
+    columns: &[
         ("GroupComponent", |_, disk| of_disk(disk.name.clone())),
         ("PartComponent", |_, disk| {
             reference("Win32_Directory", "Name", disk.file_system.mount.place.clone())
         }),
-    ];
+    ],
+    rows: rows_of_root_directory,
+    subsystems: &[],
+};
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Disk>) -> Result<(), ProviderError> {
-        // The folder of a server that is down cannot be examined, and Windows lists only local disks here.
-        let local = |disk: &Disk| !is_of_network(&disk.file_system.mount);
-        disks(machine, &Arc::<Questions>::default()).into_iter().filter(local).try_for_each(push)
-    }
+fn rows_of_root_directory(machine: &Machine) -> Result<Vec<Disk>, ProviderError> {
+    // The folder of a server that is down cannot be examined, and Windows lists only local disks here.
+    Ok(disks(machine, &Arc::<Questions>::default())
+        .into_iter()
+        .filter(|disk| !is_of_network(&disk.file_system.mount))
+        .collect())
 }
 
 fn of_partition(part: &Partition) -> Value {
-    reference("Win32_DiskPartition", "DeviceID", part.device_id())
+    reference("Win32_DiskPartition", "DeviceID", device_id(part))
 }
 
 fn of_disk(name: String) -> Value {

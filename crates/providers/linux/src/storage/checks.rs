@@ -7,10 +7,10 @@ use std::time::Duration;
 use cim::{Instance, Status, Value};
 use wmi::ProviderError;
 
-use super::file_system::{DriveType, FileSystem};
 use crate::Machine;
-use crate::fstab;
-use crate::program;
+use linux::fstab;
+use linux::program;
+use linux::storage::file_system::{DriveType, FileSystem};
 
 /// Result codes of `Chkdsk`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

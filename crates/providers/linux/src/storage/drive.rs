@@ -1,166 +1,16 @@
 //! `Win32_DiskDrive`.
 
-use std::cell::OnceCell;
-use std::rc::Rc;
+use linux::storage::drive::{Condition, Drive};
 use std::sync::Arc;
 
 use cim::Value;
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{Lookup, ProviderError};
 
-use super::block::Block;
-use super::partition_table::PartitionTable;
-use super::smart::Smart;
-use crate::mounts::Mounts;
-use crate::table::{Fill, Push, Table, text_key};
-use crate::udev::Udev;
+use crate::table::{Fill, Table, text_key};
 use crate::{Machine, events};
 
 /// Disks of the machine.
 pub(crate) struct DiskDrive;
-
-/// A disk.
-pub(crate) struct Drive {
-    /// Position among all disks, ordered by device number.
-    pub(crate) index: u32,
-    pub(crate) block: Block,
-    /// Mounts, shared by all disks of an answer.
-    pub(crate) mounts: Rc<Mounts>,
-    udev: OnceCell<Udev>,
-    smart: OnceCell<Option<Smart>>,
-    partition_table: OnceCell<Option<PartitionTable>>,
-}
-
-/// Availability of a disk to the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Condition {
-    Fine,
-    /// Temporarily unavailable.
-    Waiting,
-    Gone,
-}
-
-impl Drive {
-    /// Returns all disks.
-    pub(crate) fn all(machine: &Machine) -> impl Iterator<Item = Self> {
-        let disks = Block::disks(machine).into_iter();
-        let mounts = Rc::default();
-        let drive = move |(index, block)| Self {
-            index,
-            block,
-            mounts: Rc::clone(&mounts),
-            udev: OnceCell::new(),
-            smart: OnceCell::new(),
-            partition_table: OnceCell::new(),
-        };
-        (0..).zip(disks).map(drive)
-    }
-
-    /// Returns the disk's entry in the database of udev.
-    pub(crate) fn udev(&self, machine: &Machine) -> &Udev {
-        self.udev.get_or_init(|| self.block.udev(machine))
-    }
-
-    /// Returns the disk's health data; `None` if it has none or the caller may not read it.
-    pub(crate) fn smart(&self, machine: &Machine) -> Option<&Smart> {
-        self.smart.get_or_init(|| Smart::of(machine, &self.block)).as_ref()
-    }
-
-    /// Returns the partition table; `None` if there is no table or the caller may not read it.
-    pub(crate) fn partition_table(&self, machine: &Machine) -> Option<&PartitionTable> {
-        let read = || {
-            let size = usize::try_from(self.sector(machine)?).ok()?;
-            PartitionTable::of(&machine.path(self.block.node()), size)
-        };
-        self.partition_table.get_or_init(read).as_ref()
-    }
-
-    /// Returns the model that the disk reports.
-    pub(crate) fn model(&self, machine: &Machine) -> Option<String> {
-        let told =
-            self.block.line(machine, "device/model").or_else(|| self.block.line(machine, "device/name"));
-        told.or_else(|| self.udev(machine).exact("ID_MODEL"))
-    }
-
-    /// Returns the serial number.
-    pub(crate) fn serial_number(&self, machine: &Machine) -> Option<String> {
-        let known = self.udev(machine).property("ID_SERIAL_SHORT").map(str::to_owned);
-        let told =
-            || self.block.line(machine, "serial").or_else(|| self.block.line(machine, "device/serial"));
-        // The page with the serial number in SCSI's vital product data begins with a header of four bytes
-        // (SPC-4).
-        let page = || {
-            let page = machine.octets(format!("sys{}/device/vpd_pg80", self.block.folder)).ok()?;
-            let text = String::from_utf8_lossy(page.get(4..)?).trim_matches(['\0', ' ']).to_owned();
-            (!text.is_empty()).then_some(text)
-        };
-        known.or_else(told).or_else(page)
-    }
-
-    /// Returns the firmware version.
-    pub(crate) fn firmware(&self, machine: &Machine) -> Option<String> {
-        let files = ["device/firmware_rev", "device/rev", "device/fwrev"];
-        let told = files.iter().find_map(|file| self.block.line(machine, file));
-        told.or_else(|| self.udev(machine).exact("ID_REVISION"))
-    }
-
-    /// Returns the manufacturer.
-    pub(crate) fn manufacturer(&self, machine: &Machine) -> Option<String> {
-        // A number is the vendor id of a bridge or adapter, not the disk's manufacturer.
-        self.block.line(machine, "device/vendor").filter(|vendor| !vendor.starts_with("0x"))
-    }
-
-    /// Returns the availability: the states "running" of SCSI and "live" of NVMe are fine; other disks have
-    /// no state while they are present.
-    pub(crate) fn condition(&self, machine: &Machine) -> Condition {
-        match self.block.line(machine, "device/state").as_deref() {
-            None | Some("running" | "live") => Condition::Fine,
-            Some("blocked" | "quiesce" | "resetting" | "connecting") => Condition::Waiting,
-            Some(_) => Condition::Gone,
-        }
-    }
-
-    /// Returns the interface by its name in Windows.
-    pub(crate) fn interface(&self, machine: &Machine) -> Option<&'static str> {
-        let (folder, name) = (&self.block.folder, &self.block.name);
-        if folder.contains("/usb") {
-            Some("USB")
-        } else if folder.contains("/ata") || name.starts_with("hd") {
-            Some("IDE")
-        } else if self.address(machine).is_some() || name.starts_with("nvme") || name.starts_with("vd") {
-            Some("SCSI")
-        } else {
-            None
-        }
-    }
-
-    /// Returns host, channel, target and unit of a SCSI disk.
-    pub(crate) fn address(&self, machine: &Machine) -> Option<[u32; 4]> {
-        let device = super::block::folder_of(machine, &format!("sys{}/device", self.block.folder))?;
-        let numbers: Vec<u32> =
-            device.rsplit('/').next()?.split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
-        numbers.try_into().ok()
-    }
-
-    pub(crate) fn sector(&self, machine: &Machine) -> Option<u64> {
-        self.block.number(machine, "queue/logical_block_size")
-    }
-
-    pub(crate) fn sectors(&self, machine: &Machine) -> Option<u64> {
-        self.block.size(machine)?.checked_div(self.sector(machine)?)
-    }
-
-    /// Returns the number of cylinders in the conventional geometry of 255 heads and 63 sectors.
-    pub(crate) fn cylinders(&self, machine: &Machine) -> Option<u64> {
-        Some(self.sectors(machine)? / (255 * 63))
-    }
-
-    /// Returns the capabilities: 3 is random access, 4 writing, 7 removable media.
-    fn capabilities(&self, machine: &Machine) -> Vec<u16> {
-        let is_read_only = self.block.number::<u8>(machine, "ro") == Some(1);
-        let removable = self.block.is_removable(machine).then_some(7);
-        [Some(3), (!is_read_only).then_some(4), removable].into_iter().flatten().collect()
-    }
-}
 
 impl Table for DiskDrive {
     type Row = Drive;
@@ -230,17 +80,10 @@ impl Table for DiskDrive {
         ("TracksPerCylinder", |_, _| 255_u32.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Availability", "StatusInfo"];
-
     const SUBSYSTEMS: &'static [&'static str] = events::BLOCK_DEVICES;
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Drive>,
-    ) -> Result<(), ProviderError> {
-        Drive::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Drive>, ProviderError> {
+        Ok(Drive::all(machine))
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Drive>, ProviderError> {

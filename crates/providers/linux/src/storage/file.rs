@@ -1,8 +1,7 @@
 //! `CIM_DataFile` and `Win32_Directory`: single files by path, or the files of a folder.
 
-mod change;
-
 use std::ffi::OsStr;
+use std::io;
 use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -14,8 +13,9 @@ use rustix::fs::{Access, AtFlags, CWD, Statx, StatxFlags, StatxTimestamp};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
 use crate::Machine;
-use crate::mounts::{Mount, Mounts};
 use crate::table::{Fill, Push, Table, returned, text_key};
+use linux::mounts::{Mount, Mounts};
+use linux::storage::file;
 
 /// Files of one kind.
 #[derive(Default)]
@@ -33,35 +33,16 @@ pub(crate) struct Directory;
 pub(crate) trait Kind: Send + Sync + 'static {
     const CLASS: &'static str;
     const IS_FOLDER: bool;
-    const UNKNOWN: &'static [&'static str];
 }
 
 impl Kind for Plain {
     const CLASS: &'static str = "CIM_DataFile";
     const IS_FOLDER: bool = false;
-    const UNKNOWN: &'static [&'static str] = &[
-        "Archive",
-        "CompressionMethod",
-        "EightDotThreeFileName",
-        "EncryptionMethod",
-        "InUseCount",
-        "Manufacturer",
-        "System",
-        "Version",
-    ];
 }
 
 impl Kind for Directory {
     const CLASS: &'static str = "Win32_Directory";
     const IS_FOLDER: bool = true;
-    const UNKNOWN: &'static [&'static str] = &[
-        "Archive",
-        "CompressionMethod",
-        "EightDotThreeFileName",
-        "EncryptionMethod",
-        "InUseCount",
-        "System",
-    ];
 }
 
 /// A file.
@@ -166,8 +147,6 @@ impl<K: Kind> Table for File<K> {
         ("Writeable", |_, row| row.admits(Access::WRITE_OK).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = K::UNKNOWN;
-
     fn rows(
         &self,
         machine: &Arc<Machine>,
@@ -214,16 +193,54 @@ impl<K: Kind> Table for File<K> {
             call.input.value("FileName").and_then(Value::as_str).and_then(|name| name.strip_prefix('/'));
         let target = given.map(|name| machine.path(name));
         match call.operation.method.name.as_str() {
-            "Copy" => returned(call, change::copy(&row.path, target.as_deref()) as u32),
-            "Rename" => returned(call, change::rename(&row.path, target.as_deref()) as u32),
-            "Delete" => returned(call, change::delete(&row.path, K::IS_FOLDER) as u32),
-            "TakeOwnerShip" => returned(call, change::take(&row.path) as u32),
+            "Copy" => returned(call, code(to_target(target, |to| file::copy(&row.path, to)))),
+            "Rename" => returned(call, code(to_target(target, |to| file::rename(&row.path, to)))),
+            "Delete" => returned(call, code(file::delete(&row.path, K::IS_FOLDER))),
+            "TakeOwnerShip" => returned(call, code(file::take_ownership(&row.path))),
             "GetEffectivePermission" => {
                 let wanted = call.input.value("Permissions").and_then(Value::as_integer).unwrap_or_default();
-                returned(call, change::admits(|access| row.admits(access), wanted))
+                returned(call, admits(|access| row.admits(access), wanted))
             }
             // The other methods are specific to NTFS.
-            _ => returned(call, change::Outcome::NotNtfs as u32),
+            _ => returned(call, NOT_NTFS),
         }
     }
 }
+
+/// Runs an operation with the path from the parameters; a missing path is an error.
+fn to_target(target: Option<PathBuf>, operation: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    operation(&target.ok_or(io::ErrorKind::InvalidInput)?)
+}
+
+/// Returns whether the caller has all rights of an access mask of Windows.
+fn admits(has: impl Fn(Access) -> bool, wanted: i128) -> bool {
+    // FILE_READ_DATA, FILE_WRITE_DATA with FILE_APPEND_DATA, FILE_EXECUTE (MS-DTYP 2.4.3).
+    let rights = [(0x1, Access::READ_OK), (0x2 | 0x4, Access::WRITE_OK), (0x20, Access::EXEC_OK)];
+    rights.into_iter().filter(|(mask, _)| wanted & mask != 0).all(|(_, access)| has(access))
+}
+
+/// Returns the code of a method of `CIM_LogicalFile`.
+fn code(result: io::Result<()>) -> u32 {
+    let Err(error) = result else { return 0 };
+    match error.kind() {
+        // Access denied.
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => 2,
+        // Invalid object.
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => 9,
+        // Object already exists.
+        io::ErrorKind::AlreadyExists => 10,
+        // Drive not the same.
+        io::ErrorKind::CrossesDevices => 13,
+        // Directory not empty.
+        io::ErrorKind::DirectoryNotEmpty => 14,
+        // Sharing violation.
+        io::ErrorKind::ResourceBusy => 15,
+        // Invalid parameter.
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidFilename => 21,
+        // Unspecified failure.
+        _ => 8,
+    }
+}
+
+/// File system not NTFS.
+const NOT_NTFS: u32 = 11;

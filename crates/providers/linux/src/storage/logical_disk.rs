@@ -7,10 +7,11 @@ use cim::{ColumnSet, Instance, Value};
 use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::checks;
-use super::file_system::{DriveType, FileSystem, wants_any};
-use super::statistics::Questions;
+use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table, returned, text_key};
 use crate::{Machine, events};
+use linux::storage::file_system::{DriveType, FileSystem};
+use linux::storage::statistics::Questions;
 
 /// Mounted file systems.
 pub(crate) struct LogicalDisk {
@@ -85,10 +86,10 @@ impl Table for LogicalDisk {
         ("ConfigManagerUserConfig", |_, _| false.into()),
         ("Description", |machine, disk| description(disk.file_system.drive_type(machine)).into()),
         ("DeviceID", |_, disk| disk.name.clone().into()),
-        ("DriveType", |machine, disk| (disk.file_system.drive_type(machine) as u32).into()),
+        ("DriveType", |machine, disk| drive_number(disk.file_system.drive_type(machine)).into()),
         ("FileSystem", |_, disk| disk.file_system.mount.kind.clone().into()),
         ("FreeSpace", |machine, disk| {
-            disk.file_system.told(machine).map(super::statistics::Statistics::free).into()
+            disk.file_system.told(machine).map(linux::storage::statistics::Statistics::free).into()
         }),
         ("MaximumComponentLength", |machine, disk| {
             disk.file_system.told(machine).and_then(|told| u32::try_from(told.longest_name).ok()).into()
@@ -110,7 +111,7 @@ impl Table for LogicalDisk {
         ("QuotasIncomplete", |_, _| false.into()),
         ("QuotasRebuilding", |_, _| false.into()),
         ("Size", |machine, disk| {
-            disk.file_system.told(machine).map(super::statistics::Statistics::size).into()
+            disk.file_system.told(machine).map(linux::storage::statistics::Statistics::size).into()
         }),
         ("Status", |machine, disk| disk.file_system.answer(machine).status().into()),
         ("StatusInfo", |_, _| 3_u16.into()),
@@ -120,8 +121,6 @@ impl Table for LogicalDisk {
         ("VolumeName", |machine, disk| disk.file_system.identity(machine).label.clone().into()),
         ("VolumeSerialNumber", |machine, disk| disk.file_system.identity(machine).serial_number().into()),
     ];
-
-    const UNKNOWN: &'static [&'static str] = &["PNPDeviceID"];
 
     fn watch(
         &self,
@@ -160,14 +159,18 @@ impl Table for LogicalDisk {
                 let disk = self.find(machine, name).ok_or_else(|| checks::no_such(name))?;
                 returned(call, checks::of_mounted(&disk.file_system, call.input)? as u32)
             }
-            ("ScheduleAutoChk", _) => {
-                let find = |name: &str| self.find(machine, name).map(|disk| disk.file_system);
-                returned(call, checks::schedule(machine, call.input.value("LogicalDisk"), find)? as u32)
-            }
-            ("ExcludeFromAutochk", _) => {
-                let find = |name: &str| self.find(machine, name).map(|disk| disk.file_system);
-                returned(call, checks::exclude(machine, call.input.value("LogicalDisk"), find)? as u32)
-            }
+            ("ScheduleAutoChk", _) => returned(
+                call,
+                checks::schedule(machine, call.input.value("LogicalDisk"), |name: &str| {
+                    self.find(machine, name).map(|disk| disk.file_system)
+                })? as u32,
+            ),
+            ("ExcludeFromAutochk", _) => returned(
+                call,
+                checks::exclude(machine, call.input.value("LogicalDisk"), |name: &str| {
+                    self.find(machine, name).map(|disk| disk.file_system)
+                })? as u32,
+            ),
             _ => Err(ProviderError::NotCapable),
         }
     }
@@ -202,5 +205,16 @@ pub(super) fn description(of: DriveType) -> &'static str {
         DriveType::Removable => "Removable Disk",
         DriveType::Optical => "CD-ROM Disc",
         DriveType::Memory => "RAM Disk",
+    }
+}
+
+/// Returns the number of a kind of device (`DriveType`).
+pub(super) fn drive_number(kind: DriveType) -> u32 {
+    match kind {
+        DriveType::Removable => 2,
+        DriveType::Local => 3,
+        DriveType::Network => 4,
+        DriveType::Optical => 5,
+        DriveType::Memory => 6,
     }
 }

@@ -12,10 +12,11 @@ mod volume;
 
 use std::sync::Arc;
 
-use super::drive::{Condition, Drive};
-use super::statistics::Questions;
 use crate::Machine;
+use crate::table::association::relate;
 use crate::table::{Binding, bind};
+use linux::storage::drive::{Condition, Drive};
+use linux::storage::statistics::Questions;
 
 /// Namespace of most of the classes.
 const NAMESPACE: &str = "root/microsoft/windows/storage";
@@ -29,14 +30,14 @@ pub(super) fn bindings(machine: &Arc<Machine>, questions: &Arc<Questions>) -> Ve
         bind(machine, volume::Volume::new(questions)),
         bind(machine, subsystem::Subsystem),
         bind(machine, reliability::ReliabilityCounter),
-        bind(machine, associations::DiskToPartition),
-        bind(machine, associations::PartitionToVolume),
-        bind(machine, associations::CounterOfPhysicalDisk),
-        bind(machine, associations::CounterOfDisk),
-        bind(machine, associations::PhysicalDisksOfSubsystem),
-        bind(machine, associations::DisksOfSubsystem),
-        bind(machine, associations::PartitionsOfSubsystem),
-        bind(machine, associations::VolumesOfSubsystem),
+        relate(machine, &associations::DISK_TO_PARTITION),
+        relate(machine, &associations::PARTITION_TO_VOLUME),
+        relate(machine, &associations::COUNTER_OF_PHYSICAL_DISK),
+        relate(machine, &associations::COUNTER_OF_DISK),
+        relate(machine, &associations::PHYSICAL_DISKS_OF_SUBSYSTEM),
+        relate(machine, &associations::DISKS_OF_SUBSYSTEM),
+        relate(machine, &associations::PARTITIONS_OF_SUBSYSTEM),
+        relate(machine, &associations::VOLUMES_OF_SUBSYSTEM),
         bind(machine, failure_prediction::FailurePrediction),
     ]
 }
@@ -53,8 +54,10 @@ enum Health {
 impl Health {
     /// Returns the health of a disk; unknown if it reports no health data.
     fn of(machine: &Machine, drive: &Drive) -> Self {
-        match (drive.condition(machine), drive.smart(machine).and_then(super::smart::Smart::expects_failure))
-        {
+        match (
+            drive.condition(machine),
+            drive.smart(machine).and_then(linux::storage::smart::Smart::expects_failure),
+        ) {
             (Condition::Gone, _) => Self::Unhealthy,
             (_, Some(true)) | (Condition::Waiting, _) => Self::Warning,
             (Condition::Fine, Some(false)) => Self::Healthy,
@@ -92,7 +95,6 @@ fn unique_id(machine: &Machine, drive: &Drive) -> Option<(String, u16)> {
 /// not report theirs.
 fn bus(machine: &Machine, drive: &Drive) -> u16 {
     let (folder, name) = (&drive.block.folder, &drive.block.name);
-    let is_serial = || drive.udev(machine).property("ID_ATA_SATA") == Some("1");
     match () {
         () if name.starts_with("nvme") => 17,
         () if folder.contains("/usb") => 7,
@@ -100,7 +102,12 @@ fn bus(machine: &Machine, drive: &Drive) -> u16 {
             Some("SD") => 12,
             _ => 13,
         },
-        () if folder.contains("/ata") && (is_serial() || has_sata_link(machine, folder)) => 11,
+        () if folder.contains("/ata")
+            && (drive.udev(machine).property("ID_ATA_SATA") == Some("1")
+                || has_sata_link(machine, folder)) =>
+        {
+            11
+        }
         () if folder.contains("/ata") => 3,
         () if folder.contains("/end_device-") => 10,
         () if folder.contains("/rport-") => 6,
@@ -130,9 +137,8 @@ fn is_virtual(drive: &Drive) -> bool {
 /// Returns the rotation rate per minute, 0 for disks without moving parts; `None` if unknown.
 fn rotation(machine: &Machine, drive: &Drive) -> Option<u32> {
     let known = drive.udev(machine).property("ID_ATA_ROTATION_RATE_RPM").and_then(|rate| rate.parse().ok());
-    let still = || {
+    known.or_else(|| drive.smart(machine)?.rotation).or_else(|| {
         let is_still = drive.block.number::<u8>(machine, "queue/rotational") == Some(0) && !is_virtual(drive);
         is_still.then_some(0)
-    };
-    known.or_else(|| drive.smart(machine)?.rotation).or_else(still)
+    })
 }

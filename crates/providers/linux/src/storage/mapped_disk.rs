@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use wmi::{ProviderError, Scan};
 
-use super::file_system::{FileSystem, is_of_network, wants_any};
 use super::logical_disk::{TOLD, access};
-use super::statistics::Questions;
 use crate::Machine;
+use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table};
+use linux::storage::file_system::{FileSystem, is_of_network};
+use linux::storage::statistics::Questions;
 
 /// Network file systems, which every session sees.
 pub(crate) struct MappedDisk {
@@ -34,7 +35,9 @@ impl Table for MappedDisk {
         ("Description", |_, _| "Network Connection".into()),
         ("DeviceID", |_, disk| disk.mount.place.clone().into()),
         ("FileSystem", |_, disk| disk.mount.kind.clone().into()),
-        ("FreeSpace", |machine, disk| disk.told(machine).map(super::statistics::Statistics::free).into()),
+        ("FreeSpace", |machine, disk| {
+            disk.told(machine).map(linux::storage::statistics::Statistics::free).into()
+        }),
         ("MaximumComponentLength", |machine, disk| {
             disk.told(machine).and_then(|told| u32::try_from(told.longest_name).ok()).into()
         }),
@@ -43,25 +46,10 @@ impl Table for MappedDisk {
         ("ProviderName", |_, disk| disk.mount.source.clone().into()),
         // Logon session of the system (MS-DTYP, LUID of LocalSystem); mounts do not belong to a session.
         ("SessionID", |_, _| "999".into()),
-        ("Size", |machine, disk| disk.told(machine).map(super::statistics::Statistics::size).into()),
+        ("Size", |machine, disk| disk.told(machine).map(linux::storage::statistics::Statistics::size).into()),
         ("Status", |machine, disk| disk.answer(machine).status().into()),
         ("SupportsDiskQuotas", |_, disk| disk.supports_quotas().into()),
         ("SupportsFileBasedCompression", |_, disk| disk.supports_compression().into()),
-    ];
-
-    const UNKNOWN: &'static [&'static str] = &[
-        "Availability",
-        "ConfigManagerErrorCode",
-        "ConfigManagerUserConfig",
-        "PNPDeviceID",
-        "PowerManagementSupported",
-        "Purpose",
-        "QuotasDisabled",
-        "QuotasIncomplete",
-        "QuotasRebuilding",
-        "StatusInfo",
-        "VolumeName",
-        "VolumeSerialNumber",
     ];
 
     fn rows(

@@ -1,70 +1,23 @@
 //! `Win32_CDROMDrive`.
 
+use linux::storage::optical::Drive;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
-use super::block::Block;
-use super::file_system::Identity;
-use crate::mounts::Mounts;
-use crate::table::{Fill, Push, Table};
-use crate::udev::Udev;
+use crate::table::{Fill, Table};
 use crate::{Machine, events};
+use linux::storage::block::Block;
 
 /// Optical drives.
 pub(crate) struct OpticalDrive;
 
-/// An optical drive, with its entry in the database of udev.
-pub(crate) struct Row {
-    block: Block,
-    udev: Udev,
-    mounts: Rc<Mounts>,
-}
-
-impl Row {
-    fn has_disc(&self, machine: &Machine) -> bool {
-        match self.udev.property("ID_CDROM_MEDIA") {
-            Some(known) => known == "1",
-            // Without a disc, the kernel initially reports the default size, so the size alone does not prove
-            // a disc.
-            None => {
-                self.block.size(machine).is_some_and(|size| size > 0) && self.identity(machine).uuid.is_some()
-            }
-        }
-    }
-
-    fn identity(&self, machine: &Machine) -> Identity {
-        Identity::of(machine, &self.block)
-    }
-
-    /// Returns the mount point of the disc.
-    fn place(&self, machine: &Machine) -> Option<String> {
-        self.mounts.of_device(machine, self.block.device).next().map(|mount| mount.place.clone())
-    }
-
-    /// Returns the media type by its name in Windows.
-    fn media_type(&self) -> &'static str {
-        let can = |property: &str| self.udev.property(property) == Some("1");
-        match (can("ID_CDROM_DVD"), can("ID_CDROM_DVD_R") || can("ID_CDROM_DVD_RAM"), can("ID_CDROM_CD_R")) {
-            (_, true, _) => "DVD Writer",
-            (true, ..) => "DVD-ROM",
-            (_, _, true) => "CD Writer",
-            _ => "CD-ROM",
-        }
-    }
-
-    fn model(&self, machine: &Machine) -> Option<String> {
-        self.block.line(machine, "device/model").or_else(|| self.udev.exact("ID_MODEL"))
-    }
-}
-
 impl Table for OpticalDrive {
-    type Row = Row;
+    type Row = Drive;
 
     const CLASS: &'static str = "Win32_CDROMDrive";
 
-    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+    const COLUMNS: &'static [(&'static str, Fill<Drive>)] = &[
         // 3 is random access, 7 removable media.
         ("Capabilities", |_, _| vec![3_u16, 7].into()),
         ("CapabilityDescriptions", |_, _| vec!["Random Access", "Supports Removable Media"].into()),
@@ -88,28 +41,11 @@ impl Table for OpticalDrive {
         ("VolumeSerialNumber", |machine, row| row.identity(machine).serial_number().into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Availability",
-        "DriveIntegrity",
-        "FileSystemFlags",
-        "FileSystemFlagsEx",
-        "MaximumComponentLength",
-        "PowerManagementSupported",
-        "RevisionLevel",
-        "SCSIBus",
-        "SCSILogicalUnit",
-        "SCSIPort",
-        "SCSITargetId",
-        "StatusInfo",
-        "TransferRate",
-    ];
-
     const SUBSYSTEMS: &'static [&'static str] = events::BLOCK_DEVICES;
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Drive>, ProviderError> {
         let drives = Block::all(machine).into_iter().filter(|block| block.name.starts_with("sr"));
         let mounts = Rc::default();
-        let row = |block: Block| Row { udev: block.udev(machine), block, mounts: Rc::clone(&mounts) };
-        drives.map(row).try_for_each(push)
+        Ok(drives.map(move |block| Drive { udev: block.udev(machine), block, mounts: Rc::clone(&mounts) }))
     }
 }

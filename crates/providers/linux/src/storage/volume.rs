@@ -1,188 +1,34 @@
 //! `Win32_Volume`: local file systems, mounted or not, and swap space.
 
-use std::cell::OnceCell;
+use linux::storage::volume::{Volume as Row, volumes};
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{ColumnSet, Instance, Value};
 use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
-use super::block::Block;
 use super::checks;
-use super::file_system::{DriveType, FileSystem, Identity, is_of_network, wants_any};
 use super::logical_disk::{TOLD, access, description};
-use super::statistics::{Questions, Statistics};
-use super::superblock::Superblock;
-use crate::fstab::{Entry, Fstab};
-use crate::mounts::{Mount, Mounts};
-use crate::table::{Fill, Push, Table, returned, text_key};
-use crate::{Machine, events, program};
+use crate::storage::logical_disk::drive_number;
+use crate::storage::wants_any;
+use crate::table::{Fill, Push, Table, is_set, returned, text_key};
+use crate::{Machine, events};
+use linux::mounts::Mount;
+use linux::program;
+use linux::storage::file_system::FileSystem;
+use linux::storage::statistics::Questions;
 
 /// Volumes of the machine.
 pub(crate) struct Volume {
     questions: Arc<Questions>,
 }
 
-/// A volume: a mounted file system, or a device with a file system or swap space.
-pub(crate) struct Row {
-    pub(crate) file_system: Option<FileSystem>,
-    pub(crate) block: Option<Block>,
-    pub(crate) kind: String,
-    pub(crate) identity: Identity,
-    around: Rc<Around>,
-}
-
-/// Data shared by all volumes of an answer, each read once when it is needed.
-#[derive(Default)]
-struct Around {
-    mounts: Mounts,
-    fstab: OnceCell<Fstab>,
-    swap: OnceCell<Swap>,
-}
-
-/// Swap space in use.
-struct Swap {
-    /// Paths of swap devices.
-    nodes: HashSet<String>,
-    /// Mount points of the volumes that hold swap files.
-    places: HashSet<String>,
-}
-
-impl Around {
-    fn fstab(&self, machine: &Machine) -> &Fstab {
-        self.fstab.get_or_init(|| Fstab::of(machine))
-    }
-
-    fn swap(&self, machine: &Machine) -> &Swap {
-        self.swap.get_or_init(|| {
-            let text = machine.text("proc/swaps").unwrap_or_default();
-            let names = text.lines().skip(1).filter_map(|line| line.split_whitespace().next());
-            let (nodes, files): (Vec<_>, Vec<_>) = names.partition(|name| name.starts_with("/dev/"));
-            let holder = |file: &str| Some(self.mounts.holding(machine, Path::new(file))?.place.clone());
-            Swap {
-                nodes: nodes.into_iter().map(str::to_owned).collect(),
-                places: files.into_iter().filter_map(holder).collect(),
-            }
-        })
-    }
-}
-
 impl Volume {
     pub(crate) fn new(questions: &Arc<Questions>) -> Self {
         Self { questions: questions.clone() }
-    }
-}
-
-/// Returns all volumes of this machine.
-pub(crate) fn volumes(machine: &Machine, questions: &Arc<Questions>) -> Vec<Row> {
-    let mounted = FileSystem::all(machine, questions);
-    let around = Rc::<Around>::default();
-    let mut rows: Vec<Row> = mounted
-        .into_iter()
-        .filter(|file_system| !is_of_network(&file_system.mount))
-        .map(|file_system| Row {
-            block: file_system.block(machine),
-            kind: file_system.mount.kind.clone(),
-            identity: file_system.identity(machine).clone(),
-            file_system: Some(file_system),
-            around: Rc::clone(&around),
-        })
-        .collect();
-    let devices: HashSet<_> = rows.iter().filter_map(|row| Some(row.block.as_ref()?.device)).collect();
-    for block in Block::all(machine) {
-        let is_mounted = devices.contains(&block.device);
-        // Empty loop devices are left out, and so are parts of a stacked device, which is listed itself.
-        let is_used = machine.names(block_folder(&block, "holders")).is_ok_and(|holders| !holders.is_empty());
-        if is_mounted || is_used || block.size(machine).unwrap_or_default() == 0 {
-            continue;
-        }
-        if let Some((kind, identity)) = on_device(machine, &block) {
-            rows.push(Row {
-                file_system: None,
-                block: Some(block),
-                kind,
-                identity,
-                around: Rc::clone(&around),
-            });
-        }
-    }
-    rows
-}
-
-/// Returns type and identity of the file system on a device, from udev or its superblock.
-fn on_device(machine: &Machine, block: &Block) -> Option<(String, Identity)> {
-    let udev = block.udev(machine);
-    if let Some(kind) = udev.property("ID_FS_TYPE") {
-        let is_volume = matches!(udev.property("ID_FS_USAGE"), Some("filesystem")) || kind == "swap";
-        return is_volume.then(|| (kind.to_owned(), Identity::of_udev(&udev)));
-    }
-    let superblock = Superblock::of(&machine.path(block.node().trim_start_matches('/')))?;
-    Some((superblock.kind.to_owned(), Identity { uuid: superblock.uuid, label: superblock.label }))
-}
-
-fn block_folder(block: &Block, name: &str) -> String {
-    format!("sys{}/{name}", block.folder)
-}
-
-impl Row {
-    /// Returns a stable name by UUID, or else the device or the mount point.
-    pub(crate) fn device_id(&self) -> String {
-        if let Some(uuid) = &self.identity.uuid {
-            return format!("/dev/disk/by-uuid/{uuid}");
-        }
-        let place = || self.place().unwrap_or_default().to_owned();
-        self.block.as_ref().map_or_else(place, Block::node)
-    }
-
-    /// Returns the mount point.
-    pub(crate) fn place(&self) -> Option<&str> {
-        self.file_system.as_ref().map(|file_system| file_system.mount.place.as_str())
-    }
-
-    /// Returns the source of the mount.
-    pub(crate) fn source(&self) -> String {
-        let of_block = || self.block.as_ref().map(Block::node);
-        let source = self.file_system.as_ref().map(|file_system| file_system.mount.source.clone());
-        source.or_else(of_block).unwrap_or_default()
-    }
-
-    /// Returns the statistics of the file system, if it is mounted and answers.
-    pub(crate) fn told(&self, machine: &Machine) -> Option<Statistics> {
-        self.file_system.as_ref()?.told(machine)
-    }
-
-    /// Returns the type of the device.
-    pub(crate) fn drive_type(&self, machine: &Machine) -> DriveType {
-        match (&self.file_system, &self.block) {
-            (Some(file_system), _) => file_system.drive_type(machine),
-            (None, Some(block)) if block.is_removable(machine) => DriveType::Removable,
-            _ => DriveType::Local,
-        }
-    }
-
-    /// Returns the first entry of fstab that names the volume, by UUID, label, source or device.
-    fn entry(&self, machine: &Machine) -> Option<&Entry> {
-        let fstab = self.around.fstab(machine);
-        let node = self.block.as_ref().map(Block::node);
-        let names = [
-            self.identity.uuid.as_ref().map(|uuid| format!("UUID={uuid}")),
-            self.identity.label.as_ref().map(|label| format!("LABEL={label}")),
-            Some(self.source()),
-            node,
-        ];
-        fstab.first_of(names.iter().flatten().map(String::as_str))
-    }
-
-    fn has_swap(&self, machine: &Machine) -> bool {
-        let swap = self.around.swap(machine);
-        match self.place() {
-            Some(place) => swap.places.contains(place),
-            None => self.block.as_ref().is_some_and(|block| swap.nodes.contains(&block.node())),
-        }
     }
 }
 
@@ -201,8 +47,10 @@ impl Table for Volume {
         ("BlockSize", |machine, row| row.told(machine).map(|told| told.block).into()),
         ("BootVolume", |_, row| (row.place() == Some("/")).into()),
         ("Capacity", |machine, row| {
-            let of_device = || row.block.as_ref().filter(|_| row.file_system.is_none())?.size(machine);
-            row.told(machine).map(super::statistics::Statistics::size).or_else(of_device).into()
+            row.told(machine)
+                .map(linux::storage::statistics::Statistics::size)
+                .or_else(|| row.block.as_ref().filter(|_| row.file_system.is_none())?.size(machine))
+                .into()
         }),
         ("Caption", |_, row| {
             row.place()
@@ -214,9 +62,11 @@ impl Table for Volume {
         ("DeviceID", |_, row| row.device_id().into()),
         ("DirtyBitSet", |machine, row| row.file_system.as_ref().and_then(|one| one.is_dirty(machine)).into()),
         ("DriveLetter", |_, row| row.place().map(str::to_owned).into()),
-        ("DriveType", |machine, row| (row.drive_type(machine) as u32).into()),
+        ("DriveType", |machine, row| drive_number(row.drive_type(machine)).into()),
         ("FileSystem", |_, row| row.kind.clone().into()),
-        ("FreeSpace", |machine, row| row.told(machine).map(super::statistics::Statistics::free).into()),
+        ("FreeSpace", |machine, row| {
+            row.told(machine).map(linux::storage::statistics::Statistics::free).into()
+        }),
         ("IndexingEnabled", |_, _| false.into()),
         ("Label", |_, row| row.identity.label.clone().into()),
         ("MaximumFileNameLength", |machine, row| {
@@ -238,21 +88,10 @@ impl Table for Volume {
             row.file_system.as_ref().map(FileSystem::supports_compression).into()
         }),
         ("SystemVolume", |machine, row| {
-            let first = row.around.mounts.first_at(machine, &["/boot/efi", "/efi", "/boot", "/"]);
+            let first = row.mounts().first_at(machine, &["/boot/efi", "/efi", "/boot", "/"]);
             let own = row.file_system.as_ref().map(|file_system| file_system.mount.device);
             first.map(|first| Some(first.device) == own).into()
         }),
-    ];
-
-    const UNKNOWN: &'static [&'static str] = &[
-        "ConfigManagerErrorCode",
-        "ConfigManagerUserConfig",
-        "NumberOfBlocks",
-        "PNPDeviceID",
-        "PowerManagementSupported",
-        "Purpose",
-        "QuotasIncomplete",
-        "QuotasRebuilding",
     ];
 
     fn watch(
@@ -286,8 +125,7 @@ impl Table for Volume {
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         let by_place = |name: &str| {
             let mut all = FileSystem::all(machine, &self.questions).into_iter();
-            let by_id = || self.find(machine, name)?.file_system;
-            all.find(|one| one.mount.place == name).or_else(by_id)
+            all.find(|one| one.mount.place == name).or_else(|| self.find(machine, name)?.file_system)
         };
         let method = call.operation.method.name.as_str();
         let row = match (method, call.target) {
@@ -309,17 +147,19 @@ impl Table for Volume {
                 self.find(machine, id).ok_or_else(|| no_such(id))?
             }
         };
-        let is_set = |name: &str| call.input.value(name) == Some(&Value::Boolean(true));
         match method {
             "Chkdsk" => match &row.file_system {
                 Some(file_system) => returned(call, checks::of_mounted(file_system, call.input)? as u32),
                 None => returned(call, checks::of_device(&row.source(), &row.kind, call.input)? as u32),
             },
-            "Mount" => returned(call, row.mount(machine)),
-            "Dismount" => returned(call, row.dismount(machine, is_set("Force"), is_set("Permanent"))),
+            "Mount" => returned(call, mount(&row, machine)),
+            "Dismount" => returned(
+                call,
+                dismount(&row, machine, is_set(call.input, "Force"), is_set(call.input, "Permanent")),
+            ),
             "AddMountPoint" => {
                 let folder = call.input.value("Directory").and_then(Value::as_str).unwrap_or_default();
-                returned(call, row.add_mount_point(folder))
+                returned(call, add_mount_point(&row, folder))
             }
             _ => Err(ProviderError::NotCapable),
         }
@@ -344,96 +184,93 @@ impl Table for Volume {
     }
 }
 
+impl Volume {
+    fn find(&self, machine: &Machine, id: &str) -> Option<Row> {
+        volumes(machine, &self.questions).into_iter().find(|row| row.device_id().eq_ignore_ascii_case(id))
+    }
+}
+
+pub(super) fn no_such(id: &str) -> ProviderError {
+    ProviderError::failed(cim::Status::NotFound, format!("there is no volume {id}"))
+}
+
 /// Time limit for mounting.
 const SHORT: Duration = Duration::from_secs(30);
 
 /// Result codes of the methods for denied access and other errors.
 const ACCESS_DENIED: u32 = 1;
+
 const UNKNOWN_ERROR: u32 = 6;
 
-impl Volume {
-    fn find(&self, machine: &Machine, id: &str) -> Option<Row> {
-        let is_meant = |row: &Row| row.device_id().eq_ignore_ascii_case(id);
-        volumes(machine, &self.questions).into_iter().find(is_meant)
+/// Mounts the volume at its path in fstab (`Mount`: 0, or 1 for an unspecified error).
+fn mount(volume: &Row, machine: &Machine) -> u32 {
+    if volume.file_system.is_some() {
+        return 0;
     }
+    let Some(entry) = volume.entry(machine) else { return 1 };
+    u32::from(!succeeds(program::of_system("mount", [&entry.place], SHORT)))
 }
 
-impl Row {
-    /// Mounts the volume at its path in fstab (`Mount`: 0, or 1 for an unspecified error).
-    fn mount(&self, machine: &Machine) -> u32 {
-        if self.file_system.is_some() {
-            return 0;
-        }
-        let Some(entry) = self.entry(machine) else { return 1 };
-        u32::from(!succeeds(program::of_system("mount", [&entry.place], SHORT)))
+/// Unmounts the volume from all mount points (`Dismount`: 0, 1 access denied, 2 other volumes are mounted
+/// below, 3 cannot be kept from being mounted again, 4 in use).
+fn dismount(volume: &Row, machine: &Machine, by_force: bool, for_ever: bool) -> u32 {
+    let Some(own) = &volume.file_system else { return 0 };
+    // Automatic mounting is configured in fstab, which belongs to the administrator.
+    if for_ever {
+        return 3;
     }
+    let mounts = machine.mounts();
+    let is_own = |mount: &&Mount| mount.device == own.mount.device;
+    let places: HashSet<_> = mounts.iter().filter(is_own).map(|mount| Path::new(&mount.place)).collect();
+    let has_others = mounts
+        .iter()
+        .filter(|mount| !is_own(mount))
+        .any(|other| Path::new(&other.place).ancestors().any(|above| places.contains(above)));
+    if has_others {
+        return 2;
+    }
+    if !rustix::process::geteuid().is_root() {
+        return ACCESS_DENIED;
+    }
+    // Unmounts in reverse order. A forced unmount is lazy: processes keep access to the files they have
+    // open.
+    for mount in mounts.iter().filter(is_own).rev() {
+        let arguments: &[&str] = if by_force { &["-l", "--", &mount.place] } else { &["--", &mount.place] };
+        if !succeeds(program::of_system("umount", arguments, SHORT)) {
+            return 4;
+        }
+    }
+    0
+}
 
-    /// Unmounts the volume from all mount points (`Dismount`: 0, 1 access denied, 2 other volumes are mounted
-    /// below, 3 cannot be kept from being mounted again, 4 in use).
-    fn dismount(&self, machine: &Machine, by_force: bool, for_ever: bool) -> u32 {
-        let Some(own) = &self.file_system else { return 0 };
-        // Automatic mounting is configured in fstab, which belongs to the administrator.
-        if for_ever {
-            return 3;
-        }
-        let mounts = machine.mounts();
-        let is_own = |mount: &&Mount| mount.device == own.mount.device;
-        let places: HashSet<_> = mounts.iter().filter(is_own).map(|mount| Path::new(&mount.place)).collect();
-        let has_others = mounts
-            .iter()
-            .filter(|mount| !is_own(mount))
-            .any(|other| Path::new(&other.place).ancestors().any(|above| places.contains(above)));
-        if has_others {
-            return 2;
-        }
-        if !rustix::process::geteuid().is_root() {
-            return ACCESS_DENIED;
-        }
-        // Unmounts in reverse order. A forced unmount is lazy: processes keep access to the files they have
-        // open.
-        for mount in mounts.iter().filter(is_own).rev() {
-            let arguments: &[&str] =
-                if by_force { &["-l", "--", &mount.place] } else { &["--", &mount.place] };
-            if !succeeds(program::of_system("umount", arguments, SHORT)) {
-                return 4;
-            }
-        }
-        0
+/// Mounts the volume at another path (`AddMountPoint`: 0, 1 access denied, 2 invalid argument, 3 folder
+/// not empty, 4 folder not found, 6 other errors).
+fn add_mount_point(volume: &Row, folder: &str) -> u32 {
+    let path = Path::new(folder);
+    let is_plain =
+        path.is_absolute() && path.components().all(|part| !matches!(part, std::path::Component::ParentDir));
+    if !is_plain {
+        return 2;
     }
-
-    /// Mounts the volume at another path (`AddMountPoint`: 0, 1 access denied, 2 invalid argument, 3 folder
-    /// not empty, 4 folder not found, 6 other errors).
-    fn add_mount_point(&self, folder: &str) -> u32 {
-        let path = Path::new(folder);
-        let is_plain = path.is_absolute()
-            && path.components().all(|part| !matches!(part, std::path::Component::ParentDir));
-        if !is_plain {
-            return 2;
-        }
-        let found = match std::fs::read_dir(path) {
-            Ok(mut names) => names.next(),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return ACCESS_DENIED,
-            Err(_) => return 4,
-        };
-        if found.is_some() {
-            return 3;
-        }
-        if !rustix::process::geteuid().is_root() {
-            return ACCESS_DENIED;
-        }
-        let source = self.source();
-        let ended = match self.place() {
-            Some(place) => program::of_system("mount", ["--bind", "--", place, folder], SHORT),
-            None => program::of_system("mount", ["--", &source, folder], SHORT),
-        };
-        if succeeds(ended) { 0 } else { UNKNOWN_ERROR }
+    let found = match std::fs::read_dir(path) {
+        Ok(mut names) => names.next(),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return ACCESS_DENIED,
+        Err(_) => return 4,
+    };
+    if found.is_some() {
+        return 3;
     }
+    if !rustix::process::geteuid().is_root() {
+        return ACCESS_DENIED;
+    }
+    let source = volume.source();
+    let ended = match volume.place() {
+        Some(place) => program::of_system("mount", ["--bind", "--", place, folder], SHORT),
+        None => program::of_system("mount", ["--", &source, folder], SHORT),
+    };
+    if succeeds(ended) { 0 } else { UNKNOWN_ERROR }
 }
 
 fn succeeds(ended: io::Result<program::Ended>) -> bool {
     ended.is_ok_and(|ended| ended.code == 0)
-}
-
-pub(super) fn no_such(id: &str) -> ProviderError {
-    ProviderError::failed(cim::Status::NotFound, format!("there is no volume {id}"))
 }

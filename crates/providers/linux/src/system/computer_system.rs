@@ -5,15 +5,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
-use wmi::{MethodCall, ProviderError, Scan, Target};
+use wmi::{MethodCall, ProviderError, Target};
 
-use super::chassis::{Kind, Structure};
-use super::memory::Memory;
-use super::{domain, hostname, offset, power};
+use linux::system::chassis::{Kind, Structure};
+use linux::system::hostname;
+use linux::system::memory::Memory;
+
+use super::{domain, offset, power};
 use crate::Machine;
-use crate::machine::now;
-use crate::processors;
-use crate::table::{Fill, Push, Table, returned, text_key};
+use crate::table::{Fill, Table, returned, text_key};
+use linux::now;
+use linux::processors;
 
 /// The only computer system.
 pub(crate) struct ComputerSystem;
@@ -96,8 +98,8 @@ impl Table for ComputerSystem {
         }),
         ("PartOfDomain", |machine, row| row.membership(machine).is_member().into()),
         ("PauseAfterReset", |_, _| (-1_i64).into()),
-        ("PCSystemType", |machine, _| Kind::of(machine).number().into()),
-        ("PCSystemTypeEx", |machine, _| Kind::of(machine).number().into()),
+        ("PCSystemType", |machine, _| number(Kind::of(machine)).into()),
+        ("PCSystemTypeEx", |machine, _| number(Kind::of(machine)).into()),
         ("PowerManagementSupported", |_, _| false.into()),
         ("PowerOnPasswordStatus", |machine, row| row.setting(machine, 6).into()),
         ("PowerState", |_, _| 0_u16.into()),
@@ -120,7 +122,7 @@ impl Table for ComputerSystem {
             Memory::of(machine).kib("MemTotal").and_then(|kib| kib.checked_mul(1024)).into()
         }),
         ("UserName", |machine, _| {
-            let sessions = crate::session::Session::of_users(machine).unwrap_or_default();
+            let sessions = linux::session::Session::of_users(machine).unwrap_or_default();
             let console = sessions.into_iter().find(|session| session.is_at_console);
             console.map(|session| format!("{}\\{}", machine.host_name(), session.user)).into()
         }),
@@ -131,25 +133,8 @@ impl Table for ComputerSystem {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "BootOptionOnLimit",
-        "BootOptionOnWatchDog",
-        "BootStatus",
-        "InitialLoadInfo",
-        "LastLoadInfo",
-        "NameFormat",
-        "OEMLogoBitmap",
-        "PowerManagementCapabilities",
-        "PrimaryOwnerContact",
-        "PrimaryOwnerName",
-        "SupportContactDescription",
-        "SystemStartupDelay",
-        "SystemStartupOptions",
-        "SystemStartupSetting",
-    ];
-
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        push(Row::default())
+    fn all(_: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(std::iter::once(Row::default()))
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
@@ -158,7 +143,7 @@ impl Table for ComputerSystem {
             return Err(ProviderError::failed(Status::NotFound, "that is another computer"));
         }
         let code = match call.operation.method.name.as_str() {
-            "Rename" => hostname::rename(machine, call.input.value("Name").and_then(Value::as_str)),
+            "Rename" => rename(machine, call.input.value("Name").and_then(Value::as_str)),
             "JoinDomainOrWorkgroup" => domain::join(machine, call.input),
             "UnjoinDomainOrWorkgroup" => domain::leave(machine, call.input),
             // Power states are managed by the kernel.
@@ -170,11 +155,14 @@ impl Table for ComputerSystem {
 
 fn bootup_state(machine: &Machine) -> &'static str {
     let text = machine.line("proc/cmdline").unwrap_or_default();
-    let is_rescue = |word: &str| {
+    if text.split_ascii_whitespace().any(|word| {
         matches!(word, "rescue" | "emergency" | "single" | "s" | "S" | "1" | "-b")
             || matches!(word, "systemd.unit=rescue.target" | "systemd.unit=emergency.target")
-    };
-    if text.split_ascii_whitespace().any(is_rescue) { "Fail-safe boot" } else { "Normal boot" }
+    }) {
+        "Fail-safe boot"
+    } else {
+        "Normal boot"
+    }
 }
 
 fn is_daylight_saving() -> Option<bool> {
@@ -185,10 +173,28 @@ fn is_daylight_saving() -> Option<bool> {
 /// Returns the number of sockets with a processor that is online.
 fn packages(machine: &Machine) -> Option<u32> {
     let online = processors::online(machine)?;
-    let package = |number: u32| {
-        machine.number::<i32>(format!("sys/devices/system/cpu/cpu{number}/topology/physical_package_id"))
-    };
-    let packages: BTreeSet<i32> = online.into_iter().filter_map(package).collect();
+    let packages: BTreeSet<i32> = online
+        .into_iter()
+        .filter_map(|number| {
+            machine.number::<i32>(format!("sys/devices/system/cpu/cpu{number}/topology/physical_package_id"))
+        })
+        .collect();
     // Machines without sockets have no such files.
     Some(u32::try_from(packages.len()).ok()?.max(1))
+}
+
+/// Implements `Rename`; returns its code.
+fn rename(machine: &Machine, name: Option<&str>) -> u32 {
+    let Some(name) = name.filter(|name| hostname::is_name(name)) else { return power::INVALID_NAME };
+    hostname::set(machine, name).map_or_else(|error| power::code(&error), |()| power::DONE)
+}
+
+/// Returns the number of a kind of machine (`PCSystemType`).
+fn number(kind: Kind) -> u16 {
+    match kind {
+        Kind::Unspecified => 0,
+        Kind::Desktop => 1,
+        Kind::Mobile => 2,
+        Kind::Server => 4,
+    }
 }

@@ -2,17 +2,13 @@
 //!
 //! Defaults that a user has not changed are known only to those programs, and are NULL here.
 
-mod dconf;
-
-use std::sync::Arc;
-
 use cim::Value;
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
-use self::dconf::{Database, Setting};
 use crate::Machine;
-use crate::account::User;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
+use linux::account::User;
+use linux::system::dconf::{Database, Setting};
 
 /// Desktops of local users who have one.
 pub(crate) struct Desktop;
@@ -46,9 +42,10 @@ impl Choices {
         let database = machine.file_of_others(format!("{home}/.config/dconf/user"));
         let gnome = database.ok().and_then(|file| Self::of_gnome(&Database::open(file)?));
         let file = |name: &str| machine.text_of_others(format!("{home}/.config/{name}")).ok();
-        let kde = || Self::of_kde(file("kscreenlockerrc").as_deref(), file("kdeglobals").as_deref());
         let name = format!("{}\\{}", machine.host_name(), user.name);
-        gnome.or_else(kde).map(|choices| Self { name, ..choices })
+        gnome
+            .or_else(|| Self::of_kde(file("kscreenlockerrc").as_deref(), file("kdeglobals").as_deref()))
+            .map(|choices| Self { name, ..choices })
     }
 
     /// Reads the keys of GNOME's schemas (gsettings(1)); `None` if none was ever changed.
@@ -133,26 +130,8 @@ impl Table for Desktop {
         ("WallpaperTiled", |_, choices| lies(choices, "wallpaper")),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "BorderWidth",
-        "Caption",
-        "CoolSwitch",
-        "Description",
-        "DragFullWindows",
-        "GridGranularity",
-        "IconSpacing",
-        "IconTitleWrap",
-        "Pattern",
-        "ScreenSaverExecutable",
-    ];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Choices>,
-    ) -> Result<(), ProviderError> {
-        User::all(machine).iter().filter_map(|user| Choices::of(machine, user)).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Choices>, ProviderError> {
+        Ok(machine.users().into_iter().filter_map(|user| Choices::of(machine, &user)))
     }
 }
 

@@ -7,7 +7,8 @@ use zbus::{Connection, OwnedObjectPath, Variant};
 
 use super::power::{DONE, INVALID_PARAMETER, NOT_SUPPORTED, code};
 use crate::Machine;
-use crate::bus::{BusError, Object};
+use crate::table::nonempty_text_in;
+use linux::bus::{BusError, Object};
 
 /// Membership of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +26,16 @@ impl Membership {
         let samba = machine.text("etc/samba/smb.conf").unwrap_or_default();
         let setting = |name: &str| setting_of(&samba, name);
         let has_keys = machine.path("etc/krb5.keytab").exists();
-        let by_samba = || {
-            let is_member = setting("security").is_some_and(|security| security.eq_ignore_ascii_case("ads"));
-            setting("realm").filter(|_| is_member).map(|realm| realm.to_ascii_lowercase())
-        };
-        let domain = has_keys.then(|| by_samba().or_else(|| by_realmd(machine))).flatten();
+        let domain = has_keys
+            .then(|| {
+                ({
+                    let is_member =
+                        setting("security").is_some_and(|security| security.eq_ignore_ascii_case("ads"));
+                    setting("realm").filter(|_| is_member).map(|realm| realm.to_ascii_lowercase())
+                })
+                .or_else(|| by_realmd(machine))
+            })
+            .flatten();
         match domain {
             Some(domain) => Self::Domain(domain),
             None => Self::Workgroup(setting("workgroup").unwrap_or_else(|| "WORKGROUP".to_owned())),
@@ -69,21 +75,24 @@ fn setting_of(text: &str, name: &str) -> Option<String> {
 /// Implements `JoinDomainOrWorkgroup`: realmd joins the domain with the given account. Returns the code of
 /// the method.
 pub(super) fn join(machine: &Machine, input: &Instance) -> u32 {
-    let text = |name: &str| input.value(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let options = input.value("FJoinOptions").and_then(Value::as_integer).unwrap_or_default();
-    let Some(domain) = text("Name") else { return INVALID_PARAMETER };
+    let Some(domain) = nonempty_text_in(input, "Name") else { return INVALID_PARAMETER };
     // Without this bit the name is that of a workgroup, which cannot be joined here.
     if options & JOIN_DOMAIN == 0 {
         return NOT_SUPPORTED;
     }
-    let (Some(user), Some(password)) = (text("UserName"), text("Password")) else { return INVALID_PARAMETER };
+    let (Some(user), Some(password)) =
+        (nonempty_text_in(input, "UserName"), nonempty_text_in(input, "Password"))
+    else {
+        return INVALID_PARAMETER;
+    };
     let joined = machine.bus().wait(async |bus| {
         let nothing: HashMap<&str, Variant<'_>> = HashMap::new();
         let (_, found): (i32, Vec<OwnedObjectPath>) =
             REALMD.ask(&bus, "Discover", &(domain, nothing)).await?;
         let Some(path) = found.first() else { return Ok(NO_SUCH_DOMAIN) };
         let mut options = HashMap::new();
-        if let Some(unit) = text("AccountOU") {
+        if let Some(unit) = nonempty_text_in(input, "AccountOU") {
             options.insert("computer-ou", Variant::from(unit));
         }
         let credentials = credentials(user, password);
@@ -95,11 +104,10 @@ pub(super) fn join(machine: &Machine, input: &Instance) -> u32 {
 
 /// Implements `UnjoinDomainOrWorkgroup`; returns the code of the method.
 pub(super) fn leave(machine: &Machine, input: &Instance) -> u32 {
-    let text = |name: &str| input.value(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let left = machine.bus().wait(async |bus| {
         let Some(path) = configured(&bus).await?.map(|(path, _)| path) else { return Ok(NOT_JOINED) };
         let nothing: HashMap<&str, Variant<'_>> = HashMap::new();
-        let credentials = match (text("UserName"), text("Password")) {
+        let credentials = match (nonempty_text_in(input, "UserName"), nonempty_text_in(input, "Password")) {
             (Some(user), Some(password)) => credentials(user, password),
             // Without credentials, the account of the machine remains in the domain.
             _ => ("automatic", "none", Variant::from("")),

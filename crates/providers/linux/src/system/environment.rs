@@ -5,11 +5,11 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
-use cim::{ColumnSet, Instance, ObjectPath, Status, Value};
-use wmi::{Context, Lookup, ProviderError, Scan};
+use cim::{ColumnSet, Instance, ObjectPath, Status};
+use wmi::{Context, Lookup, ProviderError};
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table, failure};
+use crate::table::{Fill, Table, failure, text_of};
 
 /// Environment variables of all users.
 pub(crate) struct Environment;
@@ -36,19 +36,14 @@ impl Table for Environment {
         ("VariableValue", |_, variable| variable.value.clone().into()),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Variable>,
-    ) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Variable>, ProviderError> {
         let mut variables: Vec<Variable> = Vec::new();
         // Of several lines for a variable, the last takes effect.
         for variable in text(machine)?.lines().filter_map(Variable::parse) {
             variables.retain(|before| before.name != variable.name);
             variables.push(variable);
         }
-        variables.into_iter().try_for_each(push)
+        Ok(variables.into_iter())
     }
 
     fn put(
@@ -68,8 +63,7 @@ impl Table for Environment {
         instance: &Instance,
     ) -> Result<ObjectPath, ProviderError> {
         let variable = Variable::of(instance)?;
-        let is_known = |before: Variable| before.name == variable.name;
-        if text(machine)?.lines().filter_map(Variable::parse).any(is_known) {
+        if text(machine)?.lines().filter_map(Variable::parse).any(|before| before.name == variable.name) {
             return Err(ProviderError::failed(Status::AlreadyExists, "there is such a variable already"));
         }
         variable.write(machine)?;
@@ -79,13 +73,11 @@ impl Table for Environment {
     fn delete(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<bool, ProviderError> {
         let [name, user] = lookup.keys else { return Ok(false) };
         let before = text(machine)?;
-        let is_meant = |line: &&str| {
-            Variable::parse(line).is_some_and(|variable| Some(variable.name.as_str()) == name.as_str())
-        };
-        if user.as_str() != Some(EVERYBODY) || !before.lines().any(|line| is_meant(&line)) {
+        let name = name.as_str().unwrap_or_default();
+        if user.as_str() != Some(EVERYBODY) || !before.lines().any(|line| sets(line, name)) {
             return Ok(false);
         }
-        replace(machine, before.lines().filter(|line| !is_meant(line)))?;
+        replace(machine, before.lines().filter(|line| !sets(line, name)))?;
         Ok(true)
     }
 }
@@ -96,26 +88,22 @@ impl Variable {
         let line = line.trim();
         let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
         let (name, value) = line.split_once('=')?;
-        let quoted =
-            |mark| value.strip_prefix(mark).map(|value: &str| value.strip_suffix(mark).unwrap_or(value));
-        let value = quoted('"').or_else(|| quoted('\'')).unwrap_or(value);
+        let value = unquoted(value, '"').or_else(|| unquoted(value, '\'')).unwrap_or(value);
         is_name(name).then(|| Self { name: name.to_owned(), value: value.to_owned() })
     }
 
     /// Reads the variable that a client wants to set.
     fn of(instance: &Instance) -> Result<Self, ProviderError> {
-        let wrong = |what: &str| ProviderError::failed(Status::InvalidParameter, what.to_owned());
-        let text = |name: &str| instance.value(name).and_then(Value::as_str).unwrap_or_default();
-        if text("UserName") != EVERYBODY {
-            return Err(wrong("only the variables of everybody are kept: UserName has to be <SYSTEM>"));
+        if text_of(instance, "UserName") != EVERYBODY {
+            return Err(wrong("only variables of all users can be set: UserName must be <SYSTEM>"));
         }
-        let (name, value) = (text("Name"), text("VariableValue"));
+        let (name, value) = (text_of(instance, "Name"), text_of(instance, "VariableValue"));
         if !is_name(name) {
-            return Err(wrong("a name has letters, digits and _, and does not begin with a digit"));
+            return Err(wrong("Name must consist of letters, digits and _, and not begin with a digit"));
         }
         // The format of the file cannot express these characters.
         if value.contains(char::is_control) || value.contains('"') {
-            return Err(wrong("a value has neither quotation marks nor control characters"));
+            return Err(wrong("VariableValue must not contain quotation marks or control characters"));
         }
         Ok(Self { name: name.to_owned(), value: value.to_owned() })
     }
@@ -123,11 +111,10 @@ impl Variable {
     /// Writes the variable into the file, in its former place.
     fn write(&self, machine: &Machine) -> Result<(), ProviderError> {
         let before = text(machine)?;
-        let is_meant = |line: &str| Self::parse(line).is_some_and(|variable| variable.name == self.name);
         let mut line = Some(format!("{}=\"{}\"", self.name, self.value));
         let mut lines = Vec::new();
         for old in before.lines() {
-            if is_meant(old) {
+            if sets(old, &self.name) {
                 // Further lines for the same variable are dropped.
                 lines.extend(line.take());
             } else {
@@ -139,13 +126,26 @@ impl Variable {
     }
 }
 
+fn wrong(message: &str) -> ProviderError {
+    ProviderError::failed(Status::InvalidParameter, message)
+}
+
+/// Returns whether a line sets the variable with this name.
+fn sets(line: &str, name: &str) -> bool {
+    Variable::parse(line).is_some_and(|variable| variable.name == name)
+}
+
 /// Returns whether the name is valid in shells (POSIX, Base Definitions 8.1).
 fn is_name(name: &str) -> bool {
-    let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'_';
     !name.is_empty()
         && name.len() <= 255
-        && name.bytes().all(is_letter)
+        && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_')
         && !name.starts_with(|first: char| first.is_ascii_digit())
+}
+
+/// Removes a quotation mark at the beginning, and at the end if there is one; `None` without.
+fn unquoted(value: &str, mark: char) -> Option<&str> {
+    value.strip_prefix(mark).map(|value| value.strip_suffix(mark).unwrap_or(value))
 }
 
 fn text(machine: &Machine) -> Result<String, ProviderError> {
@@ -157,19 +157,21 @@ fn text(machine: &Machine) -> Result<String, ProviderError> {
 
 /// Replaces the file atomically.
 fn replace<'a>(machine: &Machine, lines: impl Iterator<Item = &'a str>) -> Result<(), ProviderError> {
-    let write = || {
-        let path = machine.path(FILE);
-        let usual = fs::Permissions::from_mode(0o644);
-        let permissions = fs::metadata(&path).map_or(usual, |before| before.permissions());
-        let mut file = tempfile::NamedTempFile::new_in(machine.path("etc"))?;
-        for line in lines {
-            writeln!(file, "{line}")?;
-        }
-        file.as_file().set_permissions(permissions)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)
-    };
-    write().map(drop).map_err(failure)
+    write(machine, lines).map_err(failure)
+}
+
+fn write<'a>(machine: &Machine, lines: impl Iterator<Item = &'a str>) -> io::Result<()> {
+    let path = machine.path(FILE);
+    let usual = fs::Permissions::from_mode(0o644);
+    let permissions = fs::metadata(&path).map_or(usual, |before| before.permissions());
+    let mut file = tempfile::NamedTempFile::new_in(machine.path("etc"))?;
+    for line in lines {
+        writeln!(file, "{line}")?;
+    }
+    file.as_file().set_permissions(permissions)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 const FILE: &str = "etc/environment";

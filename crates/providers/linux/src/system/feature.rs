@@ -2,13 +2,12 @@
 //! files.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::service::names;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table, failure};
+use linux::service::names;
 
 /// Installed features.
 pub(crate) struct ServerFeature;
@@ -35,14 +34,9 @@ impl Table for ServerFeature {
         ("ParentID", |_, _| 0_u32.into()),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, &'static Feature>,
-    ) -> Result<(), ProviderError> {
-        let units = names(machine)?;
-        FEATURES.iter().filter(|feature| feature.is_among(&units)).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = &'static Feature>, ProviderError> {
+        let units = names(machine).map_err(failure)?;
+        Ok(FEATURES.iter().filter(move |feature| feature.is_among(&units)))
     }
 }
 
@@ -59,16 +53,9 @@ impl Table for OptionalFeature {
         ("Name", |_, (feature, _)| feature.name.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Status"];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Self::Row>,
-    ) -> Result<(), ProviderError> {
-        let units = names(machine)?;
-        FEATURES.iter().map(|feature| (feature, feature.is_among(&units))).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Self::Row>, ProviderError> {
+        let units = names(machine).map_err(failure)?;
+        Ok(FEATURES.iter().map(move |feature| (feature, feature.is_among(&units))))
     }
 }
 

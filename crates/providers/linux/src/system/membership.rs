@@ -1,25 +1,18 @@
 //! Associations of the computer system: `Win32_SystemOperatingSystem` and `Win32_SystemUsers`.
 
-use std::sync::Arc;
-
 use cim::{Identity, KeyValue, Name, ObjectPath, Value};
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table, computer_system};
+use crate::table::association::Association;
+use crate::table::computer_system;
+use linux::account::User;
 
 /// Operating system of the computer system.
-pub(crate) struct SystemOperatingSystem;
-
-/// Users of the computer system.
-pub(crate) struct SystemUsers;
-
-impl Table for SystemOperatingSystem {
-    type Row = ();
-
-    const CLASS: &'static str = "Win32_SystemOperatingSystem";
-
-    const COLUMNS: &'static [(&'static str, Fill<()>)] = &[
+pub(crate) static SYSTEM_OPERATING_SYSTEM: Association<()> = Association {
+    namespace: "root/cimv2",
+    class: "Win32_SystemOperatingSystem",
+    columns: &[
         ("GroupComponent", |machine, ()| computer_system(machine)),
         ("PartComponent", |_, ()| {
             let class = Name::parse("Win32_OperatingSystem").ok();
@@ -28,43 +21,37 @@ impl Table for SystemOperatingSystem {
             path.into()
         }),
         ("PrimaryOS", |_, ()| true.into()),
-    ];
+    ],
+    rows: |_| Ok(std::iter::once(()).collect()),
+    subsystems: &[],
+};
 
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, ()>) -> Result<(), ProviderError> {
-        push(())
-    }
-}
-
-impl Table for SystemUsers {
-    type Row = String;
-
-    const CLASS: &'static str = "Win32_SystemUsers";
-
-    const COLUMNS: &'static [(&'static str, Fill<String>)] = &[
+/// Users of the computer system.
+pub(crate) static SYSTEM_USERS: Association<String> = Association {
+    namespace: "root/cimv2",
+    class: "Win32_SystemUsers",
+    columns: &[
         ("GroupComponent", |machine, _| computer_system(machine)),
         ("PartComponent", |machine, name| user(machine, name)),
-    ];
+    ],
+    rows: rows_of_system_users,
+    subsystems: &[],
+};
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, String>,
-    ) -> Result<(), ProviderError> {
-        let text = machine.text("etc/passwd").unwrap_or_default();
-        let names = text.lines().filter_map(|line| Some(line.split_once(':')?.0));
-        // Lines for NIS begin with a sign and do not define local users.
-        let names = names.filter(|name| !name.is_empty() && !name.starts_with(['+', '-', '#']));
-        names.map(str::to_owned).try_for_each(push)
-    }
+fn rows_of_system_users(machine: &Machine) -> Result<Vec<String>, ProviderError> {
+    let users = User::in_files(machine).into_iter();
+    // Lines for NIS begin with a sign and do not define local users.
+    Ok(users.map(|user| user.name).filter(|name| !name.starts_with(['+', '-', '#'])).collect())
 }
 
 fn user(machine: &Machine, name: &str) -> Value {
-    let path = || {
-        let key = |name: &str, value: String| Ok((Name::parse(name)?, KeyValue::from(&Value::from(value))));
-        let keys: Result<Vec<_>, cim::Error> =
-            [key("Domain", machine.host_name()), key("Name", name.to_owned())].into_iter().collect();
-        ObjectPath::from_keys(Name::parse("Win32_UserAccount")?, keys?)
-    };
-    path().ok().into()
+    user_path(machine, name).ok().into()
+}
+
+/// Returns the path of a user.
+fn user_path(machine: &Machine, name: &str) -> Result<ObjectPath, cim::Error> {
+    let key = |name: &str, value: String| Ok((Name::parse(name)?, KeyValue::from(&Value::from(value))));
+    let keys: Result<Vec<_>, cim::Error> =
+        [key("Domain", machine.host_name()), key("Name", name.to_owned())].into_iter().collect();
+    ObjectPath::from_keys(Name::parse("Win32_UserAccount")?, keys?)
 }

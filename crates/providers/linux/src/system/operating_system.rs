@@ -6,18 +6,20 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cim::{ColumnSet, DateTime, Instance, Status};
-use wmi::{Context, MethodCall, ProviderError, Scan};
+use wmi::{Context, MethodCall, ProviderError};
 
-use super::chassis::{Kind, machine_info};
-use super::hostname;
-use super::locale::Locale;
-use super::memory::Memory;
-use super::os_release::OsRelease;
 use super::power::{self, End};
-use super::{booted, count_of_processes, now, offset, release_of_kernel};
+use super::{booted, offset, release_of_kernel};
 use crate::Machine;
-use crate::mounts::{Mount, device_of};
-use crate::table::{Fill, Push, Table, host_name, null, returned};
+use crate::table::{Fill, Table, failure, host_name, null, returned};
+use linux::mounts::{Mount, device_of};
+use linux::now;
+use linux::system::chassis::{Kind, machine_info};
+use linux::system::count_of_processes;
+use linux::system::locale::Locale;
+use linux::system::memory::Memory;
+use linux::system::os_release::OsRelease;
+use linux::system::{OperatingSystem as System, hostname};
 
 /// The only instance: the running system.
 pub(crate) struct OperatingSystem;
@@ -70,8 +72,7 @@ impl Table for OperatingSystem {
         ("BuildNumber", |machine, row| {
             let build = row.release(machine).field("BUILD_ID").map(str::to_owned);
             // Clients expect a number, so the default is the last one of the kernel's release.
-            let patch = || Some(release_of_kernel(machine)?.rsplit('.').next()?.to_owned());
-            build.or_else(patch).into()
+            build.or_else(|| Some(release_of_kernel(machine)?.rsplit('.').next()?.to_owned())).into()
         }),
         ("BuildType", |_, _| "Multiprocessor Free".into()),
         ("Caption", |machine, row| row.release(machine).pretty_name().to_owned().into()),
@@ -114,10 +115,13 @@ impl Table for OperatingSystem {
             if cfg!(target_pointer_width = "64") { 137_438_953_344_u64 } else { 3 << 20 }.into()
         }),
         ("MUILanguages", |machine, row| row.locale(machine).map(|locale| vec![locale.tag()]).into()),
-        ("Name", |machine, row| name(device_of(row.mounts(machine), &["/"]), row.release(machine)).into()),
+        ("Name", |machine, row| {
+            let device = device_of(row.mounts(machine), &["/"]);
+            name_of(&System { name: row.release(machine).pretty_name().to_owned(), device }).into()
+        }),
         ("NumberOfLicensedUsers", |_, _| 0_u32.into()),
         ("NumberOfProcesses", |machine, _| count_of_processes(machine).into()),
-        ("NumberOfUsers", |machine, _| crate::session::count(machine).into()),
+        ("NumberOfUsers", |machine, _| linux::session::count(machine).into()),
         ("OperatingSystemSKU", |_, _| 0_u32.into()),
         ("Organization", null),
         ("OSArchitecture", |_, _| architecture().into()),
@@ -141,7 +145,7 @@ impl Table for OperatingSystem {
         ("ServicePackMajorVersion", |_, _| 0_u16.into()),
         ("ServicePackMinorVersion", |_, _| 0_u16.into()),
         ("SizeStoredInPagingFiles", |machine, row| row.memory(machine).kib("SwapTotal").into()),
-        ("Status", |machine, _| match crate::service::is_degraded(machine) {
+        ("Status", |machine, _| match linux::service::is_degraded(machine) {
             Some(true) => "Degraded".into(),
             _ => "OK".into(),
         }),
@@ -158,8 +162,8 @@ impl Table for OperatingSystem {
         ("WindowsDirectory", |_, _| "/".into()),
     ];
 
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        push(Row::default())
+    fn all(_: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(std::iter::once(Row::default()))
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
@@ -186,17 +190,13 @@ impl Table for OperatingSystem {
             return Err(ProviderError::failed(Status::NotSupported, "only Description can be changed"));
         }
         let text = instance.at(description).as_str().unwrap_or_default();
-        hostname::describe(machine, text).map_err(crate::service::of_bus)
+        hostname::describe(machine, text).map_err(failure)
     }
 }
 
-/// Returns the name of the running system, as used in references from other classes.
-pub(crate) fn name_of(machine: &Machine) -> String {
-    name(device_of(&machine.mounts(), &["/"]), &OsRelease::of(machine))
-}
-
-fn name(device: Option<String>, release: &OsRelease) -> String {
-    format!("{}|/|{}", release.pretty_name(), device.unwrap_or_default())
+/// Returns `Name` of the running system, as used in references from other classes.
+pub(crate) fn name_of(system: &System) -> String {
+    format!("{}|/|{}", system.name, system.device.as_deref().unwrap_or_default())
 }
 
 /// Returns whether the processor can protect memory from execution. The result is cached: it does not change

@@ -1,29 +1,18 @@
 //! `Win32_PageFileUsage` and `Win32_PageFileSetting`: swap space (`/proc/swaps`, fstab(5)).
 
-use std::collections::HashMap;
+use linux::system::swap::{Setting, Swap, peak};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::mounts::unescaped;
-use crate::table::{Fill, Push, Table, failure};
+use crate::table::{Fill, Table, failure};
 
 /// Swap space in use.
 pub(crate) struct PageFileUsage;
 
 /// Swap space configured for the next start.
 pub(crate) struct PageFileSetting;
-
-/// A swap file or device; sizes in KiB.
-#[derive(Clone, Debug)]
-pub(crate) struct Swap {
-    path: String,
-    size: u64,
-    used: u64,
-}
 
 impl Table for PageFileUsage {
     type Row = Swap;
@@ -48,26 +37,13 @@ impl Table for PageFileUsage {
         ("TempPageFile", |_, swap| swap.path.starts_with("/dev/zram").into()),
     ];
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Swap>) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Swap>, ProviderError> {
         let text = match machine.text("proc/swaps") {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             text => text.map_err(failure)?,
         };
-        let swap = |line: &str| {
-            let mut fields = line.split_ascii_whitespace();
-            let path = unescaped(fields.next()?);
-            let mut numbers = fields.skip(1).map(|field| field.parse().ok());
-            Some(Swap { path, size: numbers.next()??, used: numbers.next()?? })
-        };
-        text.lines().skip(1).filter_map(swap).try_for_each(push)
+        Ok(text.lines().skip(1).filter_map(Swap::parse).collect::<Vec<_>>().into_iter())
     }
-}
-
-/// Swap space in a line of fstab.
-pub(crate) struct Setting {
-    path: String,
-    /// Size in bytes; `None` for devices.
-    size: Option<u64>,
 }
 
 impl Table for PageFileSetting {
@@ -83,51 +59,13 @@ impl Table for PageFileSetting {
         ("Name", |_, setting| setting.path.clone().into()),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Setting>,
-    ) -> Result<(), ProviderError> {
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Setting>, ProviderError> {
         let text = machine.text("etc/fstab").unwrap_or_default();
-        let setting = |line: &str| {
-            let mut fields = line.split_ascii_whitespace();
-            let source = fields.next().filter(|field| !field.starts_with('#')).map(unescaped)?;
-            if fields.nth(1) != Some("swap") {
-                return None;
-            }
-            let path = device(machine, &source).unwrap_or(source);
-            let file = std::fs::metadata(machine.path(&path)).ok().filter(std::fs::Metadata::is_file);
-            Some(Setting { path, size: file.map(|file| file.len()) })
-        };
-        text.lines().filter_map(setting).try_for_each(push)
+        Ok(text.lines().filter_map(|line| Setting::parse(machine, line)).collect::<Vec<_>>().into_iter())
     }
 }
 
-/// Returns the device for a source such as `UUID=…`, if udev has a link for it.
-fn device(machine: &Machine, source: &str) -> Option<String> {
-    let (kind, name) = source.split_once('=')?;
-    let folder = match kind {
-        "UUID" => "by-uuid",
-        "LABEL" => "by-label",
-        "PARTUUID" => "by-partuuid",
-        "PARTLABEL" => "by-partlabel",
-        _ => return None,
-    };
-    let target =
-        std::fs::read_link(machine.path(format!("dev/disk/{folder}/{}", name.trim_matches('"')))).ok()?;
-    Some(format!("/dev/{}", Path::new(&target).file_name()?.to_str()?))
-}
-
-/// Returns the peak usage seen since the start of this process; the kernel does not record it.
-fn peak(swap: &Swap) -> u64 {
-    static PEAKS: LazyLock<Mutex<HashMap<String, u64>>> = LazyLock::new(Mutex::default);
-    let mut peaks = PEAKS.lock().unwrap_or_else(PoisonError::into_inner);
-    let peak = peaks.entry(swap.path.clone()).or_default();
-    *peak = swap.used.max(*peak);
-    *peak
-}
-
+/// Converts KiB to MiB.
 fn mib(kib: u64) -> u32 {
     u32::try_from(kib / 1024).unwrap_or(u32::MAX)
 }

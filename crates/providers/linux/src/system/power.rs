@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use cim::{Instance, Value};
 
-use super::now;
 use crate::Machine;
-use crate::bus::{BusError, Object};
-use crate::session::Session;
+use linux::bus::{BusError, Object};
+use linux::now;
+use linux::session::Session;
 
 /// Action at the end of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

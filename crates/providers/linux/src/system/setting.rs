@@ -1,12 +1,11 @@
 //! `Win32_WMISetting` and `Win32_Registry`: settings of Windows, most of which Linux lacks.
 
-use std::sync::Arc;
-
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use super::operating_system;
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
+use linux::system::OperatingSystem as System;
 
 /// Settings of this WMI service.
 pub(crate) struct WmiSetting;
@@ -22,36 +21,8 @@ impl Table for WmiSetting {
     const COLUMNS: &'static [(&'static str, Fill<()>)] =
         &[("BuildVersion", |_, ()| env!("CARGO_PKG_VERSION").into())];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ASPScriptDefaultNamespace",
-        "ASPScriptEnabled",
-        "AutorecoverMofs",
-        "AutoStartWin9X",
-        "BackupInterval",
-        "BackupLastTime",
-        "Caption",
-        "DatabaseDirectory",
-        "DatabaseMaxSize",
-        "Description",
-        "EnableAnonWin9xConnections",
-        "EnableEvents",
-        "EnableStartupHeapPreallocation",
-        "HighThresholdOnClientObjects",
-        "HighThresholdOnEvents",
-        "InstallationDirectory",
-        "LastStartupHeapPreallocation",
-        "LoggingDirectory",
-        "LoggingLevel",
-        "LowThresholdOnClientObjects",
-        "LowThresholdOnEvents",
-        "MaxLogFileSize",
-        "MaxWaitOnClientObjects",
-        "MaxWaitOnEvents",
-        "MofSelfInstallDirectory",
-    ];
-
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, ()>) -> Result<(), ProviderError> {
-        push(())
+    fn all(_: &Machine) -> Result<impl Iterator<Item = ()>, ProviderError> {
+        Ok(std::iter::once(()))
     }
 }
 
@@ -63,13 +34,11 @@ impl Table for Registry {
     const COLUMNS: &'static [(&'static str, Fill<()>)] = &[
         ("Caption", |_, ()| "Registry".into()),
         ("Description", |_, ()| "Registry".into()),
-        ("Name", |machine, ()| operating_system::name_of(machine).into()),
+        ("Name", |machine, ()| operating_system::name_of(&System::of(machine)).into()),
         ("Status", |_, ()| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["CurrentSize", "MaximumSize", "ProposedSize"];
-
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, ()>) -> Result<(), ProviderError> {
-        push(())
+    fn all(_: &Machine) -> Result<impl Iterator<Item = ()>, ProviderError> {
+        Ok(std::iter::once(()))
     }
 }

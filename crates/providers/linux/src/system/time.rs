@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use jiff::civil;
 use jiff::tz::TimeZone;
-use wmi::{EventSource, ProviderError, Scan, Watch};
+use wmi::{EventSource, ProviderError, Watch};
 
 use crate::Machine;
 use crate::events;
-use crate::machine::now;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
+use linux::now;
 
 /// Local time.
 pub(crate) struct LocalTime;
@@ -37,19 +37,12 @@ impl Table for LocalTime {
 
     const COLUMNS: &'static [(&'static str, Fill<civil::DateTime>)] = CLOCK;
 
-    const UNKNOWN: &'static [&'static str] = &["Milliseconds"];
-
     fn watch(&self, _: &Arc<Machine>, _: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
         Ok(Some(Box::new(events::Seconds)))
     }
 
-    fn rows(
-        &self,
-        _: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, civil::DateTime>,
-    ) -> Result<(), ProviderError> {
-        time_in(&TimeZone::system()).map_or(Ok(()), push)
+    fn all(_: &Machine) -> Result<impl Iterator<Item = civil::DateTime>, ProviderError> {
+        Ok(time_in(&TimeZone::system()).into_iter())
     }
 }
 
@@ -60,19 +53,12 @@ impl Table for UtcTime {
 
     const COLUMNS: &'static [(&'static str, Fill<civil::DateTime>)] = CLOCK;
 
-    const UNKNOWN: &'static [&'static str] = &["Milliseconds"];
-
     fn watch(&self, _: &Arc<Machine>, _: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
         Ok(Some(Box::new(events::Seconds)))
     }
 
-    fn rows(
-        &self,
-        _: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, civil::DateTime>,
-    ) -> Result<(), ProviderError> {
-        time_in(&TimeZone::UTC).map_or(Ok(()), push)
+    fn all(_: &Machine) -> Result<impl Iterator<Item = civil::DateTime>, ProviderError> {
+        Ok(time_in(&TimeZone::UTC).into_iter())
     }
 }
 
@@ -136,8 +122,8 @@ impl Table for Zone {
         ("StandardYear", |_, _| 0_u32.into()),
     ];
 
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Rules>) -> Result<(), ProviderError> {
-        Rules::of(&TimeZone::system(), now()).map_or(Ok(()), push)
+    fn all(_: &Machine) -> Result<impl Iterator<Item = Rules>, ProviderError> {
+        Ok(Rules::of(&TimeZone::system(), now()).into_iter())
     }
 }
 

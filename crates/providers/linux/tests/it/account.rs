@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use telarch_linux::Machine;
+use telarch_provider_linux::Machine;
 
 use crate::tree::Tree;
 use crate::world::{in_world, run, sh};

@@ -228,7 +228,7 @@ impl Drop for Bus {
 async fn the_end_of_the_machine_is_told_when_logind_says_it_and_not_when_it_is_called_off() {
     let Some(bus) = Bus::start() else { return };
     let logind = bus.join("org.freedesktop.login1").await;
-    let machine = std::sync::Arc::new(telarch_linux::Machine::this().with_bus(&bus.address));
+    let machine = std::sync::Arc::new(telarch_provider_linux::Machine::this().with_bus(&bus.address));
     let context = Context::of_this_process("test");
     let query = "SELECT * FROM Win32_ComputerShutdownEvent";
     let mut events = engine(&machine).subscribe(&context, &Namespace::cimv2(), query).await.unwrap();

@@ -33,7 +33,7 @@ mod world;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Namespace, ObjectPath, Schema, Value};
-use telarch_linux::Machine;
+use telarch_provider_linux::Machine;
 use wmi::{Context, Engine};
 
 fn engine(machine: &Arc<Machine>) -> Engine {
@@ -48,7 +48,8 @@ fn engine(machine: &Arc<Machine>) -> Engine {
     ];
     let schemas = names.map(|name| Schema::of(Namespace::parse(name).unwrap()));
     let builder = schemas.into_iter().fold(Engine::builder("node7", 0), wmi::EngineBuilder::namespace);
-    let builder = telarch_linux::providers(machine).into_iter().fold(builder, wmi::EngineBuilder::provider);
+    let builder =
+        telarch_provider_linux::providers(machine).into_iter().fold(builder, wmi::EngineBuilder::provider);
     builder.build().unwrap()
 }
 
@@ -127,7 +128,8 @@ fn output(program: &str, arguments: &[&str]) -> String {
 fn every_class_is_in_the_documentation() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/classes.md");
     let page = std::fs::read_to_string(page).unwrap();
-    let classes = telarch_linux::providers(&machine()).into_iter().flat_map(|provider| provider.classes());
+    let classes =
+        telarch_provider_linux::providers(&machine()).into_iter().flat_map(|provider| provider.classes());
     let names = classes.map(|(_, class)| class.as_str().to_owned());
     // The raw and formatted classes of an object share an entry.
     let bare = |name: String| {

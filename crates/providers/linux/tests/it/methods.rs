@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use cim::{CimType, Class, Identity, Instance, KeyValue, Method, Name, ObjectPath, Schema, Status, Value};
-use telarch_linux::Machine;
+use telarch_provider_linux::Machine;
 use wmi::{Context, Error};
 
 use crate::{engine, text};
@@ -37,7 +37,8 @@ async fn a_method_that_does_nothing_says_so_in_a_number_that_is_documented() {
     let machine = Arc::new(Machine::at(folder.path()));
     let engine = engine(&machine);
     let context = Context::of_this_process("alice");
-    let classes = telarch_linux::providers(&machine).into_iter().flat_map(|provider| provider.classes());
+    let classes =
+        telarch_provider_linux::providers(&machine).into_iter().flat_map(|provider| provider.classes());
     let (mut called, mut wrong) = (0, Vec::new());
     for (namespace, name) in classes {
         let class = Schema::of(namespace.clone()).require(name.as_str()).unwrap();

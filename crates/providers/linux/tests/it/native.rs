@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use cim::{Instance, Namespace};
-use telarch_linux::Machine;
+use telarch_provider_linux::Machine;
 use wmi::Context;
 
 use crate::world::{in_world, run};

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use telarch_linux::Machine;
+use telarch_provider_linux::Machine;
 
 use crate::{output, rows, rows_of, text};
 

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use cim::{Instance, Value};
-use telarch_linux::Machine;
+use telarch_provider_linux::Machine;
 
 use crate::{rows, rows_of, text};
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cim::Value;
-use telarch_linux::Machine;
+use telarch_provider_linux::Machine;
 use tempfile::TempDir;
 
 use crate::world::run;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cim::{Instance, Namespace, Schema, Status, Value};
-use telarch_linux::Machine;
+use telarch_provider_linux::Machine;
 
 use crate::{call_on, machine as this, output, rows, rows_of, text};
 

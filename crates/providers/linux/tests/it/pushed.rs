@@ -22,7 +22,7 @@ async fn every_class_gives_the_rows_of_a_condition_on_its_keys_and_no_others() {
     let machine = machine();
     let engine = engine(&machine);
     let mut asked = 0;
-    for provider in telarch_linux::providers(&machine) {
+    for provider in telarch_provider_linux::providers(&machine) {
         for (namespace, name) in provider.classes() {
             if LEFT_OUT.iter().any(|beginning| name.as_str().starts_with(beginning)) {
                 continue;

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use cim::{Identity, Instance, Name, Namespace, ObjectPath, Value};
-use telarch_linux::Machine;
+use telarch_provider_linux::Machine;
 use wmi::{Context, Error};
 
 use crate::{engine, text};

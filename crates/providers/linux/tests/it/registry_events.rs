@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cim::{Identity, Instance, Name, Namespace, ObjectPath, Status, Value};
-use telarch_linux::Machine;
+use telarch_provider_linux::Machine;
 use tokio::time::timeout;
 use wmi::{Context, Error, Events, Occurrence};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cim::{DateTime, Namespace, Status, Value};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use telarch_linux::Machine;
+use telarch_provider_linux::Machine;
 use wmi::Context;
 
 use crate::system::made_of;

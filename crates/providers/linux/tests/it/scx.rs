@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use cim::{Identity, Instance, Name, Namespace, ObjectPath, Value};
-use telarch_linux::Machine;
+use telarch_provider_linux::Machine;
 use wmi::{Context, Error};
 
 use crate::world::{in_world, run, sh};

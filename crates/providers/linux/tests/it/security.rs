@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use cim::{Instance, Value};
-use telarch_linux::Machine;
+use telarch_provider_linux::Machine;
 
 use crate::{call_on, rows_of, text};
 

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use cim::{Instance, Value};
-use telarch_linux::Machine;
 use telarch_peers::{World, in_world};
+use telarch_provider_linux::Machine;
 
 use crate::{call_on, rows_of, text};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cim::Value;
-use telarch_linux::Machine;
+use telarch_provider_linux::Machine;
 
 use crate::tree::Tree;
 use crate::world::{in_world, run, sh};

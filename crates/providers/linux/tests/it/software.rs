@@ -89,7 +89,7 @@ async fn updates_are_found_however_long_the_history_is() {
 }
 
 /// A repository with two versions of a package and their advisories, and a machine with the second version.
-fn machine_of_rpm() -> Option<(tempfile::TempDir, std::sync::Arc<telarch_linux::Machine>)> {
+fn machine_of_rpm() -> Option<(tempfile::TempDir, std::sync::Arc<telarch_provider_linux::Machine>)> {
     let is_there = |name: &&&str| Command::new(name).arg("--version").output().is_ok();
     let needed = ["rpm", "rpmbuild", "createrepo_c", "modifyrepo_c", "dnf"];
     if let Some(missing) = needed.iter().find(|name| !is_there(name)) {
@@ -118,7 +118,7 @@ fn machine_of_rpm() -> Option<(tempfile::TempDir, std::sync::Arc<telarch_linux::
     "#;
     let made = Command::new("sh").args(["-ec", script]).current_dir(folder.path()).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let machine = std::sync::Arc::new(telarch_linux::Machine::at(folder.path().join("root")));
+    let machine = std::sync::Arc::new(telarch_provider_linux::Machine::at(folder.path().join("root")));
     Some((folder, machine))
 }
 

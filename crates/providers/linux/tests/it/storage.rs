@@ -50,14 +50,14 @@ async fn disks_are_those_that_lsblk_lists() {
 
 #[tokio::test]
 async fn nothing_is_asked_of_a_file_system_whose_size_nobody_wants() {
-    let machine = std::sync::Arc::new(telarch_linux::Machine::this());
+    let machine = std::sync::Arc::new(telarch_provider_linux::Machine::this());
     rows_of(&machine, "SELECT DeviceID, FileSystem FROM Win32_LogicalDisk").await;
     assert_eq!(machine.opened(), 1, "mountinfo has both");
 }
 
 /// A machine with this number of disks, each mounted at two places, as many network shares, and a file at
 /// each mount point.
-fn machine_of_mounts(count: u32) -> (Tree, std::sync::Arc<telarch_linux::Machine>) {
+fn machine_of_mounts(count: u32) -> (Tree, std::sync::Arc<telarch_provider_linux::Machine>) {
     let (mut mounts, mut fstab) = ("1 0 9:0 / / rw - ext4 /dev/root rw\n".to_owned(), String::new());
     let mut tree =
         Tree::new().file("proc/swaps", "Filename Type Size Used Priority\n/srv/7/swap file 1 0 -2\n");
@@ -275,7 +275,7 @@ async fn a_drive_for_discs_is_told_by_what_it_writes() {
 
 #[tokio::test]
 async fn a_disk_with_an_alias_is_found_by_it() {
-    let machine = std::sync::Arc::new(telarch_linux::Machine::this().drive_alias("C:", "/"));
+    let machine = std::sync::Arc::new(telarch_provider_linux::Machine::this().drive_alias("C:", "/"));
     let size = |disks: &[cim::Instance]| disks.iter().map(|disk| text(disk, "Size")).collect::<Vec<_>>();
     let by_alias = rows_of(&machine, "SELECT Size FROM Win32_LogicalDisk WHERE DeviceID='c:'").await;
     let by_place = rows_of(&machine, "SELECT Size FROM Win32_LogicalDisk WHERE DeviceID='/'").await;

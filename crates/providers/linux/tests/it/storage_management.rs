@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use cim::{Instance, Namespace, ObjectPath, Value};
-use telarch_linux::Machine;
+use telarch_provider_linux::Machine;
 use wmi::Context;
 
 use crate::tree::Tree;

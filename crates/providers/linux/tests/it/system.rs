@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Namespace, ObjectPath, Status, Value};
-use telarch_linux::Machine;
 use telarch_peers::{World, in_world};
+use telarch_provider_linux::Machine;
 use tempfile::TempDir;
 use wmi::Context;
 

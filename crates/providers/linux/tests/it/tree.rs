@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 
-use telarch_linux::Machine;
+use telarch_provider_linux::Machine;
 use tempfile::TempDir;
 
 /// A machine that consists of files.

@@ -8,13 +8,14 @@ use cim::{Instance, Status, Value};
 use wmi::{MethodCall, ProviderError, Target};
 
 use crate::Machine;
-use crate::network::address;
-use crate::network::change::{
+use crate::table::integer_in;
+use crate::table::returned;
+use linux::network::address;
+use linux::network::change::{
     Keeper, configuration_code, enable_dhcp, set_addresses, set_gateways, set_longest_packet, set_resolver,
 };
-use crate::network::link::Link;
-use crate::network::route::Route;
-use crate::table::returned;
+use linux::network::link::Link;
+use linux::network::route::Route;
 
 /// Return values besides those of [`configuration_code`].
 const NOT_SUPPORTED: u32 = 64;
@@ -101,8 +102,7 @@ fn of_machine(machine: &Machine, method: &str, input: &Instance) -> Code {
         let value = value.filter(|value| *value > 0).ok_or(BAD_INPUT)?;
         Ok(configuration_code(&fs::write(path, value.to_string())))
     };
-    let number = |name: &str| input.value(name).and_then(Value::as_integer);
-    let seconds = |name: &str| number(name).map(|milliseconds| milliseconds / 1_000);
+    let seconds = |name: &str| integer_in(input, name).map(|milliseconds| milliseconds / 1_000);
     match method {
         "SetDNSSuffixSearchOrder" => {
             let search = domains(texts(input, "DNSDomainSuffixSearchOrder"))?;
@@ -110,7 +110,7 @@ fn of_machine(machine: &Machine, method: &str, input: &Instance) -> Code {
         }
         "SetKeepAliveInterval" => set("tcp_keepalive_intvl", seconds("KeepAliveInterval")),
         "SetKeepAliveTime" => set("tcp_keepalive_time", seconds("KeepAliveTime")),
-        "SetDefaultTTL" => set("ip_default_ttl", number("DefaultTTL")),
+        "SetDefaultTTL" => set("ip_default_ttl", integer_in(input, "DefaultTTL")),
         _ => Err(NOT_SUPPORTED),
     }
 }
@@ -137,25 +137,35 @@ fn gateways(input: &Instance) -> Result<Vec<(IpAddr, Option<u32>)>, u32> {
     if gateways.len() > MOST_GATEWAYS {
         return Err(TOO_MANY_GATEWAYS);
     }
-    let gateway = |(at, gateway): (usize, &String)| {
-        let address: IpAddr = gateway.parse().map_err(|_| BAD_GATEWAY)?;
-        let metric =
-            metrics.get(at).and_then(Value::as_integer).and_then(|metric| u32::try_from(metric).ok());
-        Ok((address, metric))
-    };
-    gateways.iter().enumerate().map(gateway).collect()
+    gateways
+        .iter()
+        .enumerate()
+        .map(|(at, gateway): (usize, &String)| {
+            let address: IpAddr = gateway.parse().map_err(|_| BAD_GATEWAY)?;
+            let metric =
+                metrics.get(at).and_then(Value::as_integer).and_then(|metric| u32::try_from(metric).ok());
+            Ok((address, metric))
+        })
+        .collect()
 }
 
 /// Checks domain names, which are written to configuration files (RFC 1123 2.1).
 pub(in crate::network) fn domains(names: Vec<String>) -> Result<Vec<String>, u32> {
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
-    };
-    let is_name = |name: &String| name.len() <= 253 && name.trim_end_matches('.').split('.').all(is_label);
     let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
-    if names.iter().all(is_name) { Ok(names) } else { Err(BAD_DOMAIN) }
+    if names.iter().all(|name| {
+        name.len() <= 253
+            && name.trim_end_matches('.').split('.').all(|label| {
+                (1..=63).contains(&label.len())
+                    && !label.starts_with('-')
+                    && label
+                        .bytes()
+                        .all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
+            })
+    }) {
+        Ok(names)
+    } else {
+        Err(BAD_DOMAIN)
+    }
 }
 
 fn texts(input: &Instance, name: &str) -> Vec<String> {

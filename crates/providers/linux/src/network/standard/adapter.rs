@@ -5,16 +5,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
-use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{Lookup, MethodCall, ProviderError, Target};
 
 use crate::Machine;
-use crate::network::change::{self, Power};
 use crate::network::configuration::list;
-use crate::network::ethtool::Modes;
-use crate::network::kernel_link::KernelLink;
-use crate::network::link::Link;
-use crate::sysfs;
-use crate::table::{Fill, Push, Table, object, returned};
+use crate::table::{Fill, Table, object, returned};
+use linux::network::change::{self, Power};
+use linux::network::ethtool::Modes;
+use linux::network::kernel_link::KernelLink;
+use linux::network::link::Link;
+use linux::sysfs;
 
 /// Network adapters, including virtual ones.
 pub(super) struct Adapter;
@@ -29,8 +29,11 @@ pub(super) struct Row {
 impl Row {
     pub(super) fn all(machine: &Machine) -> impl Iterator<Item = Self> {
         let told = Rc::<OnceCell<Vec<KernelLink>>>::default();
-        let row = move |link| Self { link, told: told.clone(), modes: OnceCell::new() };
-        Link::all(machine).into_iter().map(row)
+        Link::all(machine).into_iter().map(move |link| Self {
+            link,
+            told: told.clone(),
+            modes: OnceCell::new(),
+        })
     }
 
     fn told(&self, machine: &Machine) -> Option<&KernelLink> {
@@ -239,40 +242,8 @@ impl Table for Adapter {
         ("VlanID", |machine, row| row.told(machine).and_then(|told| told.vlan).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AdditionalAvailability",
-        "Availability",
-        "DriverDate",
-        "DriverDateData",
-        "DriverMajorNdisVersion",
-        "DriverMinorNdisVersion",
-        "DriverProvider",
-        "EndPointInterface",
-        "IMFilter",
-        "IdentifyingDescriptions",
-        "MaxQuiesceTime",
-        "NetLuid",
-        "NetLuidIndex",
-        "NotUserRemovable",
-        "OtherIdentifyingInfo",
-        "OtherLinkTechnology",
-        "OtherNetworkPortType",
-        "OtherPortType",
-        "PortNumber",
-        "PortType",
-        "PowerManagementSupported",
-        "PowerOnHours",
-        "RequestedSpeed",
-        "Status",
-        "StatusInfo",
-        "TotalPowerOnHours",
-        "UsageRestriction",
-        "WdmInterface",
-        "iSCSIInterface",
-    ];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        Row::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(Row::all(machine))
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
@@ -282,13 +253,15 @@ impl Table for Adapter {
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
         let id = device_id(call.class, keys);
-        let no_such = || ProviderError::failed(Status::NotFound, format!("there is no adapter {id}"));
-        let link = find(machine, &id).ok_or_else(no_such)?.link;
-        let must_stay = || link.is_loopback(machine) || change::is_way_out(machine, &link);
+        let link = find(machine, &id)
+            .ok_or_else(|| ProviderError::failed(Status::NotFound, format!("there is no adapter {id}")))?
+            .link;
         let method = call.operation.method.name.as_str();
         let code = match method {
             "Enable" => change::windows_code(&change::switch(&link, Power::On)),
-            "Disable" | "Restart" if must_stay() => ERROR_BUSY,
+            "Disable" | "Restart" if link.is_loopback(machine) || change::is_way_out(machine, &link) => {
+                ERROR_BUSY
+            }
             "Disable" => change::windows_code(&change::switch(&link, Power::Off)),
             "Restart" => change::windows_code(&change::restart(machine, &link)),
             "Rename" => {
@@ -323,8 +296,7 @@ fn find(machine: &Machine, id: &str) -> Option<Row> {
 
 /// Returns the key that distinguishes adapters.
 fn device_id(class: &cim::Class, keys: &[Value]) -> String {
-    let is_id = |column: &cim::Column| class.column("DeviceID") == Some(*column);
-    let at = class.keys().iter().position(is_id);
+    let at = class.keys().iter().position(|column| class.column("DeviceID") == Some(*column));
     at.and_then(|at| keys.get(at)).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 

@@ -1,8 +1,6 @@
 //! Associations of network classes.
 
-use std::sync::Arc;
-
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use super::ip_address::{IpAddress, Row as AddressRow};
 use super::ip_interface::{IpInterface, Row as InterfaceRow, path_to_interface};
@@ -10,22 +8,8 @@ use super::neighbor::{NetNeighbor, Row as NeighborRow};
 use super::route::{NetRoute, Row as RouteRow};
 use super::{Family, adapter};
 use crate::Machine;
-use crate::table::{Fill, Push, Table, path_to, reference};
-
-/// `MSFT_NetAdapterStatisticsElementSetting`.
-pub(super) struct StatisticsOfAdapter;
-
-/// `MSFT_NetIPInterfaceAdapter`.
-pub(super) struct AdapterOfInterface;
-
-/// `MSFT_NetIPInterfaceIPAddress`.
-pub(super) struct AddressOfInterface;
-
-/// `MSFT_NetIPInterfaceNeighbor`.
-pub(super) struct NeighborOfInterface;
-
-/// `MSFT_NetIPInterfaceRoute`.
-pub(super) struct RouteOfInterface;
+use crate::table::association::Association;
+use crate::table::{path_to, reference};
 
 /// Keys of devices.
 const OF_DEVICE: &[&str] = &["CreationClassName", "DeviceID", "SystemCreationClassName", "SystemName"];
@@ -33,133 +17,79 @@ const OF_DEVICE: &[&str] = &["CreationClassName", "DeviceID", "SystemCreationCla
 /// Keys of protocol endpoints.
 const OF_END: &[&str] = &["CreationClassName", "Name", "SystemCreationClassName", "SystemName"];
 
-impl Table for StatisticsOfAdapter {
-    type Row = adapter::Row;
-
-    const NAMESPACE: &'static str = super::NAMESPACE;
-
-    const CLASS: &'static str = "MSFT_NetAdapterStatisticsElementSetting";
-
-    const COLUMNS: &'static [(&'static str, Fill<adapter::Row>)] = &[
+pub(super) static STATISTICS_OF_ADAPTER: Association<adapter::Row> = Association {
+    namespace: super::NAMESPACE,
+    class: "MSFT_NetAdapterStatisticsElementSetting",
+    columns: &[
         // 1 is "is current".
         ("IsCurrent", |_, _| 1_u16.into()),
         ("ManagedElement", |machine, row| path_to::<adapter::Adapter>(machine, row, OF_DEVICE)),
         ("SettingData", |machine, row| {
             reference("MSFT_NetAdapterStatisticsSettingData", "InstanceID", row.link.guid(machine))
         }),
-    ];
+    ],
+    rows: |machine| Ok(adapter::Row::all(machine).collect()),
+    subsystems: &[],
+};
 
-    const UNKNOWN: &'static [&'static str] = &["IsDefault", "IsNext"];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, adapter::Row>,
-    ) -> Result<(), ProviderError> {
-        adapter::Row::all(machine).try_for_each(push)
-    }
-}
-
-impl Table for AdapterOfInterface {
-    type Row = (adapter::Row, InterfaceRow);
-
-    const NAMESPACE: &'static str = super::NAMESPACE;
-
-    const CLASS: &'static str = "MSFT_NetIPInterfaceAdapter";
-
-    const COLUMNS: &'static [(&'static str, Fill<Self::Row>)] = &[
+pub(super) static ADAPTER_OF_INTERFACE: Association<(adapter::Row, InterfaceRow)> = Association {
+    namespace: super::NAMESPACE,
+    class: "MSFT_NetIPInterfaceAdapter",
+    columns: &[
         ("Antecedent", |machine, (adapter, _)| path_to::<adapter::Adapter>(machine, adapter, OF_DEVICE)),
         ("Dependent", |machine, (_, interface)| path_to::<IpInterface>(machine, interface, OF_END)),
-    ];
+    ],
+    rows: rows_of_adapter_of_interface,
+    subsystems: &[],
+};
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Self::Row>,
-    ) -> Result<(), ProviderError> {
-        let interfaces = InterfaceRow::all(machine).into_iter();
-        let pair = |interface: InterfaceRow| {
+fn rows_of_adapter_of_interface(
+    machine: &Machine,
+) -> Result<Vec<(adapter::Row, InterfaceRow)>, ProviderError> {
+    let interfaces = InterfaceRow::all(machine).into_iter();
+    Ok(interfaces
+        .filter_map(|interface| {
             let adapter = adapter::Row::all(machine).find(|row| row.link.index == interface.link.index)?;
             Some((adapter, interface))
-        };
-        interfaces.filter_map(pair).try_for_each(push)
-    }
+        })
+        .collect())
 }
 
-impl Table for AddressOfInterface {
-    type Row = AddressRow;
-
-    const NAMESPACE: &'static str = super::NAMESPACE;
-
-    const CLASS: &'static str = "MSFT_NetIPInterfaceIPAddress";
-
-    const COLUMNS: &'static [(&'static str, Fill<AddressRow>)] = &[
+pub(super) static ADDRESS_OF_INTERFACE: Association<AddressRow> = Association {
+    namespace: super::NAMESPACE,
+    class: "MSFT_NetIPInterfaceIPAddress",
+    columns: &[
         ("Antecedent", |machine, row| {
             path_to_interface(machine, row.address.link, Family::of(row.address.address))
         }),
         ("Dependent", |machine, row| path_to::<IpAddress>(machine, row, OF_END)),
-    ];
+    ],
+    rows: |machine| Ok(AddressRow::all(machine)),
+    subsystems: &[],
+};
 
-    const UNKNOWN: &'static [&'static str] = &["FrameType"];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, AddressRow>,
-    ) -> Result<(), ProviderError> {
-        AddressRow::all(machine).into_iter().try_for_each(push)
-    }
-}
-
-impl Table for NeighborOfInterface {
-    type Row = NeighborRow;
-
-    const NAMESPACE: &'static str = super::NAMESPACE;
-
-    const CLASS: &'static str = "MSFT_NetIPInterfaceNeighbor";
-
-    const COLUMNS: &'static [(&'static str, Fill<NeighborRow>)] = &[
+pub(super) static NEIGHBOR_OF_INTERFACE: Association<NeighborRow> = Association {
+    namespace: super::NAMESPACE,
+    class: "MSFT_NetIPInterfaceNeighbor",
+    columns: &[
         ("Antecedent", |machine, row| {
             path_to_interface(machine, row.neighbor.link, Family::of(row.neighbor.address))
         }),
         ("Dependent", |machine, row| path_to::<NetNeighbor>(machine, row, OF_END)),
-    ];
+    ],
+    rows: |machine| Ok(NeighborRow::all(machine).collect()),
+    subsystems: &[],
+};
 
-    const UNKNOWN: &'static [&'static str] = &["FrameType"];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, NeighborRow>,
-    ) -> Result<(), ProviderError> {
-        NeighborRow::all(machine).try_for_each(push)
-    }
-}
-
-impl Table for RouteOfInterface {
-    type Row = RouteRow;
-
-    const NAMESPACE: &'static str = super::NAMESPACE;
-
-    const CLASS: &'static str = "MSFT_NetIPInterfaceRoute";
-
-    const COLUMNS: &'static [(&'static str, Fill<RouteRow>)] = &[
+pub(super) static ROUTE_OF_INTERFACE: Association<RouteRow> = Association {
+    namespace: super::NAMESPACE,
+    class: "MSFT_NetIPInterfaceRoute",
+    columns: &[
         ("Antecedent", |machine, row| {
             path_to_interface(machine, row.route.link, Family::of(row.route.network))
         }),
         ("Dependent", |machine, row| path_to::<NetRoute>(machine, row, &["InstanceID"])),
-    ];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, RouteRow>,
-    ) -> Result<(), ProviderError> {
-        RouteRow::all(machine).into_iter().try_for_each(push)
-    }
-}
+    ],
+    rows: |machine| Ok(RouteRow::all(machine)),
+    subsystems: &[],
+};

@@ -4,13 +4,13 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{Lookup, ProviderError};
 
 use super::Family;
 use crate::Machine;
-use crate::network::link::Link;
-use crate::network::network_manager::{self, Active};
-use crate::table::{Fill, Push, Table, text_key};
+use crate::table::{Fill, Table, text_key};
+use linux::network::link::Link;
+use linux::network::network_manager::{self, Active};
 
 /// Managed links.
 pub(super) struct ConnectionProfile;
@@ -110,10 +110,8 @@ impl Table for ConnectionProfile {
         ("Name", |_, row| row.name().into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Description", "DomainAuthenticationKind", "NetworkCategory"];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        Row::all(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(Row::all(machine).into_iter())
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {

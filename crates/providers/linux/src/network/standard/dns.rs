@@ -7,15 +7,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Status, Value};
-use wmi::{Context, ProviderError, Scan};
+use wmi::{Context, ProviderError};
 
 use super::{Family, wrong};
 use crate::Machine;
-use crate::network::change::set_resolver;
 use crate::network::configuration::methods::domains;
-use crate::network::link::Link;
-use crate::network::resolver::Resolver;
-use crate::table::{Fill, Push, Table, failure, host_name};
+use crate::table::{Fill, Table, failure, host_name};
+use linux::network::change::set_resolver;
+use linux::network::link::Link;
+use linux::network::resolver::Resolver;
 
 /// Name servers of each link, separately for IPv4 and IPv6.
 pub(super) struct ServerAddress;
@@ -49,18 +49,20 @@ impl Row {
 
     /// Returns the configuration of the link, or that of the machine if it has none; empty for loopback.
     fn resolver(&self, machine: &Machine) -> &Resolver {
-        let everywhere = || self.everywhere.get_or_init(|| Resolver::of(machine)).clone();
         self.own.get_or_init(|| match self.link.is_loopback(machine) {
             true => Resolver::default(),
-            false => Resolver::of_link(machine, &self.link).unwrap_or_else(everywhere),
+            false => Resolver::of_link(machine, &self.link)
+                .unwrap_or_else(|| self.everywhere.get_or_init(|| Resolver::of(machine)).clone()),
         })
     }
 
     fn servers(&self, machine: &Machine) -> Vec<String> {
-        let is_of_family = |server: &&String| {
-            server.parse::<IpAddr>().is_ok_and(|address| Family::of(address) == self.family)
-        };
-        self.resolver(machine).servers.iter().filter(is_of_family).cloned().collect()
+        self.resolver(machine)
+            .servers
+            .iter()
+            .filter(|server| server.parse::<IpAddr>().is_ok_and(|address| Family::of(address) == self.family))
+            .cloned()
+            .collect()
     }
 
     fn name(&self) -> String {
@@ -87,18 +89,8 @@ impl Table for ServerAddress {
         ("ServerAddresses", |machine, row| row.servers(machine).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AccessInfo",
-        "Description",
-        "EnabledState",
-        "InfoFormat",
-        "OtherAccessContext",
-        "OtherInfoFormatDescription",
-        "Status",
-    ];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        Row::all(machine, &Family::BOTH).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(Row::all(machine, &Family::BOTH))
     }
 
     fn put(
@@ -110,11 +102,13 @@ impl Table for ServerAddress {
     ) -> Result<(), ProviderError> {
         let row = named(machine, instance, &Family::BOTH)?;
         let wanted = instance.value("ServerAddresses").map(Value::elements).unwrap_or_default();
-        let address = |value: &Value| {
-            let text = value.as_str().unwrap_or_default();
-            text.parse::<IpAddr>().map_err(|_| wrong(format!("ServerAddresses: '{text}' is no address")))
-        };
-        let wanted: Vec<IpAddr> = wanted.iter().map(address).collect::<Result<_, _>>()?;
+        let wanted: Vec<IpAddr> = wanted
+            .iter()
+            .map(|value| {
+                let text = value.as_str().unwrap_or_default();
+                text.parse::<IpAddr>().map_err(|_| wrong(format!("ServerAddresses: '{text}' is no address")))
+            })
+            .collect::<Result<_, _>>()?;
         // Servers of the other family are kept, unless the client has set some.
         let others = row.resolver(machine).servers.iter().filter(|server| {
             let other = server.parse::<IpAddr>().ok().map(Family::of);
@@ -130,8 +124,9 @@ impl Table for ServerAddress {
 /// Returns the row of an instance.
 fn named(machine: &Machine, instance: &Instance, families: &'static [Family]) -> Result<Row, ProviderError> {
     let name = instance.value("Name").and_then(Value::as_str).unwrap_or_default();
-    let no_such = || ProviderError::failed(Status::NotFound, format!("there is no interface {name}"));
-    Row::all(machine, families).find(|row| row.name() == name).ok_or_else(no_such)
+    Row::all(machine, families)
+        .find(|row| row.name() == name)
+        .ok_or_else(|| ProviderError::failed(Status::NotFound, format!("there is no interface {name}")))
 }
 
 /// Family for classes that list each link once.
@@ -158,11 +153,8 @@ impl Table for Client {
         ("UseSuffixWhenRegistering", |_, _| false.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["DHCPOptionsToUse", "Description", "EnabledState", "ProtocolIFType", "Status"];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        Row::all(machine, ONCE).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(Row::all(machine, ONCE))
     }
 
     fn put(
@@ -200,23 +192,8 @@ impl Table for GlobalSetting {
         ("UseSuffixSearchList", |_, resolver| (!resolver.search.is_empty()).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AddressOrigin",
-        "AppendParentSuffixes",
-        "AppendPrimarySuffixes",
-        "Caption",
-        "Description",
-        "ElementName",
-        "ProtocolIFType",
-    ];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Resolver>,
-    ) -> Result<(), ProviderError> {
-        push(Resolver::of(machine))
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Resolver>, ProviderError> {
+        Ok(std::iter::once(Resolver::of(machine)))
     }
 
     fn put(

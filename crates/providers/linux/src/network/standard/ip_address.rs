@@ -5,14 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Value};
-use wmi::{Context, Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{Context, Lookup, MethodCall, ProviderError, Target};
 
 use super::{Aliases, Family, Names, lifetime, link_of, made, seconds, wrong};
 use crate::Machine;
-use crate::network::address::{self, Address};
-use crate::network::change;
-use crate::network::link::Link;
-use crate::table::{Fill, Push, Table, failure};
+use crate::table::{Fill, Table, failure};
+use linux::network::address::{self, Address};
+use linux::network::change;
+use linux::network::link::Link;
 
 /// IP addresses of links.
 pub(super) struct IpAddress;
@@ -27,12 +27,14 @@ pub(super) struct Row {
 impl Row {
     pub(super) fn all(machine: &Machine) -> Vec<Self> {
         let (aliases, mut names) = (Rc::<Aliases>::default(), Names::default());
-        let row = |address: Address| {
-            let name = format!("{}%{}", address.address, address.link);
-            let name = names.unique(name, || address.prefix.to_string());
-            Self { address, name, aliases: aliases.clone() }
-        };
-        Address::all(machine).into_iter().map(row).collect()
+        Address::all(machine)
+            .into_iter()
+            .map(|address| {
+                let name = format!("{}%{}", address.address, address.link);
+                let name = names.unique(name, || address.prefix.to_string());
+                Self { address, name, aliases: aliases.clone() }
+            })
+            .collect()
     }
 
     fn named(machine: &Machine, name: &str) -> Option<Self> {
@@ -163,10 +165,8 @@ impl Table for IpAddress {
         ("ValidLifetime", |_, row| lifetime(row.address.valid)),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Description", "EnabledState", "Status"];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        Row::all(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(Row::all(machine).into_iter())
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {

@@ -6,15 +6,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, KeyValue, Name, ObjectPath, Status, Value};
-use wmi::{Context, Lookup, ProviderError, Scan};
+use wmi::{Context, Lookup, ProviderError};
 
 use super::{Family, wrong};
 use crate::Machine;
-use crate::network::address::Address;
-use crate::network::change;
-use crate::network::lease::Lease;
-use crate::network::link::Link;
-use crate::table::{Fill, Push, Table, failure};
+use crate::table::{Fill, Table, failure};
+use linux::network::address::Address;
+use linux::network::change;
+use linux::network::lease::Lease;
+use linux::network::link::Link;
 
 /// IPv4 and IPv6 settings of links.
 pub(super) struct IpInterface;
@@ -85,10 +85,12 @@ impl Row {
 
     /// Returns whether its addresses come from DHCP; unknown for IPv6.
     fn is_lent(&self, machine: &Machine) -> Option<bool> {
-        let all = || self.addresses.get_or_init(|| Address::all(machine)).iter();
-        let lent =
-            || all().any(|one| one.link == self.link.index && one.address.is_ipv4() && !one.is_permanent);
-        (self.family == Family::V4).then(|| lent() || Lease::of(machine, &self.link).is_some())
+        (self.family == Family::V4).then(|| {
+            self.addresses
+                .get_or_init(|| Address::all(machine))
+                .iter()
+                .any(|one| one.link == self.link.index && one.address.is_ipv4() && !one.is_permanent)
+        } || Lease::of(machine, &self.link).is_some())
     }
 }
 
@@ -98,17 +100,19 @@ fn name_of(index: u32, family: Family) -> String {
 
 /// Returns the path of the settings of a link and family.
 pub(super) fn path_to_interface(machine: &Machine, index: u32, family: Family) -> Value {
+    interface_path(machine, index, family).ok().into()
+}
+
+/// Returns the path of an interface.
+fn interface_path(machine: &Machine, index: u32, family: Family) -> Result<ObjectPath, cim::Error> {
     let keys = [
         ("CreationClassName", Value::from(IpInterface::CLASS)),
         ("Name", name_of(index, family).into()),
         ("SystemCreationClassName", "Win32_ComputerSystem".into()),
         ("SystemName", machine.host_name().into()),
     ];
-    let path = || {
-        let keys = keys.iter().map(|(name, value)| Ok((Name::parse(name)?, KeyValue::from(value))));
-        ObjectPath::from_keys(Name::parse(IpInterface::CLASS)?, keys.collect::<Result<_, cim::Error>>()?)
-    };
-    path().ok().into()
+    let keys = keys.iter().map(|(name, value)| Ok((Name::parse(name)?, KeyValue::from(value))));
+    ObjectPath::from_keys(Name::parse(IpInterface::CLASS)?, keys.collect::<Result<_, cim::Error>>()?)
 }
 
 /// Returns 1 for enabled, 0 for disabled.
@@ -164,37 +168,8 @@ impl Table for IpInterface {
         ("Store", |_, _| 1_u8.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AdvertiseDefaultRoute",
-        "AdvertisedRouterLifetime",
-        "Advertising",
-        "AliasAddresses",
-        "AutomaticMetric",
-        "ClampMss",
-        "CompartmentId",
-        "DadRetransmitTime",
-        "Description",
-        "DirectedMacWolPattern",
-        "EcnMarking",
-        "EnabledState",
-        "ForceArpNdWolPattern",
-        "GroupAddresses",
-        "InterfaceMetric",
-        "IsolationId",
-        "LANID",
-        "LANType",
-        "LowestIfNetLuid",
-        "ManagedAddressConfiguration",
-        "OtherLANType",
-        "OtherStatefulConfiguration",
-        "ReachableTime",
-        "Status",
-        "WeakHostReceive",
-        "WeakHostSend",
-    ];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        Row::all(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(Row::all(machine).into_iter())
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
@@ -211,8 +186,9 @@ impl Table for IpInterface {
         changed: &ColumnSet,
     ) -> Result<(), ProviderError> {
         let name = instance.value("Name").and_then(Value::as_str).unwrap_or_default();
-        let no_such = || ProviderError::failed(Status::NotFound, format!("there is no interface {name}"));
-        let row = Row::named(machine, name).ok_or_else(no_such)?;
+        let row = Row::named(machine, name).ok_or_else(|| {
+            ProviderError::failed(Status::NotFound, format!("there is no interface {name}"))
+        })?;
         let names = changed.iter().filter_map(|column| instance.class().property(column));
         names.map(|property| property.name.as_str()).try_for_each(|name| {
             let number =

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Status, Value};
-use wmi::{Context, Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{Context, Lookup, MethodCall, ProviderError, Target};
 
 use super::{Aliases, Family, dashed, hardware_address, link_of, made, wrong};
 use crate::Machine;
-use crate::network::neighbor::Neighbor;
-use crate::table::{Fill, Push, Table, failure};
+use crate::table::{Fill, Table, failure, text_of};
+use linux::network::neighbor::Neighbor;
 
 /// Neighbors.
 pub(super) struct NetNeighbor;
@@ -74,17 +74,8 @@ impl Table for NetNeighbor {
         ("Store", |_, _| 1_u8.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AccessContext",
-        "Description",
-        "EnabledState",
-        "OtherAccessContext",
-        "OtherInfoFormatDescription",
-        "Status",
-    ];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        Row::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(Row::all(machine))
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
@@ -92,14 +83,13 @@ impl Table for NetNeighbor {
             return Err(ProviderError::NotCapable);
         }
         let link = link_of(machine, call.input)?;
-        let text = |name: &str| call.input.value(name).and_then(Value::as_str).unwrap_or_default();
-        let address: IpAddr = text("IPAddress")
+        let address: IpAddr = text_of(call.input, "IPAddress")
             .parse()
-            .map_err(|_| wrong(format!("IPAddress '{}' is no address", text("IPAddress"))))?;
+            .map_err(|_| wrong(format!("IPAddress '{}' is no address", text_of(call.input, "IPAddress"))))?;
         let neighbor = Neighbor {
             link: link.index,
             address,
-            hardware_address: Some(on_link(text("LinkLayerAddress"))?),
+            hardware_address: Some(on_link(text_of(call.input, "LinkLayerAddress"))?),
             state: Neighbor::PERMANENT,
         };
         let is_it = |row: &Row| (row.neighbor.link, row.neighbor.address) == (link.index, address);
@@ -118,11 +108,11 @@ impl Table for NetNeighbor {
         instance: &Instance,
         _: &ColumnSet,
     ) -> Result<(), ProviderError> {
-        let text = |name: &str| instance.value(name).and_then(Value::as_str).unwrap_or_default();
-        let name = text("Name");
-        let no_such = || ProviderError::failed(Status::NotFound, format!("there is no neighbor {name}"));
-        let before = Row::named(machine, name).ok_or_else(no_such)?.neighbor;
-        let hardware_address = Some(on_link(text("LinkLayerAddress"))?);
+        let name = text_of(instance, "Name");
+        let before = Row::named(machine, name)
+            .ok_or_else(|| ProviderError::failed(Status::NotFound, format!("there is no neighbor {name}")))?
+            .neighbor;
+        let hardware_address = Some(on_link(text_of(instance, "LinkLayerAddress"))?);
         Neighbor { hardware_address, state: Neighbor::PERMANENT, ..before }.keep().map_err(failure)
     }
 

@@ -5,14 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Status, Value};
-use wmi::{Context, Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{Context, Lookup, MethodCall, ProviderError, Target};
 
 use super::{Aliases, Family, Names, lifetime, link_of, made, wrong};
 use crate::Machine;
-use crate::network::address::Address;
-use crate::network::change;
-use crate::network::route::Route;
-use crate::table::{Fill, Push, Table, failure, text_key};
+use crate::table::{Fill, Table, failure, text_key, text_of};
+use linux::network::address::Address;
+use linux::network::change;
+use linux::network::route::Route;
 
 /// Routes.
 pub(super) struct NetRoute;
@@ -27,12 +27,14 @@ pub(super) struct Row {
 impl Row {
     pub(super) fn all(machine: &Machine) -> Vec<Self> {
         let (aliases, mut names) = (Rc::<Aliases>::default(), Names::default());
-        let row = |route: Route| {
-            let name = format!("{}>{}%{}", destination(&route), next_hop(&route), route.link);
-            let name = names.unique(name, || route.metric.to_string());
-            Self { route, name, aliases: aliases.clone() }
-        };
-        Route::all(machine).into_iter().map(row).collect()
+        Route::all(machine)
+            .into_iter()
+            .map(|route| {
+                let name = format!("{}>{}%{}", destination(&route), next_hop(&route), route.link);
+                let name = names.unique(name, || route.metric.to_string());
+                Self { route, name, aliases: aliases.clone() }
+            })
+            .collect()
     }
 
     fn named(machine: &Machine, name: &str) -> Option<Self> {
@@ -108,11 +110,8 @@ impl Table for NetRoute {
         ("ValidLifetime", |_, row| lifetime(row.route.valid.unwrap_or(Address::FOREVER))),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["AdminDistance", "CompartmentId", "Description", "InterfaceMetric", "State"];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
-        Row::all(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+        Ok(Row::all(machine).into_iter())
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
@@ -141,8 +140,9 @@ impl Table for NetRoute {
         _: &ColumnSet,
     ) -> Result<(), ProviderError> {
         let name = instance.value("InstanceID").and_then(Value::as_str).unwrap_or_default();
-        let no_such = || ProviderError::failed(Status::NotFound, format!("there is no route {name}"));
-        let before = Row::named(machine, name).ok_or_else(no_such)?.route;
+        let before = Row::named(machine, name)
+            .ok_or_else(|| ProviderError::failed(Status::NotFound, format!("there is no route {name}")))?
+            .route;
         let metric = instance.value("RouteMetric").and_then(Value::as_integer);
         let metric = metric.and_then(|metric| u32::try_from(metric).ok());
         let after = Route { metric: metric.ok_or_else(|| wrong("RouteMetric is no number"))?, ..before };
@@ -159,12 +159,14 @@ impl Table for NetRoute {
 
 /// Returns the route that a client wants to add.
 fn wanted(machine: &Machine, input: &Instance) -> Result<Route, ProviderError> {
-    let text = |name: &str| input.value(name).and_then(Value::as_str).unwrap_or_default();
     let link = link_of(machine, input)?;
-    let (network, prefix) = network(text("DestinationPrefix")).ok_or_else(|| {
-        wrong(format!("DestinationPrefix '{}' is no network such as 192.0.2.0/24", text("DestinationPrefix")))
+    let (network, prefix) = network(text_of(input, "DestinationPrefix")).ok_or_else(|| {
+        wrong(format!(
+            "DestinationPrefix '{}' is no network such as 192.0.2.0/24",
+            text_of(input, "DestinationPrefix")
+        ))
     })?;
-    let gateway = match text("NextHop") {
+    let gateway = match text_of(input, "NextHop") {
         "" => None,
         hop => Some(hop.parse::<IpAddr>().map_err(|_| wrong(format!("NextHop '{hop}' is no address")))?),
     };

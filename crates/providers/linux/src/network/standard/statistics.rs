@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use cim::Value;
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{Lookup, ProviderError};
 
 use crate::Machine;
-use crate::network::link::Link;
-use crate::table::{Fill, Push, Table, host_name, text_key};
+use crate::table::{Fill, Table, host_name, text_key};
+use linux::network::link::Link;
 
 /// Traffic counters of adapters.
 pub(super) struct Statistics;
@@ -50,24 +50,8 @@ impl Table for Statistics {
         ("SystemName", host_name),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "RdmaStatistics",
-        "ReceivedBroadcastBytes",
-        "ReceivedBroadcastPackets",
-        "ReceivedMulticastBytes",
-        "ReceivedUnicastBytes",
-        "RscStatistics",
-        "SentBroadcastBytes",
-        "SentBroadcastPackets",
-        "SentMulticastBytes",
-        "SentMulticastPackets",
-        "SentUnicastBytes",
-        "SentUnicastPackets",
-        "SupportedStatistics",
-    ];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Link>) -> Result<(), ProviderError> {
-        Link::all(machine).into_iter().try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Link>, ProviderError> {
+        Ok(Link::all(machine).into_iter())
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Link>, ProviderError> {

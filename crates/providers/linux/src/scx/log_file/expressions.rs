@@ -27,10 +27,12 @@ impl Expressions {
             )));
         }
         // Compiles each expression alone first, which needs little memory.
-        let is_one = |text: &&str| RegexBuilder::new(text).size_limit(MAX_EXPRESSION).build().is_ok();
         let (mut numbers, mut valid, mut invalid) = (Vec::new(), Vec::new(), Vec::new());
         for (number, expression) in expressions.iter().enumerate() {
-            match expression.as_str().filter(is_one) {
+            match expression
+                .as_str()
+                .filter(|text| RegexBuilder::new(text).size_limit(MAX_EXPRESSION).build().is_ok())
+            {
                 Some(text) => {
                     numbers.push(number);
                     valid.push(text);

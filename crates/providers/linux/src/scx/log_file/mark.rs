@@ -16,8 +16,10 @@ pub(super) struct Mark(PathBuf);
 
 impl Mark {
     pub(super) fn of(machine: &Machine, name: &Path, qid: &str) -> Result<Self, ProviderError> {
-        let nowhere = || wrong("nothing is kept for this user, so nobody would know what is new");
-        let folder = machine.user_state().ok_or_else(nowhere)?.join("scx-logfile");
+        let folder = machine
+            .user_state()
+            .ok_or_else(|| wrong("nothing is kept for this user, so nobody would know what is new"))?
+            .join("scx-logfile");
         let mut hash = Sha256::new();
         hash.update(name.as_os_str().as_encoded_bytes());
         // Separator; paths cannot contain this byte.

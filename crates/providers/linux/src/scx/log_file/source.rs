@@ -11,7 +11,7 @@ use wmi::ProviderError;
 
 use super::wrong;
 use crate::Machine;
-use crate::program;
+use linux::program;
 
 /// A log file.
 pub(super) enum Log {

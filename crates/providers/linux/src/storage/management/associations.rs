@@ -4,39 +4,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::Value;
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use super::{disk, partition, physical_disk, reliability, subsystem, volume};
 use crate::Machine;
-use crate::storage::drive::Drive;
-use crate::storage::partition::{Foundations, Partition as Part};
-use crate::storage::statistics::Questions;
-use crate::storage::volume::{Row as VolumeRow, volumes};
-use crate::table::{Fill, Push, Table, reference};
-
-/// `MSFT_DiskToPartition`
-pub(super) struct DiskToPartition;
-
-/// `MSFT_PartitionToVolume`
-pub(super) struct PartitionToVolume;
-
-/// `MSFT_PhysicalDiskToStorageReliabilityCounter`
-pub(super) struct CounterOfPhysicalDisk;
-
-/// `MSFT_DiskToStorageReliabilityCounter`
-pub(super) struct CounterOfDisk;
-
-/// `MSFT_StorageSubSystemToPhysicalDisk`
-pub(super) struct PhysicalDisksOfSubsystem;
-
-/// `MSFT_StorageSubSystemToDisk`
-pub(super) struct DisksOfSubsystem;
-
-/// `MSFT_StorageSubSystemToPartition`
-pub(super) struct PartitionsOfSubsystem;
-
-/// `MSFT_StorageSubSystemToVolume`
-pub(super) struct VolumesOfSubsystem;
+use crate::table::association::Association;
+use crate::table::reference;
+use linux::storage::drive::Drive;
+use linux::storage::partition::{Foundations, Partition as Part};
+use linux::storage::statistics::Questions;
+use linux::storage::volume::{Volume as VolumeRow, volumes};
 
 fn of(class: &str, id: String) -> Value {
     reference(class, "ObjectId", id)
@@ -70,165 +47,92 @@ fn all_volumes(machine: &Machine) -> Vec<VolumeRow> {
     volumes(machine, &Arc::<Questions>::default())
 }
 
-impl Table for DiskToPartition {
-    type Row = Part;
+pub(super) static DISK_TO_PARTITION: Association<Part> = Association {
+    namespace: super::NAMESPACE,
+    class: "MSFT_DiskToPartition",
+    columns: &[("Disk", |_, part| of_disk(&part.drive)), ("Partition", |_, part| of_partition(part))],
+    rows: |machine| Ok(Part::all(machine).collect()),
+    subsystems: &[],
+};
 
-    const NAMESPACE: &'static str = super::NAMESPACE;
+/// A partition, and a volume on it.
+pub(super) type PartOfVolume = (Rc<Part>, Rc<VolumeRow>);
 
-    const CLASS: &'static str = "MSFT_DiskToPartition";
+pub(super) static PARTITION_TO_VOLUME: Association<PartOfVolume> = Association {
+    namespace: super::NAMESPACE,
+    class: "MSFT_PartitionToVolume",
+    columns: &[("Partition", |_, (part, _)| of_partition(part)), ("Volume", |_, (_, row)| of_volume(row))],
+    rows: rows_of_partition_to_volume,
+    subsystems: &[],
+};
 
-    const COLUMNS: &'static [(&'static str, Fill<Part>)] =
-        &[("Disk", |_, part| of_disk(&part.drive)), ("Partition", |_, part| of_partition(part))];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Part>) -> Result<(), ProviderError> {
-        Part::all(machine).try_for_each(push)
+fn rows_of_partition_to_volume(machine: &Machine) -> Result<Vec<PartOfVolume>, ProviderError> {
+    let parts = Foundations::of(machine);
+    let mut all = Vec::new();
+    for row in all_volumes(machine).into_iter().map(Rc::new) {
+        // A volume can span several partitions.
+        let parts = row.block.iter().flat_map(|block| parts.below(machine, block));
+        all.extend(parts.map(|part| (Rc::clone(part), Rc::clone(&row))));
     }
+    Ok(all)
 }
 
-impl Table for PartitionToVolume {
-    type Row = (Rc<Part>, Rc<VolumeRow>);
-
-    const NAMESPACE: &'static str = super::NAMESPACE;
-
-    const CLASS: &'static str = "MSFT_PartitionToVolume";
-
-    const COLUMNS: &'static [(&'static str, Fill<Self::Row>)] =
-        &[("Partition", |_, (part, _)| of_partition(part)), ("Volume", |_, (_, row)| of_volume(row))];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Self::Row>,
-    ) -> Result<(), ProviderError> {
-        let parts = Foundations::of(machine);
-        for row in all_volumes(machine).into_iter().map(Rc::new) {
-            // A volume can span several partitions.
-            for part in row.block.iter().flat_map(|block| parts.below(machine, block)) {
-                push((Rc::clone(part), Rc::clone(&row)))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Table for CounterOfPhysicalDisk {
-    type Row = Drive;
-
-    const NAMESPACE: &'static str = super::NAMESPACE;
-
-    const CLASS: &'static str = "MSFT_PhysicalDiskToStorageReliabilityCounter";
-
-    const COLUMNS: &'static [(&'static str, Fill<Drive>)] = &[
+pub(super) static COUNTER_OF_PHYSICAL_DISK: Association<Drive> = Association {
+    namespace: super::NAMESPACE,
+    class: "MSFT_PhysicalDiskToStorageReliabilityCounter",
+    columns: &[
         ("PhysicalDisk", |_, drive| of_physical_disk(drive)),
         ("StorageReliabilityCounter", |_, drive| of_counter(drive)),
-    ];
+    ],
+    rows: |machine| Ok(reliability::drives(machine).collect()),
+    subsystems: &[],
+};
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Drive>,
-    ) -> Result<(), ProviderError> {
-        reliability::drives(machine).try_for_each(push)
-    }
-}
+pub(super) static COUNTER_OF_DISK: Association<Drive> = Association {
+    namespace: super::NAMESPACE,
+    class: "MSFT_DiskToStorageReliabilityCounter",
+    columns: &[
+        ("Disk", |_, drive| of_disk(drive)),
+        ("StorageReliabilityCounter", |_, drive| of_counter(drive)),
+    ],
+    rows: |machine| Ok(reliability::drives(machine).collect()),
+    subsystems: &[],
+};
 
-impl Table for CounterOfDisk {
-    type Row = Drive;
-
-    const NAMESPACE: &'static str = super::NAMESPACE;
-
-    const CLASS: &'static str = "MSFT_DiskToStorageReliabilityCounter";
-
-    const COLUMNS: &'static [(&'static str, Fill<Drive>)] =
-        &[("Disk", |_, drive| of_disk(drive)), ("StorageReliabilityCounter", |_, drive| of_counter(drive))];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Drive>,
-    ) -> Result<(), ProviderError> {
-        reliability::drives(machine).try_for_each(push)
-    }
-}
-
-impl Table for PhysicalDisksOfSubsystem {
-    type Row = Drive;
-
-    const NAMESPACE: &'static str = super::NAMESPACE;
-
-    const CLASS: &'static str = "MSFT_StorageSubSystemToPhysicalDisk";
-
-    const COLUMNS: &'static [(&'static str, Fill<Drive>)] = &[
+pub(super) static PHYSICAL_DISKS_OF_SUBSYSTEM: Association<Drive> = Association {
+    namespace: super::NAMESPACE,
+    class: "MSFT_StorageSubSystemToPhysicalDisk",
+    columns: &[
         ("PhysicalDisk", |_, drive| of_physical_disk(drive)),
         ("StorageSubSystem", |machine, _| of_subsystem(machine)),
-    ];
+    ],
+    rows: |machine| Ok(Drive::all(machine).collect()),
+    subsystems: &[],
+};
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Drive>,
-    ) -> Result<(), ProviderError> {
-        Drive::all(machine).try_for_each(push)
-    }
-}
+pub(super) static DISKS_OF_SUBSYSTEM: Association<Drive> = Association {
+    namespace: super::NAMESPACE,
+    class: "MSFT_StorageSubSystemToDisk",
+    columns: &[("Disk", |_, drive| of_disk(drive)), ("StorageSubSystem", |machine, _| of_subsystem(machine))],
+    rows: |machine| Ok(Drive::all(machine).collect()),
+    subsystems: &[],
+};
 
-impl Table for DisksOfSubsystem {
-    type Row = Drive;
-
-    const NAMESPACE: &'static str = super::NAMESPACE;
-
-    const CLASS: &'static str = "MSFT_StorageSubSystemToDisk";
-
-    const COLUMNS: &'static [(&'static str, Fill<Drive>)] =
-        &[("Disk", |_, drive| of_disk(drive)), ("StorageSubSystem", |machine, _| of_subsystem(machine))];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Drive>,
-    ) -> Result<(), ProviderError> {
-        Drive::all(machine).try_for_each(push)
-    }
-}
-
-impl Table for PartitionsOfSubsystem {
-    type Row = Part;
-
-    const NAMESPACE: &'static str = super::NAMESPACE;
-
-    const CLASS: &'static str = "MSFT_StorageSubSystemToPartition";
-
-    const COLUMNS: &'static [(&'static str, Fill<Part>)] = &[
+pub(super) static PARTITIONS_OF_SUBSYSTEM: Association<Part> = Association {
+    namespace: super::NAMESPACE,
+    class: "MSFT_StorageSubSystemToPartition",
+    columns: &[
         ("Partition", |_, part| of_partition(part)),
         ("StorageSubSystem", |machine, _| of_subsystem(machine)),
-    ];
+    ],
+    rows: |machine| Ok(Part::all(machine).collect()),
+    subsystems: &[],
+};
 
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Part>) -> Result<(), ProviderError> {
-        Part::all(machine).try_for_each(push)
-    }
-}
-
-impl Table for VolumesOfSubsystem {
-    type Row = VolumeRow;
-
-    const NAMESPACE: &'static str = super::NAMESPACE;
-
-    const CLASS: &'static str = "MSFT_StorageSubSystemToVolume";
-
-    const COLUMNS: &'static [(&'static str, Fill<VolumeRow>)] =
-        &[("StorageSubSystem", |machine, _| of_subsystem(machine)), ("Volume", |_, row| of_volume(row))];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, VolumeRow>,
-    ) -> Result<(), ProviderError> {
-        all_volumes(machine).into_iter().try_for_each(push)
-    }
-}
+pub(super) static VOLUMES_OF_SUBSYSTEM: Association<VolumeRow> = Association {
+    namespace: super::NAMESPACE,
+    class: "MSFT_StorageSubSystemToVolume",
+    columns: &[("StorageSubSystem", |machine, _| of_subsystem(machine)), ("Volume", |_, row| of_volume(row))],
+    rows: |machine| Ok(all_volumes(machine)),
+    subsystems: &[],
+};

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{Lookup, ProviderError};
 
 use super::partition::{is_of_root, is_of_start};
 use super::physical_disk::allocated;
 use super::{Health, bus, object_id, unique_id};
 use crate::Machine;
-use crate::storage::drive::{Condition, Drive};
-use crate::storage::partition_table::PartitionTable;
-use crate::table::{Fill, Push, Table, text_key};
+use crate::table::{Fill, Table, text_key};
+use linux::storage::drive::{Condition, Drive};
+use linux::storage::partition_table::PartitionTable;
 
 /// Disks as the operating system sees them.
 pub(super) struct Disk;
@@ -38,21 +38,22 @@ fn style(machine: &Machine, drive: &Drive) -> Style {
 
 fn guid(machine: &Machine, drive: &Drive) -> Option<String> {
     let told = drive.udev(machine).property("ID_PART_TABLE_UUID").map(str::to_owned);
-    let read = || match drive.partition_table(machine) {
+    told.or_else(|| match drive.partition_table(machine) {
         Some(PartitionTable::Gpt { guid, .. }) => Some(guid.clone()),
         _ => None,
-    };
-    told.or_else(read).filter(|_| style(machine, drive) == Style::Gpt).map(|guid| format!("{{{guid}}}"))
+    })
+    .filter(|_| style(machine, drive) == Style::Gpt)
+    .map(|guid| format!("{{{guid}}}"))
 }
 
 fn signature(machine: &Machine, drive: &Drive) -> Option<u32> {
     let told = drive.udev(machine).property("ID_PART_TABLE_UUID");
     let told = told.and_then(|digits| u32::from_str_radix(digits, 16).ok());
-    let read = || match drive.partition_table(machine) {
+    told.or_else(|| match drive.partition_table(machine) {
         Some(PartitionTable::Mbr { signature, .. }) => Some(*signature),
         _ => None,
-    };
-    told.or_else(read).filter(|_| style(machine, drive) == Style::Mbr)
+    })
+    .filter(|_| style(machine, drive) == Style::Mbr)
 }
 
 /// Returns the size of the largest unpartitioned area of a disk, in bytes.
@@ -67,7 +68,7 @@ fn largest_free(machine: &Machine, drive: &Drive) -> Option<u64> {
         .into_iter()
         .filter_map(|(_, part)| {
             let start =
-                part.number::<u64>(machine, "start")?.checked_mul(crate::storage::block::KERNEL_SECTOR)?;
+                part.number::<u64>(machine, "start")?.checked_mul(linux::storage::block::KERNEL_SECTOR)?;
             Some((start, start.checked_add(part.size(machine)?)?))
         })
         .collect();
@@ -165,16 +166,8 @@ impl Table for Disk {
         ("UniqueIdFormat", |machine, drive| unique_id(machine, drive).map(|(_, format)| format).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["AdapterSerialNumber", "IsHighlyAvailable", "IsScaleOut", "OfflineReason", "ProvisioningType"];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Drive>,
-    ) -> Result<(), ProviderError> {
-        Drive::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Drive>, ProviderError> {
+        Ok(Drive::all(machine))
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Drive>, ProviderError> {

@@ -1,13 +1,11 @@
 //! `MSStorageDriver_FailurePredictStatus` of `root/wmi`: failure predictions of disks.
 
-use std::sync::Arc;
-
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use crate::Machine;
-use crate::storage::drive::Drive;
-use crate::storage::smart::Smart;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Table};
+use linux::storage::drive::Drive;
+use linux::storage::smart::Smart;
 
 /// Disks that report a prediction.
 pub(super) struct FailurePrediction;
@@ -27,13 +25,8 @@ impl Table for FailurePrediction {
         ("Reason", |_, _| 0_u32.into()),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Drive>,
-    ) -> Result<(), ProviderError> {
-        let tells = |drive: &Drive| drive.smart(machine).and_then(Smart::expects_failure).is_some();
-        Drive::all(machine).filter(tells).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Drive>, ProviderError> {
+        Ok(Drive::all(machine)
+            .filter(|drive| drive.smart(machine).and_then(Smart::expects_failure).is_some()))
     }
 }

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use cim::{Instance, Value};
-use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{Lookup, MethodCall, ProviderError, Target};
 
 use super::{disk, object_id};
 use crate::Machine;
-use crate::mounts::Mounts;
-use crate::storage::block::Block;
-use crate::storage::drive::Condition;
-use crate::storage::file_system::Identity;
-use crate::storage::partition::Partition as Part;
-use crate::table::{Fill, Push, Table, returned, text_key};
+use crate::table::{Fill, Table, returned, text_key};
+use linux::mounts::Mounts;
+use linux::storage::block::Block;
+use linux::storage::drive::Condition;
+use linux::storage::file_system::Identity;
+use linux::storage::partition::Partition as Part;
 
 /// Partitions of disks.
 pub(super) struct Partition;
@@ -46,16 +46,17 @@ fn gpt_kind(machine: &Machine, part: &Part) -> Option<String> {
     let udev = part.udev(machine);
     let told =
         udev.property("ID_PART_ENTRY_TYPE").filter(|_| udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt"));
-    let read = || Some(part.drive.partition_table(machine)?.gpt(part.number)?.kind.clone());
-    told.map(str::to_owned).or_else(read)
+    told.map(str::to_owned)
+        .or_else(|| Some(part.drive.partition_table(machine)?.gpt(part.number)?.kind.clone()))
 }
 
 fn guid(machine: &Machine, part: &Part) -> Option<String> {
     let udev = part.udev(machine);
     let told =
         udev.property("ID_PART_ENTRY_UUID").filter(|_| udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt"));
-    let read = || Some(part.drive.partition_table(machine)?.gpt(part.number)?.guid.clone());
-    told.map(str::to_owned).or_else(read).map(|guid| format!("{{{guid}}}"))
+    told.map(str::to_owned)
+        .or_else(|| Some(part.drive.partition_table(machine)?.gpt(part.number)?.guid.clone()))
+        .map(|guid| format!("{{{guid}}}"))
 }
 
 /// Returns the partition type in MBR.
@@ -86,10 +87,10 @@ fn attribute(machine: &Machine, part: &Part, bit: u32) -> Option<bool> {
     let flags =
         udev.property("ID_PART_ENTRY_FLAGS").filter(|_| udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt"));
     let told = flags.and_then(|flags| u64::from_str_radix(flags.trim_start_matches("0x"), 16).ok());
-    let read = || Some(part.drive.partition_table(machine)?.gpt(part.number)?.attributes);
     // udev omits attributes that are all zero.
-    let none = || (udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt")).then_some(0);
-    told.or_else(none).or_else(read).map(|flags| flags >> bit & 1 == 1)
+    told.or_else(|| (udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt")).then_some(0))
+        .or_else(|| Some(part.drive.partition_table(machine)?.gpt(part.number)?.attributes))
+        .map(|flags| flags >> bit & 1 == 1)
 }
 
 /// Returns the mount points, and the device path by UUID.
@@ -134,10 +135,8 @@ impl Table for Partition {
         ("UniqueId", |machine, part| guid(machine, part).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["DriveLetter", "IsDAX", "IsShadowCopy"];
-
-    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Part>) -> Result<(), ProviderError> {
-        Part::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Part>, ProviderError> {
+        Ok(Part::all(machine))
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Part>, ProviderError> {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{Lookup, ProviderError};
 
 use super::{Health, bus, is_virtual, object_id, rotation, unique_id};
 use crate::Machine;
-use crate::storage::drive::{Condition, Drive};
-use crate::table::{Fill, Push, Table, text_key};
+use crate::table::{Fill, Table, text_key};
+use linux::storage::drive::{Condition, Drive};
 
 /// Physical disks.
 pub(super) struct PhysicalDisk;
@@ -35,7 +35,7 @@ fn media(machine: &Machine, drive: &Drive) -> u16 {
 /// Returns the status: 0 is unknown, 2 OK, 3 degraded, 5 predictive failure, 6 error
 /// (`MSFT_StorageNodeToPhysicalDisk`).
 fn operational_status(machine: &Machine, drive: &Drive) -> u16 {
-    let expects_failure = drive.smart(machine).and_then(crate::storage::smart::Smart::expects_failure);
+    let expects_failure = drive.smart(machine).and_then(linux::storage::smart::Smart::expects_failure);
     match (drive.condition(machine), expects_failure) {
         (Condition::Gone, _) => 6,
         (_, Some(true)) => 5,
@@ -92,36 +92,14 @@ impl Table for PhysicalDisk {
         ("Size", |machine, drive| drive.block.size(machine).into()),
         ("SpindleSpeed", |machine, drive| {
             // The maximum stands for a hard disk of unknown speed.
-            let unknown = || (media(machine, drive) == TURNS).then_some(u32::MAX);
-            rotation(machine, drive).or_else(unknown).into()
+            rotation(machine, drive).or_else(|| (media(machine, drive) == TURNS).then_some(u32::MAX)).into()
         }),
         ("UniqueId", |machine, drive| unique_id(machine, drive).map(|(id, _)| id).into()),
         ("UniqueIdFormat", |machine, drive| unique_id(machine, drive).map(|(_, format)| format).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AdapterSerialNumber",
-        "EnclosureNumber",
-        "FruId",
-        "IsIndicationEnabled",
-        "IsPartial",
-        "OperationalDetails",
-        "PartNumber",
-        "SlotNumber",
-        "SoftwareVersion",
-        "StoragePoolUniqueId",
-        "SupportedUsages",
-        "Usage",
-        "VirtualDiskFootprint",
-    ];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Drive>,
-    ) -> Result<(), ProviderError> {
-        Drive::all(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Drive>, ProviderError> {
+        Ok(Drive::all(machine))
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Drive>, ProviderError> {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use cim::Value;
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{Lookup, ProviderError};
 
 use super::object_id;
 use crate::Machine;
-use crate::storage::drive::Drive;
-use crate::storage::smart::Smart;
-use crate::table::{Fill, Push, Table, text_key};
+use crate::table::{Fill, Table, text_key};
+use linux::storage::drive::Drive;
+use linux::storage::smart::Smart;
 
 /// Counters of the disks that report health data.
 pub(super) struct ReliabilityCounter;
@@ -74,16 +74,8 @@ impl Table for ReliabilityCounter {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] =
-        &["FlushLatencyMax", "ManufactureDate", "ReadLatencyMax", "WriteLatencyMax"];
-
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Drive>,
-    ) -> Result<(), ProviderError> {
-        drives(machine).try_for_each(push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Drive>, ProviderError> {
+        Ok(drives(machine))
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Drive>, ProviderError> {

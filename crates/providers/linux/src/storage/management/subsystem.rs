@@ -1,14 +1,12 @@
 //! `MSFT_StorageSubSystem`: all storage of the machine.
 
-use std::sync::Arc;
-
 use cim::Value;
-use wmi::{ProviderError, Scan};
+use wmi::ProviderError;
 
 use super::{Health, object_id};
 use crate::Machine;
-use crate::storage::drive::Drive;
-use crate::table::{Fill, Push, Table, host_name};
+use crate::table::{Fill, Table, host_name};
+use linux::storage::drive::Drive;
 
 /// The only storage subsystem of the machine.
 pub(super) struct Subsystem;
@@ -85,46 +83,7 @@ impl Table for Subsystem {
         ("UniqueId", |machine, _| id(machine).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AutomaticClusteringEnabled",
-        "CimServerName",
-        "CurrentCacheLevel",
-        "DataTieringType",
-        "Description",
-        "FaultDomainAwarenessDefault",
-        "FirmwareVersion",
-        "Manufacturer",
-        "MaskingClientSelectableDeviceNumbers",
-        "MaskingMapCountMax",
-        "MaskingOneInitiatorIdPerView",
-        "MaskingOtherValidInitiatorIdTypes",
-        "MaskingPortsPerView",
-        "MaskingValidInitiatorIdTypes",
-        "Model",
-        "NameFormat",
-        "NumberOfSlots",
-        "OtherHostTypeDescription",
-        "OtherIdentifyingInfo",
-        "OtherIdentifyingInfoDescription",
-        "OtherOperationalStatusDescription",
-        "PhysicalDisksPerStoragePoolMin",
-        "ReplicasPerSourceCloneMax",
-        "ReplicasPerSourceMirrorMax",
-        "ReplicasPerSourceSnapshotMax",
-        "SerialNumber",
-        "StorageConnectionType",
-        "SupportedDeduplicationFileSystemTypes",
-        "SupportedDeduplicationObjectTypes",
-        "SupportedFileServerProtocols",
-        "SupportedFileSystems",
-        "SupportedHostType",
-        "Tag",
-        "VirtualDiskRepairEnabled",
-        "VirtualDiskRepairQueueDepth",
-        "iSCSITargetCreationScheme",
-    ];
-
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, ()>) -> Result<(), ProviderError> {
-        push(())
+    fn all(_: &Machine) -> Result<impl Iterator<Item = ()>, ProviderError> {
+        Ok(std::iter::once(()))
     }
 }

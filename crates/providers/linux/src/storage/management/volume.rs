@@ -10,10 +10,12 @@ use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 use super::{Health, object_id};
 use crate::Machine;
 use crate::storage::checks::relabel_device;
-use crate::storage::file_system::wants_any;
-use crate::storage::statistics::{Questions, Statistics};
-use crate::storage::volume::{Row, no_such, volumes};
+use crate::storage::logical_disk::drive_number;
+use crate::storage::volume::no_such;
+use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table, failure, returned, text_key};
+use linux::storage::statistics::{Questions, Statistics};
+use linux::storage::volume::{Volume as Row, volumes};
 
 /// Volumes of the machine.
 pub(super) struct Volume {
@@ -81,7 +83,7 @@ impl Table for Volume {
         ("AllocationUnitSize", |machine, row| {
             row.told(machine).and_then(|told| u32::try_from(told.block).ok()).into()
         }),
-        ("DriveType", |machine, row| (row.drive_type(machine) as u32).into()),
+        ("DriveType", |machine, row| drive_number(row.drive_type(machine)).into()),
         ("FileSystem", |_, row| row.kind.clone().into()),
         ("FileSystemLabel", |_, row| row.identity.label.clone().unwrap_or_default().into()),
         ("FileSystemType", |_, row| kind(&row.kind).into()),
@@ -97,14 +99,14 @@ impl Table for Volume {
         }),
         ("Path", |_, row| row.place().map_or_else(|| row.device_id(), str::to_owned).into()),
         ("Size", |machine, row| {
-            let of_device = || row.block.as_ref().filter(|_| row.file_system.is_none())?.size(machine);
-            row.told(machine).map(Statistics::size).or_else(of_device).into()
+            row.told(machine)
+                .map(Statistics::size)
+                .or_else(|| row.block.as_ref().filter(|_| row.file_system.is_none())?.size(machine))
+                .into()
         }),
         ("SizeRemaining", |machine, row| row.told(machine).map(Statistics::free).into()),
         ("UniqueId", |_, row| row.device_id().into()),
     ];
-
-    const UNKNOWN: &'static [&'static str] = &["DedupMode", "DriveLetter", "ReFSDedupMode"];
 
     fn rows(
         &self,

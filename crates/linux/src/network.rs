@@ -1,0 +1,19 @@
+//! Links, addresses, routes and name servers.
+
+pub mod address;
+pub mod change;
+pub mod echo;
+pub mod ethtool;
+pub mod kernel_link;
+pub mod lease;
+pub mod link;
+pub mod multicast;
+pub mod neighbor;
+pub mod netlink;
+pub mod network_manager;
+mod networkd;
+pub(crate) mod oracle;
+mod profile;
+pub mod resolver;
+pub mod route;
+pub mod socket;

@@ -1,0 +1,89 @@
+//! Processors in use.
+
+use std::collections::BTreeSet;
+
+use crate::Machine;
+
+/// Returns the numbers of the online processors, without duplicates, in ascending order; `None` if unknown.
+pub fn online(machine: &Machine) -> Option<Vec<u32>> {
+    let told = machine.line(LIST).map(|list| numbers_in(&list));
+    if let Some(Some(numbers)) = told {
+        return Some(numbers);
+    }
+    let counted = counted_in(&machine.text("proc/stat").unwrap_or_default());
+    if told.is_some() {
+        let count = counted.len();
+        tracing::warn!(
+            file = LIST,
+            count,
+            "The list of processors is none: those are taken that do something"
+        );
+    }
+    (!counted.is_empty()).then_some(counted)
+}
+
+/// Parses a list such as `0-3,8`.
+fn numbers_in(list: &str) -> Option<Vec<u32>> {
+    let mut is_on = [false; MOST];
+    for range in list.trim().split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        // Duplicates are merged, because each number costs later readers one or two files.
+        is_on.get_mut(first.parse::<usize>().ok()?..=last.parse().ok()?)?.fill(true);
+    }
+    Some((0..).zip(is_on).filter_map(|(number, is_on)| is_on.then_some(number)).collect())
+}
+
+/// Returns the numbers of the processors with time counters, which are those online (proc_stat(5)).
+fn counted_in(text: &str) -> Vec<u32> {
+    let number = |line: &str| line.strip_prefix("cpu")?.split(' ').next()?.parse().ok();
+    let numbers: BTreeSet<u32> = text
+        .lines()
+        .filter_map(number)
+        .filter(|number| usize::try_from(*number).is_ok_and(|number| number < MOST))
+        .collect();
+    numbers.into_iter().collect()
+}
+
+const LIST: &str = "sys/devices/system/cpu/online";
+
+/// Maximum number of processors supported by Linux (`NR_CPUS`).
+const MOST: usize = 8_192;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_processors_are_numbers() {
+        assert_eq!(numbers_in("0-3,8"), Some(vec![0, 1, 2, 3, 8]));
+        assert_eq!(numbers_in("0"), Some(vec![0]));
+        assert_eq!(numbers_in("3,0-1,1-2\n"), Some(vec![0, 1, 2, 3]));
+        for wrong in ["", "a", "0-", "2-0", "0-8192", "0-4000000000", "0-18446744073709551615"] {
+            assert_eq!(numbers_in(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn those_that_do_something_are_in_use_where_the_list_is_none() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let machine = Machine::at(folder.path());
+        let write = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("there is room");
+            std::fs::write(path, text).expect("there is room");
+        };
+        assert_eq!(online(&machine), None);
+        write(LIST, "0-\n");
+        assert_eq!(online(&machine), None);
+        write("proc/stat", "cpu  9 0 9 9\ncpu0 4 0 4 4\ncpu2 5 0 5 5\ncpu9999 0\ncpux 0\nintr 1 0\nctxt 3\n");
+        assert_eq!(online(&machine), Some(vec![0, 2]));
+        write(LIST, "0-3\n");
+        assert_eq!(online(&machine), Some(vec![0, 1, 2, 3]));
+    }
+
+    #[test]
+    fn a_list_that_says_the_same_again_and_again_has_each_once() {
+        let list = vec!["0-8191"; 500].join(",");
+        assert_eq!(numbers_in(&list).map(|numbers| numbers.len()), Some(MOST));
+    }
+}

@@ -1,0 +1,4 @@
+//! Scheduled commands.
+
+pub mod command;
+pub mod cron;

@@ -1,0 +1,224 @@
+//! Parser for crontab files (crontab(5)).
+//!
+//! It is as lenient as cron: every line that cron runs is found, even if it looks malformed.
+
+use crate::{Error, Machine};
+
+/// A job: a line of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Absolute path of the table.
+    pub file: String,
+    /// User that the command runs as.
+    pub owner: String,
+    /// The command.
+    pub command: String,
+    /// Times at which it runs.
+    pub time: Time,
+    /// The line as written.
+    pub text: String,
+}
+
+/// Times at which a line is run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Time {
+    /// Hour and minute; `None` if there are several, or no fixed time as for `@reboot`.
+    pub at: Option<(u32, u32)>,
+    /// Days of the month as bits, the first in the lowest bit; `None` for all.
+    pub days_of_month: Option<u32>,
+    /// Days of the week as bits, Monday in the lowest bit; `None` for all.
+    pub days_of_week: Option<u32>,
+}
+
+/// Lines of several tables, as far as this user may read them.
+#[derive(Default)]
+pub struct Lines {
+    /// Commands found.
+    pub found: Vec<Line>,
+    /// Path of a table longer than [`LONGEST_TABLE`], whose end was not read.
+    longer: Option<String>,
+}
+
+impl Lines {
+    /// Reads the tables of the system, in a stable order.
+    pub fn of_system(machine: &Machine) -> Self {
+        let mut lines = Self::default();
+        lines.read(machine, "etc/crontab", None);
+        for file in sorted(machine, "etc/cron.d") {
+            // Cron ignores other names, such as backup files of package managers.
+            if file.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"_-".contains(&octet)) {
+                lines.read(machine, &format!("etc/cron.d/{file}"), None);
+            }
+        }
+        lines
+    }
+
+    /// Reads the tables of users, in a stable order.
+    pub fn of_users(machine: &Machine) -> Self {
+        let mut lines = Self::default();
+        for folder in ["var/spool/cron/crontabs", "var/spool/cron"] {
+            for user in sorted(machine, folder) {
+                lines.read(machine, &format!("{folder}/{user}"), Some(&user));
+            }
+        }
+        lines
+    }
+
+    /// Checks that all tables were read completely.
+    ///
+    /// # Errors
+    /// If a table was too long: an administrator must check the rest of it.
+    pub fn require_complete(&self) -> Result<(), Error> {
+        match &self.longer {
+            Some(table) => Err(Error::TooLong { file: table.clone(), limit: LONGEST_TABLE }),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds the lines of a table; without `owner`, each line names its own.
+    fn read(&mut self, machine: &Machine, path: &str, owner: Option<&str>) {
+        let octets = machine.octets_up_to(path, LONGEST_TABLE + 1).unwrap_or_default();
+        let file = format!("/{path}");
+        let text = String::from_utf8_lossy(&octets);
+        self.found.extend(text.split('\n').filter_map(|line| Line::parse(&file, owner, line)));
+        if u64::try_from(octets.len()).is_ok_and(|length| length > LONGEST_TABLE) {
+            self.longer.get_or_insert(file);
+        }
+    }
+}
+
+/// Maximum length read of a table, in bytes. Debian's crontab(1) accepts ten thousand lines of any length.
+const LONGEST_TABLE: u64 = 16 << 20;
+
+fn sorted(machine: &Machine, folder: &str) -> Vec<String> {
+    let names = machine.names(folder).unwrap_or_default();
+    let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
+    names.sort_unstable();
+    names
+}
+
+impl Line {
+    /// Parses a line; `None` if it runs nothing.
+    fn parse(file: &str, owner: Option<&str>, line: &str) -> Option<Self> {
+        let text = line.trim_matches(BLANKS);
+        let (time, rest) = Time::split(text)?;
+        let (owner, command) = match owner {
+            Some(owner) => (owner, rest),
+            None => rest.split_once(BLANKS)?,
+        };
+        let [file, owner, command, text] =
+            [file, owner, command.trim_matches(BLANKS), text].map(str::to_owned);
+        (!command.is_empty()).then_some(Self { file, owner, command, time, text })
+    }
+}
+
+/// Separators for cron; every other character can be part of a command.
+const BLANKS: [char; 2] = [' ', '\t'];
+
+impl Time {
+    /// Splits the time from the rest of a line; `None` for comments and lines that set a variable.
+    fn split(line: &str) -> Option<(Self, &str)> {
+        if line.starts_with('@') {
+            let (word, rest) = line.split_once(BLANKS)?;
+            return Some((Self::named(word), rest.trim_start_matches(BLANKS)));
+        }
+        // A line that begins like a minute may be a job even if it contains an equals sign. A leading minus
+        // sign tells cron not to log the job.
+        let line = line.strip_prefix('-').unwrap_or(line);
+        if !line.starts_with(|letter: char| letter.is_ascii_digit() || letter == '*' || letter == '~') {
+            return None;
+        }
+        let mut rest = line;
+        let mut fields = [""; 5];
+        for field in &mut fields {
+            let (first, after) = rest.split_once(BLANKS)?;
+            // Vixie cron and its derivatives ignore characters after a number.
+            let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "*,-/~".contains(letter);
+            *field = first.split(|letter| !is_letter(letter)).next().unwrap_or_default();
+            rest = after.trim_start_matches(BLANKS);
+        }
+        let [minute, hour, day, _, weekday] = fields;
+        let single = |field: &str, count: u32| field.parse::<u32>().ok().filter(|number| *number < count);
+        // Sunday is 0 and 7 in cron, but the last day in Windows.
+        let time = Self {
+            at: single(hour, 24).zip(single(minute, 60)),
+            days_of_month: bits(day, 1, 31, &[]).and_then(|bits| u32::try_from(bits >> 1).ok()),
+            days_of_week: bits(weekday, 0, 7, &WEEKDAYS).and_then(|bits| {
+                let sunday = (bits & 1) | ((bits >> 7) & 1);
+                u32::try_from(((bits >> 1) & 0x3f) | (sunday << 6)).ok()
+            }),
+        };
+        Some((time, rest))
+    }
+
+    fn named(word: &str) -> Self {
+        let midnight = Self { at: Some((0, 0)), ..Self::default() };
+        match word {
+            "@yearly" | "@annually" | "@monthly" => Self { days_of_month: Some(1), ..midnight },
+            "@weekly" => Self { days_of_week: Some(1 << 6), ..midnight },
+            "@daily" | "@midnight" => midnight,
+            _ => Self::default(),
+        }
+    }
+}
+
+/// Parses a field to a set of bits; `None` if it matches all values.
+fn bits(field: &str, first: u32, last: u32, names: &[&str]) -> Option<u64> {
+    if field == "*" {
+        return None;
+    }
+    let number = |text: &str| {
+        let by_name = names.iter().position(|name| name.eq_ignore_ascii_case(text));
+        let number = by_name.and_then(|place| u32::try_from(place).ok()).or_else(|| text.parse().ok())?;
+        (first..=last).contains(&number).then_some(number)
+    };
+    let mut all = 0_u64;
+    for part in field.split(',') {
+        let (range, step) = part.split_once('/').unwrap_or((part, "1"));
+        let (from, to) = match range.split_once('-') {
+            _ if range == "*" => (first, last),
+            Some((from, to)) => (number(from)?, number(to)?),
+            None => (number(range)?, number(range)?),
+        };
+        let step = step.parse::<usize>().ok().filter(|step| *step > 0)?;
+        (from..=to).step_by(step).for_each(|number| all |= 1 << number);
+    }
+    Some(all)
+}
+
+const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every second day.
+    const BITS: Option<u32> = Some(0x5555_5555);
+
+    #[test]
+    fn times_are_read_as_cron_reads_them() {
+        let time = |line| {
+            Time::split(line).map(|(time, rest)| (time.at, time.days_of_month, time.days_of_week, rest))
+        };
+        for (line, expected) in [
+            ("30 4 * * * x y", Some((Some((4, 30)), None, None, "x y"))),
+            ("*/5 * * * * x", Some((None, None, None, "x"))),
+            ("0 0 1,15 * 1-5 x", Some((Some((0, 0)), Some(1 | 1 << 14), Some(0b001_1111), "x"))),
+            ("0 0 * * 0 x", Some((Some((0, 0)), None, Some(1 << 6), "x"))),
+            ("0 0 * * sat,7 x", Some((Some((0, 0)), None, Some(0b110_0000), "x"))),
+            ("0 0 1-31/10 * * x", Some((Some((0, 0)), Some(1 | 1 << 10 | 1 << 20 | 1 << 30), None, "x"))),
+            ("@weekly x", Some((Some((0, 0)), None, Some(1 << 6), "x"))),
+            ("@reboot x", Some((None, None, None, "x"))),
+            // Cron runs these lines too.
+            ("0!x 5;y */2! *=b *\" \u{a0}", Some((Some((5, 0)), BITS, None, "\u{a0}"))),
+            ("0=\"x 5 * * * y", Some((Some((5, 0)), None, None, "y"))),
+            ("-0 5 * * *\ty", Some((Some((5, 0)), None, None, "y"))),
+            ("PATH=/bin a b c d e", None),
+            ("# 0 5 * * * y", None),
+            ("MAILTO=root", None),
+            ("", None),
+        ] {
+            assert_eq!(time(line), expected, "{line}");
+        }
+    }
+}

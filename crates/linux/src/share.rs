@@ -1,0 +1,77 @@
+//! Shares of Samba and of the kernel's NFS server.
+
+pub mod access;
+mod nfs;
+pub(crate) mod oracle;
+pub mod samba;
+
+use crate::{Error, Machine};
+use access::Entry;
+
+/// A share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Name of the share; for NFS its path, which cannot be a name of Samba.
+    pub name: String,
+    /// Path of the shared directory; empty for a printer or pipes.
+    pub path: String,
+    /// Comment of the administrator or user.
+    pub remark: String,
+    /// Type of the share.
+    pub kind: Kind,
+    /// Maximum number of concurrent users; 0 for no limit.
+    pub limit: u32,
+    /// Origin of the share.
+    pub origin: Origin,
+}
+
+/// Type of a share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory.
+    Folder,
+    /// A printer.
+    Printer,
+    /// `IPC$`, which every Samba server has.
+    Pipes,
+}
+
+/// Origin of a share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Configuration of Samba.
+    Configuration {
+        /// Whether clients can only read.
+        is_read_only: bool,
+    },
+    /// User shares of `net usershare`.
+    Users(Vec<Entry>),
+    /// `/etc/exports`.
+    Nfs,
+}
+
+impl Share {
+    /// Returns all shares of a machine.
+    ///
+    /// # Errors
+    /// If the configuration of Samba cannot be read.
+    pub fn all(machine: &Machine) -> Result<Vec<Self>, Error> {
+        let mut shares = samba::shares(machine)?;
+        shares.extend(nfs::exports(machine));
+        Ok(shares)
+    }
+
+    /// Returns the share with this name.
+    ///
+    /// # Errors
+    /// If the configuration of Samba cannot be read.
+    pub fn find(machine: &Machine, name: &str) -> Result<Option<Self>, Error> {
+        Ok(Self::all(machine)?.into_iter().find(|share| share.has_name(name)))
+    }
+
+    /// Returns whether the share has this name; upper and lower case are equal.
+    #[must_use]
+    pub fn has_name(&self, name: &str) -> bool {
+        self.name.chars().flat_map(char::to_uppercase).eq(name.chars().flat_map(char::to_uppercase))
+    }
+}

@@ -1,0 +1,152 @@
+//! Size and free space of file systems, with a time limit.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Time limit for the answer of a file system.
+///
+/// A network file system whose server is down never answers, and the thread that asks it cannot be
+/// interrupted.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Unanswered questions; prevents new ones to file systems that do not answer.
+#[derive(Debug, Default)]
+pub struct Questions(Mutex<Vec<(PathBuf, Instant)>>);
+
+/// A question to a file system.
+#[derive(Debug)]
+pub struct Question {
+    answer: Option<Receiver<io::Result<Statistics>>>,
+    until: Instant,
+}
+
+/// Statistics of a file system (statvfs(3)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Statistics {
+    /// Size of a block in bytes.
+    pub block: u64,
+    /// Number of blocks.
+    pub blocks: u64,
+    /// Number of blocks available to unprivileged users.
+    pub available: u64,
+    /// Maximum length of a file name in bytes.
+    pub longest_name: u64,
+}
+
+/// Result of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The file system has answered.
+    Told(Statistics),
+    /// The file system did not answer in time.
+    Silent,
+    /// The caller may not ask.
+    Denied,
+    /// The file system returned an error.
+    Broken,
+}
+
+impl Questions {
+    /// Asks the file system mounted at a path, on a thread of its own that may never end.
+    ///
+    /// Does not ask while an earlier question to the same file system has been unanswered for longer than
+    /// [`PATIENCE`].
+    pub fn ask(self: &Arc<Self>, place: PathBuf) -> Question {
+        let now = Instant::now();
+        let until = now + PATIENCE;
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.iter().any(|(asked, since)| *asked == place && now.duration_since(*since) >= PATIENCE) {
+            return Question { answer: None, until };
+        }
+        let (sender, answer) = sync_channel(1);
+        let (questions, asked) = (self.clone(), (place.clone(), now));
+        let spawned =
+            thread::Builder::new().name("statvfs".to_owned()).stack_size(64 << 10).spawn(move || {
+                let told = rustix::fs::statvfs(&place).map(|told| Statistics {
+                    block: told.f_frsize,
+                    blocks: told.f_blocks,
+                    available: told.f_bavail,
+                    longest_name: told.f_namemax,
+                });
+                let mut open = questions.0.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(at) = open.iter().position(|question| *question == (place.clone(), now)) {
+                    open.swap_remove(at);
+                }
+                drop(open);
+                // Fails if the receiver has given up.
+                let _ = sender.send(told.map_err(io::Error::from));
+            });
+        if spawned.is_ok() {
+            open.push(asked);
+        }
+        Question { answer: spawned.is_ok().then_some(answer), until }
+    }
+}
+
+impl Question {
+    /// Waits for the answer; must be called only once.
+    pub fn answer(&self) -> Answer {
+        let Some(answer) = &self.answer else { return Answer::Silent };
+        match answer.recv_timeout(self.until.saturating_duration_since(Instant::now())) {
+            Ok(Ok(told)) => Answer::Told(told),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => Answer::Denied,
+            Ok(Err(_)) => Answer::Broken,
+            Err(_) => Answer::Silent,
+        }
+    }
+}
+
+impl Answer {
+    /// Returns the statistics, if the file system has answered.
+    pub fn told(self) -> Option<Statistics> {
+        if let Self::Told(statistics) = self { Some(statistics) } else { None }
+    }
+
+    /// Returns the value of `Status` (`CIM_ManagedSystemElement`).
+    pub fn status(self) -> &'static str {
+        match self {
+            Self::Told(_) => "OK",
+            Self::Silent => "Degraded",
+            Self::Denied => "Unknown",
+            Self::Broken => "Error",
+        }
+    }
+}
+
+impl Statistics {
+    /// Returns the size in bytes.
+    pub fn size(self) -> u64 {
+        self.block.saturating_mul(self.blocks)
+    }
+
+    /// Returns the space available to unprivileged users, in bytes.
+    pub fn free(self) -> u64 {
+        self.block.saturating_mul(self.available)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_answers_is_forgotten_and_what_is_missing_is_broken() {
+        let questions = Arc::<Questions>::default();
+        let told = questions.ask("/".into()).answer().told().expect("a file system");
+        assert!(told.size() >= told.free() && told.longest_name >= 8);
+        assert_eq!(questions.ask("/no/such/folder".into()).answer(), Answer::Broken);
+        assert!(questions.0.lock().expect("no panic").is_empty());
+    }
+
+    #[test]
+    fn nobody_asks_again_who_does_not_answer() {
+        let questions = Arc::<Questions>::default();
+        let long_ago = Instant::now().checked_sub(PATIENCE).expect("a clock that has run for long enough");
+        questions.0.lock().expect("no panic").push(("/".into(), long_ago));
+        assert_eq!(questions.ask("/".into()).answer(), Answer::Silent);
+    }
+}

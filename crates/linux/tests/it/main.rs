@@ -1,0 +1,4 @@
+//! Tests of the readers.
+#![allow(clippy::unwrap_used)]
+
+mod corpus;
