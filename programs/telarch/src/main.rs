@@ -2,50 +2,24 @@
 //!
 //! Each subcommand is a file of its own and one line in [`SUBCOMMANDS`].
 
-mod access;
-mod account;
-mod arguments;
-mod configuration;
-mod date;
-mod explain;
-mod failure;
-mod format;
-mod ipmi;
-mod mofcomp;
-mod output;
 mod pages;
-mod pattern;
-mod place;
-mod policy;
-mod wmi;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use lexopt::{Arg, Parser, ValueExt as _};
 
-use self::failure::Failure;
-
-/// A word that may stand in the first place.
-struct Subcommand {
-    name: &'static str,
-    /// What it is for, in one line.
-    about: &'static str,
-    /// What `--help` prints; the manual page has it, too.
-    help: &'static str,
-    /// Does what the rest of the command line says; what it returns is printed.
-    run: fn(Parser) -> Result<String, Failure>,
-}
+use cli_command::{Failure, Subcommand, output};
 
 const SUBCOMMANDS: &[Subcommand] = &[
-    access::SUBCOMMAND,
-    account::SUBCOMMAND,
-    configuration::SUBCOMMAND,
-    policy::SUBCOMMAND,
-    ipmi::SUBCOMMAND,
-    wmi::SUBCOMMAND,
-    mofcomp::SUBCOMMAND,
-    explain::SUBCOMMAND,
+    cli_admin::ACCESS,
+    cli_admin::ACCOUNT,
+    cli_admin::CONFIG,
+    cli_admin::POLICY,
+    cli_ipmi::SUBCOMMAND,
+    cli_wmi::SUBCOMMAND,
+    cli_wmi::MOFCOMP,
+    cli_admin::EXPLAIN,
     pages::MAN,
     pages::COMPLETION,
 ];

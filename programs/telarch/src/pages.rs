@@ -3,8 +3,8 @@
 use cli::completion::Shell;
 use lexopt::{Arg, Parser, ValueExt as _};
 
-use crate::failure::Failure;
-use crate::{SUBCOMMANDS, Subcommand, ipmi};
+use crate::SUBCOMMANDS;
+use cli_command::{Failure, Subcommand};
 
 pub(crate) const MAN: Subcommand = Subcommand {
     name: "man",
@@ -84,14 +84,14 @@ fn completion(parser: Parser) -> Result<String, Failure> {
 /// What completes `winrm` and `winrs`, and with functions of that `telarch`.
 fn own_completion(shell: Shell) -> String {
     let own = match shell {
-        Shell::Bash | Shell::Zsh => include_str!("completion/telarch.sh"),
-        Shell::Fish => include_str!("completion/telarch.fish"),
+        Shell::Bash | Shell::Zsh => include_str!("../../../crates/cli/command/src/completion/telarch.sh"),
+        Shell::Fish => include_str!("../../../crates/cli/command/src/completion/telarch.fish"),
     };
     let own = own
         .replace("@SUBCOMMANDS@", &shell.list(SUBCOMMANDS.iter().map(|subcommand| subcommand.name)))
         .replace("@SHELLS@", &shell.list(Shell::ALL.map(Shell::name)))
-        .replace("@IPMI_ACTIONS@", &shell.list(ipmi::action_names()))
-        .replace("@IPMI_OPTIONS@", &shell.list(options_in(ipmi::SUBCOMMAND.help)))
+        .replace("@IPMI_ACTIONS@", &shell.list(cli_ipmi::action_names()))
+        .replace("@IPMI_OPTIONS@", &shell.list(options_in(cli_ipmi::SUBCOMMAND.help)))
         .replace("@COMMANDS@", command_words(shell).trim_end())
         .replace("@IPMI_WORDS@", ipmi_words(shell).trim_end());
     shell.script() + &own
@@ -99,7 +99,7 @@ fn own_completion(shell: Shell) -> String {
 
 /// A branch for each action that takes words.
 fn ipmi_words(shell: Shell) -> String {
-    let takes = ipmi::ACTIONS.iter().filter(|(_, words)| !words.is_empty());
+    let takes = cli_ipmi::ACTIONS.iter().filter(|(_, words)| !words.is_empty());
     takes.map(|(action, words)| shell.branch(&[action], &[("words", words.split(' ').collect())])).collect()
 }
 
