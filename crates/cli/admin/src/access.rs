@@ -1,51 +1,57 @@
-//! `telarch access`: what somebody may do with the service, and what stops them.
+//! `telarch access`: the checks between a user and the service.
 
-mod arguments;
-mod gates;
+mod checks;
 mod resource;
 #[cfg(test)]
 mod tests;
 
 use accounts::{AccountsError, FileAccounts, LocalPrincipals, MachineSid, Pam, Serving, UnixUsers};
+use cli::locator::Locator;
+use cli_command::{Action, Arguments, Command, Failure, Opt, Value};
 use config::{Paths, State, Store};
-use lexopt::Parser;
 
-use self::arguments::Invocation;
-use self::gates::Asked;
-use cli_command::Subcommand;
-use cli_command::Failure;
+use self::checks::AccessQuery;
 
-/// The command.
-pub const SUBCOMMAND: Subcommand = Subcommand {
-    name: "access",
-    about: "what somebody may do with the service, and what stops them",
-    help: HELP,
-    run,
-};
+/// The command `telarch access`.
+pub static ACCESS: Command = Command::new("access", "show what a user may do, and what prevents it", run)
+    .examples(&[
+        "telarch access show alice",
+        "telarch access show alice --resource winrm/config",
+        "telarch access show bob --resource shell/cmd",
+    ])
+    .actions(&[Action::new(
+        "show",
+        &[("USER", "list every check between USER and the service, its result, and the one that denies access")],
+    )
+    .takes(1, 1)])
+    .options(&[&RESOURCE, &CONFIG, &ACCOUNTS, &STATE])
+    .notes(&[
+        "Default paths are those of the machine's service for root, and of the user's own service for others.",
+        "The files are read directly; the service need not run, and settings passed to telarchd with --set are not \
+         considered.",
+        "A line that begins with + is a check that passes, - one that denies access, . information.",
+    ]);
 
-fn run(parser: Parser) -> Result<String, Failure> {
-    let Some(Invocation { user, resource, config, accounts, state }) = Invocation::parse(parser)? else {
-        return Ok(HELP.to_owned());
-    };
-    let usual = Paths::of_this_process();
-    let unknown = || {
-        Failure::failed(
-            "neither XDG_CONFIG_HOME nor HOME says where your files are",
-            "name them: --config and --state",
-        )
-    };
-    let paths = match (config, state, usual) {
-        (Some(config), Some(state), _) => Paths::new(&config, &state),
-        (Some(config), None, Some(usual)) => Paths::new(&config, &usual.state),
-        (None, Some(state), Some(usual)) => Paths::new(&usual.config, &state),
-        (None, None, Some(usual)) => usual,
-        _ => return Err(unknown()),
-    };
-    let accounts = match FileAccounts::open(accounts.unwrap_or_else(|| paths.accounts.clone())) {
-        Ok(accounts) => Some(accounts),
-        Err(AccountsError::Missing { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
+static RESOURCE: Opt = Opt::new(
+    "resource",
+    Value::Text("URI"),
+    "check only this resource, given as a URI or an alias of winrm (default: settings, command shell and WMI)",
+);
+static CONFIG: Opt = Opt::new("config", Value::Path("PATH"), "settings file");
+static ACCOUNTS: Opt =
+    Opt::new("accounts", Value::Path("PATH"), "accounts file (default: `accounts` beside the settings file)");
+static STATE: Opt = Opt::new("state", Value::Path("PATH"), "state directory of the service");
+
+fn run(arguments: &Arguments) -> Result<String, Failure> {
+    let user = arguments.words().concat();
+    let resource = resource_uri(arguments)?;
+    let paths = paths(arguments)?;
+    let accounts =
+        match FileAccounts::open(arguments.path(&ACCOUNTS).unwrap_or_else(|| paths.accounts.clone())) {
+            Ok(accounts) => Some(accounts),
+            Err(AccountsError::Missing { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
     let me = rustix::process::geteuid();
     let serving = if me.is_root() { Serving::Machine } else { Serving::OneUser { uid: me.as_raw() } };
     let machine = MachineSid::load(&paths.state)?;
@@ -55,16 +61,47 @@ fn run(parser: Parser) -> Result<String, Failure> {
     let principals = LocalPrincipals::new(serving, users.clone(), accounts.clone())
         .with_groups(move || std::sync::Arc::clone(&groups));
     let has_pam = serving == Serving::Machine && Pam::load("winrm").is_ok();
-    let asked =
-        Asked { user, resource, paths, settings, serving, users, accounts, principals, machine, has_pam };
-    Ok(asked.report())
+    let query = AccessQuery {
+        user,
+        resource,
+        paths,
+        settings,
+        serving,
+        users,
+        accounts,
+        principals,
+        machine,
+        has_pam,
+    };
+    Ok(query.report())
 }
 
-/// The settings of the file; where there is none yet, the defaults.
+/// The URI of the only resource to check.
+fn resource_uri(arguments: &Arguments) -> Result<Option<String>, Failure> {
+    let Some(text) = arguments.text(&RESOURCE)? else { return Ok(None) };
+    let locator = Locator::parse(text);
+    let locator = locator.map_err(|error| arguments.usage_error(format!("--resource: {error}")))?;
+    Ok(Some(locator.resource_uri().to_owned()))
+}
+
+fn paths(arguments: &Arguments) -> Result<Paths, Failure> {
+    match (arguments.path(&CONFIG), arguments.path(&STATE), Paths::of_this_process()) {
+        (Some(config), Some(state), _) => Ok(Paths::new(&config, &state)),
+        (Some(config), None, Some(default)) => Ok(Paths::new(&config, &default.state)),
+        (None, Some(state), Some(default)) => Ok(Paths::new(&default.config, &state)),
+        (None, None, Some(default)) => Ok(default),
+        _ => Err(Failure::failed(
+            "cannot locate your files: neither XDG_CONFIG_HOME nor HOME is set",
+            "name them with --config and --state",
+        )),
+    }
+}
+
+/// The settings in the file, or the defaults if its directory does not exist.
 fn settings(paths: &Paths, machine: Option<MachineSid>) -> Result<State, Failure> {
-    let has_folder =
-        paths.config.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.exists());
-    if !has_folder {
+    let has_directory =
+        paths.config.parent().is_none_or(|directory| directory.as_os_str().is_empty() || directory.exists());
+    if !has_directory {
         return Ok(State::default());
     }
     let store = Store::open(&paths.config)?;
@@ -73,29 +110,3 @@ fn settings(paths: &Paths, machine: Option<MachineSid>) -> Result<State, Failure
     }
     Ok(State::clone(&*store.state()))
 }
-
-const HELP: &str = "\
-telarch access: what somebody may do with the service, and what stops them.
-
-Examples:
-  telarch access show alice
-  telarch access show alice --resource winrm/config
-  telarch access show bob --resource shell/cmd
-
-Actions:
-  show USER        print every gate between USER and what the service answers for, whether it is open, and
-                   the one that stops them
-
-Options:
-  --resource URI   only this resource, with the aliases of winrm; if left away, the configuration, the command
-                   shell, and WMI where this version has it
-  --config PATH    the file of the settings
-  --accounts PATH  the file of the accounts; if left away, the one beside the settings
-  --state PATH     the directory of what the service keeps itself
-  -h, --help       print this text
-
-The files are those of the machine's service for root, and of one's own for others, unless options name others.
-The files are read, not the running service, which need not run: what telarchd got by --set is not in them.
-Each gate is +, which lets them through, or -, which does not; a line with a dot only tells something.
-The exit status is 0, 1 if something failed, and 2 if the command line was not understood.
-";

@@ -1,90 +1,241 @@
-//! `telarch account`: the accounts that the service itself keeps.
+//! `telarch account`: the accounts of the service.
 
-mod arguments;
 mod import;
 mod list;
 mod nt_hash;
 mod password;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use accounts::{AccountsError, IfMissing};
 use auth::account_file::{
-    AccountFile, ChangeError, NewAccount, NewPassword, PasswordHash, Role, Standing, UnixTime,
+    AccountFile, AccountName, ChangeError, Comment, NewAccount, NewPassword, PasswordHash, Role, Standing,
+    UnixTime,
 };
 use auth::ntlm::NtHash;
-use lexopt::Parser;
+use cli_command::format::Format;
+use cli_command::{Action, Arguments, Command, Failure, Opt, Scope, Value, keywords, paths};
 
-use self::arguments::{Action, Add, Invocation, NewRole, Ntlm, PasswordFrom};
-use self::nt_hash::Sealing;
-use cli_command::Failure;
-use cli_command::{Subcommand, paths};
+use self::import::{Existing, Import, ImportSource};
+use self::nt_hash::NtHashSealer;
+use self::password::PasswordInput;
 
-/// The command.
-pub const SUBCOMMAND: Subcommand = Subcommand {
-    name: "account",
-    about: "who may sign in to the service, and with which password",
-    help: HELP,
-    run,
-};
+/// The command `telarch account`.
+pub static ACCOUNT: Command = Command::new("account", "manage the accounts of the service and their passwords", run)
+    .examples(&[
+        "telarch account add alice",
+        "pass show winrm/bob | telarch account add bob --password-stdin --comment 'backup jobs'",
+        "telarch account list --format json",
+        "pdbedit -L -w | telarch account import --smbpasswd -",
+    ])
+    .actions(&[
+        Action::new("add", &[("NAME", "create an account and prompt for its password")]).takes(1, 1),
+        Action::new(
+            "set-password",
+            &[("NAME", "change the password of an account; an account with NTLM sign-in keeps it")],
+        )
+        .takes(1, 1),
+        Action::new("disable", &[("NAME", "disable an account for all authentication schemes")]).takes(1, 1),
+        Action::new("enable", &[("NAME", "enable a disabled account")]).takes(1, 1),
+        Action::new(
+            "remove",
+            &[("NAME", "delete an account; a new account of the same name gets another SID")],
+        )
+        .takes(1, 1),
+        Action::new("list", &[("", "list the accounts and the credentials they can use")]),
+        Action::new(
+            "import",
+            &[(
+                "",
+                "import accounts of Samba or of /etc/shadow, all as ordinary users; report each account that is \
+                 skipped and why",
+            )],
+        ),
+    ])
+    .options(&[
+        &FILE,
+        &PASSWORD_STDIN,
+        &ADMIN,
+        &NO_ADMIN,
+        &COMMENT,
+        &NTLM,
+        &NO_NTLM,
+        &SMBPASSWD,
+        &SHADOW,
+        &REPLACE,
+        &STATE,
+        &FORMAT,
+    ])
+    .exclusive(&[&[&ADMIN, &NO_ADMIN], &[&NTLM, &NO_NTLM], &[&SMBPASSWD, &SHADOW]])
+    .notes(&[
+        "NAME is 1 to 64 letters, digits or . _ - $ ~ ! % & and is not case-sensitive. A password is one line of 1 to \
+         256 bytes.",
+        "NTLM needs the NT hash of a password, because the default hash cannot verify NTLM. An NT hash is as powerful \
+         as the password itself. It is stored in the accounts file and encrypted with the file host-key in the state \
+         directory, so that an attacker needs both files. Accounts imported from Samba have only an NT hash and can \
+         sign in with NTLM only, until they are given a password.",
+        "If the service runs as root, the group winrm-admins decides who is an administrator, not --admin.",
+        "A running service applies changes within a second.",
+    ]);
 
-fn run(parser: Parser) -> Result<String, Failure> {
-    let Some(Invocation { action, file, state }) = Invocation::parse(parser)? else {
-        return Ok(HELP.to_owned());
+static FILE: Opt = Opt::new(
+    "file",
+    Value::Path("PATH"),
+    "accounts file (default: /etc/telarch/accounts for root, and telarch/accounts in $XDG_CONFIG_HOME or ~/.config \
+     for others)",
+);
+static PASSWORD_STDIN: Opt =
+    Opt::new("password-stdin", Value::None, "read the password from the first line of standard input")
+        .only_with(&[ADD, SET_PASSWORD]);
+static ADMIN: Opt = Opt::new(
+    "admin",
+    Value::None,
+    "make the account an administrator of a service that runs as an ordinary user (default for the first account)",
+)
+.only_with(&[ADD]);
+static NO_ADMIN: Opt =
+    Opt::new("no-admin", Value::None, "do not make the account an administrator").only_with(&[ADD]);
+static COMMENT: Opt =
+    Opt::new("comment", Value::Text("TEXT"), "comment of up to 200 characters without colons")
+        .only_with(&[ADD]);
+static NTLM: Opt = Opt::new(
+    "ntlm",
+    Value::None,
+    "allow NTLM, which most clients use for Negotiate and CredSSP without Kerberos; see below",
+)
+.only_with(&[ADD, SET_PASSWORD]);
+static NO_NTLM: Opt = Opt::new("no-ntlm", Value::None, "no longer allow NTLM").only_with(&[SET_PASSWORD]);
+static SMBPASSWD: Opt = Opt::new(
+    "smbpasswd",
+    Value::Path("FILE"),
+    "import lines of Samba as pdbedit -L -w prints them; - is standard input",
+)
+.only_with(&[IMPORT]);
+static SHADOW: Opt = Opt::new(
+    "shadow",
+    Value::Path("FILE"),
+    "import lines of /etc/shadow with yescrypt or SHA-512 hashes; - is standard input",
+)
+.only_with(&[IMPORT]);
+static REPLACE: Opt = Opt::new(
+    "replace",
+    Value::None,
+    "replace the passwords of existing accounts; their SID, role, comment and disabled state remain",
+)
+.only_with(&[IMPORT]);
+static STATE: Opt = Opt::new(
+    "state",
+    Value::Path("DIRECTORY"),
+    "directory of the host key (default: /var/lib/telarch for root, and telarch in $XDG_STATE_HOME or \
+     ~/.local/state for others)",
+);
+static FORMAT: Opt =
+    Opt::new("format", Value::OneOf("FORMAT", keywords::<Format>), "text or json (default: text)")
+        .only_with(&[Scope::Action("list")]);
+
+const ADD: Scope = Scope::Action("add");
+const SET_PASSWORD: Scope = Scope::Action("set-password");
+const IMPORT: Scope = Scope::Action("import");
+
+/// Whether an account can sign in with NTLM after a change of its password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ntlm {
+    /// As before the change; a new account cannot.
+    Unchanged,
+    Allowed,
+    Denied,
+}
+
+fn run(arguments: &Arguments) -> Result<String, Failure> {
+    let is_first = matches!(arguments.action(), "add" | "import");
+    let name = arguments.words().concat();
+    let new_name = match arguments.action() {
+        "add" => Some(AccountName::parse(&name).map_err(|error| Failure::Usage(error.to_string()))?),
+        _ => None,
     };
-    let path = match file {
+    let path = match arguments.path(&FILE) {
         Some(path) => path,
         None => {
-            let is_first = matches!(action, Action::Add { .. } | Action::Import { .. });
-            let if_missing = if is_first { paths::IfMissing::Make } else { paths::IfMissing::Leave };
-            paths::folder(if_missing)?.join("accounts")
+            let if_missing = if is_first { paths::IfMissing::Create } else { paths::IfMissing::Leave };
+            paths::settings_directory(if_missing)?.join("accounts")
         }
     };
-    match action {
-        Action::Add(new) => add(&path, new, state),
-        Action::SetPassword { name, password, ntlm } => set_password(&path, name, password, ntlm, state),
-        Action::SetStanding { name, standing } => {
+    match (arguments.action(), new_name) {
+        (_, Some(name)) => add(&path, arguments, name),
+        ("set-password", _) => set_password(&path, arguments, name),
+        ("disable", _) => set_standing(&path, &name, Standing::Disabled),
+        ("enable", _) => set_standing(&path, &name, Standing::Enabled),
+        ("remove", _) => {
             change(&path, IfMissing::Fail, |file| {
-                file.set_standing(&name, standing).map_err(|error| refused(error, &path))
+                file.remove(&name).map_err(|error| change_failure(error, &path))
             })?;
-            let standing = match standing {
-                Standing::Enabled => "enabled",
-                Standing::Disabled => "disabled",
-            };
-            Ok(format!("{standing} {name} in {}\n", path.display()))
-        }
-        Action::Remove { name } => {
-            change(&path, IfMissing::Fail, |file| file.remove(&name).map_err(|error| refused(error, &path)))?;
             Ok(format!("removed {name} from {}\n", path.display()))
         }
-        Action::List { format } => {
+        ("import", _) => import(&path, arguments),
+        _ => {
             let file = accounts::read(&path)?;
-            Ok(list::shown(file.records(), format))
+            Ok(list::list(file.records(), arguments.keyword(&FORMAT).unwrap_or_default()))
         }
-        Action::Import { from, existing } => import::import(&path, &from, existing, state),
     }
 }
 
-fn add(path: &Path, new: Add, state: Option<PathBuf>) -> Result<String, Failure> {
-    let Add { name, password, role, comment, ntlm } = new;
-    if let Some(known) = if_present(path)?.as_ref().and_then(|file| file.find(name.as_str())) {
-        return Err(refused(ChangeError::Exists(known.name.clone()), path));
+fn import(path: &Path, arguments: &Arguments) -> Result<String, Failure> {
+    let source = match (arguments.path(&SMBPASSWD), arguments.path(&SHADOW)) {
+        (Some(file), _) => ImportSource::SmbPasswd(file),
+        (_, Some(file)) => ImportSource::Shadow(file),
+        _ => return Err(arguments.usage_error("import requires --smbpasswd FILE or --shadow FILE")),
+    };
+    let existing = if arguments.is_given(&REPLACE) { Existing::Replace } else { Existing::Keep };
+    Import { path, source, existing, state: arguments.path(&STATE) }.run()
+}
+
+fn set_standing(path: &Path, name: &str, standing: Standing) -> Result<String, Failure> {
+    change(path, IfMissing::Fail, |file| {
+        file.set_standing(name, standing).map_err(|error| change_failure(error, path))
+    })?;
+    let standing = match standing {
+        Standing::Enabled => "enabled",
+        Standing::Disabled => "disabled",
+    };
+    Ok(format!("{standing} {name} in {}\n", path.display()))
+}
+
+fn password_input(arguments: &Arguments) -> PasswordInput {
+    if arguments.is_given(&PASSWORD_STDIN) { PasswordInput::StandardInput } else { PasswordInput::Terminal }
+}
+
+fn ntlm(arguments: &Arguments) -> Ntlm {
+    match (arguments.is_given(&NTLM), arguments.is_given(&NO_NTLM)) {
+        (true, _) => Ntlm::Allowed,
+        (_, true) => Ntlm::Denied,
+        _ => Ntlm::Unchanged,
     }
-    let sealing = (ntlm == Ntlm::Can).then(|| Sealing::open(state)).transpose()?;
-    let secret = password::ask(name.as_str(), password)?;
-    let password = hashed(&secret)?;
+}
+
+fn add(path: &Path, arguments: &Arguments, name: AccountName) -> Result<String, Failure> {
+    let comment = arguments.text(&COMMENT)?.map(Comment::parse).transpose();
+    let comment = comment.map_err(|error| arguments.usage_error(error))?.unwrap_or_default();
+    let role = match (arguments.is_given(&ADMIN), arguments.is_given(&NO_ADMIN)) {
+        (true, _) => Some(Role::Administrator),
+        (_, true) => Some(Role::User),
+        _ => None,
+    };
+    if let Some(known) = read_existing(path)?.as_ref().and_then(|file| file.find(name.as_str())) {
+        return Err(change_failure(ChangeError::Exists(known.name.clone()), path));
+    }
+    let allows_ntlm = ntlm(arguments) == Ntlm::Allowed;
+    let sealer = allows_ntlm.then(|| NtHashSealer::open(arguments.path(&STATE))).transpose()?;
+    let secret = password_input(arguments).read(name.as_str())?;
+    let password = hash(&secret)?;
     let changed = now();
     let shown = name.to_string();
     let role = change(path, IfMissing::Create, |file| {
-        let role = match role {
-            NewRole::Usual => file.usual_role(),
-            NewRole::Chosen(role) => role,
-        };
+        let role = role.unwrap_or_else(|| file.usual_role());
         let added = NewAccount { name, password, role, changed, comment };
-        file.add(added).map_err(|error| refused(error, path))?;
-        if let Some(sealing) = &sealing {
-            sealing.seal(file, &shown, &NtHash::of_password(secret.secret()))?;
+        file.add(added).map_err(|error| change_failure(error, path))?;
+        if let Some(sealer) = &sealer {
+            sealer.seal(file, &shown, &NtHash::of_password(secret.secret()))?;
         }
         Ok(role)
     })?;
@@ -92,50 +243,46 @@ fn add(path: &Path, new: Add, state: Option<PathBuf>) -> Result<String, Failure>
         Role::Administrator => "an administrator",
         Role::User => "a user",
     };
-    let ntlm = sealing.map(|sealing| sealing.told(&shown)).unwrap_or_default();
+    let ntlm = sealer.map(|sealer| sealer.notice(&shown)).unwrap_or_default();
     Ok(format!("added {shown} to {} as {role}\n{ntlm}", path.display()))
 }
 
-fn set_password(
-    path: &Path,
-    name: String,
-    password: PasswordFrom,
-    ntlm: Ntlm,
-    state: Option<PathBuf>,
-) -> Result<String, Failure> {
+fn set_password(path: &Path, arguments: &Arguments, name: String) -> Result<String, Failure> {
+    let ntlm = ntlm(arguments);
     let file = accounts::read(path)?;
     let Some(record) = file.find(&name) else {
-        return Err(refused(ChangeError::Unknown(name), path));
+        return Err(change_failure(ChangeError::Unknown(name), path));
     };
     let had_ntlm = record.nt_hash.is_some();
     let has_ntlm = match ntlm {
-        Ntlm::AsBefore => had_ntlm,
-        Ntlm::Can => true,
-        Ntlm::Cannot => false,
+        Ntlm::Unchanged => had_ntlm,
+        Ntlm::Allowed => true,
+        Ntlm::Denied => false,
     };
-    let sealing = has_ntlm.then(|| Sealing::open(state)).transpose()?;
-    if let (Ntlm::AsBefore, Some(sealing)) = (ntlm, &sealing) {
-        sealing.fits(record)?;
+    let sealer = has_ntlm.then(|| NtHashSealer::open(arguments.path(&STATE))).transpose()?;
+    if let (Ntlm::Unchanged, Some(sealer)) = (ntlm, &sealer) {
+        sealer.check_key(record)?;
     }
-    let secret = password::ask(&name, password)?;
-    let password = hashed(&secret)?;
+    let secret = password_input(arguments).read(&name)?;
+    let password = hash(&secret)?;
     let changed = now();
     change(path, IfMissing::Fail, |file| {
-        file.set_password(&name, password, changed).map_err(|error| refused(error, path))?;
-        match &sealing {
-            Some(sealing) => sealing.seal(file, &name, &NtHash::of_password(secret.secret())),
+        file.set_password(&name, password, changed).map_err(|error| change_failure(error, path))?;
+        match &sealer {
+            Some(sealer) => sealer.seal(file, &name, &NtHash::of_password(secret.secret())),
             None => Ok(()),
         }
     })?;
-    let ntlm = match (sealing, had_ntlm) {
-        (Some(sealing), _) => sealing.told(&name),
+    let ntlm = match (sealer, had_ntlm) {
+        (Some(sealer), _) => sealer.notice(&name),
         (None, true) => format!("{name} can no longer sign in with NTLM\n"),
         (None, false) => String::new(),
     };
-    Ok(format!("{name} has another password in {}\n{ntlm}", path.display()))
+    Ok(format!("changed the password of {name} in {}\n{ntlm}", path.display()))
 }
 
-fn if_present(path: &Path) -> Result<Option<AccountFile>, Failure> {
+/// Reads the accounts file if it exists.
+fn read_existing(path: &Path) -> Result<Option<AccountFile>, Failure> {
     match accounts::read(path) {
         Ok(file) => Ok(Some(file)),
         Err(AccountsError::Missing { .. }) => Ok(None),
@@ -151,18 +298,19 @@ fn change<T>(
     accounts::update(path, if_missing, change)
 }
 
-fn refused(error: ChangeError, path: &Path) -> Failure {
+/// Adds the file and what to do to the reason why a change was rejected.
+fn change_failure(error: ChangeError, path: &Path) -> Failure {
     let what = format!("{error} in {}", path.display());
     match error {
         ChangeError::Exists(name) => {
-            Failure::failed(what, &format!("telarch account set-password {name} gives it another password"))
+            Failure::failed(what, &format!("telarch account set-password {name} changes its password"))
         }
-        ChangeError::Unknown(_) => Failure::failed(what, "telarch account list shows which there are"),
+        ChangeError::Unknown(_) => Failure::failed(what, "telarch account list lists the accounts"),
         _ => Failure::Failed(what),
     }
 }
 
-fn hashed(password: &NewPassword) -> Result<PasswordHash, Failure> {
+fn hash(password: &NewPassword) -> Result<PasswordHash, Failure> {
     Ok(PasswordHash::make(password, accounts::random()?))
 }
 
@@ -171,53 +319,66 @@ fn now() -> UnixTime {
     UnixTime::new(since_1970.map_or(0, |since| since.as_secs()))
 }
 
-const HELP: &str = "\
-telarch account: who may sign in to the service, and with which password.
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
 
-Examples:
-  telarch account add alice
-  pass show winrm/bob | telarch account add bob --password-stdin --comment 'backup jobs'
-  telarch account list --format json
-  pdbedit -L -w | telarch account import --smbpasswd -
+    use super::*;
 
-Actions:
-  add NAME           make an account; its password is asked for twice
-  set-password NAME  give an account another password; if it could sign in with NTLM, it still can
-  disable NAME       let an account no longer sign in, whatever proves who it is
-  enable NAME        let it sign in again
-  remove NAME        delete an account; another of the same name later is not the same
-  list               show the accounts, and what each can prove itself with
-  import             take over accounts of Samba or users of a Linux machine, all of them as users and none as
-                     administrator; says of each that is left why
+    fn parse(words: &[&str]) -> Result<Option<Arguments>, Failure> {
+        Arguments::parse_words(&ACCOUNT, words)
+    }
 
-Options:
-  --file PATH        the file of the accounts; if left away, /etc/telarch/accounts for root, and
-                     telarch/accounts in $XDG_CONFIG_HOME or ~/.config for others
-  --password-stdin   read the password from the first line of standard input (add, set-password)
-  --admin            make it an administrator of a service that runs as one user (add);
-                     the first account is one unless --no-admin says otherwise
-  --no-admin         make it none (add)
-  --comment TEXT     a remark of up to 200 characters, without colons (add)
-  --ntlm             let it sign in with NTLM, which is what most clients mean by Negotiate and CredSSP without
-                     Kerberos (add, set-password); see below
-  --no-ntlm          let it no longer (set-password)
-  --smbpasswd FILE   lines of Samba, as pdbedit -L -w prints them; - is standard input (import)
-  --shadow FILE      lines as in /etc/shadow, with yescrypt or SHA-512; - is standard input (import)
-  --replace          give accounts that exist already the password that is imported; they keep their number,
-                     role and comment, and one that is disabled stays so (import)
-  --state DIR        where the host key is; if left away, /var/lib/telarch for root, and telarch in
-                     $XDG_STATE_HOME or ~/.local/state for others
-  --format FORMAT    text, or json (list)
-  -h, --help         print this text
+    #[test]
+    fn options_are_accepted_in_any_order() {
+        for words in [
+            ["add", "alice", "--admin", "--file", "/x", "--comment", "a b"],
+            ["--file=/x", "--admin", "--comment=a b", "add", "alice", "--password-stdin", "--"],
+        ] {
+            let arguments = parse(&words).ok().flatten().expect("a valid command line");
+            assert_eq!(arguments.path(&FILE), Some(PathBuf::from("/x")));
+            assert_eq!((arguments.action(), arguments.words()), ("add", vec!["alice"]));
+            assert_eq!(arguments.text(&COMMENT).ok(), Some(Some("a b")));
+            assert!(arguments.is_given(&ADMIN));
+        }
+        assert!(matches!(parse(&[]), Ok(None)));
+        assert!(matches!(parse(&["add", "-h"]), Ok(None)));
+    }
 
-A name is 1 to 64 letters, digits or any of . _ - $ ~ ! % & and the case of letters does not count.
-A password is 1 to 256 octets in one line.
-NTLM cannot be judged by the hash that passwords are otherwise kept as. With --ntlm, and for accounts of Samba, the
-file also has an NT hash, and whoever knows that can sign in as if with the password. It is sealed with the file
-host-key in the state directory, so that neither file alone gives it away; who can read both, as root can, has it.
-An account of Samba has nothing but that: until it is given a password, it signs in with NTLM only.
-Where the service runs as root and each user of the machine has processes of its own, who is an administrator
-is decided by the group winrm-admins and not by --admin.
-A service that is running sees a change within a second.
-The exit status is 0, 1 if something failed, and 2 if the command line was not understood.
-";
+    #[test]
+    fn invalid_command_lines_are_rejected() {
+        for (words, part) in [
+            (&["add"][..], "missing argument; usage: telarch account add NAME"),
+            (&["add", "a b"], "\"a b\" is not a name"),
+            (&["add", "a", "b"], "unexpected argument \"b\""),
+            (&["list", "a"], "unexpected argument \"a\""),
+            (&["grow", "a"], "unknown action \"grow\""),
+            (&["list", "--admin"], "--admin is only valid with add"),
+            (&["remove", "a", "--password-stdin"], "--password-stdin is only valid with add or set-password"),
+            (&["add", "a", "--admin", "--no-admin"], "--admin and --no-admin are mutually exclusive"),
+            (&["add", "a", "--file", "x", "--file", "y"], "--file is given twice"),
+            (&["add", "a", "--comment", "x:y", "--file", "/none/x"], "colon"),
+            (&["set-password", "a", "--ntlm", "--no-ntlm"], "--ntlm and --no-ntlm are mutually exclusive"),
+            (&["list", "--ntlm"], "--ntlm is only valid with"),
+            (&["import", "--file", "/none/x"], "--smbpasswd FILE or --shadow FILE"),
+            (
+                &["import", "--smbpasswd", "a", "--shadow", "b"],
+                "--smbpasswd and --shadow are mutually exclusive",
+            ),
+            (&["import", "--shadow", "a", "bob"], "unexpected argument \"bob\""),
+            (&["add", "a", "--replace"], "--replace is only valid with import"),
+            (&["add", "a", "--shadow", "b"], "--shadow is only valid with import"),
+            (&["list", "--format", "xml"], "invalid value \"xml\""),
+            (&["list", "--form"], "--form"),
+            (&["list", "--format"], "--format requires a value"),
+        ] {
+            let result = parse(words).and_then(|arguments| run(&arguments.expect("no request for help")));
+            match result {
+                Err(failure @ Failure::Usage(_)) => {
+                    assert!(failure.to_string().contains(part), "{failure} does not contain {part:?}");
+                }
+                other => panic!("{words:?}: {other:?}"),
+            }
+        }
+    }
+}

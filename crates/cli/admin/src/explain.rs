@@ -1,65 +1,34 @@
-//! `telarch explain`: what an error number means, without asking anybody.
+//! `telarch explain`: the meaning of an error number, looked up locally.
 
 use cli::explain::Explanation;
-use lexopt::Parser;
+use cli_command::format::Format;
+use cli_command::{Action, Arguments, Command, Failure, Opt, SingleDash, Value, keywords};
 
-use cli_command::Subcommand;
-use cli_command::Failure;
+/// The command `telarch explain`.
+pub static EXPLAIN: Command = Command::new("explain", "explain an error code and suggest a remedy", run)
+    .examples(&[
+        "telarch explain 0x80338012",
+        "telarch explain -2144108526",
+        "telarch explain QUOTA_MAX_SHELLS",
+    ])
+    .actions(&[Action::default(&[("CODE", "error code: a number or a name")]).takes(1, 1)])
+    .options(&[&FORMAT])
+    .single_dash(SingleDash::Words)
+    .notes(&[
+        "CODE is decimal, negative, or hexadecimal with or without 0x, or a name with or without its prefix \
+         (ERROR_WSMAN_, ERROR_, SEC_E_, WBEM_E_, STATUS_). A part of a name lists the names that contain it.",
+        "Known are the codes of WS-Management, Win32, Windows sockets and HTTP, RPC, authentication, certificates, \
+         COM, WMI and NTSTATUS. Nothing is sent over the network.",
+    ])
+    .exit_status_1("an unknown code");
 
-/// The command.
-pub const SUBCOMMAND: Subcommand =
-    Subcommand { name: "explain", about: "tell what an error number means and what to do", help: HELP, run };
+static FORMAT: Opt =
+    Opt::new("format", Value::OneOf("FORMAT", keywords::<Format>), "text or json (default: text)");
 
-const HELP: &str = "\
-telarch explain CODE [--format text|json]
-
-  telarch explain 0x80338012
-  telarch explain -2144108526
-  telarch explain QUOTA_MAX_SHELLS
-
-CODE is an error number in any spelling: decimal, negative, hexadecimal with or
-without 0x, or its name with or without what many begin with (ERROR_WSMAN_,
-ERROR_, SEC_E_, WBEM_E_, STATUS_). Known are the numbers of WS-Management, Win32,
-sockets and HTTP of Windows, RPC, sign-in, certificates, COM, WMI and NTSTATUS.
-A part of a name lists the names that contain it. Nothing is sent anywhere.
-The exit status is 0, 1 if it is no number and no name that is known, and 2 if the
-command line was not understood.
-";
-
-fn run(mut parser: Parser) -> Result<String, Failure> {
-    let wrong = |what: String| {
-        Failure::usage(format!("explain: {what}"), "telarch explain --help shows whole command lines")
-    };
-    // A negative number looks like options.
-    let mut words = Vec::new();
-    for word in parser.raw_args()? {
-        words.push(
-            word.into_string().map_err(|word| wrong(format!("{} is not UTF-8", word.to_string_lossy())))?,
-        );
-    }
-    let mut words = words.into_iter();
-    let (mut code, mut json) = (None, false);
-    while let Some(word) = words.next() {
-        let format = match word.strip_prefix("--format") {
-            Some("") => Some(words.next().unwrap_or_default()),
-            Some(value) => value.strip_prefix('=').map(str::to_owned),
-            None => None,
-        };
-        match (word.as_str(), format.as_deref()) {
-            ("-h" | "--help", _) => return Ok(HELP.to_owned()),
-            (_, Some("json")) => json = true,
-            (_, Some("text")) => json = false,
-            (_, Some(other)) => return Err(wrong(format!("--format does not know {other:?}"))),
-            (option, None) if option.starts_with("--") => {
-                return Err(wrong(format!("unknown option {option}")));
-            }
-            _ if code.is_some() => return Err(wrong(format!("{word:?} is one word too many"))),
-            _ => code = Some(word),
-        }
-    }
-    let Some(code) = code else { return Ok(HELP.to_owned()) };
-    match Explanation::of(&code) {
-        Ok(explanation) if json => Ok(format!("{}\n", explanation.tree().json_line())),
+fn run(arguments: &Arguments) -> Result<String, Failure> {
+    let format: Format = arguments.keyword(&FORMAT).unwrap_or_default();
+    match Explanation::of(&arguments.words().concat()) {
+        Ok(explanation) if format == Format::Json => Ok(format!("{}\n", explanation.tree().json_line())),
         Ok(explanation) => Ok(explanation.text()),
         Err(unexplained) if unexplained.like.is_empty() => Err(Failure::failed(
             unexplained,
@@ -77,11 +46,12 @@ mod tests {
     use super::*;
 
     fn explained(words: &[&str]) -> Result<String, String> {
-        run(Parser::from_args(words)).map_err(|failure| failure.to_string())
+        let arguments = Arguments::parse_words(&EXPLAIN, words).map_err(|failure| failure.to_string())?;
+        run(&arguments.expect("no request for help")).map_err(|failure| failure.to_string())
     }
 
     #[test]
-    fn every_spelling_of_a_number_has_the_same_answer() {
+    fn every_spelling_of_a_number_has_the_same_explanation() {
         let answer = explained(&["0x80338012"]).expect("a known number");
         for text in [
             "2150858770",
@@ -100,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_without_a_hint_tells_what_its_name_says() {
+    fn a_number_without_a_hint_is_explained_by_its_name() {
         let answer = explained(&["0x80070142"]).expect("a known number");
         assert!(answer.contains("inside  322, 0x142\nlayer   Win32, as an HRESULT\n"), "{answer}");
         assert!(
@@ -114,13 +84,14 @@ mod tests {
         let error = explained(&["max_shells"]).expect_err("no whole name");
         assert!(error.contains("\n    ERROR_WSMAN_QUOTA_MAX_SHELLS"), "{error}");
         assert!(explained(&["nonsense"]).expect_err("nothing").contains("write 2150858770"));
-        assert!(explained(&["5", "6"]).expect_err("too much").contains("one word too many"));
+        assert!(explained(&["5", "6"]).expect_err("too much").contains("unexpected argument \"6\""));
     }
 
     #[test]
-    fn programs_get_json() {
+    fn json_is_printed_on_request() {
         let json = explained(&["5", "--format", "json"]).expect("a known number");
         assert_eq!(explained(&["--format=json", "5"]), Ok(json.clone()));
+        assert!(explained(&["5", "--format", "json", "--format", "text"]).is_err());
         assert!(
             json.contains(
                 "\"name\":\"ERROR_ACCESS_DENIED\",\"number\":\"5\",\"signed\":\"5\",\"hex\":\"0x5\""

@@ -1,4 +1,5 @@
-//! The commands of `telarch` that manage the service of this machine.
+//! The commands of `telarch` that manage the service of this machine: accounts, access, settings, policies, and the
+//! explanation of error codes.
 
 mod access;
 mod account;
@@ -6,8 +7,8 @@ mod configuration;
 mod explain;
 mod policy;
 
-pub use self::access::SUBCOMMAND as ACCESS;
-pub use self::account::SUBCOMMAND as ACCOUNT;
-pub use self::configuration::SUBCOMMAND as CONFIG;
-pub use self::explain::SUBCOMMAND as EXPLAIN;
-pub use self::policy::SUBCOMMAND as POLICY;
+pub use self::access::ACCESS;
+pub use self::account::ACCOUNT;
+pub use self::configuration::CONFIG;
+pub use self::explain::EXPLAIN;
+pub use self::policy::POLICY;

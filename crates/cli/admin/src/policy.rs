@@ -1,91 +1,128 @@
-//! `telarch policy`: what policy demands of this machine, who says so, and what each policy does.
+//! `telarch policy`: policies in force, their files, and explanations of single policies.
 
-mod arguments;
 mod explain;
 mod list;
 
 use std::path::PathBuf;
 
+use cli_command::format::Format;
+use cli_command::{Action, Arguments, Command, Failure, Opt, Scope, Value, keywords};
 use config::{Demand, Paths, Policies, Policy, Reads, Setting, Store, Subject};
-use lexopt::Parser;
 
-use self::arguments::{Action, Invocation};
-use cli_command::Failure;
 use crate::configuration;
-use cli_command::Subcommand;
 
-/// The command.
-pub const SUBCOMMAND: Subcommand = Subcommand {
-    name: "policy",
-    about: "what policy demands, who says so, and what each policy does",
-    help: HELP,
-    run,
-};
+use self::list::Selection;
 
-fn run(parser: Parser) -> Result<String, Failure> {
-    let Some(Invocation { action, file }) = Invocation::parse(parser)? else { return Ok(HELP.to_owned()) };
-    let here = Here::read(file)?;
-    match action {
-        Action::List(which, format) => Ok(list::listed(&here, which, format)),
-        Action::Explain(word) => explain::explained(&here, &word),
+/// The command `telarch policy`.
+pub static POLICY: Command = Command::new("policy", "list the policies in force, and explain policies", run)
+    .examples(&[
+        "telarch policy list",
+        "telarch policy explain AllowBasic_1",
+        "telarch policy explain Service.Auth.Basic",
+        r"telarch policy explain 'WinRM\Service\AllowBasic'",
+    ])
+    .actions(&[
+        Action::new("list", &[("", "list the values that policies enforce, with file and line")]),
+        Action::new(
+            "explain",
+            &[(
+                "NAME",
+                r"describe a policy: its effect, its values, the file that sets it, and the value in force; NAME is a policy, a setting, or KEY\VALUE of the registry, whose beginning may be omitted",
+            )],
+        )
+        .takes(1, 1),
+    ])
+    .options(&[&ALL, &FORMAT, &FILE])
+    .notes(&[
+        "Policies are read from the directory policy.d beside the settings file, in the order of their file names; \
+         later files win. Files named *.toml contain settings; files named *.pol are Registry.pol as Windows and \
+         Samba write it. Policies override the settings file.",
+        "Client settings in /etc/telarch/policy.d apply to the clients of every user.",
+        "The files are read directly, not the running service, which applies changes by itself and logs them.",
+    ]);
+
+static ALL: Opt =
+    Opt::new("all", Value::None, "also list policies that are not configured").only_with(&[LIST]);
+static FORMAT: Opt =
+    Opt::new("format", Value::OneOf("FORMAT", keywords::<Format>), "text or json (default: text)")
+        .only_with(&[LIST]);
+static FILE: Opt = Opt::new(
+    "file",
+    Value::Path("PATH"),
+    "settings file (default: /etc/telarch/config.toml for root, and telarch/config.toml in $XDG_CONFIG_HOME or \
+     ~/.config for others)",
+);
+
+const LIST: Scope = Scope::Action("list");
+
+fn run(arguments: &Arguments) -> Result<String, Failure> {
+    let sources = PolicySources::read(arguments.path(&FILE))?;
+    if arguments.action() == "explain" {
+        return explain::explain(&sources, &arguments.words().concat());
     }
+    let selection = if arguments.is_given(&ALL) { Selection::All } else { Selection::Configured };
+    Ok(list::list(&sources, selection, arguments.keyword(&FORMAT).unwrap_or_default()))
 }
 
-/// What governs this machine, as far as it is this user's.
-struct Here {
-    /// The settings under policy; none where their folder is still to be made.
+/// The settings file and the policy directories that apply to this user.
+struct PolicySources {
+    /// The settings with policies applied; `None` if the directory of the settings file does not exist.
     store: Option<Store>,
-    /// The folder of policies beside them.
-    folder: PathBuf,
-    /// What it demands.
+    /// The policy directory beside the settings file.
+    directory: PathBuf,
+    /// The policies in `directory`.
     policies: Policies,
-    /// What the folder of the machine demands of every user's clients, where it is another one.
+    /// Machine-wide policy directory with its policies for every user's clients, if it is another directory.
     machine: Option<(PathBuf, Policies)>,
 }
 
-impl Here {
+impl PolicySources {
     fn read(file: Option<PathBuf>) -> Result<Self, Failure> {
         let (path, store) = configuration::open(file)?;
         let policies = store.as_ref().map(|store| Policies::clone(&store.state().policies));
         let beside = store.as_ref().and_then(Store::policy_folder).map(PathBuf::from);
-        let folder = beside.unwrap_or_else(|| Policies::folder_beside(&path));
-        let of_machine = Some(Paths::of_machine().policies).filter(|machine| *machine != folder);
-        let machine = match of_machine {
+        let directory = beside.unwrap_or_else(|| Policies::folder_beside(&path));
+        let machine_wide = Some(Paths::of_machine().policies).filter(|machine| *machine != directory);
+        let machine = match machine_wide {
             Some(machine) => Some((machine.clone(), Policies::of_folder(&machine)?)),
             None => None,
         };
-        Ok(Self { store, folder, policies: policies.unwrap_or_default(), machine })
+        Ok(Self { store, directory, policies: policies.unwrap_or_default(), machine })
     }
 
-    /// Everything that is demanded; that of the machine's folder is about clients only, and wins.
+    /// All demands in force. Machine-wide demands apply to clients only and override others for the same setting.
     fn demands(&self) -> impl Iterator<Item = &Demand> {
-        let machine = self.machine.iter().flat_map(|(_, policies)| policies.iter());
-        let of_clients = machine.filter(|demand| is_of_clients(demand));
         let own = self.policies.iter().filter(|demand| {
-            let overruled = |other: &Demand| is_of_clients(other) && other.subject == demand.subject;
-            !self.machine.iter().flat_map(|(_, policies)| policies.iter()).any(overruled)
+            !self.machine_demands().any(|other| is_for_clients(other) && other.subject == demand.subject)
         });
-        own.chain(of_clients)
+        own.chain(self.machine_demands().filter(|demand| is_for_clients(demand)))
     }
 
-    /// What is demanded of a setting.
+    fn machine_demands(&self) -> impl Iterator<Item = &Demand> {
+        self.machine.iter().flat_map(|(_, policies)| policies.iter())
+    }
+
+    /// The demand for a setting.
     fn of_setting(&self, setting: &Setting) -> Option<&Demand> {
-        let is_it = |demand: &&Demand| matches!(demand.subject, Subject::Setting(own) if own.path() == setting.path());
-        self.demands().find(is_it)
+        self.demands().find(
+            |demand| matches!(demand.subject, Subject::Setting(other) if other.path() == setting.path()),
+        )
     }
 
-    /// What a policy amounts to: the demand for its setting, whoever makes it, its switch, or the entries of its list.
+    /// The demands that result from a policy: for its settings, its switch, or the entries of its list.
     fn of_policy(&self, policy: &'static Policy) -> Vec<&Demand> {
-        let is_own = |demand: &&Demand| matches!(&demand.subject, Subject::Policy { policy: own, .. } if *own == policy);
         match policy.reads() {
-            Reads::AutoConfig | Reads::Nothing { .. } | Reads::List { .. } => {
-                self.demands().filter(is_own).collect()
-            }
+            Reads::AutoConfig | Reads::Nothing { .. } | Reads::List { .. } => self
+                .demands()
+                .filter(|demand| {
+                    matches!(&demand.subject, Subject::Policy { policy: other, .. } if *other == policy)
+                })
+                .collect(),
             _ => policy.settings().filter_map(|setting| self.of_setting(setting)).collect(),
         }
     }
 
-    /// In the word of the editor of group policies: whether a policy is configured, and how.
+    /// The state of a policy as the Group Policy Editor names it.
     fn state_of(&self, policy: &'static Policy) -> &'static str {
         let demands = self.of_policy(policy);
         let Some(first) = demands.first() else { return "not configured" };
@@ -98,35 +135,48 @@ impl Here {
     }
 }
 
-fn is_of_clients(demand: &Demand) -> bool {
+fn is_for_clients(demand: &Demand) -> bool {
     matches!(demand.subject, Subject::Setting(setting) if setting.path().starts_with("Client/"))
 }
 
-const HELP: &str = r"telarch policy: what policy demands, who says so, and what each policy does.
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-Examples:
-  telarch policy list
-  telarch policy explain AllowBasic_1
-  telarch policy explain Service.Auth.Basic
-  telarch policy explain 'WinRM\Service\AllowBasic'
+    fn parse(words: &[&str]) -> Result<Option<Arguments>, Failure> {
+        Arguments::parse_words(&POLICY, words)
+    }
 
-Actions:
-  list             print what is demanded, with the file and the place in it
-  explain NAME     tell what a policy does, which values it has, who has set it, and what is in force; NAME is
-                   that of the policy, of a setting, or KEY\VALUE of the registry, of which the beginning may be
-                   left away
+    #[test]
+    fn options_are_accepted_in_any_order() {
+        for words in [
+            ["list", "--all", "--format", "json", "--file", "/x"],
+            ["--file", "/x", "--format", "json", "--all", "list"],
+        ] {
+            let arguments = parse(&words).ok().flatten().expect("a valid command line");
+            assert_eq!((arguments.action(), arguments.is_given(&ALL)), ("list", true));
+            assert_eq!(arguments.keyword(&FORMAT), Some(Format::Json));
+            assert_eq!(arguments.path(&FILE), Some(PathBuf::from("/x")));
+        }
+        assert!(matches!(parse(&[]), Ok(None)));
+        assert!(matches!(parse(&["explain", "--help"]), Ok(None)));
+    }
 
-Options:
-  --all            list also the policies that are not configured (list)
-  --format FORMAT  text, or json (list)
-  --file PATH      the file of the settings; policies are in the folder policy.d beside it. If left away,
-                   /etc/telarch/config.toml for root, and telarch/config.toml in $XDG_CONFIG_HOME or ~/.config
-                   for others
-  -h, --help       print this text
-
-Policies are read from files named *.toml, which have the names of settings, and *.pol, which are Registry.pol as
-Windows and Samba write it, in the order of their names; later ones win. They win over the file of the settings.
-What /etc/telarch/policy.d says of Client settings governs the clients of every user.
-The files are read, not the running service, which takes over a change by itself and says so in its log.
-The exit status is 0, 1 if something failed, and 2 if the command line was not understood.
-";
+    #[test]
+    fn invalid_command_lines_are_rejected() {
+        for (words, part) in [
+            (&["explain"][..], "missing argument; usage: telarch policy explain NAME"),
+            (&["explain", "a", "b"], "unexpected argument \"b\""),
+            (&["explain", "a", "--all"], "--all is only valid with list"),
+            (&["set"], "unknown action \"set\""),
+            (&["list", "--format", "xml"], "invalid value \"xml\""),
+            (&["list", "--al"], "--al"),
+            (&["list", "--file", "x", "--file", "y"], "--file is given twice"),
+            (&["list", "--all", "--all"], "--all is given twice"),
+            (&["list", "--format", "json", "--format", "text"], "--format is given twice"),
+        ] {
+            let failure = parse(words).map(|_| ()).expect_err("an invalid command line").to_string();
+            assert!(failure.contains(part), "{failure} does not contain {part}");
+        }
+    }
+}

@@ -1,10 +1,11 @@
-//! Dates as people read them.
+//! Dates for people.
 
-/// A time in seconds since 1970 as `2026-11-21 10:22:07`; the last one there is, if it is after the year 9999.
+/// Formats seconds since 1970 as `2026-11-21 10:22:07`; times after the year 9999 become its last second.
+#[must_use]
 pub fn second(seconds: u64) -> String {
     let seconds = seconds.min(LAST);
     let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    // Counted from 1 March of the year 0, so that the day that comes and goes is the last of a year.
+    // Years are counted from 1 March of the year 0, so that a leap day is the last day of a year.
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -17,7 +18,8 @@ pub fn second(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", of_day / 3_600, of_day / 60 % 60, of_day % 60)
 }
 
-/// A time as `2026-11-21 10:22Z`.
+/// Formats seconds since 1970 as `2026-11-21 10:22Z`.
+#[must_use]
 pub fn minute(seconds: u64) -> String {
     let whole = second(seconds);
     format!("{}Z", whole.get(..16).unwrap_or(&whole))
@@ -31,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_those_of_the_calendar() {
+    fn times_follow_the_gregorian_calendar() {
         for (seconds, shown) in [
             (0, "1970-01-01 00:00Z"),
             (951_782_399, "2000-02-28 23:59Z"),

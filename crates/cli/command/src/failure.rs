@@ -1,4 +1,4 @@
-//! What went wrong, and how the program ends.
+//! Failures of commands, and the exit status of the program.
 
 use std::fmt;
 use std::io;
@@ -7,26 +7,30 @@ use std::process::ExitCode;
 use accounts::AccountsError;
 use config::StoreError;
 
-/// A message without the name of the program: what is wrong, then the way out on a line of its own.
+/// The reason why a command failed: a message without the name of the program, and on its next line what to do.
 #[derive(Debug)]
 pub enum Failure {
-    /// The command line was not understood.
+    /// The command line is invalid.
     Usage(String),
-    /// What it says could not be done.
+    /// The command could not be carried out.
     Failed(String),
-    /// Who read the output, such as `head`, has what they wanted: that is no failure.
+    /// The reader of the output, such as `head`, has closed it; the program ends successfully and silently.
     Unread,
 }
 
 impl Failure {
-    pub fn usage(what: impl fmt::Display, way_out: &str) -> Self {
-        Self::Usage(format!("{what}\n  {way_out}"))
+    /// An invalid command line, and what to do.
+    pub fn usage(what: impl fmt::Display, remedy: &str) -> Self {
+        Self::Usage(format!("{what}\n  {remedy}"))
     }
 
-    pub fn failed(what: impl fmt::Display, way_out: &str) -> Self {
-        Self::Failed(format!("{what}\n  {way_out}"))
+    /// A command that failed, and what to do.
+    pub fn failed(what: impl fmt::Display, remedy: &str) -> Self {
+        Self::Failed(format!("{what}\n  {remedy}"))
     }
 
+    /// The exit status of the program.
+    #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::from(2),
@@ -40,14 +44,8 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(message) | Self::Failed(message) => f.write_str(message),
-            Self::Unread => f.write_str("nobody reads the output any more"),
+            Self::Unread => f.write_str("the reader of the output has closed it"),
         }
-    }
-}
-
-impl From<lexopt::Error> for Failure {
-    fn from(error: lexopt::Error) -> Self {
-        Self::usage(error, "telarch COMMAND --help shows whole command lines")
     }
 }
 
@@ -64,10 +62,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::Disk { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                Self::failed(
-                    error,
-                    "only its owner can: run this as root, or name a file of your own with --file",
-                )
+                Self::failed(error, PERMISSION_REMEDY)
             }
             _ => Self::Failed(error.to_string()),
         }
@@ -78,12 +73,12 @@ impl From<AccountsError> for Failure {
     fn from(error: AccountsError) -> Self {
         match &error {
             AccountsError::Disk { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                Self::failed(
-                    error,
-                    "only its owner can: run this as root, or name a file of your own with --file",
-                )
+                Self::failed(error, PERMISSION_REMEDY)
             }
             _ => Self::Failed(error.to_string()),
         }
     }
 }
+
+const PERMISSION_REMEDY: &str =
+    "only the owner of the file has access: run this as root, or select another file with --file";

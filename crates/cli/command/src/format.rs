@@ -1,28 +1,23 @@
-//! How listings of settings and policies are printed.
+//! Output formats.
 
-use std::str::FromStr;
+use crate::table::Keyword;
 
-/// What `--format` asks for.
+/// The format of listings of settings, policies, accounts and error codes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
+    /// Text for people.
     #[default]
     Text,
+    /// JSON for programs.
     Json,
 }
 
-impl FromStr for Format {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            other => Err(format!("--format: {other:?} is neither text nor json")),
-        }
-    }
+impl Keyword for Format {
+    const WORDS: &'static [(&'static str, Self)] = &[("text", Self::Text), ("json", Self::Json)];
 }
 
-/// A cell of CSV (RFC 4180).
+/// Quotes text as a field of CSV (RFC 4180, section 2).
+#[must_use]
 pub fn csv_cell(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))

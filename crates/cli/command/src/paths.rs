@@ -1,78 +1,94 @@
-//! Where the files of the service are when nobody says so.
+//! Default paths of the files of the service and its clients.
 
 use std::env;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::Failure;
 
-/// What becomes of a folder that does not exist.
+/// What to do about a directory that does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfMissing {
+    /// Leave it missing.
     Leave,
-    Make,
+    /// Create it.
+    Create,
 }
 
-/// The folder with the settings and the accounts of this user's service; root's is that of the machine.
-pub fn folder(if_missing: IfMissing) -> Result<PathBuf, Failure> {
+/// The directory of the settings and accounts: `/etc/telarch` for root, else that of the user's own service.
+///
+/// # Errors
+/// Returns a failure if the environment names no home directory, or the directory cannot be created.
+pub fn settings_directory(if_missing: IfMissing) -> Result<PathBuf, Failure> {
     let is_root = rustix::process::geteuid().is_root();
-    let folder = if is_root { PathBuf::from("/etc/telarch") } else { of_this_user()? };
-    if if_missing == IfMissing::Make {
-        // Every user's clients read the settings of the machine.
-        let mode = if is_root { 0o755 } else { 0o700 };
-        let made = DirBuilder::new().recursive(true).mode(mode).create(&folder);
-        made.map_err(|error| Failure::Failed(format!("cannot make {}: {error}", folder.display())))?;
+    let directory = if is_root { PathBuf::from("/etc/telarch") } else { user_settings()? };
+    if if_missing == IfMissing::Create {
+        // The clients of every user read the settings of the machine.
+        create(&directory, if is_root { 0o755 } else { 0o700 })?;
     }
-    Ok(folder)
+    Ok(directory)
 }
 
-/// The directory of what this user's service makes itself.
-pub fn state() -> Result<PathBuf, Failure> {
-    let paths = config::Paths::of_this_process().ok_or_else(|| {
-        Failure::failed(
-            "neither XDG_STATE_HOME nor HOME says where the service keeps its state",
-            "name the directory with --state",
-        )
-    })?;
-    Ok(paths.state)
+/// The directory in which the service keeps its state.
+///
+/// # Errors
+/// Returns a failure if the environment names no home directory.
+pub fn state_directory() -> Result<PathBuf, Failure> {
+    Ok(paths_of_this_process("--state")?.state)
 }
 
-/// The file of the repository of this user's service; root's is that of the machine.
+/// The file of the WMI repository.
+///
+/// # Errors
+/// Returns a failure if the environment names no home directory, or the directory of the file cannot be created.
 pub fn repository(if_missing: IfMissing) -> Result<PathBuf, Failure> {
-    let paths = config::Paths::of_this_process().ok_or_else(|| {
-        Failure::failed(
-            "neither XDG_STATE_HOME nor HOME says where the service keeps its state",
-            "name the file with --repository",
-        )
-    })?;
-    if if_missing == IfMissing::Make {
-        // The processes of users read the repository of the machine; what is secret beside it has modes of its own.
-        let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
-        let made = DirBuilder::new().recursive(true).mode(mode).create(&paths.state);
-        made.map_err(|error| Failure::Failed(format!("cannot make {}: {error}", paths.state.display())))?;
+    let paths = paths_of_this_process("--repository")?;
+    if if_missing == IfMissing::Create {
+        // Processes of ordinary users read the repository of the machine; secret files beside it are protected by
+        // their own modes.
+        create(&paths.state, if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 })?;
     }
     Ok(paths.repository)
 }
 
-/// The directory of what is kept of records of sensors, and can be read again; none if nobody says where.
-pub fn records_of_sensors() -> Option<PathBuf> {
-    below("XDG_CACHE_HOME", ".cache").map(|caches| caches.join("telarch/ipmi"))
+/// The directory of cached sensor records; `None` if the environment names no home directory.
+#[must_use]
+pub fn sensor_record_cache() -> Option<PathBuf> {
+    xdg_directory("XDG_CACHE_HOME", ".cache").map(|caches| caches.join("telarch/ipmi"))
 }
 
-/// Where the settings of programs are kept.
-fn of_this_user() -> Result<PathBuf, Failure> {
-    below("XDG_CONFIG_HOME", ".config").map(|settings| settings.join("telarch")).ok_or_else(|| {
+fn paths_of_this_process(option: &str) -> Result<config::Paths, Failure> {
+    config::Paths::of_this_process().ok_or_else(|| {
         Failure::failed(
-            "neither XDG_CONFIG_HOME nor HOME says where your settings are",
+            "cannot locate the state of the service: neither XDG_STATE_HOME nor HOME is set",
+            &format!("name the path with {option}"),
+        )
+    })
+}
+
+fn create(directory: &Path, mode: u32) -> Result<(), Failure> {
+    let created = DirBuilder::new().recursive(true).mode(mode).create(directory);
+    created.map_err(|error| Failure::Failed(format!("cannot create {}: {error}", directory.display())))
+}
+
+fn user_settings() -> Result<PathBuf, Failure> {
+    let directory = xdg_directory("XDG_CONFIG_HOME", ".config").map(|settings| settings.join("telarch"));
+    directory.ok_or_else(|| {
+        Failure::failed(
+            "cannot locate your settings: neither XDG_CONFIG_HOME nor HOME is set",
             "name a file with --file",
         )
     })
 }
 
-/// A directory that a variable names, or its usual place below the home (XDG Base Directory Specification).
-fn below(variable: &str, usual: &str) -> Option<PathBuf> {
-    // A relative path is to be ignored.
-    let named = |variable| env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-    named(variable).or_else(|| named("HOME").map(|home| home.join(usual)))
+/// The directory that an environment variable names, or its default below the home directory (XDG Base Directory
+/// Specification).
+fn xdg_directory(variable: &str, default: &str) -> Option<PathBuf> {
+    absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(default)))
+}
+
+/// The value of a variable; the specification requires that relative paths are ignored.
+fn absolute(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
 }

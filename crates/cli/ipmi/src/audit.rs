@@ -11,7 +11,7 @@ use std::time::Duration;
 use ipmi::proto::{Login, Privilege, Timing};
 use serde_json::Value;
 
-use super::arguments::Place;
+use super::arguments::Targets;
 use super::hosts::Host;
 use super::report::{Answer, Report, Row};
 use super::{many, scan, sign_in};
@@ -54,24 +54,24 @@ impl Finding {
 }
 
 /// Looks at all; a finding that is critical makes the exit status 1.
-pub(super) fn run(place: Place) -> Result<String, Failure> {
-    let login = if place.user_name.is_empty() {
+pub(super) fn run(targets: Targets) -> Result<String, Failure> {
+    let login = if targets.user_name.is_empty() {
         None
     } else {
-        Some(sign_in::login(&place, Privilege::Administrator)?)
+        Some(sign_in::login(&targets, Privilege::Administrator)?)
     };
-    let Place { hosts, parallel, limit, format, user_name, .. } = place;
+    let Targets { hosts, parallel, limit, format, user_name, .. } = targets;
     let timing = Timing { limit, ..Timing::default() };
     scan::open_as_many_as_may_be();
     let mut report = Report::new(hosts.clone(), format).ending_unread();
     let (asked, mut critical) = (hosts.len(), 0);
     let begin = |host: Host| {
-        let (login, user) = (host.kept_login().cloned().or_else(|| login.clone()), user_name.clone());
+        let (login, user) = (host.stored_login().cloned().or_else(|| login.clone()), user_name.clone());
         async move { audit_one(&host, &user, login, timing).await }
     };
-    let take = |report: &mut Report, place, answer: Result<Answer, String>| {
+    let take = |report: &mut Report, index, answer: Result<Answer, String>| {
         critical += usize::from(answer.as_ref().is_ok_and(is_critical));
-        report.add(place, answer);
+        report.add(index, answer);
     };
     many::runtime()?.block_on(many::each(hosts, parallel, &mut report, begin, take));
     let failed = report.finish()?.map(|failure| failure.to_string());

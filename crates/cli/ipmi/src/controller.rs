@@ -28,9 +28,9 @@ impl Question for Restart {
 
 /// What the controller finds wrong with itself.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Examined;
+pub(super) struct SelfTestRequest;
 
-impl Question for Examined {
+impl Question for SelfTestRequest {
     fn privilege(&self) -> Privilege {
         GetSelfTest::PRIVILEGE
     }

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::arguments::Place;
+use super::arguments::Targets;
 use super::hosts::Host;
 use super::many::{self, Door};
 use super::prometheus::Page;
@@ -59,11 +59,11 @@ impl Known {
 }
 
 /// Serves until it is told to end; all sessions are closed then.
-pub(super) fn run(place: Place, every: Duration, listen: SocketAddr) -> Result<String, Failure> {
-    let login = sign_in::login(&place, Privilege::User)?;
-    let timing = Timing { limit: place.limit, ..Timing::default() };
+pub(super) fn run(targets: Targets, every: Duration, listen: SocketAddr) -> Result<String, Failure> {
+    let login = sign_in::login(&targets, Privilege::User)?;
+    let timing = Timing { limit: targets.limit, ..Timing::default() };
     let known: Arc<[Known]> =
-        place.hosts.into_iter().map(|host| Known { host, state: Mutex::default() }).collect();
+        targets.hosts.into_iter().map(|host| Known { host, state: Mutex::default() }).collect();
     many::runtime()?.block_on(async {
         let listener = TcpListener::bind(listen).await;
         let listener =
@@ -71,12 +71,12 @@ pub(super) fn run(place: Place, every: Duration, listen: SocketAddr) -> Result<S
         let at = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
         say(format_args!("metrics of {} controllers at http://{at}/metrics", known.len()));
         let (stop, stopping) = watch::channel(());
-        let room = Arc::new(Semaphore::new(place.parallel));
+        let room = Arc::new(Semaphore::new(targets.parallel));
         let mut asked = JoinSet::new();
-        for place in 0..known.len() {
+        for index in 0..known.len() {
             let poller = Poller {
                 known: Arc::clone(&known),
-                place,
+                index,
                 login: login.clone(),
                 timing,
                 room: Arc::clone(&room),
@@ -112,7 +112,7 @@ pub(super) async fn told_to_end() {
 /// Asks one controller again and again.
 struct Poller {
     known: Arc<[Known]>,
-    place: usize,
+    index: usize,
     login: Login,
     timing: Timing,
     room: Arc<Semaphore>,
@@ -120,7 +120,7 @@ struct Poller {
 
 impl Poller {
     async fn run(self, every: Duration, mut stopping: watch::Receiver<()>) {
-        let Some(known) = self.known.get(self.place) else { return };
+        let Some(known) = self.known.get(self.index) else { return };
         let (mut bmc, mut door) = (None, Door::default());
         loop {
             tokio::select! {

@@ -10,7 +10,7 @@ use ipmi::{Connection, IpmiError, LogPosition, NewEvents};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::arguments::Place;
+use super::arguments::Targets;
 use super::export::told_to_end;
 use super::hosts::Host;
 use super::many::{self, Door};
@@ -22,15 +22,15 @@ use cli_command::Failure;
 use cli_command::output;
 
 /// Prints each record once it is there, until it is told to end; all sessions are closed then.
-pub(super) fn run(place: Place, clock: Clock, every: Duration) -> Result<String, Failure> {
-    let login = sign_in::login(&place, Privilege::User)?;
-    let timing = Timing { limit: place.limit, ..Timing::default() };
-    let mut printer = Printer { format: place.format, is_begun: false };
+pub(super) fn run(targets: Targets, clock: Clock, every: Duration) -> Result<String, Failure> {
+    let login = sign_in::login(&targets, Privilege::User)?;
+    let timing = Timing { limit: targets.limit, ..Timing::default() };
+    let mut printer = Printer { format: targets.format, is_begun: false };
     many::runtime()?.block_on(async {
         let (lines, mut printed) = mpsc::channel(64);
         let (stop, stopping) = watch::channel(());
         let mut followed = JoinSet::new();
-        for host in place.hosts {
+        for host in targets.hosts {
             let follower = Follower { host, clock, every, lines: lines.clone() };
             followed.spawn(follower.run(login.clone(), timing, stopping.clone()));
         }

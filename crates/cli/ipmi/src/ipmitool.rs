@@ -1,8 +1,13 @@
-//! The words of ipmitool, for those who type them here.
+//! Hints for users who type commands of ipmitool.
 
-/// What a command of ipmitool is here, if it is called otherwise.
-pub(super) fn here(words: &[&str]) -> Option<&'static str> {
-    let ours = match words {
+/// Returns a message with the equivalent of a command of ipmitool that has another name here.
+pub(super) fn hint(words: &[&str]) -> Option<String> {
+    let equivalent = equivalent(words)?;
+    Some(format!("{:?} of ipmitool is {equivalent} in telarch", words.join(" ")))
+}
+
+fn equivalent(words: &[&str]) -> Option<&'static str> {
+    Some(match words {
         ["chassis", "power", ..] => "power WHAT",
         ["chassis", "status", ..] => "chassis",
         ["chassis", "policy", ..] => "power policy",
@@ -19,23 +24,23 @@ pub(super) fn here(words: &[&str]) -> Option<&'static str> {
         ["session", ..] => "sessions",
         ["dcmi", ..] => "power watts",
         _ => return None,
-    };
-    Some(ours)
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::arguments::ACTIONS;
     use super::*;
+    use crate::table::IPMI;
 
     #[test]
-    fn what_is_an_action_here_is_none_of_ipmitool_alone() {
-        for (action, words) in ACTIONS {
-            assert_eq!(here(&[action]), None, "{action}");
-            for word in words.split_whitespace() {
-                assert_eq!(here(&[action, word]), None, "{action} {word}");
+    fn no_action_of_telarch_is_taken_for_one_of_ipmitool() {
+        for action in IPMI.all_actions() {
+            let name = action.name();
+            assert_eq!(equivalent(&[name]), None, "{name}");
+            for word in action.completed_words() {
+                assert_eq!(equivalent(&[name, word]), None, "{name} {word}");
             }
         }
-        assert_eq!(here(&["mc", "reset", "cold"]), Some("restart"));
+        assert_eq!(equivalent(&["mc", "reset", "cold"]), Some("restart"));
     }
 }

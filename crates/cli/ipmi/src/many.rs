@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 
-use super::arguments::Place;
+use super::arguments::Targets;
 use super::hosts::Host;
 use super::report::{Answer, Report};
 use super::sign_in;
@@ -30,10 +30,10 @@ pub(super) trait Question: Clone + Send + Sync + 'static {
 }
 
 /// Asks all, and prints what they answer; those that do not are the failure.
-pub(super) fn ask<Q: Question>(place: Place, question: Q) -> Result<String, Failure> {
-    let login = sign_in::login(&place, question.privilege())?;
-    let timing = Timing { limit: place.limit, ..Timing::default() };
-    let mut report = Report::new(place.hosts.clone(), place.format);
+pub(super) fn ask<Q: Question>(targets: Targets, question: Q) -> Result<String, Failure> {
+    let login = sign_in::login(&targets, question.privilege())?;
+    let timing = Timing { limit: targets.limit, ..Timing::default() };
+    let mut report = Report::new(targets.hosts.clone(), targets.format);
     if question.privilege() == Privilege::User {
         // Users change nothing.
         report = report.ending_unread();
@@ -42,7 +42,7 @@ pub(super) fn ask<Q: Question>(place: Place, question: Q) -> Result<String, Fail
         let (login, question) = (login.clone(), question.clone());
         async move { ask_one(&host, login, timing, &question).await }
     };
-    runtime()?.block_on(each(place.hosts, place.parallel, &mut report, begin, Report::add));
+    runtime()?.block_on(each(targets.hosts, targets.parallel, &mut report, begin, Report::add));
     report.finish()?.map_or(Ok(String::new()), Err)
 }
 
@@ -52,7 +52,7 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
     runtime.map_err(|error| Failure::Failed(format!("cannot open sockets: {error}")))
 }
 
-/// Begins something with each, so many at the same time, and hands over what comes of it and the place of the host,
+/// Begins something with each, so many at the same time, and hands over what comes of it and the index of the host,
 /// whoever is first.
 pub(super) async fn each<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     hosts: Vec<Host>,
@@ -65,9 +65,9 @@ pub(super) async fn each<T: Send + 'static, F: Future<Output = T> + Send + 'stat
     let mut running = JoinSet::new();
     loop {
         while running.len() < parallel && report.wants_more() {
-            let Some((place, host)) = waiting.pop_front() else { break };
+            let Some((index, host)) = waiting.pop_front() else { break };
             let begun = begin(host);
-            running.spawn(async move { (place, begun.await) });
+            running.spawn(async move { (index, begun.await) });
             if waiting.len().is_multiple_of(BEGUN_TOGETHER) {
                 tokio::task::yield_now().await;
             }
@@ -83,7 +83,7 @@ pub(super) async fn each<T: Send + 'static, F: Future<Output = T> + Send + 'stat
             }
         };
         match done {
-            Some(Ok((place, outcome))) => take(report, place, outcome),
+            Some(Ok((index, outcome))) => take(report, index, outcome),
             // The report knows who is missing.
             Some(Err(_)) => {}
             None => break,
@@ -158,7 +158,7 @@ const UNTIL_REFUSED_AGAIN: Duration = Duration::from_secs(15 * 60);
 /// The sockets of this process, and what it keeps of records of sensors for the next one.
 static ENDPOINT: LazyLock<Endpoint> = LazyLock::new(|| {
     Endpoint::with_cache(
-        paths::records_of_sensors().map_or_else(RecordCache::in_memory, RecordCache::in_folder),
+        paths::sensor_record_cache().map_or_else(RecordCache::in_memory, RecordCache::in_folder),
     )
 });
 

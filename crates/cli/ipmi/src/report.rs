@@ -5,19 +5,18 @@ mod progress;
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
-use std::str::FromStr;
 
 use cli::screen::{Screen, Table};
 use serde_json::{Map, Value};
 
 use super::hosts::Host;
 use super::prometheus::Page;
-use cli_command::Failure;
 use cli_command::format::csv_cell;
+use cli_command::{Failure, Keyword};
 
 pub(super) use self::progress::Report;
 
-/// How it is printed.
+/// Output format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Format {
     #[default]
@@ -28,19 +27,27 @@ pub(super) enum Format {
     Prometheus,
 }
 
-impl FromStr for Format {
-    type Err = String;
+impl Keyword for Format {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("text", Self::Text),
+        ("table", Self::Table),
+        ("json", Self::Json),
+        ("csv", Self::Csv),
+        ("prometheus", Self::Prometheus),
+    ];
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "text" => Ok(Self::Text),
-            "table" => Ok(Self::Table),
-            "json" => Ok(Self::Json),
-            "csv" => Ok(Self::Csv),
-            "prometheus" => Ok(Self::Prometheus),
-            other => Err(format!("--format: {other:?} is neither text, table, json, csv nor prometheus")),
-        }
-    }
+/// Output format of a list without metrics.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ListFormat(pub(super) Format);
+
+impl Keyword for ListFormat {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("text", Self(Format::Text)),
+        ("table", Self(Format::Table)),
+        ("json", Self(Format::Json)),
+        ("csv", Self(Format::Csv)),
+    ];
 }
 
 /// What one controller has answered: for people, and for programs.

@@ -9,7 +9,7 @@ use ipmi::{IpmiError, Sighting};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 
-use super::arguments::Place;
+use super::arguments::Targets;
 use super::hosts::Host;
 use super::many;
 use super::report::{self, Answer, Report, Row};
@@ -18,22 +18,22 @@ use cli_command::output;
 
 /// Asks all; those that do not answer are no failure, because most addresses of a network have no controller. A name
 /// that nobody knows is one.
-pub(super) fn run(place: Place) -> Result<String, Failure> {
-    let Place { hosts, parallel, limit, format, .. } = place;
+pub(super) fn run(targets: Targets) -> Result<String, Failure> {
+    let Targets { hosts, parallel, limit, format, .. } = targets;
     open_as_many_as_may_be();
     // Each line begins with its host, even where only one is asked.
     let mut report = Report::new(hosts.clone(), format).naming_hosts().ending_unread();
     let (asked, mut answered, mut unasked) = (hosts.len(), 0, BTreeMap::new());
     let begin = |host: Host| async move { (scan_one(&host, limit).await, host) };
-    let take = |report: &mut Report, place, (outcome, host)| match outcome {
-        Outcome::Silent => report.leave_out(place),
+    let take = |report: &mut Report, index, (outcome, host)| match outcome {
+        Outcome::Silent => report.leave_out(index),
         Outcome::Unasked(why) => {
-            report.leave_out(place);
-            unasked.insert(place, (host, why));
+            report.leave_out(index);
+            unasked.insert(index, (host, why));
         }
         Outcome::Seen(answer) => {
             answered += 1;
-            report.add(place, Ok(answer));
+            report.add(index, Ok(answer));
         }
     };
     many::runtime()?.block_on(many::each(hosts, parallel, &mut report, begin, take));

@@ -10,26 +10,26 @@ use serde_json::Value;
 use super::many::Question;
 use super::named::Titles;
 use super::report::{Answer, Format, Row};
-use cli_command::pattern::fits;
+use cli_command::pattern;
 
 /// What is printed is all that is worked out: there may be a hundred thousand sensors.
 #[derive(Clone, Debug)]
 pub(super) struct Sensors {
     pub(super) format: Format,
     /// Those that are told; all if nothing is said.
-    pub(super) wanted: Vec<Wanted>,
+    pub(super) filters: Vec<SensorFilter>,
 }
 
 /// Which sensors are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum SensorFilter {
     /// Those beyond a threshold, or in a state as bad.
     Bad,
     /// Those whose name or type is like this, in small letters.
     Like(String),
 }
 
-impl Wanted {
+impl SensorFilter {
     pub(super) fn parse(word: &str) -> Self {
         match word {
             "bad" => Self::Bad,
@@ -38,13 +38,13 @@ impl Wanted {
         }
     }
 
-    fn is(&self, measured: &Measured) -> bool {
+    fn matches(&self, measured: &Measured) -> bool {
         match self {
             Self::Bad => !matches!(measured.standing(), Standing::Ok | Standing::Unavailable),
-            Self::Like(pattern) => {
+            Self::Like(wanted) => {
                 let kind = codes::sensor_type(measured.sensor.kind).unwrap_or_default();
                 let name = measured.sensor.name.to_lowercase().replace('_', " ");
-                fits(pattern, &name) || fits(pattern, kind)
+                pattern::matches(wanted, &name) || pattern::matches(wanted, kind)
             }
         }
     }
@@ -58,10 +58,10 @@ impl Question for Sensors {
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let mut measured = bmc.sensors().await?;
         let titles = Titles::of(measured.iter().map(|measured| &measured.sensor));
-        if !self.wanted.is_empty() {
-            measured.retain(|measured| self.wanted.iter().any(|wanted| wanted.is(measured)));
+        if !self.filters.is_empty() {
+            measured.retain(|measured| self.filters.iter().any(|filter| filter.matches(measured)));
         }
-        if measured.is_empty() && self.wanted.iter().any(|wanted| *wanted != Wanted::Bad) {
+        if measured.is_empty() && self.filters.iter().any(|filter| *filter != SensorFilter::Bad) {
             return Ok(Answer::failed("sensors", "no sensor has such a name or type"));
         }
         let mut answer = Answer::new(String::new(), Vec::new());

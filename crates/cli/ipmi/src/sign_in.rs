@@ -7,31 +7,31 @@ use cli::secret::{PasswordError, PasswordSource};
 use ipmi::proto::{GroupKey, Login, Password, Privilege};
 use zeroize::Zeroizing;
 
-use super::arguments::Place;
+use super::arguments::Targets;
 use cli_command::Failure;
 
 /// Who signs in, with the password from wherever it is.
-pub(super) fn login(place: &Place, needed: Privilege) -> Result<Login, Failure> {
-    let level = place.level.unwrap_or(needed);
-    if place.hosts.iter().all(|host| host.is_local() || host.kept_login().is_some()) {
+pub(super) fn login(targets: &Targets, needed: Privilege) -> Result<Login, Failure> {
+    let level = targets.level.unwrap_or(needed);
+    if targets.hosts.iter().all(|host| host.is_local() || host.stored_login().is_some()) {
         // Nobody is asked for a password that is kept; and whoever may use the driver needs none.
         let nothing = Password::new(&[]).map_err(|error| Failure::Failed(error.to_string()))?;
-        return Ok(Login::new(place.user.clone(), nothing).privilege(level));
+        return Ok(Login::new(targets.user.clone(), nothing).privilege(level));
     }
-    let whose = if place.user_name.is_empty() { "the anonymous user" } else { &place.user_name };
-    let of = of_whom(place);
-    let password = password(place.password_file.as_deref(), whose, &of)?;
+    let whose = if targets.user_name.is_empty() { "the anonymous user" } else { &targets.user_name };
+    let of = of_whom(targets);
+    let password = password(targets.password_file.as_deref(), whose, &of)?;
     let password =
         Password::new(password.expose().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))?;
-    let mut login = Login::new(place.user.clone(), password).privilege(level);
-    if let Some(suite) = place.suite {
+    let mut login = Login::new(targets.user.clone(), password).privilege(level);
+    if let Some(suite) = targets.suite {
         login = login.suite(suite);
     }
-    if let Some(kind) = place.ipmi15 {
+    if let Some(kind) = targets.ipmi15 {
         login = login.lan15(kind).map_err(|error| Failure::Failed(error.to_string()))?;
     }
-    if let Some(path) = &place.group_key_file {
-        login = login.group_key(group_key(&in_file(path, whose, &of)?)?);
+    if let Some(path) = &targets.group_key_file {
+        login = login.group_key(group_key(&read_file(path, whose, &of)?)?);
     }
     Ok(login)
 }
@@ -39,7 +39,7 @@ pub(super) fn login(place: &Place, needed: Privilege) -> Result<Login, Failure> 
 /// A password from a file, or else from the variable, or else from the terminal.
 pub(super) fn password(file: Option<&Path>, whose: &str, of: &str) -> Result<Secret, Failure> {
     if let Some(path) = file {
-        return in_file(path, whose, of);
+        return read_file(path, whose, of);
     }
     match std::env::var(VARIABLE) {
         Ok(text) => Ok(Secret::new(text)),
@@ -51,27 +51,31 @@ pub(super) fn password(file: Option<&Path>, whose: &str, of: &str) -> Result<Sec
 }
 
 /// The first line of a file that only its owner can read.
-pub(super) fn in_file(path: &Path, whose: &str, of: &str) -> Result<Secret, Failure> {
+pub(super) fn read_file(path: &Path, whose: &str, of: &str) -> Result<Secret, Failure> {
     PasswordSource::File(path.to_owned()).resolve(whose, of).map_err(unread)
 }
 
 /// The password that a user of the controllers is to have, or is to be compared with.
-pub(super) fn password_of(whose: &str, place: &Place, file: Option<PathBuf>) -> Result<Password, Failure> {
-    let password = new_secret(whose, place, file, "--new-password-file")?;
+pub(super) fn password_of(
+    whose: &str,
+    targets: &Targets,
+    file: Option<PathBuf>,
+) -> Result<Password, Failure> {
+    let password = new_secret(whose, targets, file, "--new-password-file")?;
     Password::new(password.expose().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))
 }
 
 /// The key that the controllers are to have.
-pub(super) fn group_key_of(place: &Place, file: Option<PathBuf>) -> Result<GroupKey, Failure> {
-    group_key(&new_secret("the new K_g", place, file, "--new-kg-file")?)
+pub(super) fn group_key_of(targets: &Targets, file: Option<PathBuf>) -> Result<GroupKey, Failure> {
+    group_key(&new_secret("the new K_g", targets, file, "--new-kg-file")?)
 }
 
 fn group_key(secret: &Secret) -> Result<GroupKey, Failure> {
-    GroupKey::new(&group_key_octets(secret)?).map_err(|error| Failure::Failed(error.to_string()))
+    GroupKey::new(&group_key_bytes(secret)?).map_err(|error| Failure::Failed(error.to_string()))
 }
 
 /// The octets of a key (K_g): those of its text or, behind `0x`, two digits for each, as many controllers show it.
-pub(super) fn group_key_octets(secret: &Secret) -> Result<Zeroizing<Vec<u8>>, Failure> {
+pub(super) fn group_key_bytes(secret: &Secret) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let text = secret.expose();
     let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) else {
         return Ok(Zeroizing::new(text.as_bytes().to_vec()));
@@ -90,8 +94,13 @@ pub(super) fn group_key_octets(secret: &Secret) -> Result<Zeroizing<Vec<u8>>, Fa
     })
 }
 
-fn new_secret(whose: &str, place: &Place, file: Option<PathBuf>, option: &str) -> Result<Secret, Failure> {
-    let of = of_whom(place);
+fn new_secret(
+    whose: &str,
+    targets: &Targets,
+    file: Option<PathBuf>,
+    option: &str,
+) -> Result<Secret, Failure> {
+    let of = of_whom(targets);
     let secret = match file {
         Some(path) => PasswordSource::File(path).resolve(whose, &of),
         None => cli::secret::ask(whose, &of),
@@ -105,8 +114,8 @@ fn new_secret(whose: &str, place: &Place, file: Option<PathBuf>, option: &str) -
     })
 }
 
-fn of_whom(place: &Place) -> String {
-    match place.hosts.as_slice() {
+fn of_whom(targets: &Targets) -> String {
+    match targets.hosts.as_slice() {
         [host] => host.to_string(),
         hosts => format!("{} controllers", hosts.len()),
     }
@@ -135,7 +144,7 @@ mod tests {
     #[test]
     fn a_key_is_text_or_digits_behind_0x() {
         let octets = |text: &str| {
-            group_key_octets(&Secret::new(text.to_owned()))
+            group_key_bytes(&Secret::new(text.to_owned()))
                 .map(|octets| octets.to_vec())
                 .map_err(|error| error.to_string())
         };

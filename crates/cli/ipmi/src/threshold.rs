@@ -27,7 +27,7 @@ impl Thresholds {
             [sensor, threshold, value] => {
                 let threshold = threshold.parse().map_err(|error| format!("threshold: {error}"))?;
                 let value: Option<f64> = value.parse().ok().filter(|value: &f64| value.is_finite());
-                let value = value.ok_or("threshold: the value is no number")?;
+                let value = value.ok_or("threshold: the value is not a number")?;
                 (sensor, Some((threshold, value)))
             }
             _ => {

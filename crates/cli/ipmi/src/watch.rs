@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use self::view::{Key, View};
-use super::arguments::Place;
+use super::arguments::Targets;
 use super::export::told_to_end;
 use super::hosts::Host;
 use super::many::{self, Door};
@@ -22,31 +22,31 @@ use super::sign_in;
 use cli_command::Failure;
 
 /// Shows it until somebody types q.
-pub(super) fn run(place: Place, every: Duration) -> Result<String, Failure> {
+pub(super) fn run(targets: Targets, every: Duration) -> Result<String, Failure> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return Err(Failure::failed(
             "watch draws on a terminal, and there is none",
             "use sensors for one look, or export for many",
         ));
     }
-    let login = sign_in::login(&place, Privilege::User)?;
-    let timing = Timing { limit: place.limit, ..Timing::default() };
+    let login = sign_in::login(&targets, Privilege::User)?;
+    let timing = Timing { limit: targets.limit, ..Timing::default() };
     let runtime = many::runtime()?;
     let lost = |error: io::Error| Failure::Failed(format!("the terminal cannot be used: {error}"));
     let canvas = Canvas::open().map_err(lost)?;
-    let shown = runtime.block_on(show(place, (login, timing), every));
+    let shown = runtime.block_on(show(targets, (login, timing), every));
     drop(canvas);
     // A key that nobody types any more is not waited for.
     runtime.shutdown_background();
     shown.map(|()| String::new()).map_err(lost)
 }
 
-async fn show(place: Place, (login, timing): (Login, Timing), every: Duration) -> io::Result<()> {
+async fn show(targets: Targets, (login, timing): (Login, Timing), every: Duration) -> io::Result<()> {
     let (tell, mut told) = mpsc::channel(64);
     let (stop, stopping) = watch::channel(());
-    let mut view = View::new(place.hosts.iter().map(Host::to_string).collect(), every);
+    let mut view = View::new(targets.hosts.iter().map(Host::to_string).collect(), every);
     let mut asked = JoinSet::new();
-    for (number, host) in place.hosts.into_iter().enumerate() {
+    for (number, host) in targets.hosts.into_iter().enumerate() {
         let poller = Poller { host, number, login: login.clone(), timing, tell: tell.clone() };
         asked.spawn(poller.run(every, stopping.clone()));
     }

@@ -4,26 +4,130 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cim::Namespace;
-use lexopt::Parser;
+use cli_command::{
+    Action as Entry, Arguments, Command, Failure, NoArguments, Opt, Scope, SingleDash, Value, keywords,
+};
 
 use super::print::Format;
-use cli_command::Failure;
 
-/// What the command line asks for.
+/// The command `telarch wmi`.
+pub static WMI: Command = Command::new(
+    "wmi",
+    "query WMI on this machine or another: instances, classes, methods, events",
+    super::run,
+)
+.examples(&[
+    r#"telarch wmi "SELECT Caption, FreePhysicalMemory FROM Win32_OperatingSystem""#,
+    "telarch wmi Win32_OperatingSystem --format json",
+    r#"telarch wmi "SELECT Name, State FROM Win32_Service WHERE State='Running'" -r node7 -u alice"#,
+    "telarch wmi describe Win32_Process",
+    r#"telarch wmi plot "SELECT PercentProcessorTime FROM Win32_PerfFormattedData_PerfOS_Processor WHERE Name='_Total'""#,
+    r#"telarch wmi --watch "SELECT * FROM __InstanceModificationEvent WITHIN 5 WHERE TargetInstance ISA 'Win32_Service'""#,
+])
+.actions(&[
+    Entry::default(&[
+        ("QUERY", "run a WQL query, or list all instances of the class with this name"),
+        (
+            "(no arguments)",
+            "start a shell with history and completion; if standard input or output is not a terminal, run each line \
+             of standard input as a query",
+        ),
+    ])
+    .takes_any(),
+    Entry::new(
+        "get",
+        &[("PATH", r#"show one instance, such as Win32_Service.Name="sshd", or Win32_OperatingSystem=@ for a singleton"#)],
+    )
+    .takes(1, 1),
+    Entry::new(
+        "call",
+        &[(
+            "PATH METHOD [NAME=VALUE...]",
+            "call a method of an instance or a class; an array is written {a,b}",
+        )],
+    )
+    .takes(2, usize::MAX),
+    Entry::new(
+        "classes",
+        &[(
+            "[PATTERN]",
+            "list the classes whose names match a pattern with * and ?; on this machine, classes that have instances \
+             are marked",
+        )],
+    )
+    .takes(0, 1),
+    Entry::new("describe", &[("CLASS", "show the properties, keys, types and methods of a class")]).takes(1, 1),
+    Entry::new(
+        "plot",
+        &[(
+            "QUERY",
+            "plot the first number of each row over time; q quits. Without a terminal, print one line per interval",
+        )],
+    )
+    .takes(1, 1),
+    Entry::new(
+        "subscriptions",
+        &[("", "list the permanent event subscriptions of this machine, their creators, and their state")],
+    ),
+    Entry::new("security", &[("[NAMESPACE [SDDL]]", "show or set the access rights of a namespace")]).takes(0, 2),
+    Entry::new("complete-classes", &[("", "list class names, for shell completion")]).hidden(),
+])
+.options(&[&NAMESPACE, &FORMAT, &WATCH, &QUALIFIERS, &FOR, &COUNT, &EVERY, &REPOSITORY])
+.exclusive(&[&[&WATCH, &EVERY]])
+.single_dash(SingleDash::Switches(&["r", "u", "remote", "username", "auth", "a"]))
+.without_arguments(NoArguments::Run)
+.notes(&[
+    "-r HOST selects another machine, by its name or as a saved host; -u, -p, -auth, -ssl and the other switches of \
+     winrm set the user and the connection (winrm help auth).",
+    "On this machine, requests are processed by telarch itself with the rights of the current user; no service needs \
+     to run.",
+]);
+
+static NAMESPACE: Opt =
+    Opt::new("namespace", Value::Text("NAMESPACE"), "WMI namespace (default: root/cimv2)").short('n');
+static FORMAT: Opt = Opt::new(
+    "format",
+    Value::OneOf("FORMAT", keywords::<Format>),
+    "table, list, json or csv (default: table if the query names properties, else list)",
+);
+static WATCH: Opt = Opt::new(
+    "watch",
+    Value::Text("QUERY"),
+    "print the events of an event query as they occur, until Ctrl-C: a list, a line of a table or CSV, or one JSON \
+     object per line",
+);
+static QUALIFIERS: Opt =
+    Opt::new("qualifiers", Value::None, "also show qualifiers").only_with(&[Scope::Action("describe")]);
+static FOR: Opt =
+    Opt::new("for", Value::Text("TIME"), "duration, such as 30s, 5m or 1h (default: until interrupted)")
+        .only_with(&[PLOT, Scope::Option(&WATCH)]);
+static COUNT: Opt =
+    Opt::new("count", Value::Text("N"), "stop after N events").only_with(&[Scope::Option(&WATCH)]);
+static EVERY: Opt =
+    Opt::new("every", Value::Text("TIME"), "interval between queries (default: 1s)").only_with(&[PLOT]);
+static REPOSITORY: Opt = Opt::new(
+    "repository",
+    Value::Path("PATH"),
+    "repository file with the classes that were added to this machine (default: that of the service)",
+);
+
+const PLOT: Scope = Scope::Action("plot");
+
+/// The action, the machine and the output format that a command line requests.
 #[derive(Debug)]
 pub(super) struct Invocation {
     pub(super) action: Action,
-    pub(super) place: Place,
+    pub(super) target: Target,
     pub(super) format: Option<Format>,
 }
 
-/// Which machine and namespace is asked.
+/// A namespace on this or another machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Target {
     pub(super) namespace: Namespace,
-    /// The file of the repository, if it is not the usual one.
+    /// The repository file, if it is not the default one.
     pub(super) repository: Option<PathBuf>,
-    /// The switches of `winrm`; without `-r` this machine is asked.
+    /// Switches of `winrm` that select another machine; empty for this one.
     pub(super) switches: Vec<String>,
 }
 
@@ -36,6 +140,7 @@ pub(super) enum Action {
         method: String,
         arguments: Vec<(String, String)>,
     },
+    /// With a pattern for class names.
     Classes(Option<String>),
     Describe {
         class: String,
@@ -47,20 +152,19 @@ pub(super) enum Action {
     },
     Plot {
         query: String,
-        rhythm: Rhythm,
+        schedule: Schedule,
     },
     Watch {
         query: String,
-        until: Until,
+        limit: EventLimit,
     },
-    /// What is registered for events.
     Subscriptions,
     Shell,
-    /// The names of classes, for the completion of bash.
-    Complete,
+    /// Lists class names for shell completion.
+    CompleteClasses,
 }
 
-/// Whether qualifiers are told.
+/// Whether a description includes qualifiers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Qualifiers {
     #[default]
@@ -68,153 +172,110 @@ pub(super) enum Qualifiers {
     Shown,
 }
 
-/// How often something is asked, and for how long.
+/// The schedule of a repeated query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Rhythm {
-    pub(super) every: Duration,
-    pub(super) lasting: Option<Duration>,
+pub(super) struct Schedule {
+    pub(super) interval: Duration,
+    /// Total duration; unlimited if `None`.
+    pub(super) duration: Option<Duration>,
 }
 
-/// When enough events have come; never if nothing is said.
+/// The end of a subscription; unlimited by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Until {
-    pub(super) lasting: Option<Duration>,
+pub(super) struct EventLimit {
+    pub(super) duration: Option<Duration>,
+    /// Number of events.
     pub(super) count: Option<u64>,
 }
 
 impl Invocation {
-    /// Reads what follows the word `wmi`; none if it asks for help.
-    pub(super) fn parse(mut parser: Parser) -> Result<Option<Self>, Failure> {
-        let text = |argument: std::ffi::OsString| {
-            argument.into_string().map_err(|argument| wrong(format!("{argument:?} is not UTF-8")))
-        };
-        let mut rest = Vec::new();
-        for argument in parser.raw_args()? {
-            rest.push(text(argument)?);
-        }
-        let mut rest = rest.into_iter();
-        let (mut words, mut switches, mut namespace, mut format) = (Vec::new(), Vec::new(), None, None);
-        let (mut repository, mut qualifiers) = (None, Qualifiers::Hidden);
-        let (mut every, mut lasting, mut count, mut watched) = (None, None, None, None);
-        while let Some(argument) = rest.next() {
-            let (name, attached) = match argument.split_once('=') {
-                Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
-                _ => (argument.clone(), None),
-            };
-            let mut value = || {
-                attached.clone().or_else(|| rest.next()).ok_or_else(|| wrong(format!("{name} needs a value")))
-            };
-            match name.as_str() {
-                "-h" | "--help" => return Ok(None),
-                "-n" | "--namespace" => namespace = Some(Namespace::parse(&value()?).map_err(wrong)?),
-                "--format" => format = Some(value()?.parse().map_err(wrong)?),
-                "--repository" => repository = Some(PathBuf::from(value()?)),
-                "--qualifiers" => qualifiers = Qualifiers::Shown,
-                "--for" => lasting = Some(duration(&value()?)?),
-                "--every" => every = Some(duration(&value()?)?),
-                "--watch" => watched = Some(value()?),
-                "--count" => {
-                    let text = value()?;
-                    let number = text.parse().ok().filter(|number| *number > 0);
-                    count = Some(number.ok_or_else(|| wrong(format!("--count: {text:?} is no count")))?);
-                }
-                // The value of these may also be a word of its own.
-                "-r" | "-u" | "-remote" | "-username" | "-auth" | "-a" => {
-                    switches.push(format!("{name}:{}", value()?));
-                }
-                other if other.starts_with("--") => return Err(wrong(format!("unknown option {other}"))),
-                other if other.starts_with('-') && other.len() > 1 => switches.push(argument),
-                _ => words.push(argument),
-            }
-        }
-        let rhythm = Rhythm { every: every.unwrap_or(Duration::from_secs(1)), lasting };
-        let action = match watched {
-            Some(_) if !words.is_empty() => {
-                return Err(wrong(format!(
-                    "--watch takes one query, in quotes: {:?} is too much",
-                    words.join(" ")
-                )));
-            }
-            Some(query) => Action::Watch { query, until: Until { lasting, count } },
-            None => action(&words, rhythm, qualifiers)?,
-        };
-        match action {
-            Action::Plot { .. } if count.is_some() => return Err(wrong("--count is for --watch")),
-            Action::Watch { .. } if every.is_some() => {
-                return Err(wrong("--every is for plots: say WITHIN in the query of a watch"));
-            }
-            Action::Plot { .. } | Action::Watch { .. } => {}
-            _ if every.is_some() || lasting.is_some() || count.is_some() => {
-                return Err(wrong("--for, --every and --count are for plots and --watch"));
-            }
-            _ => {}
-        }
-        let is_remote = |switch: &String| {
-            let name = switch.split(':').next().unwrap_or_default().to_ascii_lowercase();
-            name == "-r" || name == "-remote"
-        };
-        if !switches.is_empty() && !switches.iter().any(is_remote) {
-            return Err(wrong(format!(
-                "{} says how another machine is asked: name it with -r",
+    /// Interprets a command line that obeys the command table.
+    pub(super) fn new(arguments: &Arguments) -> Result<Self, Failure> {
+        let namespace = arguments.text(&NAMESPACE)?.map(namespace).transpose()?;
+        let switches = arguments.switches().to_vec();
+        if !switches.is_empty() && !switches.iter().any(|switch| is_remote(switch)) {
+            return Err(usage_error(format!(
+                "{} is only valid for another machine; select it with -r",
                 switches.join(" ")
             )));
         }
-        let namespace = namespace.unwrap_or_else(Namespace::cimv2);
-        Ok(Some(Self { action, place: Place { namespace, repository, switches }, format }))
+        Ok(Self {
+            action: action(arguments)?,
+            target: Target {
+                namespace: namespace.unwrap_or_else(Namespace::cimv2),
+                repository: arguments.path(&REPOSITORY),
+                switches,
+            },
+            format: arguments.keyword(&FORMAT),
+        })
     }
 }
 
-fn action(words: &[String], rhythm: Rhythm, qualifiers: Qualifiers) -> Result<Action, Failure> {
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    if qualifiers == Qualifiers::Shown && words.first() != Some(&"describe") {
-        return Err(wrong("--qualifiers is for describe"));
+fn is_remote(switch: &str) -> bool {
+    let name = switch.split(':').next().unwrap_or_default();
+    name.eq_ignore_ascii_case("-r") || name.eq_ignore_ascii_case("-remote")
+}
+
+fn action(arguments: &Arguments) -> Result<Action, Failure> {
+    let words = arguments.words();
+    let duration = arguments.text(&FOR)?.map(duration).transpose()?;
+    if let Some(query) = arguments.text(&WATCH)? {
+        if !(words.is_empty() && arguments.action().is_empty()) {
+            return Err(usage_error(format!(
+                "--watch takes one query in quotation marks; unexpected argument {:?}",
+                [arguments.action(), &words.join(" ")].concat()
+            )));
+        }
+        let count = arguments.number(&COUNT, 1..=u64::MAX)?;
+        return Ok(Action::Watch { query: query.to_owned(), limit: EventLimit { duration, count } });
     }
-    Ok(match words.as_slice() {
-        [] => Action::Shell,
-        ["get", path] => Action::Get((*path).to_owned()),
-        ["get", ..] => return Err(wrong("get takes the path of one instance")),
-        ["call", path, method, arguments @ ..] => {
-            let arguments = arguments.iter().map(|argument| match argument.split_once('=') {
+    Ok(match (arguments.action(), words.as_slice()) {
+        ("get", words) => Action::Get(words.concat()),
+        ("call", [path, method, parameters @ ..]) => {
+            let parameters = parameters.iter().map(|parameter| match parameter.split_once('=') {
                 Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-                None => Err(wrong(format!("{argument:?} is not NAME=VALUE"))),
+                None => Err(usage_error(format!("{parameter:?} is not of the form NAME=VALUE"))),
             });
             Action::Call {
                 path: (*path).to_owned(),
                 method: (*method).to_owned(),
-                arguments: arguments.collect::<Result<_, _>>()?,
+                arguments: parameters.collect::<Result<_, _>>()?,
             }
         }
-        ["call", ..] => return Err(wrong("call takes a path, a method, and NAME=VALUE for each parameter")),
-        ["classes"] => Action::Classes(None),
-        ["classes", pattern] => Action::Classes(Some((*pattern).to_owned())),
-        ["describe", class] => Action::Describe { class: (*class).to_owned(), qualifiers },
-        ["describe", ..] => return Err(wrong("describe takes one class")),
-        ["security"] => Action::Security { namespace: None, sddl: None },
-        ["security", namespace] => Action::Security { namespace: Some(named(namespace)?), sddl: None },
-        ["security", namespace, sddl] => {
-            Action::Security { namespace: Some(named(namespace)?), sddl: Some((*sddl).to_owned()) }
+        ("classes", words) => Action::Classes(words.first().map(|pattern| (*pattern).to_owned())),
+        ("describe", words) => {
+            let is_given = arguments.is_given(&QUALIFIERS);
+            let qualifiers = if is_given { Qualifiers::Shown } else { Qualifiers::Hidden };
+            Action::Describe { class: words.concat(), qualifiers }
         }
-        ["subscriptions"] => Action::Subscriptions,
-        ["subscriptions", ..] => return Err(wrong("subscriptions stands alone")),
-        ["plot", query] => Action::Plot { query: query_of(query), rhythm },
-        ["plot", ..] => return Err(wrong("plot takes one query, in quotes")),
-        ["complete-classes"] => Action::Complete,
-        [query] => Action::Query(query_of(query)),
-        // What follows may be a password, which must not become a part of the query.
-        [first, _, ..] if is_query(first) && first.contains(char::is_whitespace) => {
-            return Err(wrong(
-                "there is a word behind the query; a password is written -p:PASSWORD, and -p alone asks for it",
+        ("security", words) => Action::Security {
+            namespace: words.first().map(|text| namespace(text)).transpose()?,
+            sddl: words.get(1).map(|sddl| (*sddl).to_owned()),
+        },
+        ("subscriptions", _) => Action::Subscriptions,
+        ("plot", words) => {
+            let interval = arguments.text(&EVERY)?.map(self::duration).transpose()?;
+            let interval = interval.unwrap_or(Duration::from_secs(1));
+            Action::Plot { query: query_of(&words.concat()), schedule: Schedule { interval, duration } }
+        }
+        ("complete-classes", _) => Action::CompleteClasses,
+        (_, []) => Action::Shell,
+        (_, [query]) => Action::Query(query_of(query)),
+        // The next word may be a password, which must not become part of the query.
+        (_, [first, ..]) if is_query(first) && first.contains(char::is_whitespace) => {
+            return Err(usage_error(
+                "unexpected argument after the query; write a password as -p:PASSWORD, or give -p alone to be prompted",
             ));
         }
-        // Quotes were forgotten, but nothing else than a query begins so.
-        [first, ..] if is_query(first) => Action::Query(words.join(" ")),
-        [first, ..] => {
-            return Err(wrong(format!("unknown action {first:?}; a query stands in quotes")));
+        // A query without quotation marks.
+        (_, [first, ..]) if is_query(first) => Action::Query(words.join(" ")),
+        (_, [first, ..]) => {
+            return Err(usage_error(format!("unknown action {first:?}; write a query in quotation marks")));
         }
     })
 }
 
-/// A query, or that for all instances of a class.
+/// Returns a query as it is, and for the name of a class the query for all its instances.
 pub(super) fn query_of(text: &str) -> String {
     let is_name = cim::Name::parse(text).is_ok() && !is_query(text);
     if is_name { format!("SELECT * FROM {text}") } else { text.to_owned() }
@@ -225,11 +286,11 @@ fn is_query(text: &str) -> bool {
     ["select", "associators", "references"].iter().any(|word| first.eq_ignore_ascii_case(word))
 }
 
-fn named(text: &str) -> Result<Namespace, Failure> {
-    Namespace::parse(text).map_err(wrong)
+fn namespace(text: &str) -> Result<Namespace, Failure> {
+    Namespace::parse(text).map_err(usage_error)
 }
 
-/// `30s`, `5m`, `1h`, `500ms`, or seconds.
+/// Parses a duration such as `30s`, `5m`, `1h`, `500ms`, or a number of seconds.
 fn duration(text: &str) -> Result<Duration, Failure> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit = match text.get(digits.len()..).unwrap_or_default() {
@@ -242,12 +303,12 @@ fn duration(text: &str) -> Result<Duration, Failure> {
     let millis = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
     match millis {
         Some(millis @ 100..=86_400_000) => Ok(Duration::from_millis(millis)),
-        _ => Err(wrong(format!("{text:?} is not a time such as 30s, 5m or 1h, of at least 100ms"))),
+        _ => Err(usage_error(format!("{text:?} is not a duration from 100ms to 24h, such as 30s, 5m or 1h"))),
     }
 }
 
-fn wrong(what: impl std::fmt::Display) -> Failure {
-    Failure::usage(format!("wmi: {what}"), "telarch wmi --help shows whole command lines")
+fn usage_error(what: impl std::fmt::Display) -> Failure {
+    WMI.usage_error(what)
 }
 
 #[cfg(test)]
@@ -255,15 +316,15 @@ mod tests {
     use super::*;
 
     fn parse(arguments: &[&str]) -> Result<Option<Invocation>, Failure> {
-        Invocation::parse(Parser::from_args(arguments))
+        Arguments::parse_words(&WMI, arguments)?.map(|arguments| Invocation::new(&arguments)).transpose()
     }
 
     fn action_of(arguments: &[&str]) -> Action {
-        parse(arguments).expect("right").expect("no help").action
+        parse(arguments).expect("a valid command line").expect("no request for help").action
     }
 
     #[test]
-    fn each_action_has_its_words() {
+    fn each_action_is_parsed_with_its_parameters() {
         let all = "SELECT * FROM Win32_Service";
         assert_eq!(action_of(&["Win32_Service"]), Action::Query(all.to_owned()));
         assert_eq!(action_of(&["select", "a", "from", "b"]), Action::Query("select a from b".to_owned()));
@@ -276,41 +337,43 @@ mod tests {
                 arguments: vec![("x".to_owned(), "1".to_owned()), ("y".to_owned(), "a=b".to_owned())],
             }
         );
-        let rhythm = Rhythm { every: Duration::from_millis(500), lasting: Some(Duration::from_secs(90)) };
+        let schedule =
+            Schedule { interval: Duration::from_millis(500), duration: Some(Duration::from_secs(90)) };
         assert_eq!(
             action_of(&["plot", "--for=90s", "A", "--every", "500ms"]),
-            Action::Plot { query: "SELECT * FROM A".to_owned(), rhythm }
+            Action::Plot { query: "SELECT * FROM A".to_owned(), schedule }
         );
     }
 
     #[test]
-    fn switches_of_winrm_are_passed_on() {
+    fn switches_of_winrm_are_kept() {
         let invocation = parse(&["-r", "node7", "A", "-u:alice", "-p", "-auth:basic", "-n", "root/default"]);
-        let place = invocation.expect("right").expect("no help").place;
-        assert_eq!(place.switches, ["-r:node7", "-u:alice", "-p", "-auth:basic"]);
-        assert_eq!(place.namespace.as_str(), "root/default");
+        let target = invocation.expect("a valid command line").expect("no request for help").target;
+        assert_eq!(target.switches, ["-r:node7", "-u:alice", "-p", "-auth:basic"]);
+        assert_eq!(target.namespace.as_str(), "root/default");
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn invalid_command_lines_are_rejected() {
         for (arguments, part) in [
-            (&["-u", "alice", "A"][..], "name it with -r"),
-            (&["SELECT * FROM A", "-r", "b", "-p", "hush"][..], "a password is written -p:PASSWORD"),
-            (&["get"], "one instance"),
-            (&["call", "A", "B", "c"], "\"c\" is not NAME=VALUE"),
+            (&["-u", "alice", "A"][..], "select it with -r"),
+            (&["SELECT * FROM A", "-r", "b", "-p", "hush"][..], "write a password as -p:PASSWORD"),
+            (&["get"], "missing argument; usage: telarch wmi get PATH"),
+            (&["call", "A", "B", "c"], "\"c\" is not of the form NAME=VALUE"),
             (&["frobnicate", "x"], "unknown action \"frobnicate\""),
             (&["--fromat", "x", "A"], "--fromat"),
             (&["--format", "xml", "A"], "\"xml\""),
-            (&["--for", "1x", "plot", "A"], "\"1x\" is not a time"),
-            (&["--for", "1s", "A"], "for plots"),
-            (&["--watch", "A", "B"], "\"B\" is too much"),
-            (&["--watch", "A", "--every", "1s"], "WITHIN"),
-            (&["--watch", "A", "--count", "0"], "\"0\" is no count"),
-            (&["A", "--format"], "--format needs a value"),
-            (&["A", "--qualifiers"], "for describe"),
+            (&["--for", "1x", "plot", "A"], "\"1x\" is not a duration"),
+            (&["--for", "1s", "A"], "--for is only valid with plot or --watch"),
+            (&["--watch", "A", "B"], "unexpected argument \"B\""),
+            (&["--watch", "A", "--every", "1s"], "--watch and --every are mutually exclusive"),
+            (&["--watch", "A", "--count", "0"], "\"0\" is not a number"),
+            (&["A", "--format"], "--format requires a value"),
+            (&["A", "--qualifiers"], "--qualifiers is only valid with describe"),
+            (&["A", "--format", "json", "--format", "csv"], "--format is given twice"),
         ] {
-            let failure = parse(arguments).map(|_| ()).expect_err("a wrong command line").to_string();
-            assert!(failure.contains(part), "{failure} does not name {part}");
+            let failure = parse(arguments).map(|_| ()).expect_err("an invalid command line").to_string();
+            assert!(failure.contains(part), "{failure} does not contain {part}");
         }
     }
 }

@@ -7,7 +7,7 @@ use super::print::{Format, Printer};
 use super::row::{Found, Row};
 use super::source::Source;
 use cli_command::Failure;
-use cli_command::pattern::fits;
+use cli_command::pattern::matches;
 
 pub(super) fn listed(
     source: &Source,
@@ -31,7 +31,7 @@ fn table(
     let mut names: Vec<_> = schema
         .names()
         .filter(|(name, _)| match pattern {
-            Some(pattern) => fits(&pattern.to_ascii_lowercase(), &name.as_str().to_ascii_lowercase()),
+            Some(pattern) => matches(&pattern.to_ascii_lowercase(), &name.as_str().to_ascii_lowercase()),
             // Those of WMI itself are for those who know their names.
             None => !name.as_str().starts_with("__"),
         })

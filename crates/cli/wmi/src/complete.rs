@@ -2,12 +2,12 @@
 
 use cim::{Namespace, Schema};
 
-use super::arguments::Place;
+use super::arguments::Target;
 use cli_command::Failure;
 
 /// The names of classes, one a line, for the completion of bash.
-pub(super) fn names(place: &Place) -> Result<String, Failure> {
-    let schema = Schema::of(Namespace::clone(&place.namespace));
+pub(super) fn class_names(target: &Target) -> Result<String, Failure> {
+    let schema = Schema::of(Namespace::clone(&target.namespace));
     let mut names: Vec<&str> = schema.names().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     Ok(names.iter().map(|name| format!("{name}\n")).collect())

@@ -10,7 +10,7 @@ use repository::{LivingEngine, Repository};
 use tokio::runtime::Runtime;
 use wmi::{Context, Engine, Outcome};
 
-use super::arguments::Place;
+use super::arguments::Target;
 use super::listing::{Listed, given_up};
 use super::row::{self, Found};
 use super::source::explained;
@@ -29,16 +29,20 @@ pub(super) struct Here {
 }
 
 impl Here {
-    pub(super) fn open(place: &Place) -> Result<Self, Failure> {
-        let path = match &place.repository {
+    pub(super) fn open(target: &Target) -> Result<Self, Failure> {
+        let path = match &target.repository {
             Some(path) => path.clone(),
             None => paths::repository(IfMissing::Leave)?,
         };
         // Where there is no folder yet there is nothing in it.
         let is_new = path.parent().is_some_and(|folder| !folder.exists());
-        let repository = if is_new { Repository::in_memory() } else { Repository::open(&path).map_err(repository_failure)? };
+        let repository = if is_new {
+            Repository::in_memory()
+        } else {
+            Repository::open(&path).map_err(repository_failure)?
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let state = paths::state()?;
+        let state = paths::state_directory()?;
         let manager = ObjectManager::new(
             &state,
             Some(state.clone()),
@@ -48,10 +52,10 @@ impl Here {
         );
         let living = manager.engine().map_err(failed)?;
         let engine = living.engine();
-        engine.schema(&place.namespace).map_err(failed)?;
+        engine.schema(&target.namespace).map_err(failed)?;
         let user = std::env::var("USER").unwrap_or_else(|_| rustix::process::geteuid().as_raw().to_string());
         let context = Context::of_this_process(user);
-        Ok(Self { runtime, living, engine, namespace: place.namespace.clone(), context })
+        Ok(Self { runtime, living, engine, namespace: target.namespace.clone(), context })
     }
 
     pub(super) fn namespace(&self) -> &Namespace {

@@ -1,74 +1,143 @@
-//! `telarch mofcomp`: compiles texts of MOF into the repository of WMI, and prints what is in it.
+//! `telarch mofcomp`: compiles MOF into the WMI repository, and exports the repository.
 
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use cim::Namespace;
-use lexopt::{Arg, Parser, ValueExt as _};
+use cli_command::{Action, Arguments, Command, Failure, Keyword, Opt, Value, keywords, paths};
 use repository::{ClassFlags, Compiler, Contents, Error, Report, Repository};
 
-use cli_command::Failure;
-use cli_command::{Subcommand, paths};
-
 /// The command `telarch mofcomp`.
-pub const SUBCOMMAND: Subcommand = Subcommand {
-    name: "mofcomp",
-    about: "compile classes and instances of WMI, or print those that were added",
-    help: HELP,
-    run,
-};
+pub static MOFCOMP: Command =
+    Command::new("mofcomp", "compile MOF into the WMI repository, or export the repository", run)
+        .examples(&[
+            "telarch mofcomp site.mof",
+            "telarch mofcomp --check --namespace root/cimv2 site.mof",
+            "telarch mofcomp --export > backup.mof",
+        ])
+        .actions(&[Action::default(&[("FILE...", "MOF files; - is standard input")]).takes_any()])
+        .options(&[&NAMESPACE, &CLASS, &CHECK, &EXPORT, &REPOSITORY])
+        .exclusive(&[&[&CHECK, &EXPORT]])
+        .notes(&[
+            "Example of a file:",
+            r#"  #pragma namespace("\\\\.\\root\\cimv2")
+  class Site_Room { [Key] string Name; uint32 Seats = 4; };
+  instance of Site_Room { Name = "Oslo"; };"#,
+            "Files are compiled completely or, after an error, not at all. They are UTF-8, or UTF-16 with a byte order \
+             mark. The pragmas namespace, include, deleteclass, deleteinstance, classflags, instanceflags and amendment \
+             are supported; autorecover is ignored, because the repository is permanent.",
+            "A running service detects the change. Over the network, the descriptor of the namespace controls who may \
+             change the repository; here, the permissions of the file do.",
+        ]);
 
-/// What the command line asks for.
-#[derive(Debug, Default)]
-struct Invocation {
-    files: Vec<PathBuf>,
-    namespace: Option<Namespace>,
-    flags: ClassFlags,
-    task: Task,
-    /// The file of the repository, if it is not the usual one.
-    repository: Option<PathBuf>,
+static NAMESPACE: Opt = Opt::new(
+    "namespace",
+    Value::Text("NAMESPACE"),
+    "namespace of classes whose file names none (default: root/default); with --export, the namespace to export",
+)
+.short('n');
+static CLASS: Opt = Opt::new(
+    "class",
+    Value::OneOf("FLAG", keywords::<ClassUpdate>),
+    "how to treat classes that exist: safeupdate (default) replaces a class if its subclasses and instances fit the new \
+     one, createonly replaces none, updateonly creates none, forceupdate removes subclasses and instances that do not fit",
+);
+static CHECK: Opt = Opt::new("check", Value::None, "report what would be done, and change nothing");
+static EXPORT: Opt = Opt::new(
+    "export",
+    Value::None,
+    "print the contents of the repository as MOF that compiles to the same contents",
+);
+static REPOSITORY: Opt = Opt::new(
+    "repository",
+    Value::Path("PATH"),
+    "repository file (default: /var/lib/telarch/repository.mof for root, and telarch/repository.mof in $XDG_STATE_HOME \
+     or ~/.local/state for others)",
+);
+
+/// Rule for classes that exist already.
+#[derive(Clone, Copy)]
+struct ClassUpdate(ClassFlags);
+
+impl Keyword for ClassUpdate {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("safeupdate", Self(ClassFlags::SafeUpdate)),
+        ("createonly", Self(ClassFlags::CreateOnly)),
+        ("updateonly", Self(ClassFlags::UpdateOnly)),
+        ("forceupdate", Self(ClassFlags::ForceUpdate)),
+    ];
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Task {
-    #[default]
     Compile,
     Check,
     Export,
 }
 
-fn run(parser: Parser) -> Result<String, Failure> {
-    let Some(invocation) = Invocation::parse(parser)? else { return Ok(HELP.to_owned()) };
-    if invocation.task == Task::Export {
-        return Ok(invocation.open()?.export(invocation.namespace.as_ref()));
-    }
-    // Classes of a text without a namespace go where mofcomp of Windows puts them.
-    let namespace = invocation.namespace.clone().map_or_else(|| Namespace::parse("root/default"), Ok);
-    let mut compiler = Compiler::new(namespace.map_err(failed)?).class_flags(invocation.flags);
-    for file in &invocation.files {
-        if file == Path::new("-") {
-            let mut octets = Vec::new();
-            let most = 2 * cim::mof::MAX_TEXT as u64 + 1;
-            io::stdin().lock().take(most).read_to_end(&mut octets).map_err(failed)?;
-            compiler.octets(Path::new("standard input"), &octets).map_err(repository_failure)?;
-        } else {
-            compiler.file(file).map_err(repository_failure)?;
-        }
-    }
-    let repository = invocation.open()?;
-    let report = if invocation.task == Task::Check {
-        compiler.apply(&mut Contents::clone(&repository.contents())).map_err(repository_failure)?
-    } else {
-        repository.update(|contents| compiler.apply(contents)).map_err(repository_failure)?
+fn run(arguments: &Arguments) -> Result<String, Failure> {
+    let task = match (arguments.is_given(&CHECK), arguments.is_given(&EXPORT)) {
+        (true, _) => Task::Check,
+        (_, true) => Task::Export,
+        _ => Task::Compile,
     };
-    Ok(told(&report, invocation.task))
+    let files = arguments.words();
+    match (task, files.is_empty()) {
+        (Task::Export, false) => return Err(arguments.usage_error("--export takes no files")),
+        (Task::Compile | Task::Check, true) => return Err(arguments.usage_error("no file given")),
+        _ => {}
+    }
+    let namespace = namespace(arguments)?;
+    let open = || open_repository(arguments.path(&REPOSITORY), task);
+    if task == Task::Export {
+        return Ok(open()?.export(namespace.as_ref()));
+    }
+    // The default namespace is that of mofcomp on Windows.
+    let namespace = namespace.map_or_else(|| Namespace::parse("root/default"), Ok);
+    let ClassUpdate(flags) = arguments.keyword(&CLASS).unwrap_or(ClassUpdate(ClassFlags::default()));
+    let mut compiler = Compiler::new(namespace.map_err(failed)?).class_flags(flags);
+    for file in files {
+        add_file(&mut compiler, Path::new(file))?;
+    }
+    let repository = open()?;
+    let report = if task == Task::Check {
+        compiler.apply(&mut Contents::clone(&repository.contents()))
+    } else {
+        repository.update(|contents| compiler.apply(contents))
+    };
+    Ok(summary(&report.map_err(repository_failure)?, task))
 }
 
-fn told(report: &Report, task: Task) -> String {
-    let counted = |count: usize, one: &str, many: &str| match count {
-        1 => format!("1 {one}"),
-        count => format!("{count} {many}"),
+fn namespace(arguments: &Arguments) -> Result<Option<Namespace>, Failure> {
+    let namespace = arguments.text(&NAMESPACE)?.map(Namespace::parse).transpose();
+    namespace.map_err(|error| arguments.usage_error(error))
+}
+
+fn add_file(compiler: &mut Compiler, file: &Path) -> Result<(), Failure> {
+    if file != Path::new("-") {
+        return compiler.file(file).map_err(repository_failure);
+    }
+    let mut bytes = Vec::new();
+    let limit = 2 * cim::mof::MAX_TEXT as u64 + 1;
+    io::stdin().lock().take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    compiler.octets(Path::new("standard input"), &bytes).map_err(repository_failure)
+}
+
+fn open_repository(path: Option<PathBuf>, task: Task) -> Result<Repository, Failure> {
+    let path = match path {
+        Some(path) => path,
+        None => paths::repository(match task {
+            Task::Compile => paths::IfMissing::Create,
+            Task::Check | Task::Export => paths::IfMissing::Leave,
+        })?,
     };
+    // A repository whose directory does not exist is empty.
+    let is_missing = task != Task::Compile && path.parent().is_some_and(|directory| !directory.exists());
+    if is_missing { Ok(Repository::in_memory()) } else { Repository::open(&path).map_err(repository_failure) }
+}
+
+/// Returns what was compiled, and notes about it.
+fn summary(report: &Report, task: Task) -> String {
     let done = if task == Task::Check { "would be compiled" } else { "compiled" };
     let mut text = format!(
         "{} and {} {done}",
@@ -79,7 +148,7 @@ fn told(report: &Report, task: Task) -> String {
         text += &format!(", {} removed", report.removed);
     }
     if report.same > 0 {
-        text += &format!(", {} the same as before", report.same);
+        text += &format!(", {} unchanged", report.same);
     }
     text.push('\n');
     if let Some(first) = report.builtin.first() {
@@ -87,7 +156,7 @@ fn told(report: &Report, task: Task) -> String {
             1 => String::new(),
             count => format!(" and {} others", count - 1),
         };
-        text += &format!("note: {first}{others} come with the system and stay as they are\n");
+        text += &format!("note: {first}{others} are built in and were not changed\n");
     }
     for note in &report.notes {
         text += &format!("note: {note}\n");
@@ -95,143 +164,64 @@ fn told(report: &Report, task: Task) -> String {
     text
 }
 
-impl Invocation {
-    /// Reads what follows the word `mofcomp`; none if it asks for help.
-    fn parse(mut parser: Parser) -> Result<Option<Self>, Failure> {
-        let mut invocation = Self::default();
-        while let Some(argument) = parser.next()? {
-            match argument {
-                Arg::Value(file) => invocation.files.push(file.into()),
-                Arg::Short('h') | Arg::Long("help") => return Ok(None),
-                Arg::Short('n') | Arg::Long("namespace") => {
-                    let text = parser.value()?.string()?;
-                    invocation.namespace = Some(Namespace::parse(&text).map_err(wrong)?);
-                }
-                Arg::Long("class") => invocation.flags = flags(&parser.value()?.string()?)?,
-                Arg::Long("check") => invocation.task = Task::Check,
-                Arg::Long("export") => invocation.task = Task::Export,
-                Arg::Long("repository") => invocation.repository = Some(parser.value()?.into()),
-                other => return Err(wrong(other.unexpected())),
-            }
-        }
-        match (invocation.task, invocation.files.as_slice()) {
-            (Task::Export, []) => Ok(Some(invocation)),
-            (Task::Export, _) => Err(wrong("--export prints what there is, and takes no files")),
-            (_, []) => Ok(None),
-            _ => Ok(Some(invocation)),
-        }
-    }
-
-    fn open(&self) -> Result<Repository, Failure> {
-        let path = match &self.repository {
-            Some(path) => path.clone(),
-            None => paths::repository(match self.task {
-                Task::Compile => paths::IfMissing::Make,
-                Task::Check | Task::Export => paths::IfMissing::Leave,
-            })?,
-        };
-        // Where there is no folder yet there is nothing in it.
-        let is_new = self.task != Task::Compile && path.parent().is_some_and(|folder| !folder.exists());
-        if is_new { Ok(Repository::in_memory()) } else { Repository::open(&path).map_err(repository_failure) }
-    }
-}
-
-fn flags(text: &str) -> Result<ClassFlags, Failure> {
-    match text {
-        "safeupdate" => Ok(ClassFlags::SafeUpdate),
-        "createonly" => Ok(ClassFlags::CreateOnly),
-        "updateonly" => Ok(ClassFlags::UpdateOnly),
-        "forceupdate" => Ok(ClassFlags::ForceUpdate),
-        other => Err(wrong(format!(
-            "--class: {other:?} is none of safeupdate, createonly, updateonly and forceupdate"
-        ))),
-    }
-}
-
-fn wrong(what: impl std::fmt::Display) -> Failure {
-    Failure::usage(format!("mofcomp: {what}"), "telarch mofcomp --help shows whole command lines")
+fn counted(count: usize, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
 }
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::Failed(error.to_string())
 }
 
+/// Adds what to do if the repository file is not accessible.
 pub(crate) fn repository_failure(error: Error) -> Failure {
     match &error {
         Error::File(config::StoreError::Disk { source, .. })
             if source.kind() == io::ErrorKind::PermissionDenied =>
         {
-            Failure::failed(error, "run this as root, or name a file of your own with --repository")
+            Failure::failed(error, "run this as root, or select another file with --repository")
         }
         _ => Failure::Failed(error.to_string()),
     }
 }
 
-const HELP: &str = r#"telarch mofcomp: compile classes and instances of WMI, or print those that were added.
-
-Examples:
-  telarch mofcomp site.mof
-  telarch mofcomp --check --namespace root/cimv2 site.mof
-  telarch mofcomp --export > backup.mof
-
-  #pragma namespace("\\\\.\\root\\cimv2")
-  class Site_Room { [Key] string Name; uint32 Seats = 4; };
-  instance of Site_Room { Name = "Oslo"; };
-
-Options:
-  -n, --namespace NS   where classes belong whose text does not say so (root/default), or what to export
-  --class FLAGS        what to do with classes that there are already: safeupdate replaces those whose subclasses and
-                       instances fit the new one, and is the default; createonly replaces none, updateonly makes none,
-                       forceupdate removes what does not fit
-  --check              say what would be done, and do nothing
-  --export             print what was added, as MOF that compiles to the same
-  --repository PATH    the file of the repository. If left away, /var/lib/telarch/repository.mof for root, and
-                       telarch/repository.mof in $XDG_STATE_HOME or ~/.local/state for others
-  -h, --help           print this text
-
-Everything is compiled or, after an error, nothing. A file named - is standard input; texts are UTF-8, or UTF-16 with a
-byte order mark. These pragmas count: namespace, include, deleteclass, deleteinstance, classflags, instanceflags and
-amendment; autorecover is not needed, because everything is kept.
-A service notices a change by itself. Who may change the repository through a service is said by the descriptor of the
-namespace; here it is whoever may write the file.
-The exit status is 0, 1 if something is wrong with a text or a file, and 2 if the command line was not understood.
-"#;
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse(arguments: &[&str]) -> Result<Option<Invocation>, Failure> {
-        Invocation::parse(Parser::from_args(arguments))
+    fn parse(words: &[&str]) -> Result<Option<Arguments>, Failure> {
+        Arguments::parse_words(&MOFCOMP, words)
     }
 
     #[test]
-    fn options_stand_anywhere() {
-        for arguments in [
+    fn options_are_accepted_in_any_order() {
+        for words in [
             ["a.mof", "--check", "-n", "root\\Site", "--class", "createonly"],
             ["--class", "createonly", "-n", "root/site", "--check", "a.mof"],
         ] {
-            let Ok(Some(invocation)) = parse(&arguments) else { panic!("{arguments:?}") };
-            assert_eq!((invocation.task, invocation.flags), (Task::Check, ClassFlags::CreateOnly));
-            assert_eq!(
-                invocation.namespace.map(|namespace| namespace.to_string()).as_deref(),
-                Some("root/site")
-            );
+            let arguments = parse(&words).ok().flatten().expect("a valid command line");
+            assert!(arguments.is_given(&CHECK));
+            let flags = arguments.keyword(&CLASS).map(|ClassUpdate(flags)| flags);
+            assert_eq!(flags, Some(ClassFlags::CreateOnly));
+            let namespace = namespace(&arguments).ok().flatten();
+            assert_eq!(namespace.map(|namespace| namespace.to_string()).as_deref(), Some("root/site"));
         }
         assert!(matches!(parse(&[]), Ok(None)));
         assert!(matches!(parse(&["a.mof", "--help"]), Ok(None)));
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
-        for (arguments, part) in [
+    fn invalid_command_lines_are_rejected() {
+        for (words, part) in [
             (&["--export", "a.mof"][..], "takes no files"),
-            (&["--class", "x", "a.mof"], "\"x\" is none of"),
+            (&["--check"], "no file given"),
+            (&["--check", "--export"], "--check and --export are mutually exclusive"),
+            (&["--class", "x", "a.mof"], "invalid value \"x\""),
             (&["-n", "root//x", "a.mof"], "not a namespace"),
-            (&["--chek", "a.mof"], "--chek"),
+            (&["--chek", "a.mof"], "unknown option --chek; did you mean --check?"),
         ] {
-            let failure = parse(arguments).map(|_| ()).expect_err("a wrong command line").to_string();
-            assert!(failure.contains(part), "{failure} does not name {part}");
+            let result = parse(words).and_then(|arguments| run(&arguments.expect("no request for help")));
+            let failure = result.expect_err("an invalid command line").to_string();
+            assert!(failure.contains(part), "{failure} does not contain {part}");
         }
     }
 }

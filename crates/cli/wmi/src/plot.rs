@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use serde_json::Value as Json;
 
-use super::arguments::Rhythm;
+use super::arguments::Schedule;
 use super::row::{Found, cell};
 use super::source::Source;
 use cli_command::Failure;
@@ -20,7 +20,7 @@ const HEIGHT: usize = 10;
 /// How many rows are drawn, each in a plot of its own.
 const MOST: usize = 4;
 
-pub(super) fn run(source: &Source, query: &str, rhythm: Rhythm) -> Result<String, Failure> {
+pub(super) fn run(source: &Source, query: &str, schedule: Schedule) -> Result<String, Failure> {
     let first = source.query(query)?;
     if series(&first).is_empty() {
         return Err(Failure::failed(
@@ -29,9 +29,9 @@ pub(super) fn run(source: &Source, query: &str, rhythm: Rhythm) -> Result<String
         ));
     }
     if io::stdout().is_terminal() && io::stdin().is_terminal() {
-        on_terminal(source, query, rhythm, first)?;
+        on_terminal(source, query, schedule, first)?;
     } else {
-        in_lines(source, query, rhythm, first)?;
+        in_lines(source, query, schedule, first)?;
     }
     Ok(String::new())
 }
@@ -58,7 +58,7 @@ fn series(found: &Found) -> Vec<(String, f64)> {
 }
 
 /// A line each time: the seconds since the beginning, and the numbers.
-fn in_lines(source: &Source, query: &str, rhythm: Rhythm, first: Found) -> Result<(), Failure> {
+fn in_lines(source: &Source, query: &str, schedule: Schedule, first: Found) -> Result<(), Failure> {
     let begin = Instant::now();
     let mut found = first;
     for round in 1_u32.. {
@@ -69,8 +69,8 @@ fn in_lines(source: &Source, query: &str, rhythm: Rhythm, first: Found) -> Resul
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             written => written?,
         }
-        let next = rhythm.every * round;
-        if rhythm.lasting.is_some_and(|lasting| next >= lasting) {
+        let next = schedule.interval * round;
+        if schedule.duration.is_some_and(|lasting| next >= lasting) {
             return Ok(());
         }
         std::thread::sleep(next.saturating_sub(begin.elapsed()));
@@ -79,7 +79,7 @@ fn in_lines(source: &Source, query: &str, rhythm: Rhythm, first: Found) -> Resul
     Ok(())
 }
 
-fn on_terminal(source: &Source, query: &str, rhythm: Rhythm, first: Found) -> Result<(), Failure> {
+fn on_terminal(source: &Source, query: &str, schedule: Schedule, first: Found) -> Result<(), Failure> {
     let keys = Keys::take()?;
     let begin = Instant::now();
     let mut lines: Vec<(String, VecDeque<f64>)> = Vec::new();
@@ -113,8 +113,8 @@ fn on_terminal(source: &Source, query: &str, rhythm: Rhythm, first: Found) -> Re
         let mut out = io::stdout();
         out.write_all(format!("{back}{picture}").as_bytes())?;
         out.flush()?;
-        let next = rhythm.every * round;
-        if rhythm.lasting.is_some_and(|lasting| next >= lasting)
+        let next = schedule.interval * round;
+        if schedule.duration.is_some_and(|lasting| next >= lasting)
             || keys.end_within(next.saturating_sub(begin.elapsed()))?
         {
             return Ok(());

@@ -1,13 +1,12 @@
 //! What was found, as a table, a list, JSON or CSV.
 
-use std::str::FromStr;
-
 use cli::Screen;
 use cli::format::harmless;
 use serde_json::Value as Json;
 
 use super::listing::Listing;
 use super::row::{Found, Row, cell};
+use cli_command::Keyword;
 use cli_command::format::csv_cell;
 
 /// How it is printed.
@@ -19,18 +18,9 @@ pub(crate) enum Format {
     Csv,
 }
 
-impl FromStr for Format {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "table" => Ok(Self::Table),
-            "list" => Ok(Self::List),
-            "json" => Ok(Self::Json),
-            "csv" => Ok(Self::Csv),
-            other => Err(format!("--format: {other:?} is none of table, list, json and csv")),
-        }
-    }
+impl Keyword for Format {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("table", Self::Table), ("list", Self::List), ("json", Self::Json), ("csv", Self::Csv)];
 }
 
 /// Prints what was found.

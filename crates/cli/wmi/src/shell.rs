@@ -18,6 +18,7 @@ use super::print::{Format, Printer};
 use super::source::Source;
 use super::{classes, describe, listing};
 use cli_command::Failure;
+use cli_command::Keyword as _;
 
 /// How many lines are remembered.
 const REMEMBERED: usize = 1_000;
@@ -117,8 +118,10 @@ fn answer(source: &Source, printer: &mut Printer, line: &str) -> Result<Option<S
             String::new()
         }
         ("format", name) => {
-            let format: Format =
-                name.parse().map_err(|error| Failure::usage(error, "format alone is the usual one again"))?;
+            let format = Format::find(name).ok_or_else(|| {
+                let what = format!("unknown format {name:?}; expected table, list, json or csv");
+                Failure::usage(what, "format without a name restores the default")
+            })?;
             *printer = printer.with(Some(format));
             String::new()
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cim::wql::{self, QueryError};
 use cim::{Class, Namespace, ObjectPath, Schema};
 
-use super::arguments::Place;
+use super::arguments::Target;
 use super::here::Here;
 use super::listing::Listed;
 use super::row::Found;
@@ -20,11 +20,11 @@ pub(super) enum Source {
 }
 
 impl Source {
-    pub(super) fn open(place: &Place) -> Result<Self, Failure> {
-        if place.switches.is_empty() {
-            return Ok(Self::Here(Box::new(Here::open(place)?)));
+    pub(super) fn open(target: &Target) -> Result<Self, Failure> {
+        if target.switches.is_empty() {
+            return Ok(Self::Here(Box::new(Here::open(target)?)));
         }
-        Ok(Self::There(Box::new(There::new(place)?)))
+        Ok(Self::There(Box::new(There::new(target)?)))
     }
 
     /// All that a query finds at once, for what is drawn.

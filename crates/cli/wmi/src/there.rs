@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 use xml::{Bounds, Document, Element};
 
-use super::arguments::Place;
+use super::arguments::Target;
 use super::listing::{Listed, given_up};
 use super::row::{self, Found, Row};
 use super::watch::{Occurred, asked_of_events, unless_interrupted};
@@ -40,8 +40,8 @@ pub(super) struct There {
 }
 
 impl There {
-    pub(super) fn new(place: &Place) -> Result<Self, Failure> {
-        let (namespace, switches) = (place.namespace.clone(), place.switches.clone());
+    pub(super) fn new(target: &Target) -> Result<Self, Failure> {
+        let (namespace, switches) = (target.namespace.clone(), target.switches.clone());
         Ok(Self {
             schema: Schema::of(namespace.clone()),
             namespace,

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use cim::wql::{self, Query};
 
-use super::arguments::Until;
+use super::arguments::EventLimit;
 use super::print::Printer;
 use super::row::Row;
 use super::source::Source;
@@ -22,9 +22,14 @@ pub(super) enum Occurred {
 }
 
 /// Prints each event once it is there, until it is enough, or somebody ends it; the subscription ends with it.
-pub(super) fn run(source: &Source, query: &str, until: Until, printer: Printer) -> Result<String, Failure> {
+pub(super) fn run(
+    source: &Source,
+    query: &str,
+    limit: EventLimit,
+    printer: Printer,
+) -> Result<String, Failure> {
     let mut stream = printer.stream(asked_of_events(query).as_deref());
-    let (mut left, reached) = (until.count, tokio::sync::Notify::new());
+    let (mut left, reached) = (limit.count, tokio::sync::Notify::new());
     let mut tell = |occurred: Occurred| -> io::Result<()> {
         match occurred {
             Occurred::Begun if io::stderr().is_terminal() => {
@@ -49,8 +54,8 @@ pub(super) fn run(source: &Source, query: &str, until: Until, printer: Printer) 
     };
     let enough = async {
         let over = async {
-            match until.lasting {
-                Some(lasting) => tokio::time::sleep(lasting).await,
+            match limit.duration {
+                Some(duration) => tokio::time::sleep(duration).await,
                 None => std::future::pending().await,
             }
         };

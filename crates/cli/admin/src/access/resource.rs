@@ -1,13 +1,13 @@
-//! The gates in front of one resource.
+//! The checks of one resource.
 
 use accounts::{LocalLogon, LocalUser, Serving};
 use sddl::linux::Proof;
 use sddl::{AccessMask, Explanation, Principal, SecurityDescriptor, Verdict};
 
-use super::gates::{Asked, Gate, Report};
+use super::checks::{AccessQuery, Check, Report};
 
-/// What is shown where nobody asks for one resource.
-const USUAL: [&str; 3] = [
+/// The resources that are checked by default.
+const DEFAULT_RESOURCES: [&str; 3] = [
     "http://schemas.microsoft.com/wbem/wsman/1/config",
     SHELL_CMD,
     "http://schemas.microsoft.com/wbem/wsman/1/wmi",
@@ -16,116 +16,112 @@ const USUAL: [&str; 3] = [
 const SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
 const SHELL_CMD: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/cmd";
 
-/// Rights and what they are for (MS-WSMV 3.1.4.1.28).
+/// Rights with the operations that require them (MS-WSMV 3.1.4.1.28).
 const RIGHTS: [(&str, AccessMask); 3] = [
     ("read (Get, Enumerate)", AccessMask::GENERIC_READ),
     ("write (Put, Create, Delete)", AccessMask::GENERIC_WRITE),
     ("execute (methods)", AccessMask::GENERIC_EXECUTE),
 ];
 
-/// Whatever is done with a shell needs this.
-const SHELLS: [(&str, AccessMask); 1] =
+/// The right that every operation on a shell requires.
+const SHELL_RIGHTS: [(&str, AccessMask); 1] =
     [("execute (open shells, run commands)", AccessMask::GENERIC_EXECUTE)];
 
-impl Asked {
-    pub(super) fn resources(&self, logon: &LocalLogon, report: &mut Report) {
+impl AccessQuery {
+    pub(super) fn check_resources(&self, logon: &LocalLogon, report: &mut Report) {
         match &self.resource {
-            Some(uri) => self.one(uri, logon, report),
-            None => USUAL.iter().for_each(|uri| self.one(uri, logon, report)),
+            Some(uri) => self.check_resource(uri, logon, report),
+            None => DEFAULT_RESOURCES.iter().for_each(|uri| self.check_resource(uri, logon, report)),
         }
     }
 
-    fn one(&self, uri: &str, logon: &LocalLogon, report: &mut Report) {
+    fn check_resource(&self, uri: &str, logon: &LocalLogon, report: &mut Report) {
         report.title(uri);
         let plugin = self.settings.plugins.answering(uri);
         match plugin {
             Some(plugin) if !plugin.is_enabled() => {
                 let name = plugin.kind().name;
-                report.line(Gate::Shut, &format!("the plug-in {name} is switched off"));
-                report.line(Gate::Told, &format!("stopped by the plug-in {name}, which is switched off"));
+                report.line(Check::Failed, &format!("the plug-in {name} is disabled"));
+                report.line(Check::Info, &format!("denied: the plug-in {name} is disabled"));
                 return;
             }
             Some(plugin) => {
-                report.line(Gate::Open, &format!("the plug-in {} is enabled", plugin.kind().name));
+                report.line(Check::Passed, &format!("the plug-in {} is enabled", plugin.kind().name));
             }
-            None => report.line(Gate::Told, "no plug-in that can be set answers for it"),
+            None => report.line(Check::Info, "no configurable plug-in serves this resource"),
         }
         let deciding = self.settings.access.of(uri);
-        report.line(Gate::Told, &format!("decided by {}: {}", deciding.decider, deciding.guard));
+        report.line(Check::Info, &format!("security descriptor: {}: {}", deciding.decider, deciding.guard));
         for explanation in deciding.guard.explain() {
-            report.line(Gate::Told, &format!("  {}", self.explained(explanation)));
+            report.line(Check::Info, &format!("  {}", self.explained(explanation)));
         }
         let is_shell = uri.get(..SHELL.len()).is_some_and(|head| head.eq_ignore_ascii_case(SHELL));
-        let rights: &[(&str, AccessMask)] = if is_shell { &SHELLS } else { &RIGHTS };
-        let over_network = logon.token(self.machine(), Proof::Password);
-        let here = logon.token(self.machine(), Proof::UnixSocket);
-        let mut stop = None;
+        let rights: &[(&str, AccessMask)] = if is_shell { &SHELL_RIGHTS } else { &RIGHTS };
+        let remote_token = logon.token(self.machine(), Proof::Password);
+        let local_token = logon.token(self.machine(), Proof::UnixSocket);
+        let mut denial = None;
         for (words, right) in rights {
-            let verdict = deciding.guard.access_check(&over_network, *right);
-            let gate = if verdict.is_granted() { Gate::Open } else { Gate::Shut };
-            let told = format!("{words}: {}", entry(deciding.guard, verdict));
-            report.line(gate, &told);
-            if gate == Gate::Shut {
-                stop.get_or_insert_with(|| format!("{}, {told}", deciding.decider));
+            let verdict = deciding.guard.access_check(&remote_token, *right);
+            let check = if verdict.is_granted() { Check::Passed } else { Check::Failed };
+            let result = format!("{words}: {}", entry(deciding.guard, verdict));
+            report.line(check, &result);
+            if check == Check::Failed {
+                denial.get_or_insert_with(|| format!("{}, {result}", deciding.decider));
             }
-            let at_the_socket = deciding.guard.access_check(&here, *right);
-            if at_the_socket.is_granted() != verdict.is_granted() {
-                let told = entry(deciding.guard, at_the_socket);
-                let gate = if at_the_socket.is_granted() { Gate::Open } else { Gate::Shut };
-                report.line(gate, &format!("{words}, from this machine through the Unix socket: {told}"));
+            let local_verdict = deciding.guard.access_check(&local_token, *right);
+            if local_verdict.is_granted() != verdict.is_granted() {
+                let result = entry(deciding.guard, local_verdict);
+                let check = if local_verdict.is_granted() { Check::Passed } else { Check::Failed };
+                report.line(check, &format!("{words}, by the Unix socket: {result}"));
             }
         }
         if is_shell {
-            self.shells(logon, report, &mut stop);
+            self.check_shells(logon, report, &mut denial);
         }
         if plugin.is_some_and(|plugin| plugin.kind().name == "WMI Provider") {
-            let next = "then the descriptor of each namespace decides, which over the network must give REMOTE_ENABLE";
-            report.line(Gate::Told, next);
+            let next = "each namespace also has a descriptor, which must grant REMOTE_ENABLE to remote users";
+            report.line(Check::Info, next);
         }
-        let end = match stop {
-            Some(stop) => format!("stopped by {stop}"),
-            None => "nothing stops them".to_owned(),
-        };
-        report.line(Gate::Told, &end);
+        let result = denial.map_or_else(|| "access granted".to_owned(), |denial| format!("denied: {denial}"));
+        report.line(Check::Info, &result);
     }
 
-    /// The switches and quotas of shells.
-    fn shells(&self, logon: &LocalLogon, report: &mut Report, stop: &mut Option<String>) {
-        let mut switch = |is_open: bool, open: &str, shut: &str| {
-            let (gate, told) = if is_open { (Gate::Open, open) } else { (Gate::Shut, shut) };
-            report.line(gate, told);
-            if !is_open {
-                stop.get_or_insert_with(|| told.to_owned());
-            }
-        };
+    /// Reports the settings and quotas of shells; the first setting that denies access becomes `denial`.
+    fn check_shells(&self, logon: &LocalLogon, report: &mut Report, denial: &mut Option<String>) {
         let winrs = &self.settings.config.winrs;
-        switch(
-            winrs.allow_remote_shell_access,
-            "Winrs.AllowRemoteShellAccess is true",
-            "Winrs.AllowRemoteShellAccess is false: nobody opens shells",
-        );
+        let mut checks = vec![if winrs.allow_remote_shell_access {
+            (Check::Passed, "Winrs.AllowRemoteShellAccess is true")
+        } else {
+            (Check::Failed, "shells are disabled: Winrs.AllowRemoteShellAccess is false")
+        }];
         if self.serving == Serving::Machine {
-            switch(
-                matches!(logon.user, LocalUser::Unix { .. }),
-                "commands run as this user of the machine",
-                "it is no user of this machine, so there is nobody to run commands as",
-            );
+            checks.push(if matches!(logon.user, LocalUser::Unix { .. }) {
+                (Check::Passed, "commands run as this user of the machine")
+            } else {
+                (Check::Failed, "commands cannot run: the account is not a user of this machine")
+            });
         }
-        let limit =
-            |limit: Option<u32>| limit.map_or_else(|| "any number".to_owned(), |limit| limit.to_string());
+        for (check, text) in checks {
+            report.line(check, text);
+            if check == Check::Failed {
+                denial.get_or_insert_with(|| text.to_owned());
+            }
+        }
         let quotas = format!(
-            "quotas: {} users with shells (Winrs.MaxConcurrentUsers), {} shells each (MaxShellsPerUser), \
-             {} processes (MaxProcessesPerShell) and {} MB a shell (MaxMemoryPerShellMB)",
+            "quotas: {} users with shells (Winrs.MaxConcurrentUsers), {} shells per user (MaxShellsPerUser), \
+             {} processes (MaxProcessesPerShell) and {} MB per shell (MaxMemoryPerShellMB)",
             winrs.max_concurrent_users,
-            limit(winrs.max_shells_per_user.limit()),
-            limit(winrs.max_processes_per_shell.limit()),
+            or_unlimited(winrs.max_shells_per_user.limit()),
+            or_unlimited(winrs.max_processes_per_shell.limit()),
             winrs.max_memory_per_shell_mb,
         );
-        report.line(Gate::Told, &quotas);
+        report.line(Check::Info, &quotas);
         let operations = self.settings.config.service.max_concurrent_operations_per_user;
         report.line(
-            Gate::Told,
-            &format!("quota: {operations} operations at a time (Service.MaxConcurrentOperationsPerUser)"),
+            Check::Info,
+            &format!(
+                "quota: {operations} concurrent operations per user (Service.MaxConcurrentOperationsPerUser)"
+            ),
         );
     }
 
@@ -145,7 +141,11 @@ impl Asked {
     }
 }
 
-/// What decided, with the text of the entry if it was one.
+fn or_unlimited(limit: Option<u32>) -> String {
+    limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string())
+}
+
+/// The result of an access check, with the text of the entry that decided.
 fn entry(descriptor: &SecurityDescriptor, verdict: Verdict) -> String {
     let ace = verdict.ace().and_then(|ace| descriptor.dacl()?.aces.get(ace));
     match (ace, verdict.is_granted()) {

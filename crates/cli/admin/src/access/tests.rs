@@ -1,4 +1,4 @@
-//! Reports about machines that exist in a folder only.
+//! Access reports about simulated machines.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -11,8 +11,10 @@ use super::*;
 
 const SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
 
-/// A machine with these settings: alice is an administrator, bob a Remote Management User, carl is neither, and
-/// the file of accounts has clerk, and out, who is disabled.
+/// Returns a function that reports access on a machine with these settings.
+///
+/// alice is an administrator, bob a Remote Management User, and carl neither; the accounts file has clerk, and the
+/// disabled account out.
 fn machine(settings: &str, serving: Serving) -> (impl Fn(&str, Option<&str>) -> String + use<>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
@@ -34,8 +36,19 @@ fn machine(settings: &str, serving: Serving) -> (impl Fn(&str, Option<&str>) -> 
             .with_groups(move || Arc::clone(&groups));
         let (user, resource) = (user.to_owned(), resource.map(str::to_owned));
         let (accounts, has_pam) = (Some(accounts), true);
-        Asked { user, resource, paths, settings, serving, users, accounts, principals, machine, has_pam }
-            .report()
+        AccessQuery {
+            user,
+            resource,
+            paths,
+            settings,
+            serving,
+            users,
+            accounts,
+            principals,
+            machine,
+            has_pam,
+        }
+        .report()
     };
     (report, folder)
 }
@@ -43,6 +56,8 @@ fn machine(settings: &str, serving: Serving) -> (impl Fn(&str, Option<&str>) -> 
 fn settings_of(paths: &Paths, machine: Option<MachineSid>) -> State {
     settings(paths, machine).unwrap_or_else(|failure| panic!("{failure}"))
 }
+
+const NO_ACCOUNT: &str = "denied: no usable account";
 
 const WHEEL: &str = "[Groups]\nAdministrators = [\"wheel\"]\n";
 
@@ -54,14 +69,14 @@ fn has(report: &str, lines: &[&str]) {
 }
 
 #[test]
-fn an_administrator_passes_every_gate_by_the_groups_of_the_settings() {
+fn an_administrator_of_the_groups_setting_passes_every_check() {
     let (report, _folder) = machine(WHEEL, Serving::Machine);
     let shown = report("alice", None);
     has(
         &shown,
         &[
-            "+ it is user 1000 of this machine",
-            "+ a program of this machine, through the Unix socket: the kernel says who it is",
+            "+ user 1000 of this machine",
+            "+ local programs, by the Unix socket (verified by the kernel)",
             ". user alice (S-1-5-21-1-2-3-3000)",
             ". member of group wheel (S-1-5-21-1-2-3-1021)",
             ". member of BUILTIN\\Administrators (BA)",
@@ -70,38 +85,36 @@ fn an_administrator_passes_every_gate_by_the_groups_of_the_settings() {
             "+ Winrs.AllowRemoteShellAccess is true",
         ],
     );
-    assert_eq!(shown.matches(". nothing stops them").count(), 3, "{shown}");
-    let next =
-        ". then the descriptor of each namespace decides, which over the network must give REMOTE_ENABLE";
-    has(&shown, &[next]);
+    assert_eq!(shown.matches(". access granted").count(), 3, "{shown}");
+    has(&shown, &[". each namespace also has a descriptor, which must grant REMOTE_ENABLE to remote users"]);
     assert_eq!(shown.matches("\n  - ").count(), 0, "{shown}");
 }
 
 #[test]
-fn whom_rootsddl_does_not_name_it_stops() {
+fn a_user_that_rootsddl_does_not_list_is_denied() {
     let (report, _folder) = machine(WHEEL, Serving::Machine);
     let shown = report("carl", Some("http://schemas.microsoft.com/wbem/wsman/1/config"));
     has(
         &shown,
         &[
             "- read (Get, Enumerate): denied, because no entry gives GR",
-            "+ read (Get, Enumerate), from this machine through the Unix socket: granted by (A;;GR;;;IU)",
+            "+ read (Get, Enumerate), by the Unix socket: granted by (A;;GR;;;IU)",
             ".   BUILTIN\\Administrators (BA): allowed GA",
-            ". stopped by RootSDDL, read (Get, Enumerate): denied, because no entry gives GR",
+            ". denied: RootSDDL, read (Get, Enumerate): denied, because no entry gives GR",
         ],
     );
 }
 
 #[test]
-fn the_entry_of_the_plug_in_and_the_switches_of_shells_are_gates() {
+fn the_plug_in_and_the_shell_settings_are_checked() {
     let (report, _folder) = machine("", Serving::Machine);
     let shown = report("bob", Some(SHELL));
     let granted = "+ execute (open shells, run commands): granted by (A;;GA;;;RM)";
-    has(&shown, &[granted, "+ commands run as this user of the machine", ". nothing stops them"]);
+    has(&shown, &[granted, "+ commands run as this user of the machine", ". access granted"]);
 
     let (report, _folder) = machine("Winrs.AllowRemoteShellAccess = false\n", Serving::Machine);
     let shown = report("root", Some(SHELL));
-    has(&shown, &[". stopped by Winrs.AllowRemoteShellAccess is false: nobody opens shells"]);
+    has(&shown, &[". denied: shells are disabled: Winrs.AllowRemoteShellAccess is false"]);
 
     let entry = format!(
         "[[Plugin]]\nName = \"Shell\"\n[[Plugin.Security]]\nUri = \"{SHELL}\"\nSddl = \"D:P(D;;GX;;;RM)(A;;GA;;;WD)\"\n"
@@ -109,43 +122,37 @@ fn the_entry_of_the_plug_in_and_the_switches_of_shells_are_gates() {
     let (report, _folder) = machine(&entry, Serving::Machine);
     let shown = report("bob", Some(&format!("{SHELL}/cmd")));
     let denied = "execute (open shells, run commands): denied by (D;;GX;;;RM)";
-    has(&shown, &[&format!("- {denied}"), &format!(". stopped by Security of Shell for {SHELL}, {denied}")]);
+    has(&shown, &[&format!("- {denied}"), &format!(". denied: Security of Shell for {SHELL}, {denied}")]);
 
     let (report, _folder) = machine("[[Plugin]]\nName = \"Shell\"\nEnabled = false\n", Serving::Machine);
-    has(&report("root", Some(SHELL)), &[". stopped by the plug-in Shell, which is switched off"]);
+    has(&report("root", Some(SHELL)), &[". denied: the plug-in Shell is disabled"]);
 }
 
 #[test]
-fn who_has_no_account_that_may_be_used_does_not_come_to_the_other_gates() {
+fn without_a_usable_account_no_other_check_is_made() {
     let (report, _folder) = machine("", Serving::Machine);
     let shown = report("out", None);
-    has(
-        &shown,
-        &["- it is in the file of accounts, disabled (telarch account enable out)", "stopped by the account"],
-    );
+    has(&shown, &["- the account in the accounts file is disabled (telarch account enable out)", NO_ACCOUNT]);
     let shown = report("nobody-at-all", None);
-    has(
-        &shown,
-        &["- nobody is called so, neither here nor in the file of accounts", "stopped by the account"],
-    );
+    has(&shown, &["- unknown user: neither this machine nor the accounts file has this name", NO_ACCOUNT]);
     let (report, _folder) = machine("", Serving::OneUser { uid: 1001 });
-    has(&report("alice", None), &["stopped by the account"]);
-    has(&report("bob", Some(SHELL)), &[". nothing stops them"]);
+    has(&report("alice", None), &[NO_ACCOUNT]);
+    has(&report("bob", Some(SHELL)), &[". access granted"]);
 }
 
 #[test]
-fn whom_nothing_can_prove_is_stopped_there() {
+fn an_account_without_an_authentication_scheme_is_denied() {
     let off = "Service.Auth.Negotiate = false\nService.Auth.Kerberos = false\n";
     let (report, _folder) = machine(off, Serving::OneUser { uid: 1001 });
-    has(&report("clerk", None), &["stopped by signing in: nothing that is known can prove who they are"]);
+    has(&report("clerk", None), &["denied: no authentication scheme is available to the account"]);
     let (report, _folder) =
         machine(&format!("{off}Service.Auth.Basic = true\n"), Serving::OneUser { uid: 1001 });
     let shown = report("clerk", Some(SHELL));
     has(
         &shown,
         &[
-            "+ the password of the file of accounts, by Basic",
-            ". Basic is for HTTPS: Service.AllowUnencrypted is off",
+            "+ password of the accounts file, with Basic",
+            ". Basic requires HTTPS: Service.AllowUnencrypted is off",
         ],
     );
     assert!(shown.contains("user clerk (S-1-5-21-1-2-3-3000000002)"), "{shown}");

@@ -1,4 +1,4 @@
-//! Taking over the accounts of Samba, and the users of a Linux machine.
+//! Import of accounts of Samba, and of users of a Linux machine.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -13,47 +13,74 @@ use auth::account_file::{
 use auth::ntlm::NtHash;
 use zeroize::Zeroizing;
 
-use super::arguments::{Existing, ImportFrom};
-use super::nt_hash::Sealing;
-use super::{change, now, refused};
+use super::nt_hash::NtHashSealer;
+use super::{change, change_failure, now};
 use cli_command::Failure;
 
-/// Takes over what can be, in one change of the file, and says what became of each.
-pub(super) fn import(
-    path: &Path,
-    from: &ImportFrom,
-    existing: Existing,
-    state: Option<PathBuf>,
-) -> Result<String, Failure> {
-    let found = match from {
-        ImportFrom::SmbPasswd(file) => of_samba(&read(file)?).map_err(|error| unreadable(file, &error))?,
-        ImportFrom::Shadow(file) => {
-            of_shadow(&read(file)?, now()).map_err(|error| unreadable(file, &error))?
-        }
-    };
-    let sealing = match from {
-        ImportFrom::SmbPasswd(_) => Some(Sealing::open(state)?),
-        ImportFrom::Shadow(_) => None,
-    };
-    let told = change(path, IfMissing::Create, |file| {
-        let mut import = Import { path, existing, sealing: sealing.as_ref(), told: Told::default() };
-        let mut seen = BTreeSet::new();
-        for found in found {
-            match found {
-                Found::Account(account) if !seen.insert(account.name.key()) => {
-                    import.told.skipped(account.name.as_str(), "it is listed twice");
-                }
-                Found::Account(account) => import.take_over(file, account)?,
-                Found::Skipped { name, reason } => import.told.skipped(&name, &reason),
-            }
-        }
-        Ok(import.told)
-    })?;
-    Ok(told.finish(path))
+/// An import of accounts into an accounts file.
+pub(super) struct Import<'a> {
+    /// The accounts file.
+    pub(super) path: &'a Path,
+    pub(super) source: ImportSource,
+    pub(super) existing: Existing,
+    /// The state directory with the host key, if it is not the default one.
+    pub(super) state: Option<PathBuf>,
 }
 
-/// A line of either kind of list.
-enum Found {
+/// A list of accounts; the path `-` is standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ImportSource {
+    /// The format of smbpasswd(5).
+    SmbPasswd(PathBuf),
+    /// The format of shadow(5).
+    Shadow(PathBuf),
+}
+
+/// What to do with an imported account whose name exists already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Existing {
+    /// Skip the imported account.
+    Keep,
+    /// Replace the password of the existing account.
+    Replace,
+}
+
+impl Import<'_> {
+    /// Imports all accounts in one change of the file, and returns what was done with each.
+    pub(super) fn run(self) -> Result<String, Failure> {
+        let Self { path, source, existing, state } = self;
+        let (entries, sealer) = match source {
+            ImportSource::SmbPasswd(file) => {
+                let entries = parse_smbpasswd(&read(&file)?).map_err(|error| list_failure(&file, &error))?;
+                (entries, Some(NtHashSealer::open(state)?))
+            }
+            ImportSource::Shadow(file) => {
+                let entries =
+                    parse_shadow(&read(&file)?, now()).map_err(|error| list_failure(&file, &error))?;
+                (entries, None)
+            }
+        };
+        let report = change(path, IfMissing::Create, |file| {
+            let mut importer =
+                Importer { path, existing, sealer: sealer.as_ref(), report: Report::default() };
+            let mut seen = BTreeSet::new();
+            for entry in entries {
+                match entry {
+                    Entry::Account(account) if !seen.insert(account.name.key()) => {
+                        importer.report.skipped(account.name.as_str(), "it is listed twice");
+                    }
+                    Entry::Account(account) => importer.import(file, account)?,
+                    Entry::Skipped { name, reason } => importer.report.skipped(&name, &reason),
+                }
+            }
+            Ok(importer.report)
+        })?;
+        Ok(report.finish(path))
+    }
+}
+
+/// One line of a list.
+enum Entry {
     Account(Account),
     Skipped { name: String, reason: String },
 }
@@ -66,9 +93,9 @@ struct Account {
     changed: Option<UnixTime>,
 }
 
-fn of_samba(text: &str) -> Result<Vec<Found>, AtLine<smbpasswd::LineError>> {
-    let found = smbpasswd::parse(text)?.into_iter().map(|line| match line {
-        smbpasswd::Line::Account(entry) => Found::Account(Account {
+fn parse_smbpasswd(text: &str) -> Result<Vec<Entry>, AtLine<smbpasswd::LineError>> {
+    let entries = smbpasswd::parse(text)?.into_iter().map(|line| match line {
+        smbpasswd::Line::Account(entry) => Entry::Account(Account {
             name: entry.name,
             password: PasswordHash::never(),
             nt_hash: Some(NtHash::new(*entry.nt_hash)),
@@ -77,12 +104,12 @@ fn of_samba(text: &str) -> Result<Vec<Found>, AtLine<smbpasswd::LineError>> {
         }),
         smbpasswd::Line::Skipped { name, reason } => skipped(name, &reason),
     });
-    Ok(found.collect())
+    Ok(entries.collect())
 }
 
-fn of_shadow(text: &str, now: UnixTime) -> Result<Vec<Found>, AtLine<shadow::LineError>> {
-    let found = shadow::parse(text)?.into_iter().map(|line| match line {
-        shadow::Line::Account(entry) => Found::Account(Account {
+fn parse_shadow(text: &str, now: UnixTime) -> Result<Vec<Entry>, AtLine<shadow::LineError>> {
+    let entries = shadow::parse(text)?.into_iter().map(|line| match line {
+        shadow::Line::Account(entry) => Entry::Account(Account {
             name: entry.name,
             password: entry.password,
             nt_hash: None,
@@ -94,73 +121,73 @@ fn of_shadow(text: &str, now: UnixTime) -> Result<Vec<Found>, AtLine<shadow::Lin
         }),
         shadow::Line::Skipped { name, reason } => skipped(name, &reason),
     });
-    Ok(found.collect())
+    Ok(entries.collect())
 }
 
-/// Reasons have their way out on a second line, which does not fit into a list.
-fn skipped(name: String, reason: &dyn std::fmt::Display) -> Found {
+/// Keeps only the first line of a reason; the remedy on the second line does not fit into a list.
+fn skipped(name: String, reason: &dyn std::fmt::Display) -> Entry {
     let reason = reason.to_string();
-    Found::Skipped { name, reason: reason.lines().next().unwrap_or_default().to_owned() }
+    Entry::Skipped { name, reason: reason.lines().next().unwrap_or_default().to_owned() }
 }
 
-/// One change of the file.
-struct Import<'a> {
+/// The change of the file in progress.
+struct Importer<'a> {
     path: &'a Path,
     existing: Existing,
-    sealing: Option<&'a Sealing>,
-    told: Told,
+    sealer: Option<&'a NtHashSealer>,
+    report: Report,
 }
 
-impl Import<'_> {
-    fn take_over(&mut self, file: &mut AccountFile, account: Account) -> Result<(), Failure> {
+impl Importer<'_> {
+    fn import(&mut self, file: &mut AccountFile, account: Account) -> Result<(), Failure> {
         let Account { name, password, nt_hash, standing, changed } = account;
         let (shown, changed) = (name.to_string(), changed.unwrap_or_else(now));
-        let failed = |error| refused(error, self.path);
-        let taken = if file.find(&shown).is_none() {
+        let failed = |error| change_failure(error, self.path);
+        let outcome = if file.find(&shown).is_none() {
             let comment = Comment::default();
             let added = NewAccount { name, password, role: Role::User, changed, comment };
             file.add(added).map_err(failed)?;
-            Taken::Added
-        } else if self.existing == Existing::Replaced {
+            Outcome::Added
+        } else if self.existing == Existing::Replace {
             file.set_password(&shown, password, changed).map_err(failed)?;
-            Taken::Replaced
+            Outcome::Replaced
         } else {
-            self.told.skipped(&shown, "it exists already, and --replace was not given");
+            self.report.skipped(&shown, "it already exists, and --replace was not given");
             return Ok(());
         };
-        if let (Some(hash), Some(sealing)) = (&nt_hash, self.sealing) {
-            sealing.seal(file, &shown, hash)?;
+        if let (Some(hash), Some(sealer)) = (&nt_hash, self.sealer) {
+            sealer.seal(file, &shown, hash)?;
         }
-        // What the list says is no reason to let one in again that was shut out here.
+        // An import disables accounts but never enables one that was disabled here.
         if standing == Standing::Disabled {
             file.set_standing(&shown, Standing::Disabled).map_err(failed)?;
         }
-        self.told.taken(&shown, taken, standing);
+        self.report.imported(&shown, outcome, standing);
         Ok(())
     }
 }
 
-/// What became of an account that was not left.
+/// The result for an account that was not skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Taken {
+enum Outcome {
     Added,
     Replaced,
 }
 
-/// What became of each account.
+/// The results for all accounts.
 #[derive(Default)]
-struct Told {
+struct Report {
     text: String,
     added: usize,
     replaced: usize,
     skipped: usize,
 }
 
-impl Told {
-    fn taken(&mut self, name: &str, taken: Taken, standing: Standing) {
-        let (word, count) = match taken {
-            Taken::Added => ("added", &mut self.added),
-            Taken::Replaced => ("replaced", &mut self.replaced),
+impl Report {
+    fn imported(&mut self, name: &str, outcome: Outcome, standing: Standing) {
+        let (word, count) = match outcome {
+            Outcome::Added => ("added", &mut self.added),
+            Outcome::Replaced => ("replaced", &mut self.replaced),
         };
         *count += 1;
         let disabled = if standing == Standing::Disabled { ", disabled" } else { "" };
@@ -178,25 +205,28 @@ impl Told {
     }
 }
 
-/// Reads a list, which has secrets in it.
+/// Reads a list; its text is erased after use, because it contains secrets.
 fn read(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    let failed = |error: io::Error| Failure::Failed(format!("cannot read {}: {error}", shown(path)));
     let source: Box<dyn Read> = if path == Path::new(STANDARD_INPUT) {
         Box::new(io::stdin())
     } else {
-        Box::new(File::open(path).map_err(failed)?)
+        Box::new(File::open(path).map_err(|error| read_failure(path, &error))?)
     };
     let most = u64::try_from(MAX_OCTETS).unwrap_or(u64::MAX);
     let mut text = Zeroizing::new(String::new());
-    source.take(most + 1).read_to_string(&mut text).map_err(failed)?;
+    source.take(most + 1).read_to_string(&mut text).map_err(|error| read_failure(path, &error))?;
     if text.len() > MAX_OCTETS {
-        return Err(Failure::Failed(format!("{} is larger than {MAX_OCTETS} octets", shown(path))));
+        return Err(Failure::Failed(format!("{} is larger than {MAX_OCTETS} bytes", shown(path))));
     }
     Ok(text)
 }
 
-fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
-    Failure::failed(format!("{}, {error}", shown(path)), "nothing was taken over")
+fn read_failure(path: &Path, error: &io::Error) -> Failure {
+    Failure::Failed(format!("cannot read {}: {error}", shown(path)))
+}
+
+fn list_failure(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::failed(format!("{}, {error}", shown(path)), "nothing was imported")
 }
 
 fn shown(path: &Path) -> String {

@@ -1,25 +1,16 @@
-//! The accounts, as people and as programs read them.
+//! The list of accounts, as text and as JSON.
 
 use auth::account_file::{Record, Role, Standing};
 use serde_json::json;
 
 use cli_command::date;
+use cli_command::format::Format;
 
-/// How a list is printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum ListFormat {
-    /// A table with a head.
-    #[default]
-    Text,
-    /// An array of objects.
-    Json,
-}
-
-/// What is printed for these accounts. Hashes are never shown.
-pub(super) fn shown<'a>(records: impl Iterator<Item = &'a Record>, format: ListFormat) -> String {
+/// Returns the list of accounts; hashes are never part of it.
+pub(super) fn list<'a>(records: impl Iterator<Item = &'a Record>, format: Format) -> String {
     match format {
-        ListFormat::Text => table(records),
-        ListFormat::Json => {
+        Format::Text => table(records),
+        Format::Json => {
             let accounts: Vec<_> = records.map(object).collect();
             format!("{:#}\n", serde_json::Value::from(accounts))
         }
@@ -51,7 +42,7 @@ fn table<'a>(records: impl Iterator<Item = &'a Record>) -> String {
         };
         let (name, set, comment) =
             (record.name.as_str(), &date::minute(record.changed.seconds()), record.comment.as_str());
-        [name, standing, role, proofs(record), set, comment].map(str::to_owned)
+        [name, standing, role, credentials(record), set, comment].map(str::to_owned)
     });
     let head = ["NAME", "STATE", "ROLE", "PROOF", "PASSWORD SET", "COMMENT"].map(str::to_owned);
     let rows: Vec<[String; COLUMNS]> = std::iter::once(head).chain(rows).collect();
@@ -61,18 +52,19 @@ fn table<'a>(records: impl Iterator<Item = &'a Record>) -> String {
             *width = cell.chars().count().max(*width);
         }
     }
-    let line = |row: &[String; COLUMNS]| {
+    let mut text = String::new();
+    for row in &rows {
         let cells: Vec<String> =
             row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        format!("{}\n", cells.join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
+        text += &format!("{}\n", cells.join("  ").trim_end());
+    }
+    text
 }
 
 const COLUMNS: usize = 6;
 
-/// With what this file lets an account prove who it is.
-fn proofs(record: &Record) -> &'static str {
+/// Returns the credentials that the accounts file has for an account.
+fn credentials(record: &Record) -> &'static str {
     match (record.password.is_never(), record.nt_hash.is_some()) {
         (false, false) => "password",
         (false, true) => "password, ntlm",

@@ -1,4 +1,4 @@
-//! NT hashes, sealed with the key of this machine.
+//! NT hashes, encrypted with the key of this machine.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -11,35 +11,35 @@ use auth::ntlm::NtHash;
 use cli_command::Failure;
 use cli_command::paths;
 
-/// What NT hashes are sealed with, and where it is.
-pub(super) struct Sealing {
+/// Encrypts NT hashes with the host key.
+pub(super) struct NtHashSealer {
     key: HostKey,
+    /// Directory of the key.
     state: PathBuf,
 }
 
-impl Sealing {
-    /// Takes the host key of this directory, or of the usual one. Where there is none yet it is made, so that the
-    /// service will find it.
+impl NtHashSealer {
+    /// Loads the host key from a state directory (default: that of the service), and creates it if it does not exist.
     pub(super) fn open(state: Option<PathBuf>) -> Result<Self, Failure> {
         let state = match state {
             Some(state) => state,
-            None => paths::state()?,
+            None => paths::state_directory()?,
         };
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&state);
-        made.map_err(|error| Failure::Failed(format!("cannot make {}: {error}", state.display())))?;
+        let created = DirBuilder::new().recursive(true).mode(0o700).create(&state);
+        created.map_err(|error| Failure::Failed(format!("cannot create {}: {error}", state.display())))?;
         let key = HostKey::load_or_make(&state)?;
         Ok(Self { key, state })
     }
 
-    /// Whether the service that lets this account in seals with this key, too.
-    pub(super) fn fits(&self, record: &Record) -> Result<(), Failure> {
-        let open = |hash| self.key.open_nt_hash(hash, &record.name, record.rid);
-        if record.nt_hash.as_ref().and_then(open).is_some() {
+    /// Checks that the current NT hash of an account was encrypted with this key.
+    pub(super) fn check_key(&self, record: &Record) -> Result<(), Failure> {
+        let hash = record.nt_hash.as_ref();
+        if hash.and_then(|hash| self.key.open_nt_hash(hash, &record.name, record.rid)).is_some() {
             return Ok(());
         }
         Err(Failure::failed(
-            format!("the NT hash of {} was not sealed with {}", record.name, self.path().display()),
-            "say with --state where the service has its key, or choose --ntlm to use this one, or --no-ntlm",
+            format!("the NT hash of {} was not encrypted with {}", record.name, self.path().display()),
+            "name the state directory of the service with --state, or give --ntlm to use this key, or --no-ntlm",
         ))
     }
 
@@ -47,18 +47,18 @@ impl Sealing {
         self.state.join("host-key")
     }
 
-    /// Gives an account of the file this hash.
+    /// Encrypts an NT hash and stores it for an account of the file.
     pub(super) fn seal(&self, file: &mut AccountFile, name: &str, hash: &NtHash) -> Result<(), Failure> {
-        let unknown = || Failure::Failed(format!("there is no account {name}"));
-        let record = file.find(name).ok_or_else(unknown)?;
+        let record =
+            file.find(name).ok_or_else(|| Failure::Failed(format!("account {name} does not exist")))?;
         let sealed = self.key.seal_nt_hash(hash, &record.name, record.rid)?;
         file.set_nt_hash(name, Some(sealed)).map_err(|error| Failure::Failed(error.to_string()))
     }
 
-    /// What it means, in one line.
-    pub(super) fn told(&self, name: &str) -> String {
+    /// Returns the consequences for an account, in one line.
+    pub(super) fn notice(&self, name: &str) -> String {
         format!(
-            "{name} can sign in with NTLM: an NT hash is kept, as good as the password to whoever can read it and {}\n",
+            "{name} can sign in with NTLM; its NT hash is stored, which together with {} is as powerful as the password\n",
             self.path().display()
         )
     }

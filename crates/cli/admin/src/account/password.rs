@@ -1,4 +1,4 @@
-//! A new password, from a terminal or from standard input.
+//! Input of a new password, from the terminal or from standard input.
 
 use std::fs::File;
 
@@ -6,40 +6,51 @@ use auth::Secret;
 use auth::account_file::NewPassword;
 use cli::secret::{PasswordError, PasswordSource, ask_on};
 
-use super::arguments::PasswordFrom;
 use cli_command::Failure;
 
-/// Gets a password for an account; on a terminal it is typed twice and not shown.
-pub(super) fn ask(name: &str, from: PasswordFrom) -> Result<NewPassword, Failure> {
-    match from {
-        PasswordFrom::StandardInput => {
-            let secret = PasswordSource::StandardInput.resolve(name, "this machine").map_err(unread)?;
-            fitting(secret)
-        }
-        PasswordFrom::Terminal => {
-            let terminal = File::options().read(true).write(true).open("/dev/tty");
-            let terminal = terminal.map_err(|error| unread(PasswordError::NoTerminal(error)))?;
-            let first = ask_on(&terminal, &format!("New password for {name}: ")).map_err(unread)?;
-            // Told before it is typed again.
-            let password = fitting(first.clone())?;
-            let second = ask_on(&terminal, "The same again: ").map_err(unread)?;
-            if first.matches(&second) {
-                Ok(password)
-            } else {
-                Err(Failure::Failed("the two passwords differ: nothing was changed".to_owned()))
+/// The source of a new password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PasswordInput {
+    /// A prompt on the terminal.
+    Terminal,
+    /// The first line of standard input.
+    StandardInput,
+}
+
+impl PasswordInput {
+    /// Reads a password for an account. On a terminal it is typed twice, without echo.
+    pub(super) fn read(self, name: &str) -> Result<NewPassword, Failure> {
+        match self {
+            Self::StandardInput => {
+                let secret = PasswordSource::StandardInput.resolve(name, "this machine");
+                checked(secret.map_err(input_failure)?)
+            }
+            Self::Terminal => {
+                let terminal = File::options().read(true).write(true).open("/dev/tty");
+                let terminal = terminal.map_err(|error| input_failure(PasswordError::NoTerminal(error)))?;
+                let prompt = format!("New password for {name}: ");
+                let first = ask_on(&terminal, &prompt).map_err(input_failure)?;
+                // An invalid password is reported before it is typed again.
+                let password = checked(first.clone())?;
+                let second = ask_on(&terminal, "Repeat the password: ").map_err(input_failure)?;
+                if first.matches(&second) {
+                    Ok(password)
+                } else {
+                    Err(Failure::Failed("the two passwords differ; nothing was changed".to_owned()))
+                }
             }
         }
     }
 }
 
-fn fitting(secret: Secret) -> Result<NewPassword, Failure> {
+fn checked(secret: Secret) -> Result<NewPassword, Failure> {
     NewPassword::new(secret).map_err(|error| Failure::Failed(error.to_string()))
 }
 
-fn unread(error: PasswordError) -> Failure {
+fn input_failure(error: PasswordError) -> Failure {
     match error {
         PasswordError::NoTerminal(error) => Failure::failed(
-            format!("there is no terminal to ask for the password on: {error}"),
+            format!("cannot prompt for the password: no terminal: {error}"),
             "use --password-stdin",
         ),
         other => Failure::Failed(other.to_string()),

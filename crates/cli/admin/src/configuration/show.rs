@@ -1,53 +1,73 @@
-//! The settings, as people and as programs read them.
+//! The settings as text and as JSON.
 
 use std::path::Path;
 
 use config::{Config, Listener, Mutability, Setting, Source, State};
 use serde_json::{Value, json};
 
-use super::arguments::{Asked, Which};
 use cli_command::Failure;
 use cli_command::format::Format;
 
-/// What is printed for a configuration.
-pub(super) fn shown(path: &Path, state: &State, asked: &Asked) -> Result<String, Failure> {
-    let chosen = choose(&asked.names)?;
-    let defaults = state.preset.config();
-    let rows: Vec<Row<'_>> = chosen
-        .into_iter()
-        .map(|setting| Row { setting, state, config: &state.config, defaults: &defaults })
-        .filter(|row| asked.which == Which::All || row.source() != Source::Default)
-        .collect();
-    // The rest of the file is shown with the whole only.
-    let whole = asked.names.is_empty().then_some(state);
-    Ok(match asked.format {
-        Format::Text => text(path, &rows, whole),
-        Format::Json => format!("{:#}\n", document(path, state, &rows)),
-    })
+/// A listing of settings.
+pub(super) struct Show<'a> {
+    /// Settings or sections; all if empty.
+    pub(super) names: Vec<&'a str>,
+    pub(super) selection: Selection,
+    pub(super) format: Format,
 }
 
-/// The settings of these names and those in the sections of these names, in the order of the tree.
-fn choose(names: &[String]) -> Result<Vec<&'static Setting>, Failure> {
+/// Settings to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Selection {
+    All,
+    /// Settings that the file or a policy sets.
+    Changed,
+}
+
+impl Show<'_> {
+    /// Returns the listing of the settings in a file.
+    pub(super) fn print(&self, path: &Path, state: &State) -> Result<String, Failure> {
+        let selected = select(&self.names)?;
+        let defaults = state.preset.config();
+        let rows: Vec<Row<'_>> = selected
+            .into_iter()
+            .map(|setting| Row { setting, state, config: &state.config, defaults: &defaults })
+            .filter(|row| self.selection == Selection::All || row.source() != Source::Default)
+            .collect();
+        // The preset and the listeners are part of a listing of all settings only.
+        let whole = self.names.is_empty().then_some(state);
+        Ok(match self.format {
+            Format::Text => text(path, &rows, whole),
+            Format::Json => format!("{:#}\n", document(path, state, &rows)),
+        })
+    }
+}
+
+/// Returns the settings with these names or in sections with these names, in the order of the tree.
+fn select(names: &[&str]) -> Result<Vec<&'static Setting>, Failure> {
     let mut found = Vec::new();
     for name in names {
-        let folder = format!("{}/", name.trim_matches(['/', '.']).replace('.', "/")).to_ascii_lowercase();
-        let in_it = |setting: &&&Setting| setting.path().to_ascii_lowercase().starts_with(&folder);
-        let inside: Vec<&'static Setting> = Setting::all().iter().filter(in_it).copied().collect();
+        let prefix = format!("{}/", name.trim_matches(['/', '.']).replace('.', "/")).to_ascii_lowercase();
+        let inside: Vec<&'static Setting> = Setting::all()
+            .iter()
+            .filter(|setting| setting.path().to_ascii_lowercase().starts_with(&prefix))
+            .copied()
+            .collect();
         match inside.is_empty() {
             true => found.push(Setting::find(name).map_err(unknown)?),
             false => found.extend(inside),
         }
     }
-    let is_meant =
-        |setting: &&&Setting| names.is_empty() || found.iter().any(|chosen| chosen.path() == setting.path());
-    Ok(Setting::all().iter().filter(is_meant).copied().collect())
+    let mut selected = Setting::all().to_vec();
+    selected.retain(|setting| names.is_empty() || found.iter().any(|other| other.path() == setting.path()));
+    Ok(selected)
 }
 
 fn unknown(error: config::SettingError) -> Failure {
-    Failure::usage(format!("config: {error}"), "telarch config show lists all there are")
+    Failure::usage(format!("config: {error}"), "telarch config show lists all settings")
 }
 
-/// One setting with its value, its default and who decided between them.
+/// One setting with its value and its default.
 struct Row<'c> {
     setting: &'static Setting,
     state: &'c State,
@@ -60,7 +80,7 @@ impl Row<'_> {
         self.config.source(self.setting)
     }
 
-    fn said_by(&self) -> &'static str {
+    fn source_name(&self) -> &'static str {
         match self.source() {
             Source::Default => "default",
             Source::Local => "file",
@@ -72,9 +92,9 @@ impl Row<'_> {
         self.setting.show(self.config) == self.setting.show(self.defaults)
     }
 
-    /// Behind the value, as a comment of the file.
+    /// Returns the comment after the value.
     fn remark(&self) -> String {
-        let mut remark = self.said_by().to_owned();
+        let mut remark = self.source_name().to_owned();
         if let Some(demand) = self.state.policies.of_setting(self.setting) {
             remark.push_str(&format!(", {}", demand.origin));
         }
@@ -85,36 +105,37 @@ impl Row<'_> {
             Mutability::Writable => {}
             Mutability::ReadOnly => remark.push_str("; read-only"),
             Mutability::Deprecated => remark.push_str("; deprecated"),
-            Mutability::FileOnly => remark.push_str("; in this file only"),
+            Mutability::FileOnly => remark.push_str("; only configurable in this file"),
         }
         remark
     }
 
+    /// Returns a value as JSON, whose literals are those of TOML except for text.
+    fn value(&self, config: &Config) -> Value {
+        let literal = self.setting.literal(config);
+        serde_json::from_str(&literal).unwrap_or_else(|_| Value::from(self.setting.show(config)))
+    }
+
     fn object(&self) -> Value {
-        // What is written in the file is written the same in JSON.
-        let value = |config: &Config| {
-            let literal = self.setting.literal(config);
-            serde_json::from_str(&literal).unwrap_or_else(|_| Value::from(self.setting.show(config)))
-        };
         json!({
             "name": self.setting.path(),
-            "value": value(self.config),
-            "default": value(self.defaults),
-            "source": self.said_by(),
+            "value": self.value(self.config),
+            "default": self.value(self.defaults),
+            "source": self.source_name(),
             "writable": self.setting.mutability() == Mutability::Writable,
         })
     }
 }
 
 fn text(path: &Path, rows: &[Row<'_>], whole: Option<&State>) -> String {
-    /// Values that reach further do not push the remarks of all others aside.
+    /// Greatest width that sets the column of the comments, so that one long value does not move them all.
     const WIDEST: usize = 60;
     let lines: Vec<String> = rows.iter().map(|row| row.setting.line(row.config)).collect();
     let width = lines.iter().map(|line| line.chars().count()).filter(|width| *width <= WIDEST).max();
     let mut text = String::new();
     if let Some(state) = whole {
         text.push_str(&format!(
-            "# {}: what it does not name has the default of the preset.\nPreset = \"{}\"\n",
+            "# {}: settings that are not listed have the default of the preset.\nPreset = \"{}\"\n",
             path.display(),
             state.preset
         ));

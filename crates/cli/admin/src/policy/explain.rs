@@ -1,71 +1,77 @@
-//! What one policy does, and what has become of it here.
+//! The explanation of one policy or setting, with its value in force.
 
 use config::{Config, Policy, Reads, Reason, Setting};
 
-use super::{Here, list};
 use cli_command::Failure;
 
-/// A word may be the name of a policy or a setting, or a key with a value.
-pub(super) fn explained(here: &Here, word: &str) -> Result<String, Failure> {
+use super::{PolicySources, list};
+
+/// Explains a policy or setting, given by its name or by the registry key and value of a policy.
+pub(super) fn explain(sources: &PolicySources, word: &str) -> Result<String, Failure> {
     let policies = Policy::about_word(word);
     if !policies.is_empty() {
-        let pages: Vec<String> = policies.into_iter().map(|policy| of_policy(here, policy)).collect();
+        let pages: Vec<String> = policies.into_iter().map(|policy| of_policy(sources, policy)).collect();
         return Ok(pages.join("\n"));
     }
     match Setting::find(word) {
-        Ok(setting) => Ok(of_setting(here, setting)),
+        Ok(setting) => Ok(of_setting(sources, setting)),
         Err(error) => {
             let what = match error.reason {
-                Reason::Unknown { nearest: Some(nearest) } => format!("{word:?}: did you mean {nearest}?"),
-                _ => format!("{word:?} is neither a policy nor a setting nor KEY\\VALUE of one"),
+                Reason::Unknown { nearest: Some(nearest) } => {
+                    format!("unknown name {word:?}; did you mean {nearest}?")
+                }
+                _ => format!("unknown name {word:?}: not a policy, a setting, or KEY\\VALUE of a policy"),
             };
-            let way_out = "telarch policy list --all names the policies, telarch config show the settings";
-            Err(Failure::usage(format!("policy: {what}"), way_out))
+            let remedy = "telarch policy list --all lists the policies, telarch config show the settings";
+            Err(Failure::usage(format!("policy: {what}"), remedy))
         }
     }
 }
 
-fn of_policy(here: &Here, policy: &'static Policy) -> String {
-    let mut page = format!("{}: {}\n  {}\n\n", policy.name(), here.state_of(policy), policy.about());
+fn of_policy(sources: &PolicySources, policy: &'static Policy) -> String {
+    let mut page = format!("{}: {}\n  {}\n\n", policy.name(), sources.state_of(policy), policy.about());
     line(&mut page, "key", policy.key());
-    for (name, what) in policy.values() {
-        line(&mut page, "value", &format!("{name}  {what}"));
+    for (name, meaning) in policy.values() {
+        line(&mut page, "value", &format!("{name}  {meaning}"));
     }
     line(&mut page, "in TOML", &in_toml(policy));
-    let demands = here.of_policy(policy);
+    let demands = sources.of_policy(policy);
     for demand in &demands {
-        line(&mut page, "set by", &format!("{}: {}", demand.origin, list::shown(demand)));
+        line(&mut page, "set by", &format!("{}: {}", demand.origin, list::describe(demand)));
     }
     if demands.is_empty() {
-        line(&mut page, "set by", "nobody");
+        line(&mut page, "set by", NOT_SET);
     }
     for setting in policy.settings() {
-        line(&mut page, "in force", &in_force(here, setting));
+        line(&mut page, "in force", &in_force(sources, setting));
     }
     page
 }
 
-/// A setting that no policy of Windows is about.
-fn of_setting(here: &Here, setting: &'static Setting) -> String {
+/// Explains a setting that Windows has no policy for.
+fn of_setting(sources: &PolicySources, setting: &'static Setting) -> String {
     let mut page =
-        format!("{}\n  {}\n  No policy of Windows is about it.\n\n", setting.path(), setting.about());
+        format!("{}\n  {}\n  Windows has no policy for this setting.\n\n", setting.path(), setting.about());
     line(&mut page, "in TOML", &example(setting));
-    let by = here.of_setting(setting).map_or_else(|| "nobody".to_owned(), |demand| demand.origin.to_string());
+    let by =
+        sources.of_setting(setting).map_or_else(|| NOT_SET.to_owned(), |demand| demand.origin.to_string());
     line(&mut page, "set by", &by);
-    line(&mut page, "in force", &in_force(here, setting));
+    line(&mut page, "in force", &in_force(sources, setting));
     page
 }
+
+const NOT_SET: &str = "no policy";
 
 fn line(page: &mut String, name: &str, text: &str) {
     page.push_str(&format!("  {name:<9}{text}\n"));
 }
 
-/// The value that holds, and what has given it.
-fn in_force(here: &Here, setting: &'static Setting) -> String {
-    if let Some(demand) = here.of_setting(setting) {
+/// Returns the value in force and its source.
+fn in_force(sources: &PolicySources, setting: &'static Setting) -> String {
+    if let Some(demand) = sources.of_setting(setting) {
         return format!("{} = {} (policy)", setting.path(), demand.value);
     }
-    let Some(store) = &here.store else {
+    let Some(store) = &sources.store else {
         return format!("{} = {} (default)", setting.path(), setting.show(&Config::default()));
     };
     let sources = store.sources();

@@ -1,91 +1,99 @@
-//! Everything that is demanded, as people and as programs read it.
+//! The list of demands of policies, as text and as JSON.
 
 use config::{Demand, Place, Policy, Subject, SubscriptionManager};
 use serde_json::{Value, json};
 
-use super::Here;
-use super::arguments::Which;
 use cli_command::format::Format;
 
-pub(super) fn listed(here: &Here, which: Which, format: Format) -> String {
+use super::PolicySources;
+
+/// Policies to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Selection {
+    Configured,
+    All,
+}
+
+pub(super) fn list(sources: &PolicySources, selection: Selection, format: Format) -> String {
     match format {
-        Format::Text => text(here, which),
-        Format::Json => format!("{:#}\n", document(here, which)),
+        Format::Text => text(sources, selection),
+        Format::Json => format!("{:#}\n", document(sources, selection)),
     }
 }
 
-fn text(here: &Here, which: Which) -> String {
-    let mut rows: Vec<[String; 3]> = here
+fn text(sources: &PolicySources, selection: Selection) -> String {
+    let mut rows: Vec<[String; 3]> = sources
         .demands()
         .map(|demand| {
             let name = demand.policy.map_or("-", Policy::name).to_owned();
-            [name, shown(demand), demand.origin.to_string()]
+            [name, describe(demand), demand.origin.to_string()]
         })
         .collect();
-    if which == Which::All {
-        let absent = Policy::all().iter().filter(|policy| here.of_policy(policy).is_empty());
+    if selection == Selection::All {
+        let absent = Policy::all().iter().filter(|policy| sources.of_policy(policy).is_empty());
         rows.extend(
             absent.map(|policy| [policy.name().to_owned(), "not configured".to_owned(), String::new()]),
         );
     }
     let mut text = String::new();
     if rows.is_empty() {
-        text.push_str(&format!("nothing is demanded by policy: {} has no policies\n", here.folder.display()));
+        text.push_str(&format!("no policies: {} contains none\n", sources.directory.display()));
     }
-    // Values that reach further do not push the places of all others aside.
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.filter(|width| *width <= WIDEST).max().unwrap_or_default()
-    };
-    let (first, second) = (width(0), width(1));
+    let (first, second) = (column_width(&rows, 0), column_width(&rows, 1));
     for [name, value, origin] in &rows {
         let line = format!("{name:<first$}  {value:<second$}  {origin}");
         text.push_str(&format!("{}\n", line.trim_end()));
     }
-    for unknown in here.policies.unknown() {
-        text.push_str(&format!("not known here: {}  {}\n", unknown.name, unknown.origin));
+    for unknown in sources.policies.unknown() {
+        text.push_str(&format!("unknown policy: {}  {}\n", unknown.name, unknown.origin));
     }
     text
 }
 
+/// Greatest width that sets the width of a column, so that one long value does not move the others.
 const WIDEST: usize = 60;
 
-/// What a demand says, in one line.
-pub(super) fn shown(demand: &Demand) -> String {
+fn column_width(rows: &[[String; 3]], column: usize) -> usize {
+    let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+    cells.filter(|width| *width <= WIDEST).max().unwrap_or_default()
+}
+
+/// Returns a demand in one line.
+pub(super) fn describe(demand: &Demand) -> String {
     match &demand.subject {
         Subject::Setting(setting) => format!("{} = {}", setting.path(), demand.value),
         Subject::Policy { policy, item } if item.is_empty() => match (policy.name(), demand.value.as_str()) {
-            ("AllowAutoConfig", "true") => "a listener of policy".to_owned(),
-            ("AllowAutoConfig", _) => "no listener of policy".to_owned(),
-            (_, value) => format!("{value}, which governs nothing here"),
+            ("AllowAutoConfig", "true") => "listener created by policy".to_owned(),
+            ("AllowAutoConfig", _) => "no listener by policy".to_owned(),
+            (_, value) => format!("{value} (no effect in Telarch)"),
         },
         Subject::Policy { policy, item } => {
             let is_manager = policy.name() == "SubscriptionManager";
             let mistake = is_manager.then(|| SubscriptionManager::parse(&demand.value).err()).flatten();
-            let mistake = mistake.map(|reason| format!(" (of no use: {reason})")).unwrap_or_default();
+            let mistake = mistake.map(|reason| format!(" (invalid: {reason})")).unwrap_or_default();
             format!("{item}: {}{mistake}", demand.value)
         }
     }
 }
 
-fn document(here: &Here, which: Which) -> Value {
-    let all = || {
+fn document(sources: &PolicySources, selection: Selection) -> Value {
+    let all = (selection == Selection::All).then(|| {
         let policies = Policy::all().iter().map(|policy| {
             json!({
                 "name": policy.name(),
                 "key": policy.key(),
                 "settings": policy.settings().map(config::Setting::path).collect::<Vec<_>>(),
-                "state": here.state_of(policy),
+                "state": sources.state_of(policy),
             })
         });
         policies.collect::<Vec<_>>()
-    };
+    });
     json!({
-        "folder": here.folder.to_string_lossy(),
-        "folderForClients": here.machine.as_ref().map(|(folder, _)| folder.to_string_lossy()),
-        "demands": here.demands().map(demand).collect::<Vec<_>>(),
-        "policies": (which == Which::All).then(all),
-        "unknown": here.policies.unknown().iter().map(|unknown| json!({
+        "folder": sources.directory.to_string_lossy(),
+        "folderForClients": sources.machine.as_ref().map(|(directory, _)| directory.to_string_lossy()),
+        "demands": sources.demands().map(demand).collect::<Vec<_>>(),
+        "policies": all,
+        "unknown": sources.policies.unknown().iter().map(|unknown| json!({
             "name": unknown.name,
             "file": unknown.origin.file.to_string_lossy(),
         })).collect::<Vec<_>>(),

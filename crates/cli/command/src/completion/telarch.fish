@@ -1,40 +1,7 @@
 
+# Prints the names of the management controllers that the service knows.
 function __telarch_controllers
     telarch ipmi host list 2>/dev/null | sed 's/[[:space:]].*//'
-end
-
-# Offers the actions of telarch ipmi, the words each of them takes, and the controllers that the service knows.
-function __telarch_ipmi
-    set -l before (commandline -opc)
-    set -l word "$before[3]"
-    set -l words
-    switch $before[-1]
-        case -H --host
-            printf '%s\n' local (__telarch_controllers)
-            return
-        case --level
-            printf '%s\n' user operator administrator
-            return
-        case --suite
-            printf '%s\n' 17 3 8 12 16 15 11 7 6 2 1 0
-            return
-        case --ipmi15
-            printf '%s\n' md5 md2 password none
-            return
-        case --format
-            printf '%s\n' text table json csv prometheus
-            return
-    end
-    if string match -q -- '-*' (commandline -ct)
-        printf '%s\n' @IPMI_OPTIONS@
-    else if test (count $before) -lt 3
-        printf '%s\n' @IPMI_ACTIONS@
-    else if test "$before[3] $before[4]" = 'host remove'
-        __telarch_controllers
-    else
-@IPMI_WORDS@
-        __telarch_behind '' $words
-    end
 end
 
 function __telarch_telarch
@@ -43,53 +10,55 @@ function __telarch_telarch
     set -l word "$before[2]"
     set -l actions
     set -l options
+    set -l telarch_words
+    set -l telarch_files
 @COMMANDS@
-    switch $word
-        case man
-            set actions winrm winrs telarch
-        case completion
-            set actions @SHELLS@
-        case help
-            set actions @SUBCOMMANDS@
+    if test "$word" = help
+        set actions @COMMAND_NAMES@
     end
+    set -l telarch_key "$before[2] $before[3]"
+@PARAMETERS@
+    set telarch_key "$before[2] $before[-1]"
+    switch $telarch_key
+        case 'ipmi -H' 'ipmi --host'
+            set telarch_words local (__telarch_controllers)
+        case 'wmi -r'
+            set telarch_words (__telarch_hosts)
+    end
+@VALUES@
     if test (count $before) -lt 2
-        printf '%s\n' @SUBCOMMANDS@ help
-    else if test $word = ipmi
-        __telarch_ipmi
-    else if test $word = wmi
-        __telarch_wmi $actions -- $options
+        printf '%s\n' @COMMAND_NAMES@ help
+        return
+    end
+    if test $word = wmi
+        # A query stands in quotation marks, and what is offered behind its last blank contains the text before it.
+        if set -l query (string match -r -- '^["\'](.* )' $current)
+            __telarch_behind $query[2] (__telarch_classes root/cimv2)
+            return
+        end
+        if __telarch_value
+            return
+        end
+    end
+    if test -n "$telarch_files"
+        __fish_complete_path $current
+    else if string match -q -- '-*' $before[-1]; and set -q telarch_words[1]
+        printf '%s\n' $telarch_words
     else if string match -q -- '-*' $current
         __telarch_behind '' $options
-    else if test (count $before) -eq 2 -a (count $actions) -gt 0
-        printf '%s\n' $actions
-    else
-        __fish_complete_path $current
-    end
-end
-
-# Offers what goes into telarch wmi: its actions, behind a double hyphen its options, and classes, also in a query.
-function __telarch_wmi
-    set -l before (commandline -opc)
-    set -l current (commandline -ct)
-    set -l middle (contains -i -- -- $argv)
-    # A query stands in quotation marks, and what is offered behind its last blank has it all before.
-    if set -l query (string match -r -- '^["\'](.* )' $current)
-        __telarch_behind $query[2] (__telarch_classes root/cimv2)
-    else if __telarch_value
-        return
-    else if string match -q -- '--*' $current
-        __telarch_behind '' $argv[(math $middle + 1)..-1]
-    else
-        switch $before[-1]
-            case --format
-                printf '%s\n' table list json csv
-            case -r
-                __telarch_hosts
-            case wmi
-                __telarch_behind '' $argv[1..(math $middle - 1)] (__telarch_classes root/cimv2)
-            case '*'
-                __telarch_classes root/cimv2
+    else if test "$before[2] $before[3] $before[4]" = 'ipmi host remove'
+        __telarch_controllers
+    else if test $word = wmi
+        if test (count $before) -eq 2
+            __telarch_behind '' $actions
         end
+        __telarch_classes root/cimv2
+    else if test (count $before) -eq 2; and set -q actions[1]
+        printf '%s\n' $actions
+    else if set -q telarch_words[1]
+        printf '%s\n' $telarch_words
+    else if test $word != ipmi
+        __fish_complete_path $current
     end
 end
 

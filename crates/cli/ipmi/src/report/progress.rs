@@ -71,14 +71,14 @@ impl Report {
         !(self.ends_unread && self.out.is_unread())
     }
 
-    /// What has come of the host at this place.
-    pub(in super::super) fn add(&mut self, place: usize, answer: Result<Answer, String>) {
-        self.tell(place, Told::Answer(answer));
+    /// What has come of the host at this index.
+    pub(in super::super) fn add(&mut self, index: usize, answer: Result<Answer, String>) {
+        self.tell(index, Told::Answer(answer));
     }
 
-    /// Nothing is said of the host at this place.
-    pub(in super::super) fn leave_out(&mut self, place: usize) {
-        self.tell(place, Told::Nothing);
+    /// Nothing is said of the host at this index.
+    pub(in super::super) fn leave_out(&mut self, index: usize) {
+        self.tell(index, Told::Nothing);
     }
 
     /// When [`Self::flush`] is to be called, if nothing else happens before.
@@ -118,8 +118,8 @@ impl Report {
         Ok(failure(&answers))
     }
 
-    fn tell(&mut self, place: usize, told: Told) {
-        if let Some(slot) = self.told.get_mut(place) {
+    fn tell(&mut self, index: usize, told: Told) {
+        if let Some(slot) = self.told.get_mut(index) {
             *slot = told;
         }
         self.is_late |= self.told_at.get_or_insert_with(Instant::now).elapsed() >= LATEST;

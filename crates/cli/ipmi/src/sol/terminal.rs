@@ -9,7 +9,7 @@ use ipmi::proto::{Login, Privilege, Timing};
 use ipmi::{Connection, Console};
 use tokio::sync::mpsc;
 
-use super::super::arguments::Place;
+use super::super::arguments::Targets;
 use super::super::export::told_to_end;
 use super::super::hosts::Host;
 use super::super::{many, sign_in};
@@ -17,16 +17,16 @@ use super::escape::{Escapes, Typed};
 use cli_command::Failure;
 
 /// Until somebody types `~.`, or the controller takes the console away.
-pub(in super::super) fn run(place: Place) -> Result<String, Failure> {
+pub(in super::super) fn run(targets: Targets) -> Result<String, Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::failed(
             "sol needs a terminal to type on, and there is none",
             "run it in one, such as tmux",
         ));
     }
-    let login = sign_in::login(&place, Privilege::User)?;
-    let timing = Timing { limit: place.limit, ..Timing::default() };
-    let Some(host) = place.hosts.into_iter().next() else { return Ok(String::new()) };
+    let login = sign_in::login(&targets, Privilege::User)?;
+    let timing = Timing { limit: targets.limit, ..Timing::default() };
+    let Some(host) = targets.hosts.into_iter().next() else { return Ok(String::new()) };
     let runtime = many::runtime()?;
     // Whatever is wrong with the first attempt is said on an ordinary terminal.
     let begun = runtime.block_on(open(&host, &login, timing));
