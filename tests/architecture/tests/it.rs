@@ -20,10 +20,11 @@ fn floor(folder: &str) -> u8 {
         "crates/wording" | "crates/repository" => 4,
         "crates/cli" | "crates/telarch" | "crates/consumers" => 5,
         folder if folder.starts_with("crates/plugins/") || folder.starts_with("crates/providers/") => 5,
-        "crates/cimom" => 6,
-        folder if folder.starts_with("programs/") => 7,
-        "tests/skips" => 8,
-        folder if folder.starts_with("tests/") => 9,
+        "crates/cimom" | "crates/cli/command" => 6,
+        "crates/cli/admin" | "crates/cli/ipmi" | "crates/cli/wmi" => 7,
+        folder if folder.starts_with("programs/") => 8,
+        "tests/skips" => 9,
+        folder if folder.starts_with("tests/") => 10,
         other => panic!("{other} has no floor yet: give it one here and in ARCHITECTURE.md"),
     }
 }
@@ -145,7 +146,7 @@ fn every_dependency_is_accounted_for_in_the_architecture() {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let packages = packages();
     let own: BTreeSet<_> = packages.values().map(|package| package.name.clone()).collect();
-    for package in packages.values().filter(|package| floor(&package.folder) < 7) {
+    for package in packages.values().filter(|package| floor(&package.folder) < 8) {
         assert!(text.contains(&format!("`{}`", package.folder)), "{} is not on the map", package.folder);
         for dependency in package.dependencies.iter().filter(|dependency| !own.contains(*dependency)) {
             assert!(text.contains(&format!("`{dependency}`")), "no reason is given for {dependency}");

@@ -61,7 +61,7 @@ fn an_account_is_added_listed_changed_disabled_and_removed() {
     assert!(sign_in(&path, "Alice", "new").is_ok());
     assert_eq!(account(&path, &["remove", "ALICE"], "").code, 0);
     assert_eq!(sign_in(&path, "Alice", "new"), Err(AuthError::WrongPassword));
-    // The name is free again, but the account is another.
+    // A new account of the same name has another SID.
     assert_eq!(account(&path, &["add", "alice", "--password-stdin", "--admin"], "new").code, 0);
     let json = account(&path, &["list", "--format=json"], "").out;
     assert!(json.contains("3000000002") && !json.contains("3000000000"), "{json}");
@@ -76,7 +76,7 @@ fn the_first_account_need_not_be_an_administrator() {
 }
 
 #[test]
-fn what_cannot_be_done_is_told_with_a_way_out() {
+fn failures_name_the_reason_and_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("accounts");
     let missing = account(&path, &["list"], "");
@@ -112,7 +112,7 @@ fn what_cannot_be_done_is_told_with_a_way_out() {
 }
 
 #[test]
-fn accounts_that_several_processes_add_are_all_there() {
+fn accounts_added_by_concurrent_processes_are_all_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("accounts");
     let password = folder.path().join("password");
@@ -141,7 +141,7 @@ fn accounts_that_several_processes_add_are_all_there() {
 }
 
 #[test]
-fn an_ordinary_user_has_a_file_among_the_own_settings() {
+fn an_ordinary_user_has_an_accounts_file_in_the_home_directory() {
     const NOBODY: u32 = 65_534;
     let home = tempfile::tempdir().unwrap();
     let is_root = chown(home.path(), Some(NOBODY), Some(NOBODY)).is_ok();
@@ -151,7 +151,7 @@ fn an_ordinary_user_has_a_file_among_the_own_settings() {
         if is_root {
             command.uid(NOBODY).gid(NOBODY);
         }
-        // Root may have built the program where others cannot run it.
+        // The program may be in a directory that other users cannot access.
         let runs = command.stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null()).status();
         runs.is_ok().then(|| run(&mut command, "secret"))
     };
@@ -170,7 +170,7 @@ fn an_ordinary_user_has_a_file_among_the_own_settings() {
     let other = home.path().join("other");
     let listed = ask(&["account", "list"], "XDG_CONFIG_HOME", &other).unwrap();
     assert!(listed.errors.contains(&format!("{}/telarch/accounts", other.display())), "{}", listed.errors);
-    assert!(!other.exists(), "looking has made a folder");
+    assert!(!other.exists(), "listing has created a directory");
     let lost = ask(&["account", "list"], "XDG_CONFIG_HOME", Path::new("relative")).unwrap();
     assert!(lost.code == 1 && lost.errors.contains("--file"), "{}", lost.errors);
 }

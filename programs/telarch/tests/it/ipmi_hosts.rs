@@ -15,34 +15,34 @@ fn host(state: &Path, arguments: &[&str]) -> Ran {
 }
 
 #[test]
-fn a_controller_is_kept_with_a_password_that_cannot_be_read() {
+fn a_stored_controller_has_an_encrypted_password() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     assert_eq!(host(&state, &["list"]).out, "");
     let added = host(&state, &["add", "node7", "10.0.0.7", "-U", "admin"]);
-    assert!(added.code == 0 && added.out.starts_with("node7 is known now"), "{}{}", added.out, added.errors);
+    assert!(added.code == 0 && added.out.starts_with("added node7; "), "{}{}", added.out, added.errors);
     let again =
         host(&state, &["add", "NODE7", "[::1]:99", "-U", "oper", "--level", "operator", "--suite", "3"]);
-    assert!(again.out.contains("what was given now"), "{}", again.out);
+    assert!(again.out.starts_with("replaced NODE7; "), "{}", again.out);
     let listed = host(&state, &["list"]).out;
     assert_eq!(
         listed.split_whitespace().collect::<Vec<_>>().join(" "),
-        "NODE7 [::1]:99 user \"oper\", at most operator, suite 3"
+        "NODE7 [::1]:99 user \"oper\", level operator, suite 3"
     );
     assert_eq!(
         host(&state, &["list", "--format", "csv"]).out,
         "host,address,user,level,suite\nNODE7,[::1]:99,oper,operator,3\n"
     );
-    let kept = state.join("ipmi-hosts");
-    assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(!fs::read_to_string(&kept).unwrap().contains("admin-pw"));
+    let file = state.join("ipmi-hosts");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!fs::read_to_string(&file).unwrap().contains("admin-pw"));
     assert_eq!(host(&state, &["remove", "node7"]).code, 0);
     let gone = host(&state, &["remove", "node7"]);
     assert!(gone.code == 1 && gone.errors.contains("telarch ipmi host list"), "{}", gone.errors);
 }
 
 #[test]
-fn the_name_of_a_controller_stands_for_its_address_user_and_password() {
+fn a_stored_name_stands_for_address_user_and_password() {
     let crowd = Crowd::start(2, Network::default());
     let folder = tempfile::tempdir().unwrap();
     for (name, address) in ["node1", "node2"].iter().zip(crowd.addresses()) {

@@ -259,7 +259,7 @@ fn one_that_has_moved_is_no_failure_and_said() {
     let (crowd, bmc) = ours(Board::default());
     // What it says before it moves are the channel and that it begins.
     crowd.first(|board| board.silent_after = Some(3));
-    let said = said(&bmc, &["lan", "set", "address", "10.0.7.77", "--limit", "1"]);
+    let said = said(&bmc, &["lan", "set", "address", "10.0.7.77"]);
     assert!(said.contains("look for it at its new place"), "{said}");
 }
 

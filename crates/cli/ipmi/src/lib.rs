@@ -1,0 +1,94 @@
+//! `telarch ipmi`: management of hardware through management controllers.
+//!
+//! Each action is a module of its own. Most send one request to many controllers ([`many`]) and collect the responses
+//! in a report ([`report`]).
+
+mod arguments;
+mod audit;
+mod boot;
+mod channel;
+mod chassis;
+mod controller;
+mod events;
+mod export;
+mod follow;
+mod fru;
+mod group_key;
+mod host_command;
+mod hosts;
+mod hysteresis;
+mod identify;
+mod info;
+mod ipmitool;
+mod lan;
+mod lan6;
+mod many;
+mod named;
+mod power;
+mod prometheus;
+mod raw;
+mod report;
+mod scan;
+mod sel;
+mod sensors;
+mod sign_in;
+mod sol;
+mod table;
+mod threshold;
+mod user;
+mod watch;
+mod watchdog;
+
+use cli_command::{Arguments, Failure};
+
+use self::arguments::{Action, Invocation};
+
+pub use self::table::IPMI;
+
+fn run(arguments: &Arguments) -> Result<String, Failure> {
+    let Invocation { action, mut targets } = Invocation::new(arguments)?;
+    host_command::resolve(&mut targets)?;
+    match action {
+        Action::Power(request) => many::ask(targets, request),
+        Action::Boot(request) => many::ask(targets, request),
+        Action::Chassis => many::ask(targets, chassis::Chassis),
+        Action::Restart(how) => many::ask(targets, how),
+        Action::SelfTest => many::ask(targets, controller::SelfTestRequest),
+        Action::Sensors(filters) => {
+            let format = targets.format;
+            many::ask(targets, sensors::Sensors { format, filters })
+        }
+        Action::Threshold(request) => many::ask(targets, request),
+        Action::Sel(request) => many::ask(targets, request),
+        Action::Follow(clock, every) => follow::run(targets, clock, every),
+        Action::Fru(request) => many::ask(targets, request),
+        Action::Info => many::ask(targets, info::Info),
+        Action::Lan(request) => many::ask(targets, request),
+        Action::Lan6(request) => many::ask(targets, request),
+        Action::Channel(request) => many::ask(targets, request),
+        Action::Hysteresis(request) => many::ask(targets, request),
+        Action::Events(request) => many::ask(targets, request),
+        Action::GroupKey(group_key::GroupKey::Set(_), file) => {
+            let key = sign_in::group_key_of(&targets, file)?;
+            many::ask(targets, group_key::GroupKey::Set(Some(key)))
+        }
+        Action::GroupKey(request, _) => many::ask(targets, request),
+        Action::Sessions => many::ask(targets, channel::Sessions),
+        Action::Sol(sol::Sol::Open) => sol::terminal::run(targets),
+        Action::Sol(request) => many::ask(targets, request),
+        Action::Scan => scan::run(targets),
+        Action::Audit => audit::run(targets),
+        Action::Watch(every) => watch::run(targets, every),
+        Action::Export(every, listen) => export::run(targets, every, listen),
+        Action::User(request, file) => match request.needs_password() {
+            Some(user) => {
+                let password = sign_in::password_of(&format!("user {user}"), &targets, file)?;
+                many::ask(targets, request.with_password(password))
+            }
+            None => many::ask(targets, request),
+        },
+        Action::Watchdog(request) => many::ask(targets, request),
+        Action::Identify(how) => many::ask(targets, identify::Identify(how)),
+        Action::Raw(request) => many::ask(targets, raw::Raw(request)),
+    }
+}

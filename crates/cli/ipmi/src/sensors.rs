@@ -1,0 +1,168 @@
+//! `telarch ipmi sensors`.
+
+use std::fmt::Write as _;
+
+use ipmi::proto::sensor::GetReading;
+use ipmi::proto::{Command as _, Privilege, codes};
+use ipmi::{Connection, IpmiError, Measured, Standing};
+use serde_json::Value;
+
+use super::many::Question;
+use super::named::Titles;
+use super::report::{Answer, Format, Row};
+use cli_command::pattern;
+
+/// What is printed is all that is worked out: there may be a hundred thousand sensors.
+#[derive(Clone, Debug)]
+pub(super) struct Sensors {
+    pub(super) format: Format,
+    /// Those that are told; all if nothing is said.
+    pub(super) filters: Vec<SensorFilter>,
+}
+
+/// Which sensors are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SensorFilter {
+    /// Those beyond a threshold, or in a state as bad.
+    Bad,
+    /// Those whose name or type is like this, in small letters.
+    Like(String),
+}
+
+impl SensorFilter {
+    pub(super) fn parse(word: &str) -> Self {
+        match word {
+            "bad" => Self::Bad,
+            // In the names of types, words are put together on command lines.
+            word => Self::Like(word.to_lowercase().replace('_', " ")),
+        }
+    }
+
+    fn matches(&self, measured: &Measured) -> bool {
+        match self {
+            Self::Bad => !matches!(measured.standing(), Standing::Ok | Standing::Unavailable),
+            Self::Like(wanted) => {
+                let kind = codes::sensor_type(measured.sensor.kind).unwrap_or_default();
+                let name = measured.sensor.name.to_lowercase().replace('_', " ");
+                pattern::matches(wanted, &name) || pattern::matches(wanted, kind)
+            }
+        }
+    }
+}
+
+impl Question for Sensors {
+    fn privilege(&self) -> Privilege {
+        GetReading::PRIVILEGE
+    }
+
+    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+        let mut measured = bmc.sensors().await?;
+        let titles = Titles::of(measured.iter().map(|measured| &measured.sensor));
+        if !self.filters.is_empty() {
+            measured.retain(|measured| self.filters.iter().any(|filter| filter.matches(measured)));
+        }
+        if measured.is_empty() && self.filters.iter().any(|filter| *filter != SensorFilter::Bad) {
+            return Ok(Answer::failed("sensors", "no sensor has such a name or type"));
+        }
+        let mut answer = Answer::new(String::new(), Vec::new());
+        match self.format {
+            Format::Text => {
+                answer.text.reserve(measured.len() * USUAL_LINE);
+                measured.iter().for_each(|measured| add_line(&mut answer.text, measured, &titles));
+            }
+            Format::Table | Format::Json | Format::Csv => {
+                answer.rows = measured.iter().map(|measured| row(measured, &titles)).collect();
+            }
+            Format::Prometheus => {
+                measured.iter().for_each(|measured| answer.metrics.add_sensor(measured));
+            }
+        }
+        Ok(answer)
+    }
+}
+
+/// Octets of a line.
+const USUAL_LINE: usize = 56;
+
+fn add_line(text: &mut String, measured: &Measured, titles: &Titles) {
+    let Measured { sensor, reading } = measured;
+    add_cell(text, 16, |text| text.push_str(&titles.title(sensor)));
+    text.push_str(" | ");
+    for half in [sensor.number >> 4, sensor.number & 15] {
+        text.extend(char::from_digit(half.into(), 16).map(|digit| digit.to_ascii_uppercase()));
+    }
+    text.push_str("h | ");
+    add_cell(text, 17, |text| match (measured.quantity(), reading) {
+        (Some(quantity), _) => {
+            // Writing to a text does not fail.
+            let _ = write!(text, "{quantity} {}", sensor.units);
+            text.truncate(text.trim_end().len());
+        }
+        (None, Some(reading)) if reading.value.is_some() => match measured.states().as_slice() {
+            [] => text.push_str("no state"),
+            states => text.push_str(&states.join(", ")),
+        },
+        _ => text.push_str("no reading"),
+    });
+    text.push_str(" | ");
+    text.push_str(standing(measured));
+    text.push('\n');
+}
+
+/// Adds what is written, and spaces until it is so many letters wide.
+fn add_cell(text: &mut String, width: usize, write: impl FnOnce(&mut String)) {
+    let begin = text.len();
+    write(text);
+    let written = text.get(begin..).map_or(0, |cell| cell.chars().count());
+    text.push_str(SPACES.get(written..width).unwrap_or_default());
+}
+
+/// As many as the widest cell has.
+const SPACES: &str = "                 ";
+
+fn row(measured: &Measured, titles: &Titles) -> Row {
+    let Measured { sensor, reading } = measured;
+    let text = |text: Option<String>| text.map_or(Value::Null, Value::from);
+    let limits = sensor.thresholds.map(|raw| raw.and_then(|raw| sensor.quantity(raw)));
+    let mut row = vec![
+        ("name", Value::from(titles.title(sensor).into_owned())),
+        ("number", Value::from(sensor.number)),
+        ("entity", Value::from(format!("{}.{}", sensor.entity.0, sensor.entity.1))),
+        ("type", Value::from(sensor.kind)),
+        ("reading", measured.quantity().map_or(Value::Null, |quantity| Value::from(quantity.to_f64()))),
+        ("unit", text(sensor.is_threshold().then(|| sensor.units.sign()))),
+        (
+            "states",
+            reading
+                .filter(|reading| reading.value.is_some())
+                .map_or(Value::Null, |reading| Value::from(reading.states)),
+        ),
+        ("state_names", Value::from(measured.states().join(", "))),
+        ("standing", Value::from(standing(measured))),
+    ];
+    let names = [
+        "upper_non_recoverable",
+        "upper_critical",
+        "upper_non_critical",
+        "lower_non_recoverable",
+        "lower_critical",
+        "lower_non_critical",
+    ];
+    row.extend(
+        names
+            .into_iter()
+            .zip(limits.map(|limit| limit.map_or(Value::Null, |limit| Value::from(limit.to_f64())))),
+    );
+    row
+}
+
+/// In the words of ipmitool.
+fn standing(measured: &Measured) -> &'static str {
+    match measured.standing() {
+        Standing::Unavailable => "ns",
+        Standing::Ok => "ok",
+        Standing::NonCritical => "nc",
+        Standing::Critical => "cr",
+        Standing::NonRecoverable => "nr",
+    }
+}
