@@ -14,8 +14,8 @@ pub(super) struct Accounts<A> {
     accounts: Slab<Account<A>>,
     /// Accounts that have an idle connection, the one to displace a connection of at the end.
     ranking: BTreeSet<(Rank, u32)>,
-    /// Number of requests in work.
-    in_work: usize,
+    /// Number of requests in progress.
+    in_progress: usize,
 }
 
 #[derive(Debug)]
@@ -23,7 +23,7 @@ struct Account<A> {
     key: A,
     privilege: Privilege,
     connections: usize,
-    in_work: usize,
+    in_progress: usize,
     /// Idle connections by the time since when they are idle.
     idle: BTreeMap<u64, u32>,
     /// Its entry in the ranking.
@@ -57,7 +57,7 @@ impl<A: Clone + Eq + Hash> Accounts<A> {
                     key: key.clone(),
                     privilege: Privilege::Ordinary,
                     connections: 0,
-                    in_work: 0,
+                    in_progress: 0,
                     idle: BTreeMap::new(),
                     rank: None,
                 });
@@ -73,15 +73,15 @@ impl<A: Clone + Eq + Hash> Accounts<A> {
         number
     }
 
-    /// Removes a connection, which is idle since some time or has a request in work.
+    /// Removes a connection, which is idle since some time or has a request in progress.
     pub(super) fn leave(&mut self, number: u32, since: Option<u64>) {
         let Some(account) = self.accounts.get_mut(number) else { return };
         account.connections = account.connections.saturating_sub(1);
         match since {
             Some(since) => _ = account.idle.remove(&since),
             None => {
-                account.in_work = account.in_work.saturating_sub(1);
-                self.in_work = self.in_work.saturating_sub(1);
+                account.in_progress = account.in_progress.saturating_sub(1);
+                self.in_progress = self.in_progress.saturating_sub(1);
             }
         }
         let is_gone = account.connections == 0;
@@ -94,13 +94,13 @@ impl<A: Clone + Eq + Hash> Accounts<A> {
         }
     }
 
-    /// Takes a request into work on a connection that was idle.
+    /// Counts a request on a connection that was idle.
     pub(super) fn begin(&mut self, number: u32, since: u64, privilege: Privilege) {
         let Some(account) = self.accounts.get_mut(number) else { return };
         account.idle.remove(&since);
         account.privilege = privilege;
-        account.in_work += 1;
-        self.in_work += 1;
+        account.in_progress += 1;
+        self.in_progress += 1;
         self.rank(number);
     }
 
@@ -108,19 +108,19 @@ impl<A: Clone + Eq + Hash> Accounts<A> {
     pub(super) fn end(&mut self, number: u32, since: u64, index: u32) {
         let Some(account) = self.accounts.get_mut(number) else { return };
         account.idle.insert(since, index);
-        account.in_work = account.in_work.saturating_sub(1);
-        self.in_work = self.in_work.saturating_sub(1);
+        account.in_progress = account.in_progress.saturating_sub(1);
+        self.in_progress = self.in_progress.saturating_sub(1);
         self.rank(number);
     }
 
-    /// Returns the number of requests in work of all accounts.
-    pub(super) fn in_work(&self) -> usize {
-        self.in_work
+    /// Returns the number of requests in progress of all accounts.
+    pub(super) fn in_progress(&self) -> usize {
+        self.in_progress
     }
 
-    /// Returns the number of requests in work of one account.
+    /// Returns the number of requests in progress of one account.
     pub(super) fn working(&self, number: u32) -> usize {
-        self.accounts.get(number).map_or(0, |account| account.in_work)
+        self.accounts.get(number).map_or(0, |account| account.in_progress)
     }
 
     /// Returns the longest idle connection of the account with the most connections.
@@ -154,6 +154,6 @@ impl<A: Clone + Eq + Hash> Accounts<A> {
 
 impl<A> Default for Accounts<A> {
     fn default() -> Self {
-        Self { numbers: HashMap::new(), accounts: Slab::default(), ranking: BTreeSet::new(), in_work: 0 }
+        Self { numbers: HashMap::new(), accounts: Slab::default(), ranking: BTreeSet::new(), in_progress: 0 }
     }
 }
