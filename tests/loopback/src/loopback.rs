@@ -14,7 +14,7 @@ use config::{Draft, ListenerAddress, ListenerKey, Store, StoreError};
 use plugin_config::ConfigPlugin;
 use plugin_shell::{ShellPlugin, Surroundings};
 use service::{
-    Catalog, Certificate, Certificates, Listener, Listeners, Listening, Plugin, Product, Service,
+    Catalog, Certificate, Certificates, Listener, ListenerStatus, Listeners, Plugin, Product, Service,
     ServiceParts,
 };
 use tempfile::TempDir;
@@ -154,7 +154,7 @@ impl Loopback {
         });
         let folder = self.folder.path().to_owned();
         let certificates = Arc::new(Certificates::new(folder.clone(), folder));
-        let listening = Listening::default();
+        let listening = ListenerStatus::default();
         Listeners::start(&self.service, certificates, vec![socket], listening).refresh().await;
         address
     }

@@ -7,7 +7,9 @@ use std::fmt;
 use std::time::SystemTime;
 
 use config::{Draft, Hostname, Listener, ListenerKey, Service, Thumbprint, Transport};
-use service::{Certificate, CertificateError, Certificates, ListenError, PortConflict, Unfit, check_port};
+use service::{
+    Certificate, CertificateError, CertificateProblem, Certificates, ListenError, PortConflict, check_port,
+};
 
 use crate::port;
 
@@ -25,7 +27,7 @@ pub(crate) enum Unacceptable {
     #[error("{0}: {1}")]
     NoCertificate(Place, CertificateError),
     #[error("{place}: clients would not accept the certificate {thumbprint}: {unfit}; {}", way_out(*.is_own, .unfit))]
-    Unfit { place: Place, thumbprint: Thumbprint, unfit: Unfit, is_own: bool },
+    Unfit { place: Place, thumbprint: Thumbprint, unfit: CertificateProblem, is_own: bool },
 }
 
 /// The setting that leads to a certificate.
@@ -116,7 +118,7 @@ fn certificate(
             fitting(&named, &listener.hostname, now, place, false)
         }
         // If there is none yet, a fitting one will be made.
-        (Transport::Https, None) => match certificates.made_before() {
+        (Transport::Https, None) => match certificates.existing_own() {
             Some(own) => fitting(&own, &listener.hostname, now, place, true),
             None => Ok(()),
         },
@@ -155,15 +157,15 @@ fn fitting(
     is_own: bool,
 ) -> Result<(), Unacceptable> {
     let thumbprint = certificate.name();
-    certificate.fits(hostname, now).map_err(|unfit| Unacceptable::Unfit { place, thumbprint, unfit, is_own })
+    certificate.check(hostname, now).map_err(|unfit| Unacceptable::Unfit { place, thumbprint, unfit, is_own })
 }
 
-fn way_out(is_own: bool, unfit: &Unfit) -> &'static str {
+fn way_out(is_own: bool, unfit: &CertificateProblem) -> &'static str {
     match (is_own, unfit) {
         (true, _) => {
             "name another certificate by CertificateThumbprint, or have a new one made: move this one out of the state directory and restart the service"
         }
-        (false, Unfit::OtherName { .. }) => {
+        (false, CertificateProblem::NameMismatch { .. }) => {
             "set Hostname to one of them, or CertificateThumbprint to a certificate for this name"
         }
         (false, _) => "set CertificateThumbprint to another certificate",

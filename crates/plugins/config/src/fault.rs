@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use config::{ListenerError, ListenerKey, PluginError, PutError, Reason, SettingError, StoreError};
-use service::{Call, Unfit};
+use service::{Call, CertificateProblem};
 use wsman::{Action, Code, Detail, Fault, ResourceUri, Subcode, code};
 use xml::{Bounds, Document, Element, Writer};
 
@@ -136,10 +136,11 @@ fn of_unacceptable(error: &Unacceptable) -> Fault {
         Unacceptable::Port(_, error) if error.source.kind() == ErrorKind::PermissionDenied => PORT_INVALID,
         Unacceptable::Port(..) => CANNOT_SHARE_PORT,
         Unacceptable::NoCertificate(..) => CERTIFICATE_NOT_FOUND,
-        Unacceptable::Unfit { unfit: Unfit::Expired { .. } | Unfit::NotYetValid { .. }, .. } => {
-            CERTIFICATE_EXPIRED
-        }
-        Unacceptable::Unfit { unfit: Unfit::NotForServers, .. } => CERTIFICATE_NOT_FOR_SERVERS,
+        Unacceptable::Unfit {
+            unfit: CertificateProblem::Expired { .. } | CertificateProblem::NotYetValid { .. },
+            ..
+        } => CERTIFICATE_EXPIRED,
+        Unacceptable::Unfit { unfit: CertificateProblem::NotForServers, .. } => CERTIFICATE_NOT_FOR_SERVERS,
         Unacceptable::Unfit { .. } => CERTIFICATE_OF_ANOTHER_NAME,
     };
     // A fault is one line; the way out stands on a second one elsewhere.
@@ -207,7 +208,7 @@ pub(crate) fn refuse_selectors_and_filter(call: &Call) -> Result<(), Fault> {
     if let Some(selector) = call.request.head().selectors.iter().next() {
         return Err(unexpected_selector(&selector.name));
     }
-    match &call.enumerate {
+    match call.operation.enumerate() {
         Some(enumerate) if enumerate.filter.is_some() => Err(Fault::new(
             Subcode::FilteringNotSupported,
             code::FILTERING_NOT_SUPPORTED,

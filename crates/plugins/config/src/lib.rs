@@ -22,7 +22,7 @@ use std::sync::{Arc, OnceLock};
 
 use config::{Draft, LISTENER_RESOURCE, PLUGIN_RESOURCE, Paths, Section, Store};
 use service::{
-    Answer, BoxFuture, Call, Caller, Certificates, Listening, Plugin, Principals, Resource, ResourceKind,
+    Answer, BoxFuture, Call, Caller, Certificates, ListenerStatus, Plugin, Principals, Resource, ResourceKind,
 };
 use wsman::{Fault, OptionSet, namespace};
 
@@ -102,7 +102,11 @@ impl ConfigPlugin {
     ///
     /// Its answers to changes come once the listeners have followed.
     #[must_use]
-    pub fn with_listeners(store: Arc<Store>, listening: Listening, certificates: Arc<Certificates>) -> Self {
+    pub fn with_listeners(
+        store: Arc<Store>,
+        listening: ListenerStatus,
+        certificates: Arc<Certificates>,
+    ) -> Self {
         Self::of(store, Sockets::Configured(listening), certificates)
     }
 
@@ -234,7 +238,7 @@ impl Plugin for ConfigPlugin {
         &Self::RESOURCES
     }
 
-    fn served(&self, all: &[Resource]) {
+    fn set_all_resources(&self, all: &[Resource]) {
         // A plug-in is in one catalog.
         let _ = self.served.set(all.to_vec());
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Listener, ListenerKey, ListenerSource, State, Store};
-use service::{Listening, Report};
+use service::{ListenerStatus, Report};
 
 /// Tells on which addresses a listener listens now.
 pub type ListeningOn = Arc<dyn Fn(ListenerKey) -> Vec<IpAddr> + Send + Sync>;
@@ -15,7 +15,7 @@ pub(crate) enum Sockets {
     /// Where it was told to on its command line; the configuration only shows it.
     Fixed(ListeningOn),
     /// Where the configuration says.
-    Configured(Listening),
+    Configured(ListenerStatus),
 }
 
 impl Sockets {

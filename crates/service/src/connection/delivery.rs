@@ -1,23 +1,26 @@
-//! Whether the last answer arrived.
+//! Delivery of responses: whether the client has received the last one.
 //!
-//! An answer that was written is in the hands of the kernel, and may be lost with the connection. A plug-in that asked
-//! to be told ([`Delivered`]) is therefore told when the first of these happens:
+//! A response that was written is in a buffer of the kernel and may be lost with the connection. A plug-in that set a
+//! delivery callback ([`Delivered`]) is therefore called when the first of these happens:
 //!
-//! - octets of the next request come on the connection;
-//! - the other end has acknowledged every octet of the answer, which the kernel knows.
+//! - bytes of the next request arrive on the connection;
+//! - the client's system has acknowledged every byte of the response, as reported by the kernel.
 //!
-//! It is not told, and takes its answer back, when the connection is reset or times out before, or when nothing of the
-//! answer is acknowledged for two minutes; then the connection is reset, so that the rest cannot arrive later.
-//! That the client closes its end says nothing by itself: it may have done so before the answer.
+//! The callback is dropped, and the plug-in keeps its output, if the connection is reset or times out first, or if no
+//! byte of the response is acknowledged for two minutes. In the last case the connection is reset, so that the rest
+//! cannot arrive later. A client that closes its direction of the connection proves nothing: it may have done so before
+//! it received the response.
 //!
-//! Nobody waits for the decision. The kernel is asked at once, and then ever more rarely while the next request is
-//! awaited: a system that expects to answer soon acknowledges up to 200 milliseconds late. Only a connection that is
-//! to be closed stays open for it, because what is written behind the answer could not be told from it.
+//! The decision blocks no request. The state is checked at once and then at increasing intervals while the connection
+//! waits for the next request: a system that expects to send data soon delays acknowledgements by up to 200
+//! milliseconds. Only a connection that is about to close is kept open for the decision, because later data could not
+//! be told from the response.
 //!
-//! Over TCP, it is the client's system that acknowledges. If the client resets the connection after that without
-//! having read, the answer is lost: nothing tells it from a proxy that has read everything and closes by a reset, as
-//! some do as a rule. If it reads all and resets before its system has acknowledged that, it is given the same again:
-//! the kernel does not look at what a reset acknowledges. Over a Unix socket the answer has arrived when it was read.
+//! Over TCP, the client's system acknowledges, not the client. If the client then resets the connection without having
+//! read the response, it is lost: this looks the same as a proxy that has read everything and closes with a reset, as
+//! some always do. If the client reads everything and resets before its system has acknowledged it, it receives the
+//! same output again, because the kernel ignores the acknowledgement in a reset. Over a Unix socket, a response is
+//! delivered when it was read.
 
 use std::time::Duration;
 
@@ -25,109 +28,112 @@ use rustix::net::sockopt::set_socket_linger;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::link::Link;
-use super::{Connection, Ended, socket};
-use crate::listener::Transport;
+use super::{Connection, Disconnect, socket_status};
+use crate::endpoint::Transport;
 use crate::plugin::Delivered;
 
-/// Whom to tell when the last answer arrives, and when to look whether it has.
-pub(super) struct Undecided {
+/// Delivery callback of the last response, and the schedule of checks.
+pub(super) struct PendingDelivery {
     delivered: Delivered,
-    look: Instant,
+    /// Time of the next check.
+    next_check: Instant,
     interval: Duration,
-    /// In octets, when it was looked last.
+    /// Unacknowledged bytes at the last check.
     outstanding: u32,
-    /// When that number last changed.
+    /// Time at which `outstanding` last changed.
     progress: Instant,
 }
 
-/// What has become of an answer.
-enum Fate {
-    Arrived,
-    /// So many octets of it are not acknowledged.
-    UnderWay(u32),
+/// Delivery status of a response.
+enum DeliveryStatus {
+    Delivered,
+    /// The number of bytes that are not acknowledged.
+    Pending(u32),
     Lost,
 }
 
-impl Undecided {
+impl PendingDelivery {
     fn new(delivered: Delivered) -> Self {
         let now = Instant::now();
-        Self { delivered, look: now, interval: FIRST_INTERVAL, outstanding: 0, progress: now }
+        Self { delivered, next_check: now, interval: FIRST_INTERVAL, outstanding: 0, progress: now }
     }
 }
 
 impl<I: Link> Connection<'_, I> {
-    /// An answer was written; the plug-in is told when it arrives.
-    pub(super) fn written(&mut self, delivered: Delivered) -> Result<(), Ended> {
-        self.undecided = Some(Undecided::new(delivered));
-        self.look()
+    /// Starts tracking the delivery of a response that was written.
+    pub(super) fn track_delivery(&mut self, delivered: Delivered) -> Result<(), Disconnect> {
+        self.pending_delivery = Some(PendingDelivery::new(delivered));
+        self.check_delivery()
     }
 
-    /// The last answer arrived, if there was one to ask about.
-    pub(super) fn arrived(&mut self) {
-        if let Some(undecided) = self.undecided.take() {
-            (undecided.delivered)();
+    /// Calls the delivery callback of the last response, if it is pending.
+    pub(super) fn mark_delivered(&mut self) {
+        if let Some(pending_delivery) = self.pending_delivery.take() {
+            (pending_delivery.delivered)();
         }
     }
 
-    /// When to look next.
-    pub(super) fn next_look(&self) -> Option<Instant> {
-        self.undecided.as_ref().map(|undecided| undecided.look)
+    /// Returns the time of the next check, if a delivery is pending.
+    pub(super) fn next_delivery_check(&self) -> Option<Instant> {
+        self.pending_delivery.as_ref().map(|pending| pending.next_check)
     }
 
-    /// Looks whether the last answer arrived.
-    pub(super) fn look(&mut self) -> Result<(), Ended> {
-        match self.fate() {
-            Fate::Arrived => self.arrived(),
-            Fate::Lost => self.undecided = None,
-            Fate::UnderWay(outstanding) => {
-                let Some(undecided) = &mut self.undecided else { return Ok(()) };
+    /// Checks whether the client has received the last response.
+    pub(super) fn check_delivery(&mut self) -> Result<(), Disconnect> {
+        match self.delivery_status() {
+            DeliveryStatus::Delivered => self.mark_delivered(),
+            DeliveryStatus::Lost => self.pending_delivery = None,
+            DeliveryStatus::Pending(outstanding) => {
+                let Some(pending_delivery) = &mut self.pending_delivery else { return Ok(()) };
                 let now = Instant::now();
-                if undecided.outstanding != outstanding {
-                    undecided.outstanding = outstanding;
-                    undecided.progress = now;
+                if pending_delivery.outstanding != outstanding {
+                    pending_delivery.outstanding = outstanding;
+                    pending_delivery.progress = now;
                 }
-                if now.duration_since(undecided.progress) >= SILENCE {
-                    self.undecided = None;
+                if now.duration_since(pending_delivery.progress) >= ACKNOWLEDGEMENT_TIMEOUT {
+                    self.pending_delivery = None;
                     if let Some(socket) = self.io.socket() {
-                        // What was taken back must not be sent again and again by the kernel.
+                        // Otherwise the kernel would keep retransmitting the response that the plug-in has taken back.
                         let _ = set_socket_linger(socket, Some(Duration::ZERO));
                     }
-                    return Err(Ended("the client acknowledges nothing"));
+                    return Err(Disconnect("the client acknowledges no data"));
                 }
-                undecided.look = now + undecided.interval;
-                undecided.interval = (undecided.interval * 2).min(LAST_INTERVAL);
+                pending_delivery.next_check = now + pending_delivery.interval;
+                pending_delivery.interval = (pending_delivery.interval * 2).min(LAST_INTERVAL);
             }
         }
         Ok(())
     }
 
-    /// Reading has failed, which the kernel will not tell again: decides with what is known.
-    pub(super) fn reading_failed(&mut self) {
-        let is_acknowledged = self.io.socket().is_some_and(|socket| socket::outstanding(socket) == Ok(0));
+    /// Decides about a pending delivery after a read error, with the state known to the kernel: the error is reported only
+    /// once, so later checks could not see it.
+    pub(super) fn resolve_delivery(&mut self) {
+        let is_acknowledged =
+            self.io.socket().is_some_and(|socket| socket_status::outstanding(socket) == Ok(0));
         if is_acknowledged && self.peer.transport != Transport::Local {
-            self.arrived();
+            self.mark_delivered();
         }
-        self.undecided = None;
+        self.pending_delivery = None;
     }
 
-    /// Waits until it is known whether the last answer arrived, if nothing more is to be said.
-    pub(super) async fn settle(&mut self) {
+    /// Waits until the delivery of the last response is decided, on a connection that is about to close.
+    pub(super) async fn await_delivery(&mut self) {
         let service = self.service;
         let settling = async {
-            if let Some(undecided) = &mut self.undecided {
-                undecided.look = Instant::now();
-                undecided.interval = FIRST_INTERVAL;
+            if let Some(pending_delivery) = &mut self.pending_delivery {
+                pending_delivery.next_check = Instant::now();
+                pending_delivery.interval = FIRST_INTERVAL;
             }
-            while let Some(look) = self.next_look() {
-                sleep_until(look).await;
-                if self.look().is_err() {
+            while let Some(next_check) = self.next_delivery_check() {
+                sleep_until(next_check).await;
+                if self.check_delivery().is_err() {
                     break;
                 }
             }
         };
         let stopping = async {
             service.shutdown.begun().await;
-            sleep(LAST_WORDS).await;
+            sleep(SHUTDOWN_WAIT).await;
         };
         tokio::select! {
             () = settling => {}
@@ -135,25 +141,26 @@ impl<I: Link> Connection<'_, I> {
         }
     }
 
-    fn fate(&self) -> Fate {
-        let Some(socket) = self.io.socket() else { return Fate::Arrived };
-        let has_failed = || socket::has_failed(socket);
-        match socket::outstanding(socket) {
-            // The end of a Unix socket discards what was not read, and says so before.
-            Ok(0) if self.peer.transport == Transport::Local && has_failed() => Fate::Lost,
-            Ok(0) => Fate::Arrived,
-            Ok(outstanding) if !has_failed() => Fate::UnderWay(outstanding),
-            Ok(_) => Fate::Lost,
-            // A kernel that does not know the question: that it has taken the answer is all there is to know.
-            Err(_) => Fate::Arrived,
+    fn delivery_status(&self) -> DeliveryStatus {
+        let Some(socket) = self.io.socket() else { return DeliveryStatus::Delivered };
+        match socket_status::outstanding(socket) {
+            // Closing a Unix socket with unread data discards the data and is reported as an error first.
+            Ok(0) if self.peer.transport == Transport::Local && socket_status::has_failed(socket) => {
+                DeliveryStatus::Lost
+            }
+            Ok(0) => DeliveryStatus::Delivered,
+            Ok(outstanding) if !socket_status::has_failed(socket) => DeliveryStatus::Pending(outstanding),
+            Ok(_) => DeliveryStatus::Lost,
+            // The kernel does not support the query, so acceptance by the kernel counts as delivery.
+            Err(_) => DeliveryStatus::Delivered,
         }
     }
 }
 
-/// How soon after an answer it is looked for the second time; each time it takes twice as long.
+/// Time between the first two checks; each following interval is twice as long.
 const FIRST_INTERVAL: Duration = Duration::from_millis(1);
 const LAST_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a client may acknowledge nothing.
-const SILENCE: Duration = Duration::from_secs(120);
-/// How long an answer may take to arrive when the service stops.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Time without acknowledgements after which a connection is reset.
+const ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(120);
+/// Time to wait for a pending delivery during shutdown.
+const SHUTDOWN_WAIT: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! What can be said about listeners without opening a socket.
+//! Checks of configured listeners that open no socket.
 
 use std::time::SystemTime;
 
@@ -7,66 +7,72 @@ use config::{ListenerAddress, ListenerKey, ListenerSource, State};
 use super::conflict::CertificateChoice;
 use super::interfaces::Interfaces;
 use super::listeners::Severity;
-use super::plan::{Plan, Planned};
+use super::plan::{Plan, PlannedListener};
 use crate::certificate::Certificates;
+use crate::endpoint::ListenerId;
 
-/// Something about a listener that somebody should know.
+/// A problem of a configured listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// Which listener.
+    /// Key of the listener.
     pub listener: ListenerKey,
-    /// Who made it: one of compatibility has the key of another.
+    /// Origin of the listener. A compatibility listener can have the key of a configured one.
     pub source: ListenerSource,
-    /// How bad it is.
+    /// Severity.
     pub severity: Severity,
-    /// What it is, and what to do.
-    pub what: String,
+    /// Description, with the remedy.
+    pub message: String,
 }
 
-/// Looks for what would keep the listeners of a configuration from working on this machine now.
+/// Returns the problems that would keep the listeners of a configuration from working on this machine now.
 ///
-/// Nothing is bound and no certificate is made; certificates are read.
+/// Binds no socket and creates no certificate, but reads certificates.
 #[must_use]
-pub fn examine(state: &State, certificates: &Certificates) -> Vec<Finding> {
-    let interfaces = Interfaces::ask();
+pub fn check_listeners(state: &State, certificates: &Certificates) -> Vec<Finding> {
+    let interfaces = Interfaces::query();
     let is_known = interfaces.is_ok();
     let interfaces = interfaces.unwrap_or_default();
     let plan = Plan::new(state, &interfaces);
     let mut findings = Vec::new();
     for listener in &plan.listeners {
-        let mut found = |severity, what: String| {
-            let (key, source) = (listener.id.key, listener.id.source);
-            findings.push(Finding { listener: key, source, severity, what });
-        };
+        let mut problems = Vec::new();
         if let Err(error) = &listener.outcome {
-            found(Severity::Error, error.to_string());
+            problems.push((Severity::Error, error.to_string()));
         }
         if let ListenerAddress::Ip(ip) = listener.id.key.address
             && is_known
             && !ip.is_unspecified()
             && !interfaces.has(ip)
         {
-            found(Severity::Warning, format!("this machine has no address {ip} now: it listens once it has"));
+            let message = format!(
+                "this machine does not currently have the address {ip}; the listener starts once it is assigned"
+            );
+            problems.push((Severity::Warning, message));
         }
-        if let Some((severity, what)) = judge_certificate(listener, certificates) {
-            found(severity, what);
-        }
+        problems.extend(check_certificate(listener, certificates));
+        let ListenerId { key, source } = listener.id;
+        findings.extend(problems.into_iter().map(|(severity, message)| Finding {
+            listener: key,
+            source,
+            severity,
+            message,
+        }));
     }
     findings
 }
 
-fn judge_certificate(listener: &Planned, certificates: &Certificates) -> Option<(Severity, String)> {
+fn check_certificate(listener: &PlannedListener, certificates: &Certificates) -> Option<(Severity, String)> {
     let certificate = match listener.certificate {
         CertificateChoice::None => return None,
-        // If there is none yet, a fitting one will be made.
-        CertificateChoice::Own => certificates.made_before()?,
+        // If none exists yet, a suitable one will be created.
+        CertificateChoice::Own => certificates.existing_own()?,
         CertificateChoice::Named(thumbprint) => match certificates.find(thumbprint) {
             Ok(certificate) => certificate,
             Err(error) => return Some((Severity::Error, error.to_string())),
         },
     };
-    let unfit = certificate.fits(&listener.hostname, SystemTime::now()).err()?;
+    let problem = certificate.check(&listener.hostname, SystemTime::now()).err()?;
     let thumbprint = certificate.name();
-    Some((Severity::Warning, format!("clients will not accept the certificate {thumbprint}: {unfit}")))
+    Some((Severity::Warning, format!("clients will reject the certificate {thumbprint}: {problem}")))
 }

@@ -1,4 +1,4 @@
-//! Sockets that were bound before this program began (sd_listen_fds(3)).
+//! Sockets that the service manager has bound before the program started (sd_listen_fds(3)).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,82 +7,82 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use rustix::net::sockopt::ipv6_v6only;
 use tokio::net::TcpListener;
 
-use super::plan::PlannedSite;
+use super::plan::PlannedEndpoint;
 
-/// Sockets that a service manager bound; it keeps them, so they are lent for good.
+/// Sockets of the service manager, which remain open as long as the service runs.
 #[derive(Debug, Default)]
-pub(super) struct Inherited(Vec<Lent>);
+pub(super) struct InheritedSockets(Vec<InheritedSocket>);
 
 #[derive(Debug)]
-struct Lent {
+struct InheritedSocket {
     socket: std::net::TcpListener,
     address: SocketAddr,
-    /// Bound to `::` and taking IPv4 as well, as systemd does unless `BindIPv6Only=ipv6-only`.
-    takes_both: bool,
+    /// Bound to `::` and accepting IPv4 as well, as systemd binds sockets unless `BindIPv6Only=ipv6-only` is set.
+    is_dual_stack: bool,
 }
 
-impl Inherited {
-    /// Takes the sockets that listen; one that cannot be used is left alone.
+impl InheritedSockets {
+    /// Takes listening sockets. Unusable ones are logged and ignored.
     pub(super) fn new(sockets: Vec<std::net::TcpListener>) -> Self {
-        let lent = sockets.into_iter().filter_map(|socket| {
-            let read = || -> io::Result<(SocketAddr, bool)> {
-                socket.set_nonblocking(true)?;
-                let address = socket.local_addr()?;
-                let takes_both = address.ip() == Ipv6Addr::UNSPECIFIED && !ipv6_v6only(&socket)?;
-                Ok((address, takes_both))
-            };
-            match read() {
-                Ok((address, takes_both)) => Some(Lent { socket, address, takes_both }),
-                Err(error) => {
-                    tracing::error!(%error, "A socket that was handed over cannot be used");
-                    None
-                }
+        let inherited = sockets.into_iter().filter_map(|socket| match InheritedSocket::new(socket) {
+            Ok(socket) => Some(socket),
+            Err(error) => {
+                tracing::error!(%error, "Cannot use inherited socket");
+                None
             }
         });
-        Self(lent.collect())
+        Self(inherited.collect())
     }
 
-    /// Puts every planned socket that an inherited one covers in its place.
+    /// Replaces the address of every planned socket that an inherited one covers by that of the inherited one.
     ///
-    /// An inherited socket for all addresses covers each of them: a second one could not be bound beside it.
+    /// An inherited socket for all addresses covers each of them, because no other socket could be bound beside it.
     pub(super) fn adopt(
         &self,
-        planned: BTreeMap<SocketAddr, PlannedSite>,
-    ) -> BTreeMap<SocketAddr, PlannedSite> {
-        let mut adopted: BTreeMap<SocketAddr, PlannedSite> = BTreeMap::new();
-        for (address, site) in planned {
-            let place = self.0.iter().find(|lent| lent.covers(address)).map_or(address, |lent| lent.address);
-            match adopted.get_mut(&place) {
-                // Those of one port have one certificate.
-                Some(there) => there.routes.extend(site.routes),
+        planned: BTreeMap<SocketAddr, PlannedEndpoint>,
+    ) -> BTreeMap<SocketAddr, PlannedEndpoint> {
+        let mut adopted: BTreeMap<SocketAddr, PlannedEndpoint> = BTreeMap::new();
+        for (address, endpoint) in planned {
+            let inherited = self.0.iter().find(|socket| socket.covers(address));
+            let address = inherited.map_or(address, |socket| socket.address);
+            match adopted.get_mut(&address) {
+                // Listeners of one port have the same certificate.
+                Some(existing) => existing.listeners.extend(endpoint.listeners),
                 None => {
-                    adopted.insert(place, site);
+                    adopted.insert(address, endpoint);
                 }
             }
         }
         adopted
     }
 
-    /// The socket of an address, if it was inherited.
+    /// Returns the socket with an address, if it was inherited.
     pub(super) fn socket(&self, address: SocketAddr) -> Option<io::Result<TcpListener>> {
-        let lent = self.0.iter().find(|lent| lent.address == address)?;
-        Some(lent.socket.try_clone().and_then(TcpListener::from_std))
+        let inherited = self.0.iter().find(|socket| socket.address == address)?;
+        Some(inherited.socket.try_clone().and_then(TcpListener::from_std))
     }
 
-    /// The addresses of all of them.
+    /// Returns the addresses of all inherited sockets.
     pub(super) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.0.iter().map(|lent| lent.address)
+        self.0.iter().map(|socket| socket.address)
     }
 }
 
-impl Lent {
+impl InheritedSocket {
+    fn new(socket: std::net::TcpListener) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        let is_dual_stack = address.ip() == Ipv6Addr::UNSPECIFIED && !ipv6_v6only(&socket)?;
+        Ok(Self { socket, address, is_dual_stack })
+    }
+
     fn covers(&self, address: SocketAddr) -> bool {
-        let is_of_family = match address.ip() {
-            IpAddr::V4(_) => self.address.is_ipv4() || self.takes_both,
+        let has_family = match address.ip() {
+            IpAddr::V4(_) => self.address.is_ipv4() || self.is_dual_stack,
             IpAddr::V6(_) => self.address.is_ipv6(),
         };
-        let covers_ip = self.address.ip() == address.ip() || self.address.ip().is_unspecified();
-        self.address.port() == address.port() && is_of_family && covers_ip
+        let has_ip = self.address.ip() == address.ip() || self.address.ip().is_unspecified();
+        self.address.port() == address.port() && has_family && has_ip
     }
 }
 
@@ -92,34 +92,34 @@ mod tests {
     use super::super::conflict::CertificateChoice;
     use super::*;
 
-    fn inherited(address: &str) -> (Inherited, u16) {
+    fn inherited(address: &str) -> (InheritedSockets, u16) {
         let socket = std::net::TcpListener::bind(address).unwrap();
         let port = socket.local_addr().unwrap().port();
-        (Inherited::new(vec![socket]), port)
+        (InheritedSockets::new(vec![socket]), port)
     }
 
-    fn planned(addresses: &[(&str, u16)]) -> BTreeMap<SocketAddr, PlannedSite> {
-        let site = |address: &(&str, u16)| {
+    fn planned(addresses: &[(&str, u16)]) -> BTreeMap<SocketAddr, PlannedEndpoint> {
+        let endpoint = |address: &(&str, u16)| {
             let address = SocketAddr::new(address.0.parse().unwrap(), address.1);
-            (address, PlannedSite { certificate: CertificateChoice::None, routes: Vec::new() })
+            (address, PlannedEndpoint { certificate: CertificateChoice::None, listeners: Vec::new() })
         };
-        addresses.iter().map(site).collect()
+        addresses.iter().map(endpoint).collect()
     }
 
     #[test]
     fn a_socket_for_all_addresses_covers_each_of_its_family() {
         let (inherited, port) = inherited("0.0.0.0:0");
         let adopted = inherited.adopt(planned(&[("127.0.0.1", port), ("127.0.0.2", port), ("::1", port)]));
-        let places: Vec<_> = adopted.keys().map(ToString::to_string).collect();
-        assert_eq!(places, [format!("0.0.0.0:{port}"), format!("[::1]:{port}")]);
+        let addresses: Vec<_> = adopted.keys().map(ToString::to_string).collect();
+        assert_eq!(addresses, [format!("0.0.0.0:{port}"), format!("[::1]:{port}")]);
     }
 
     #[test]
-    fn a_socket_of_ipv6_covers_ipv4_if_it_takes_it() {
+    fn an_ipv6_socket_covers_ipv4_if_it_accepts_it() {
         // The standard library leaves IPV6_V6ONLY as the system has it, which is off.
         let (inherited, port) = inherited("[::]:0");
         let adopted = inherited.adopt(planned(&[("0.0.0.0", port), ("::", port)]));
-        assert_eq!(adopted.len(), if inherited.0[0].takes_both { 1 } else { 2 });
+        assert_eq!(adopted.len(), if inherited.0[0].is_dual_stack { 1 } else { 2 });
     }
 
     #[test]

@@ -117,10 +117,7 @@ async fn a_plug_in_that_is_switched_off_is_as_good_as_none_until_it_is_on_again(
         (fault.subcode(), fault.code()),
         (&Subcode::DestinationUnreachable, code::INVALID_RESOURCE_URI)
     );
-    assert!(
-        fault.reason().contains("plug-in Shell") && fault.reason().contains("is switched off"),
-        "{fault:?}"
-    );
+    assert!(fault.reason().contains("plug-in Shell") && fault.reason().contains("is disabled"), "{fault:?}");
     assert_eq!(wire.ask(&put("Shell", "Enabled=\"true\"", "")).await.status, 200);
     assert_eq!(open(&mut wire, None).await.status, 200);
 

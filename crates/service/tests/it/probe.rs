@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use telarch_service::{Answer, BoxFuture, Call, Caller, Item, Items, Plugin, Resource, ResourceKind};
+use telarch_service::{
+    Answer, BoxFuture, Call, Caller, Item, Items, Operation, Plugin, Resource, ResourceKind,
+};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::time::timeout;
@@ -90,7 +92,7 @@ impl Probe {
             fate.answered = true;
             return Ok(Answer::items(items));
         }
-        if let Some(subscribe) = call.subscribe {
+        if let Operation::Subscribe(subscribe) = call.operation {
             fate.answered = true;
             let (sender, happening) = unbounded_channel();
             self.subscriptions.lock().unwrap().push(sender);
@@ -147,7 +149,7 @@ impl Items for Happenings {
         Box::pin(async { Some(self.happening.recv().await?.map(|text| item(&text))) })
     }
 
-    fn admit(&self, caller: &Caller) -> Result<(), Fault> {
+    fn check_access(&self, caller: &Caller) -> Result<(), Fault> {
         if !self.is_closed.load(Ordering::Relaxed) {
             return Ok(());
         }

@@ -11,7 +11,8 @@ use plugin_config::ConfigPlugin;
 use plugin_shell::{ShellPlugin, Surroundings};
 use sddl::{DomainSid, Sid, Token, well_known};
 use telarch_service::{
-    Audience, Catalog, Certificate, Listener, LocalSocket, Plugin, Principals, Product, Service, ServiceParts,
+    Catalog, Certificate, Listener, LocalSocket, Plugin, Principals, Product, Service, ServiceParts,
+    SocketAccess,
 };
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -75,7 +76,7 @@ impl Running {
     /// Opens a Unix socket at which everybody is ada.
     pub(crate) fn local(&self) -> PathBuf {
         let path = self.folder.path().join("local.sock");
-        let socket = LocalSocket::bind(&path, Audience::Owner).unwrap();
+        let socket = LocalSocket::bind(&path, SocketAccess::Owner).unwrap();
         tokio::spawn(socket.run(Arc::clone(&self.service), Arc::new(OnlyAda)));
         path
     }

@@ -310,7 +310,7 @@ async fn an_https_listener_has_a_certificate_that_clients_can_accept() {
         (name, &expired, EXPIRED, "it expired on"),
         (name, &early, EXPIRED, "is the clock right?"),
         (name, &of_client, NOT_FOR_SERVERS, "lacks serverAuth"),
-        ("node8.example", &good, OTHER_NAME, "its names are node7.example, and not node8.example"),
+        ("node8.example", &good, OTHER_NAME, "it is not valid for node8.example, only for node7.example"),
         ("10.0.0.1", &good, OTHER_NAME, "set Hostname to one of them"),
     ];
     let (there, port) = (of("IP:127.0.0.1", "HTTPS"), free_port());
@@ -337,7 +337,7 @@ async fn an_https_listener_has_a_certificate_that_clients_can_accept() {
     is_unacceptable(
         session.put(&there, &with(&[("CertificateThumbprint", &missing)])).await,
         NOT_FOUND,
-        "there is no certificate",
+        "certificate not found",
     );
     assert_eq!(fields(&session, &there).await, before);
     for changes in [
@@ -365,7 +365,7 @@ async fn a_listener_that_is_switched_off_may_wait_for_its_certificate_and_its_po
     let fields_ = [("Port", port.as_str()), ("Enabled", "false"), ("CertificateThumbprint", &missing)];
     session.create(&there, &with(&fields_)).await.unwrap();
     let switch_on = with(&[("Enabled", "true")]);
-    is_unacceptable(session.put(&there, &switch_on).await, NOT_FOUND, "there is no certificate");
+    is_unacceptable(session.put(&there, &switch_on).await, NOT_FOUND, "certificate not found");
     assert!(fields(&session, &there).await.contains(&("Enabled".to_owned(), "false".to_owned())));
     let good = given.put("node7.example", |_| {});
     session.put(&there, &with(&[("CertificateThumbprint", &good)])).await.unwrap();
@@ -392,7 +392,7 @@ async fn the_certificate_of_all_listeners_must_be_there_and_fit_those_that_name_
     is_unacceptable(
         set(&"11".repeat(20)).await,
         NOT_FOUND,
-        "Service/CertificateThumbprint: there is no certificate",
+        "Service/CertificateThumbprint: certificate not found",
     );
     is_unacceptable(set(&expired).await, EXPIRED, "Service/CertificateThumbprint: ");
     assert_eq!(service.config(), before);

@@ -11,7 +11,7 @@ use config::Store;
 use plugin_config::ConfigPlugin;
 use plugin_shell::{ShellPlugin, Surroundings};
 use sddl::{DomainSid, Token, well_known};
-use service::{Audience, Catalog, LocalSocket, Plugin, Principals, Product, Service, ServiceParts};
+use service::{Catalog, LocalSocket, Plugin, Principals, Product, Service, ServiceParts, SocketAccess};
 use tempfile::TempDir;
 use tokio::time::timeout;
 use wsman::{SelectorSet, Subcode};
@@ -77,7 +77,7 @@ impl Local {
             product: Product { vendor: "Telarch".to_owned(), os_version: "6.1.0".to_owned() },
         });
         let local = Self { service, folder };
-        let socket = LocalSocket::bind(&local.socket(), Audience::Owner).unwrap();
+        let socket = LocalSocket::bind(&local.socket(), SocketAccess::Owner).unwrap();
         tokio::spawn(socket.run(Arc::clone(&local.service), Arc::new(users)));
         local
     }

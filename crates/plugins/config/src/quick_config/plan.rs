@@ -282,7 +282,7 @@ async fn certificate(
         let given = set.into_iter().chain(given.into_iter().map(Thumbprint));
         let fits = given.filter(|thumbprint| {
             certificates.find(*thumbprint).is_ok_and(|found| {
-                found.fits(&Hostname::default(), now).is_ok()
+                found.check(&Hostname::default(), now).is_ok()
                     && !found.is_self_signed()
                     && found.names_this_machine()
             })
