@@ -10,7 +10,7 @@ use config::{ListenerKey, Service, Thumbprint, Transport};
 pub enum PortConflict {
     /// HTTP and HTTPS on one port.
     #[error(
-        "port {port} is already used by listener {other} with another transport than {transport}: choose another Port"
+        "port {port} is already used by listener {other} and cannot also serve {transport}; choose another Port"
     )]
     Transport {
         /// The port.
@@ -22,7 +22,7 @@ pub enum PortConflict {
     },
     /// Two certificates on one port (WSMan code 2150858984).
     #[error(
-        "port {port} is already used by listener {other} with another certificate: choose another Port or give both the same CertificateThumbprint"
+        "port {port} is already used by listener {other} with another certificate; choose another Port or give both the same CertificateThumbprint"
     )]
     Certificate {
         /// The port.
