@@ -9,9 +9,9 @@
 //! 2. Otherwise it displaces the oldest connection without sign-in of the source with the most of them. Sources are
 //!    compared from the widest prefix to the narrowest, so that a site with many networks counts as one.
 //!
-//! A connection with a request in work is never displaced.
+//! A connection with a request in progress is never displaced.
 //!
-//! Requests in work are shared by a dynamic threshold: an account gets another one while it has at most as many as
+//! Requests in progress are shared by a dynamic threshold: an account gets another one while it has at most as many as
 //! are still free. So one account reaches about half of them, two a third each, and there is always room for the
 //! next account. Privileged accounts have no threshold and a reserve that others do not get.
 //!
@@ -46,9 +46,9 @@ pub struct FairTable<S, A, T> {
 pub struct Sizes {
     /// Maximum number of connections.
     pub connections: usize,
-    /// Maximum number of requests in work.
+    /// Maximum number of requests in progress.
     pub requests: usize,
-    /// Number of requests in work that only privileged accounts get, out of `requests`.
+    /// Number of requests in progress that only privileged accounts get, out of `requests`.
     pub reserved_requests: usize,
 }
 
@@ -80,21 +80,21 @@ pub struct Admitted<T> {
     pub displaced: Option<T>,
 }
 
-/// The table is full and every connection has a request in work.
+/// The table is full and every connection has a request in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("all {0} connections have a request in work")]
+#[error("all {0} connections have a request in progress")]
 pub struct Full(pub usize);
 
-/// Reason why a request cannot be taken into work.
+/// Reason why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Busy {
-    /// The account has more requests in work than are left.
-    #[error("this account has {0} requests in work, which is its share at the moment")]
+    /// The account has more requests in progress than are left.
+    #[error("this account has {0} requests in progress, which is its share at the moment")]
     Share(usize),
-    /// As many requests are in work as possible.
-    #[error("{0} requests are in work, which is the limit")]
+    /// As many requests are in progress as possible.
+    #[error("{0} requests are in progress, which is the limit")]
     Total(usize),
-    /// The connection was displaced, has not signed in, or has a request in work already.
+    /// The connection was displaced, has not signed in, or has a request in progress already.
     #[error("the connection was closed for another one")]
     Displaced,
 }
@@ -113,7 +113,7 @@ enum State<S> {
     /// Counted by its account, without a request.
     Idle { account: u32 },
     /// Counted by its account.
-    InWork { account: u32 },
+    InProgress { account: u32 },
 }
 
 impl Sizes {
@@ -167,7 +167,7 @@ impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> FairTable<S, A, T> {
         let since = self.tick();
         let Some(connection) = self.connection(key) else { return };
         let before = connection.state;
-        if matches!(before, State::InWork { .. }) {
+        if matches!(before, State::InProgress { .. }) {
             return;
         }
         self.forget(key, before);
@@ -175,7 +175,7 @@ impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> FairTable<S, A, T> {
         self.set(key, State::Idle { account });
     }
 
-    /// Takes a request of a signed-in connection into work.
+    /// Counts a request of a signed-in connection as in progress.
     ///
     /// # Errors
     /// [`Busy`].
@@ -184,16 +184,16 @@ impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> FairTable<S, A, T> {
             return Err(Busy::Displaced);
         };
         let account = *account;
-        let in_work = self.accounts.in_work();
-        let free = sizes.requests.saturating_sub(in_work);
+        let in_progress = self.accounts.in_progress();
+        let free = sizes.requests.saturating_sub(in_progress);
         match privilege {
-            Privilege::Privileged if free == 0 => return Err(Busy::Total(in_work)),
+            Privilege::Privileged if free == 0 => return Err(Busy::Total(in_progress)),
             Privilege::Privileged => {}
             Privilege::Ordinary => {
                 let (free, held) =
                     (free.saturating_sub(sizes.reserved_requests), self.accounts.working(account));
                 if free == 0 {
-                    return Err(Busy::Total(in_work));
+                    return Err(Busy::Total(in_progress));
                 }
                 if held > free {
                     return Err(Busy::Share(held));
@@ -201,14 +201,16 @@ impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> FairTable<S, A, T> {
             }
         }
         self.accounts.begin(account, key.index, privilege);
-        self.set(key, State::InWork { account });
+        self.set(key, State::InProgress { account });
         Ok(())
     }
 
     /// Ends the request of a connection.
     pub fn end(&mut self, key: ConnectionKey) {
         let since = self.tick();
-        let Some(Connection { state: State::InWork { account }, .. }) = self.connection(key) else { return };
+        let Some(Connection { state: State::InProgress { account }, .. }) = self.connection(key) else {
+            return;
+        };
         let account = *account;
         self.accounts.end(account, since, key.index);
         self.set(key, State::Idle { account });
@@ -266,7 +268,7 @@ impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> FairTable<S, A, T> {
         match state {
             State::Newcomer(source) => self.sources.remove(source, key.number),
             State::Idle { account } => self.accounts.leave_idle(account, key.index),
-            State::InWork { account } => self.accounts.leave_in_work(account),
+            State::InProgress { account } => self.accounts.leave_in_work(account),
         }
     }
 
@@ -517,6 +519,6 @@ mod tests {
             assert_eq!(table.remove(key), None);
         }
         assert!(table.is_empty() && table.sources.is_empty() && table.accounts.is_empty(), "{table:?}");
-        assert_eq!(table.accounts.in_work(), 0);
+        assert_eq!(table.accounts.in_progress(), 0);
     }
 }

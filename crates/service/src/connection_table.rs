@@ -1,4 +1,4 @@
-//! Connections, requests in work and unfinished bodies, shared fairly between sources and accounts.
+//! Connections, requests in progress and unfinished bodies, shared fairly between sources and accounts.
 //!
 //! `docs/limits.md` describes every limit for administrators; [`FairTable`] has the rules.
 
@@ -14,9 +14,9 @@ use limits::{
 use sddl::{Principal, Sid, well_known};
 use tokio::sync::{Notify, watch};
 
-use crate::access::Caller;
+use crate::caller::Caller;
 
-/// Connections of the service with their requests in work and unfinished bodies.
+/// Connections of the service with their requests in progress and unfinished bodies.
 pub(crate) struct ConnectionTable {
     table: Mutex<Table>,
     /// Bytes of bodies that are being received.
@@ -55,7 +55,7 @@ pub(crate) struct ConnectionSlot {
     displaced: Arc<Notify>,
 }
 
-/// One request in work, counted until it is dropped.
+/// One request in progress, counted until it is dropped.
 pub(crate) struct RequestSlot<'c>(&'c ConnectionSlot);
 
 impl Source {
@@ -84,7 +84,7 @@ impl ConnectionTable {
     /// Admits a new connection. If there are too many, another one is closed for it.
     ///
     /// # Errors
-    /// [`Full`] if every connection has a request in work; the log tells.
+    /// [`Full`] if every connection has a request in progress; the log tells.
     pub(crate) fn admit(
         self: &Arc<Self>,
         source: [Source; 3],
@@ -141,10 +141,10 @@ impl ConnectionSlot {
         self.table.table().sign_in(self.key, &caller.sid());
     }
 
-    /// Takes a request of a caller into work.
+    /// Counts a request of a caller as in progress, until the slot is dropped.
     ///
     /// # Errors
-    /// [`Busy`] if too many requests are in work, of this account or of all.
+    /// [`Busy`] if too many requests are in progress, of this account or of all.
     pub(crate) fn begin_request(&self, caller: &Caller, config: &Config) -> Result<RequestSlot<'_>, Busy> {
         let begun = self.table.table().begin(self.key, privilege(caller), &sizes(config));
         begun.inspect_err(|busy| {
@@ -204,7 +204,7 @@ impl Drop for RequestSlot<'_> {
 
 /// Returns the sizes that the settings give.
 ///
-/// At most 512 requests are in work, and at least 640 connections are open: there is always one to displace.
+/// At most 512 requests are in progress, and at least 640 connections are open: there is always one to displace.
 fn sizes(config: &Config) -> Sizes {
     let connections = usize::try_from(config.connections.max_open.get()).unwrap_or(usize::MAX);
     let requests = usize::try_from(config.service.max_connections.get()).unwrap_or(usize::MAX);

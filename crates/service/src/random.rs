@@ -1,8 +1,8 @@
-//! Identifiers of messages, enumerations and subscriptions.
+//! Random identifiers.
 
 use wsman::Uuid;
 
-/// Returns a new random identifier.
+/// Returns a new random identifier (RFC 9562, version 4).
 ///
 /// # Panics
 /// If the kernel provides no random bytes: no secret of the service would be safe without them.

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use accounts::{AccountsError, ClientCertificateFile, HostKey, UnixUsers};
 use auth::account_file::{AccountFile, Record};
 use config::{ListenerKey, State, Store};
-use service::{CertificateError, Certificates, Finding, Severity, examine};
+use service::{CertificateError, Certificates, Finding, Severity, check_listeners};
 
 use crate::arguments::{Chosen, Persistent};
 use crate::ntlm_setup;
@@ -86,7 +86,7 @@ impl Report {
         {
             self.add(Severity::Error, &format!("Service/CertificateThumbprint: {error}"), None);
         }
-        for Finding { listener, severity, what, .. } in examine(state, &certificates) {
+        for Finding { listener, severity, message: what, .. } in check_listeners(state, &certificates) {
             let line = lines.of_listener(listener);
             let place = match line {
                 Some(line) => format!("{}, line {line}", paths.config.display()),

@@ -21,8 +21,8 @@ use config::{Paths, Store};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
 use service::{
-    Audience, Catalog, Certificates, Listeners, Listening, LocalSocket, Plugin, Service, ServiceManager,
-    ServiceParts, watchdog,
+    Catalog, Certificates, ListenerStatus, Listeners, LocalSocket, Plugin, Service, ServiceManager,
+    ServiceParts, SocketAccess, watchdog,
 };
 
 use self::policies::PolicyWatch;
@@ -59,7 +59,7 @@ pub(crate) async fn run(
     let open_files = OpenFiles::raise();
     let files = Files::open(&arguments)?;
     open_files.warn_if_too_few(&files.store.snapshot());
-    let listening = Listening::default();
+    let listening = ListenerStatus::default();
     let service = service(&files, &listening, open_files)?;
     let listeners =
         Listeners::start(&service, Arc::clone(&files.certificates), inherited.network, listening.clone());
@@ -243,7 +243,7 @@ pub(crate) fn sign_in(files: &Files) -> Result<(SignIn, Principals), Box<dyn Err
 
 fn service(
     files: &Files,
-    listening: &Listening,
+    listening: &ListenerStatus,
     open_files: OpenFiles,
 ) -> Result<Arc<Service>, Box<dyn Error>> {
     let (sign_in, principals) = sign_in(files)?;
@@ -278,7 +278,8 @@ pub(crate) fn local_sockets(
         return Ok(inherited.into_iter().map(LocalSocket::inherited).collect::<io::Result<_>>()?);
     }
     let path = &arguments.paths.local_socket;
-    let audience = if rustix::process::geteuid().is_root() { Audience::Everyone } else { Audience::Owner };
+    let audience =
+        if rustix::process::geteuid().is_root() { SocketAccess::Everyone } else { SocketAccess::Owner };
     if let Some(directory) = path.parent() {
         // Everyone must get through to a socket for everyone; the state directory is there already.
         make_directory(directory, 0o755)?;

@@ -20,8 +20,8 @@ pub(super) struct Accounts<A> {
     /// Accounts in the order in which they lose connections, the next one at the end. Accounts without an idle
     /// connection may be missing.
     ranking: BTreeSet<(Rank, u32)>,
-    /// Number of requests in work.
-    in_work: usize,
+    /// Number of requests in progress.
+    in_progress: usize,
 }
 
 #[derive(Debug)]
@@ -29,7 +29,7 @@ struct Account<A> {
     key: A,
     privilege: Privilege,
     connections: usize,
-    in_work: usize,
+    in_progress: usize,
     idle: IdleList,
     /// Entry in the ranking.
     rank: Option<Rank>,
@@ -60,7 +60,7 @@ impl<A: Clone + Eq + Hash> Accounts<A> {
                     key: key.clone(),
                     privilege: Privilege::Ordinary,
                     connections: 0,
-                    in_work: 0,
+                    in_progress: 0,
                     idle: IdleList::default(),
                     rank: None,
                 });
@@ -83,11 +83,11 @@ impl<A: Clone + Eq + Hash> Accounts<A> {
         self.leave(number);
     }
 
-    /// Removes a connection with a request in work.
-    pub(super) fn leave_in_work(&mut self, number: u32) {
+    /// Removes a connection with a request in progress.
+    pub(super) fn leave_in_progress(&mut self, number: u32) {
         let Some(account) = self.accounts.get_mut(number) else { return };
-        account.in_work = account.in_work.saturating_sub(1);
-        self.in_work = self.in_work.saturating_sub(1);
+        account.in_progress = account.in_progress.saturating_sub(1);
+        self.in_progress = self.in_progress.saturating_sub(1);
         self.leave(number);
     }
 
@@ -105,12 +105,12 @@ impl<A: Clone + Eq + Hash> Accounts<A> {
         }
     }
 
-    /// Takes a request into work on a connection that was idle.
+    /// Counts a request on a connection that was idle.
     pub(super) fn begin(&mut self, number: u32, index: u32, privilege: Privilege) {
         let Some(account) = self.accounts.get_mut(number) else { return };
         self.links.remove(&mut account.idle, index);
-        account.in_work += 1;
-        self.in_work += 1;
+        account.in_progress += 1;
+        self.in_progress += 1;
         if account.privilege != privilege {
             account.privilege = privilege;
             self.rank(number);
@@ -121,21 +121,21 @@ impl<A: Clone + Eq + Hash> Accounts<A> {
     pub(super) fn end(&mut self, number: u32, since: u64, index: u32) {
         let Some(account) = self.accounts.get_mut(number) else { return };
         self.links.push(&mut account.idle, index, since);
-        account.in_work = account.in_work.saturating_sub(1);
-        self.in_work = self.in_work.saturating_sub(1);
+        account.in_progress = account.in_progress.saturating_sub(1);
+        self.in_progress = self.in_progress.saturating_sub(1);
         if account.rank.is_none() {
             self.rank(number);
         }
     }
 
-    /// Returns the number of requests in work of all accounts.
-    pub(super) fn in_work(&self) -> usize {
-        self.in_work
+    /// Returns the number of requests in progress of all accounts.
+    pub(super) fn in_progress(&self) -> usize {
+        self.in_progress
     }
 
-    /// Returns the number of requests in work of one account.
+    /// Returns the number of requests in progress of one account.
     pub(super) fn working(&self, number: u32) -> usize {
-        self.accounts.get(number).map_or(0, |account| account.in_work)
+        self.accounts.get(number).map_or(0, |account| account.in_progress)
     }
 
     /// Returns the longest idle connection of the account with the most connections.
@@ -185,7 +185,7 @@ impl<A> Default for Accounts<A> {
             accounts: Slab::default(),
             links: IdleLinks::default(),
             ranking: BTreeSet::new(),
-            in_work: 0,
+            in_progress: 0,
         }
     }
 }

@@ -7,7 +7,9 @@ use std::fmt;
 use std::time::SystemTime;
 
 use config::{Draft, Hostname, Listener, ListenerKey, Service, Thumbprint, Transport};
-use service::{Certificate, CertificateError, Certificates, ListenError, PortConflict, Unfit, check_port};
+use service::{
+    Certificate, CertificateError, CertificateProblem, Certificates, ListenError, PortConflict, check_port,
+};
 
 use crate::port;
 
@@ -25,7 +27,7 @@ pub(crate) enum AcceptanceError {
     #[error("{0}: {1}")]
     NoCertificate(CertificateSetting, CertificateError),
     #[error("{setting}: clients would not accept the certificate {thumbprint}: {unfit}; {}", hint(*.is_own, .unfit))]
-    Unfit { setting: CertificateSetting, thumbprint: Thumbprint, unfit: Unfit, is_own: bool },
+    Unfit { setting: CertificateSetting, thumbprint: Thumbprint, unfit: CertificateProblem, is_own: bool },
 }
 
 /// Setting that names a certificate.
@@ -122,7 +124,7 @@ fn certificate(
             fitting(&named, &listener.hostname, now, setting, false)
         }
         // If the service has no certificate of its own yet, it will create one with the right name.
-        (Transport::Https, None) => match certificates.made_before() {
+        (Transport::Https, None) => match certificates.existing_own() {
             Some(own) => fitting(&own, &listener.hostname, now, setting, true),
             None => Ok(()),
         },
@@ -161,7 +163,7 @@ fn fitting(
     is_own: bool,
 ) -> Result<(), AcceptanceError> {
     let thumbprint = certificate.name();
-    certificate.fits(hostname, now).map_err(|unfit| AcceptanceError::Unfit {
+    certificate.check(hostname, now).map_err(|unfit| AcceptanceError::Unfit {
         setting,
         thumbprint,
         unfit,
@@ -169,12 +171,12 @@ fn fitting(
     })
 }
 
-fn hint(is_own: bool, unfit: &Unfit) -> &'static str {
+fn hint(is_own: bool, unfit: &CertificateProblem) -> &'static str {
     match (is_own, unfit) {
         (true, _) => {
             "set CertificateThumbprint to another certificate, or move this one out of the state directory and restart the service to create a new one"
         }
-        (false, Unfit::OtherName { .. }) => {
+        (false, CertificateProblem::NameMismatch { .. }) => {
             "set Hostname to one of these names, or CertificateThumbprint to a certificate for this name"
         }
         (false, _) => "set CertificateThumbprint to another certificate",

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use config::{ListenerError, ListenerKey, PluginError, PutError, Reason, SettingError, StoreError};
-use service::{Call, Unfit};
+use service::{Call, CertificateProblem};
 use wsman::{Action, Code, Detail, Fault, ResourceUri, Subcode, code};
 use xml::{Bounds, Document, Element, Writer};
 
@@ -136,10 +136,11 @@ fn of_acceptance(error: &AcceptanceError) -> Fault {
         AcceptanceError::Port(_, error) if error.source.kind() == ErrorKind::PermissionDenied => PORT_INVALID,
         AcceptanceError::Port(..) => CANNOT_SHARE_PORT,
         AcceptanceError::NoCertificate(..) => CERTIFICATE_NOT_FOUND,
-        AcceptanceError::Unfit { unfit: Unfit::Expired { .. } | Unfit::NotYetValid { .. }, .. } => {
-            CERTIFICATE_EXPIRED
-        }
-        AcceptanceError::Unfit { unfit: Unfit::NotForServers, .. } => CERTIFICATE_NOT_FOR_SERVERS,
+        AcceptanceError::Unfit {
+            unfit: CertificateProblem::Expired { .. } | CertificateProblem::NotYetValid { .. },
+            ..
+        } => CERTIFICATE_EXPIRED,
+        AcceptanceError::Unfit { unfit: CertificateProblem::NotForServers, .. } => CERTIFICATE_NOT_FOR_SERVERS,
         AcceptanceError::Unfit { .. } => CERTIFICATE_OF_ANOTHER_NAME,
     };
     // Faults have a single line, but errors have their hint on a second one.
@@ -207,7 +208,7 @@ pub(crate) fn refuse_selectors_and_filter(call: &Call) -> Result<(), Fault> {
     if let Some(selector) = call.request.head().selectors.iter().next() {
         return Err(unexpected_selector(&selector.name));
     }
-    match &call.enumerate {
+    match call.operation.enumerate() {
         Some(enumerate) if enumerate.filter.is_some() => Err(Fault::new(
             Subcode::FilteringNotSupported,
             code::FILTERING_NOT_SUPPORTED,

@@ -22,7 +22,7 @@ use std::sync::{Arc, OnceLock};
 
 use config::{Draft, LISTENER_RESOURCE, PLUGIN_RESOURCE, Paths, Section, Store};
 use service::{
-    Answer, BoxFuture, Call, Caller, Certificates, Listening, Plugin, Principals, Resource, ResourceKind,
+    Answer, BoxFuture, Call, Caller, Certificates, ListenerStatus, Plugin, Principals, Resource, ResourceKind,
 };
 use wsman::{Fault, OptionSet, namespace};
 
@@ -101,7 +101,11 @@ impl ConfigPlugin {
     ///
     /// Responses to changes are sent after the listeners have been opened or closed.
     #[must_use]
-    pub fn with_listeners(store: Arc<Store>, listening: Listening, certificates: Arc<Certificates>) -> Self {
+    pub fn with_listeners(
+        store: Arc<Store>,
+        listening: ListenerStatus,
+        certificates: Arc<Certificates>,
+    ) -> Self {
         Self::build(store, Sockets::Configured(listening), certificates)
     }
 
@@ -243,7 +247,7 @@ impl Plugin for ConfigPlugin {
         &Self::RESOURCES
     }
 
-    fn served(&self, all: &[Resource]) {
+    fn set_all_resources(&self, all: &[Resource]) {
         // A plug-in belongs to one catalog, so the value is set only once.
         let _ = self.served.set(all.to_vec());
     }

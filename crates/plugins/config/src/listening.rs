@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Listener, ListenerKey, ListenerSource, State, Store};
-use service::{Listening, Report};
+use service::{ListenerStatus, Report};
 
 /// Function that returns the current addresses of a listener.
 pub type ListeningOn = Arc<dyn Fn(ListenerKey) -> Vec<IpAddr> + Send + Sync>;
@@ -15,7 +15,7 @@ pub(crate) enum Sockets {
     /// Sockets given on the command line; the configuration only shows them.
     Fixed(ListeningOn),
     /// Sockets of the configured listeners.
-    Configured(Listening),
+    Configured(ListenerStatus),
 }
 
 impl Sockets {

@@ -157,7 +157,7 @@ impl ShellPlugin {
         if head.resource.as_ref().is_some_and(|uri| *uri == *namespace::SHELL_CMD) {
             return Err(fault::action_not_supported(&Action::Enumerate));
         }
-        let asked = call.enumerate.as_ref();
+        let asked = call.operation.enumerate();
         let filter = asked.and_then(|asked| asked.filter.as_ref());
         if let Some(filter) = filter {
             if filter.dialect != namespace::DIALECT_SELECTOR {

@@ -15,7 +15,7 @@ use crate::plugin::Asked;
 
 pub(crate) fn answer(asked: &Asked<'_>) -> Result<Answer, Fault> {
     let usual = Enumerate::default();
-    let enumerate = asked.call.enumerate.as_ref().unwrap_or(&usual);
+    let enumerate = asked.call.operation.enumerate().unwrap_or(&usual);
     let place = &asked.place;
     // A filter that cannot be parsed is reported with its text.
     let wanted = wanted(asked, enumerate).map_err(|error| {

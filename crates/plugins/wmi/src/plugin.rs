@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cim::uri::{CLASS_SCHEMA, UriForm};
-use service::{Answer, BoxFuture, Call, Caller, Plugin, Resource, ResourceKind, Whence};
+use service::{Answer, BoxFuture, Call, Caller, CallerLocation, Plugin, Resource, ResourceKind};
 use wmi::{Context, Engine, Rights};
 use wsman::{Action, Fault, ResourceUri, Subcode, code};
 
@@ -184,9 +184,9 @@ fn no_engine() -> Fault {
 /// Returns the context of a caller for access checks.
 pub(crate) fn context(caller: &Caller) -> Context {
     let (name, token) = (caller.identity().account().to_string(), caller.token().clone());
-    match caller.whence() {
-        Whence::ThisMachine => Context::local(name, token),
-        Whence::Network => Context::remote(name, token),
+    match caller.location() {
+        CallerLocation::ThisMachine => Context::local(name, token),
+        CallerLocation::Network => Context::remote(name, token),
     }
 }
 

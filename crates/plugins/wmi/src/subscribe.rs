@@ -13,7 +13,7 @@ use crate::fault::{Operation, Told};
 use crate::plugin::{Asked, context};
 
 pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Fault> {
-    let filter = asked.call.subscribe.as_ref().and_then(|subscribe| subscribe.filter.as_ref());
+    let filter = asked.call.operation.subscribe().and_then(|subscribe| subscribe.filter.as_ref());
     let Some(filter) = filter else {
         return Err(asked.fault(WmiError::EventsWithoutFilter, Operation::ExecNotificationQuery));
     };
@@ -64,7 +64,7 @@ impl Items for EventItems {
         })
     }
 
-    fn admit(&self, caller: &Caller) -> Result<(), Fault> {
+    fn check_access(&self, caller: &Caller) -> Result<(), Fault> {
         let admitted = self.events.admit(&context(caller));
         admitted.map_err(|error| self.told.fault(error, Operation::ExecNotificationQuery, &self.query))
     }

@@ -37,7 +37,7 @@ impl EventLogs {
     }
 
     async fn subscribe(&self, call: Call) -> Result<Answer, Fault> {
-        let Some(subscribe) = call.subscribe else {
+        let Some(subscribe) = call.operation.subscribe() else {
             return Err(Fault::new(
                 Subcode::ActionNotSupported,
                 code::ACTION_NOT_SUPPORTED,

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use service::{Listening, Report, Service};
+use service::{ListenerStatus, Report, Service};
 
 /// Tells it what the listeners do, whenever that changes.
-pub(crate) async fn status(listening: Listening, tell: impl Fn(String)) {
+pub(crate) async fn status(listening: ListenerStatus, tell: impl Fn(String)) {
     let mut reports = listening.subscribe();
     loop {
         let status = shown(&reports.borrow_and_update());
@@ -37,7 +37,7 @@ pub(crate) async fn health(service: Arc<Service>, interval: Duration, tell_alive
     let mut ticks = tokio::time::interval(half);
     loop {
         ticks.tick().await;
-        if service.is_answering(half).await {
+        if service.check_health(half).await {
             tell_alive();
         } else {
             tracing::error!("The service does not answer itself");

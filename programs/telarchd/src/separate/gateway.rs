@@ -21,8 +21,8 @@ use plugin_wmi::WmiPlugin;
 use quickconfig::{Answer, Wish};
 use sddl::{Sid, Token};
 use service::{
-    BoxFuture, Caller, Catalog, CertificateKeeper, Certificates, HandedOver, Listeners, Listening,
-    Principals, Proof, Resource, Service, ServiceParts, watchdog,
+    BoxFuture, Caller, Catalog, CertificateKeeper, Certificates, ForwardedConnections, ListenerStatus,
+    Listeners, Principals, Resource, Service, ServiceParts, SessionHandle, watchdog,
 };
 use tokio::sync::mpsc;
 use wsman::{Fault, Subcode, code};
@@ -80,8 +80,8 @@ async fn serve(
     product: service::Product,
 ) -> Result<(), Box<dyn Error>> {
     let given = Given::take(&mut unasked, &store)?;
-    let listening = Listening::default();
-    let certificates = Arc::new(Certificates::kept_by(Arc::new(Broker(Arc::clone(&gateway)))));
+    let listening = ListenerStatus::default();
+    let certificates = Arc::new(Certificates::with_keeper(Arc::new(Broker(Arc::clone(&gateway)))));
     let settings = settings(&gateway, &store, &listening, &certificates);
     let service = Service::new(ServiceParts {
         state: store.subscribe(),
@@ -103,7 +103,7 @@ async fn serve(
     let telling = Arc::clone(&gateway);
     tokio::spawn(watch::status(listening, move |text| telling.tell(&Ask::Status(text))));
 
-    let handed = HandedOver::to(&service);
+    let handed = ForwardedConnections::new(&service);
     let mut early = given.early.into_iter();
     loop {
         let told = match early.next() {
@@ -167,7 +167,7 @@ impl Given {
 fn settings(
     gateway: &Arc<Gateway>,
     store: &Arc<Store>,
-    listening: &Listening,
+    listening: &ListenerStatus,
     certificates: &Arc<Certificates>,
 ) -> ConfigPlugin {
     let broker = || Arc::new(Broker(Arc::clone(gateway)));
@@ -181,7 +181,7 @@ fn settings(
 /// The settings, and what processes of the callers' users do.
 fn catalog(gateway: &Arc<Gateway>, settings: ConfigPlugin) -> Catalog {
     let hosted = |resources: &[Resource]| HostedPlugin::new(resources, Arc::new(Broker(Arc::clone(gateway))));
-    let quota = UserQuota { most: most_users, refusal: plugin_shell::too_many_users };
+    let quota = UserQuota { limit: most_users, fault: plugin_shell::too_many_users };
     Catalog::new(vec![
         Arc::new(settings),
         Arc::new(hosted(&ShellPlugin::RESOURCES).with_users(quota)),
@@ -221,7 +221,7 @@ struct Broker(Arc<Gateway>);
 
 impl Broker {
     fn session(caller: &Caller) -> Result<Arc<Session>, Denied> {
-        let session = caller.proof().and_then(|proof| Arc::clone(proof).downcast::<Session>().ok());
+        let session = caller.session().and_then(|handle| Arc::clone(handle).downcast::<Session>().ok());
         session.ok_or_else(|| Denied::new(Denial::Access, "nobody has this session: sign in again"))
     }
 }
@@ -251,8 +251,8 @@ impl Principals for Broker {
         self.0.name_of(sid)
     }
 
-    fn proof_of(&self, identity: &Identity) -> Option<Proof> {
-        self.0.session(identity).map(|session| session as Proof)
+    fn session_handle(&self, identity: &Identity) -> Option<SessionHandle> {
+        self.0.session(identity).map(|session| session as SessionHandle)
     }
 }
 

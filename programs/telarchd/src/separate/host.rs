@@ -160,7 +160,7 @@ async fn serve(
             Some(Ordered::Renew(token)) => {
                 idle = Duration::ZERO;
                 ticks = tokio::time::interval(OFTEN);
-                host.renew(token);
+                host.update_token(token);
                 // Whatever ends with that does so before it is asked whether there is something left.
                 tokio::task::yield_now().await;
                 wmi.forget_hardware().await;
@@ -169,7 +169,7 @@ async fn serve(
             None => None,
         };
         let Some(socket) = socket else {
-            let leaves = host.activity().leave(idle, || plugins.in_use() == 0);
+            let leaves = host.activity().stop_if_idle(idle, || plugins.in_use() == 0);
             if leaves {
                 // Gateways are told first.
                 tokio::task::yield_now().await;

@@ -137,7 +137,7 @@ fn a_thumbprint_without_a_certificate_is_told_and_takes_nothing_away() {
     let unknown = "0123456789ABCDEF0123456789ABCDEF01234567";
     telarchd.reconfigure(&https(port, &format!("CertificateThumbprint = \"{unknown}\"")));
     assert_eq!(shown(port), given.der());
-    telarchd.logged(&[&format!("there is no certificate {unknown}")]);
+    telarchd.logged(&[&format!("certificate not found: {unknown}")]);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_certificate_without_the_listener_s_hostname_is_warned_about() {
     telarchd.configure(&https(port, &more));
     telarchd.run();
     assert_eq!(shown(port), given.der());
-    telarchd.logged(&["WARN", "its names are localhost, and not node7.example.com"]);
+    telarchd.logged(&["WARN", "it is not valid for node7.example.com, only for localhost"]);
 }
 
 #[test]

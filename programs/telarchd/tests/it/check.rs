@@ -102,12 +102,12 @@ fn each_listener_that_would_not_work_is_named_with_its_line() {
     let (code, text) = checked(&telarchd);
     assert_eq!(code, 1, "{text}");
     for part in [
-        "error: listener Address=IP:127.0.0.1+Transport=HTTPS: there is no certificate 0123456789ABCDEF0123456789ABCDEF01234567 (config.toml, line 1)\n  put it with its key into certificates/0123456789ABCDEF0123456789ABCDEF01234567.pem (mode 0600)\n",
+        "error: listener Address=IP:127.0.0.1+Transport=HTTPS: certificate not found: 0123456789ABCDEF0123456789ABCDEF01234567 (config.toml, line 1)\n  put it with its key into certificates/0123456789ABCDEF0123456789ABCDEF01234567.pem (mode 0600)\n",
         "error: listener Address=IP:127.0.0.2+Transport=HTTPS: port 45986 is already used by listener Address=IP:127.0.0.1+Transport=HTTPS with another certificate",
         "(config.toml, line 6)",
         "error: listener Address=IP:127.0.0.3+Transport=HTTP: port 45986 is already used by listener Address=IP:127.0.0.1+Transport=HTTPS, and not with HTTP",
         "error: listener Address=MAC:02-00-5E-10-00-00+Transport=HTTP: no interface of this machine",
-        "warning: listener Address=IP:203.0.113.250+Transport=HTTP: this machine has no address 203.0.113.250 now",
+        "warning: listener Address=IP:203.0.113.250+Transport=HTTP: this machine does not currently have the address 203.0.113.250",
         "config.toml: errors: 4, warnings: 1\n",
     ] {
         assert!(text.contains(part), "{part:?} is missing in:\n{text}");
@@ -129,7 +129,7 @@ fn a_certificate_that_clients_would_not_accept_is_a_warning() {
     let (code, text) = checked(&telarchd);
     assert_eq!(code, 0, "{text}");
     assert!(
-        text.contains("its names are localhost, and not node7.example.com (config.toml, line 1)"),
+        text.contains("it is not valid for node7.example.com, only for localhost (config.toml, line 1)"),
         "{text}"
     );
 
@@ -173,6 +173,6 @@ fn a_setting_of_the_command_line_is_checked_with_the_rest() {
     let setting = "Service.CertificateThumbprint=0123456789ABCDEF0123456789ABCDEF01234567";
     let output = telarchd.command().args(["--check", "--set", setting]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("error: Service/CertificateThumbprint: there is no certificate"), "{text}");
+    assert!(text.contains("error: Service/CertificateThumbprint: certificate not found"), "{text}");
     assert_eq!(output.status.code(), Some(1));
 }

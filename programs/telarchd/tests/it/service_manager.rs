@@ -102,7 +102,7 @@ fn a_socket_that_no_listener_uses_is_told() {
     let mut telarchd = Telarchd::new("");
     let command = command_with_socket(&telarchd, socket.into());
     telarchd.run_as(command);
-    let expected = format!("the socket {address} was handed over and no listener uses it");
+    let expected = format!("no listener uses the inherited socket {address}");
     telarchd.logged(&[&expected]);
 }
 

@@ -230,9 +230,9 @@ fn a_file_that_others_could_have_laid_or_changed_is_refused_with_a_sentence() {
         ("state", Group, "others can change what is in it"),
         ("state", GivenAway, ""),
         ("state", File, "state"),
-        ("state/local.sock", Link, "is in the way: it is not a socket"),
-        ("state/local.sock", File, "is in the way: it is not a socket"),
-        ("state/local.sock", Directory, "is in the way: it is not a socket"),
+        ("state/local.sock", Link, "exists and is not a socket"),
+        ("state/local.sock", File, "exists and is not a socket"),
+        ("state/local.sock", Directory, "exists and is not a socket"),
     ];
     let mut tried = 0;
     for uid in users() {

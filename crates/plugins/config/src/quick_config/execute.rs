@@ -138,7 +138,7 @@ async fn fingerprints(plugin: &ConfigPlugin) -> Vec<String> {
     let certificates = Arc::clone(&plugin.certificates);
     let finding = move || match named {
         Some(named) => certificates.find(named).ok(),
-        None => certificates.made_before(),
+        None => certificates.existing_own(),
     };
     let Ok(Some(certificate)) = tokio::task::spawn_blocking(finding).await else { return Vec::new() };
     vec![

@@ -14,7 +14,7 @@ use config::{Config, LISTENER_RESOURCE, Section, Store};
 use rcgen::CertifiedKey;
 use sddl::{DomainSid, Token, well_known};
 use service::{
-    Catalog, Certificate, Certificates, Listener, Listeners, Listening, Principals, Product, Service,
+    Catalog, Certificate, Certificates, Listener, ListenerStatus, Listeners, Principals, Product, Service,
     ServiceParts,
 };
 use telarch_plugin_config::{ConfigPlugin, MachineSetup};
@@ -32,7 +32,7 @@ pub(crate) const PASSWORD: &str = "pass word";
 pub(crate) struct Running {
     service: Arc<Service>,
     store: Arc<Store>,
-    listening: Listening,
+    listening: ListenerStatus,
     _listeners: Listeners,
     address: SocketAddr,
     folder: TempDir,
@@ -71,7 +71,7 @@ impl Running {
         fs::write(&path, [usual, settings].concat()).unwrap();
         let store = Arc::new(Store::open(path).unwrap());
         let certificates = Arc::new(Certificates::new(given, own));
-        let listening = Listening::default();
+        let listening = ListenerStatus::default();
         let accounts = AccountList::parse(&format!("ada:{PASSWORD}")).unwrap();
         let mappings = certificate_mapping::file_in(folder.path());
         let sign_in = Arc::new(SignIn::new(Arc::new(accounts)).with_certificates(mappings));

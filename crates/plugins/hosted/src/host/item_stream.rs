@@ -1,4 +1,4 @@
-//! Items that are asked for one after the other.
+//! Items of a call, which are sent on request.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -9,56 +9,56 @@ use tokio::sync::{mpsc, watch};
 use wsman::{Fault, namespace};
 use xml::Writer;
 
-use super::{UnderWay, written};
-use crate::message::{ENOUGH_OCTETS, FromHost, ItemMessage, MOST_ITEMS, other_rights};
+use super::{ActiveCall, fault_envelope};
+use crate::message::{FromHost, ItemMessage, MAX_PAGE_ITEMS, PAGE_BYTES, rights_changed};
 use crate::stream::Outgoing;
 
-/// What is given.
-pub(super) struct Given {
-    /// None once they are withdrawn.
+/// Items or events of a call.
+pub(super) struct ItemStream {
+    /// `None` once they are withdrawn.
     items: Option<Box<dyn Items>>,
-    /// Events are given with the rights they were asked for with, or not at all. What an enumeration goes through was
-    /// admitted when it began.
+    /// The user's token, for events: they end when it changes. The items of an enumeration were authorized when it
+    /// started.
     rights: Option<watch::Receiver<Token>>,
-    /// The host is needed although nobody asks it anything just now.
-    needed: Option<UnderWay>,
+    /// Keeps the host active.
+    active: Option<ActiveCall>,
     withdrawal: Option<Fault>,
 }
 
-impl Given {
-    /// Items, with the rights that must not change while they are given, if there are such.
+impl ItemStream {
+    /// Creates a stream. If `rights` is set, a change of the token withdraws the items.
     pub(super) fn new(
         items: Box<dyn Items>,
         rights: Option<watch::Receiver<Token>>,
-        needed: UnderWay,
+        active: ActiveCall,
     ) -> Self {
-        Self { items: Some(items), rights, needed: Some(needed), withdrawal: None }
+        Self { items: Some(items), rights, active: Some(active), withdrawal: None }
     }
 
-    /// Waits until they are withdrawn, once.
-    async fn withdrawn(&mut self) {
+    /// Waits until the items are withdrawn; does not return a second time.
+    async fn wait_for_withdrawal(&mut self) {
         changed(&mut self.rights).await;
-        self.let_go();
+        self.withdraw();
     }
 
     async fn next(&mut self) -> Option<Result<Item, Fault>> {
         if let Some(items) = &mut self.items {
             tokio::select! {
                 biased;
-                () = changed(&mut self.rights) => self.let_go(),
+                () = changed(&mut self.rights) => self.withdraw(),
                 next = items.next() => return next,
             }
         }
         self.withdrawal.take().map(Err)
     }
 
-    fn let_go(&mut self) {
-        (self.items, self.rights, self.needed) = (None, None, None);
-        self.withdrawal = Some(other_rights());
+    fn withdraw(&mut self) {
+        (self.items, self.rights, self.active) = (None, None, None);
+        self.withdrawal = Some(rights_changed());
     }
 }
 
-/// Waits until rights are others.
+/// Waits until the token changes.
 async fn changed(rights: &mut Option<watch::Receiver<Token>>) {
     let has_changed = match rights {
         Some(rights) => rights.changed().await.is_ok(),
@@ -69,37 +69,37 @@ async fn changed(rights: &mut Option<watch::Receiver<Token>>) {
     }
 }
 
-/// Gives items each time it is asked to: the next one, for which it waits, and those that are there by then.
-pub(super) async fn give(
-    mut given: Given,
+/// Sends items on each request: the next one, for which it waits, and others that are available by then.
+pub(super) async fn serve_items(
+    mut stream: ItemStream,
     number: u64,
-    mut asked: mpsc::UnboundedReceiver<()>,
+    mut requests: mpsc::UnboundedReceiver<()>,
     outgoing: Arc<Outgoing>,
 ) {
-    // Known already, and not to be told before what came before it.
+    // The final message, which is sent after all items before it.
     let mut last = None;
     loop {
         tokio::select! {
-            ask = asked.recv() => if ask.is_none() { return },
-            () = given.withdrawn() => continue,
+            request = requests.recv() => if request.is_none() { return },
+            () = stream.wait_for_withdrawal() => continue,
         }
         let mut together = Vec::new();
-        let mut octets: usize = 0;
-        while last.is_none() && together.len() < usize::from(MOST_ITEMS) && octets < ENOUGH_OCTETS {
+        let mut bytes: usize = 0;
+        while last.is_none() && together.len() < usize::from(MAX_PAGE_ITEMS) && bytes < PAGE_BYTES {
             let next = match together.is_empty() {
-                true => given.next().await,
-                false => match now_or_never(given.next()) {
+                true => stream.next().await,
+                false => match now_or_never(stream.next()) {
                     Some(next) => next,
                     None => break,
                 },
             };
             match next {
                 Some(Ok(item)) => {
-                    let item = written_item(item);
-                    octets = octets.saturating_add(item.object.len());
+                    let item = serialize_item(item);
+                    bytes = bytes.saturating_add(item.object.len());
                     together.push(item);
                 }
-                Some(Err(fault)) => last = Some(FromHost::Fault { number, envelope: written(&fault) }),
+                Some(Err(fault)) => last = Some(FromHost::Fault { number, envelope: fault_envelope(&fault) }),
                 None => last = Some(FromHost::End(number)),
             }
         }
@@ -107,15 +107,15 @@ pub(super) async fn give(
             (true, Some(message)) => message,
             (_, kept) => {
                 last = kept;
-                FromHost::Some { number, items: together }
+                FromHost::Page { number, items: together }
             }
         };
-        outgoing.room().await;
-        outgoing.say(&[message.encode()]);
+        outgoing.wait_for_room().await;
+        outgoing.send(&[message.encode()]);
     }
 }
 
-fn written_item(item: Item) -> ItemMessage {
+fn serialize_item(item: Item) -> ItemMessage {
     let reference = item.reference.map(|reference| {
         let mut writer = Writer::new();
         writer.start("x").namespace("a", namespace::ADDRESSING).namespace("w", namespace::WSMAN);
@@ -125,7 +125,7 @@ fn written_item(item: Item) -> ItemMessage {
     ItemMessage { object: item.object.as_str().to_owned(), reference }
 }
 
-/// What a future has for those who do not wait. Only for one that loses nothing when it is dropped.
+/// Returns the result of a future if it is ready. The future must tolerate being dropped otherwise.
 fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
     match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),

@@ -1,6 +1,6 @@
-//! What the kernel knows of the other end of a socket.
+//! Transmission state of a socket, as reported by the kernel.
 //!
-//! `unsafe` is allowed here because there is no safe call for `SIOCOUTQ`.
+//! `unsafe` is allowed here because no safe function exists for `SIOCOUTQ`.
 #![allow(unsafe_code)]
 
 use std::ffi::c_int;
@@ -10,15 +10,17 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io;
 use rustix::ioctl::{Getter, Opcode, ioctl};
 
-/// How many octets were written that the other end has not acknowledged (tcp(7), `SIOCOUTQ`); for a Unix socket
-/// zero says that it has read all of them, and another number says little more than that it has not.
+/// Returns the number of bytes that the peer has not acknowledged (tcp(7), `SIOCOUTQ`).
+///
+/// For a Unix socket, zero means that the peer has read all of them; other numbers have no exact meaning.
 pub(super) fn outstanding(socket: BorrowedFd<'_>) -> io::Result<u32> {
-    // SAFETY: the kernel writes an `int` for this request to any socket, and refuses it for what is none.
+    // SAFETY: the kernel writes an `int` for this request on any socket, and fails with an error on other files.
     let count = unsafe { ioctl(socket, Getter::<OUTQ, c_int>::new())? };
     Ok(u32::try_from(count).unwrap_or(0))
 }
 
-/// Whether the connection was reset or has timed out, and nobody was told yet: reading tells only once.
+/// Returns whether the connection was reset or has timed out and the error was not yet reported: a read reports it only
+/// once.
 pub(super) fn has_failed(socket: BorrowedFd<'_>) -> bool {
     const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
     let mut polled = [PollFd::from_borrowed_fd(socket, PollFlags::empty())];
@@ -28,7 +30,7 @@ pub(super) fn has_failed(socket: BorrowedFd<'_>) -> bool {
     }
 }
 
-/// `SIOCOUTQ` is another name of `TIOCOUTQ` (asm-generic/ioctls.h, and those of the architectures that differ).
+/// `SIOCOUTQ`, another name of `TIOCOUTQ` (asm-generic/ioctls.h, and those of the architectures that differ).
 const OUTQ: Opcode = if cfg!(any(target_arch = "mips", target_arch = "mips64")) {
     0x7472
 } else if cfg!(any(target_arch = "powerpc", target_arch = "powerpc64", target_arch = "sparc64")) {
@@ -57,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_machine_does_not_take_is_outstanding_until_the_connection_is_reset_and_then_failed() {
+    fn unread_data_is_outstanding_until_a_reset_and_then_failed() {
         let (mut near, far) = pair();
         near.set_nonblocking(true).unwrap();
         while near.write(&[0; 65_536]).is_ok() {}
@@ -70,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_is_not_outstanding_also_when_the_other_end_closes() {
+    fn read_data_is_not_outstanding_even_after_the_peer_closes() {
         let (mut near, mut far) = pair();
         near.write_all(b"answer").unwrap();
         far.read_exact(&mut [0; 6]).unwrap();
@@ -84,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unix_socket_has_nothing_outstanding_once_it_was_read_and_fails_if_it_was_not() {
+    fn a_unix_socket_reports_unread_data_and_fails_if_it_is_discarded() {
         let (mut near, mut far) = UnixStream::pair().unwrap();
         near.write_all(b"answer").unwrap();
         assert!(outstanding(near.as_fd()).unwrap() > 0);

@@ -1,4 +1,4 @@
-//! Whether a certificate suits a service: its time, its purpose and its names (RFC 5280, RFC 6125).
+//! Claims of a certificate: validity period, purpose and names (RFC 5280, RFC 6125).
 
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,51 +7,55 @@ use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-/// What a certificate says of itself.
+/// The claims of a certificate.
 #[derive(Debug)]
 pub(super) struct Claims {
     not_before: i64,
     not_after: i64,
     is_for_servers: bool,
-    /// Names in lower case; the common name only if there are no others.
+    /// DNS names in lower case. The common name is used only if there are no subject alternative names.
     names: Vec<String>,
     addresses: Vec<IpAddr>,
-    /// The content octets of its object identifier.
+    /// Object identifier of the issuer's signature algorithm, as DER content.
     signature_algorithm: Vec<u8>,
     is_self_signed: bool,
 }
 
-/// Why a certificate does not suit a service (WSMan code 2150858985 for names).
+/// Reason why clients will reject a certificate (WSMan code 2150858985 for names).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Unfit {
-    /// Its time is over.
-    #[error("it expired on {}", shown(*at))]
+pub enum CertificateProblem {
+    /// The certificate has expired.
+    #[error("it expired on {}", date(*at))]
     Expired {
-        /// When, in seconds since 1970.
+        /// End of the validity period, in seconds since 1970.
         at: i64,
     },
-    /// Its time has not come, or the clock of this machine is wrong.
-    #[error("it is not valid before {}: is the clock right?", shown(*at))]
+    /// The certificate is not valid yet, or the clock of this machine is wrong.
+    #[error("it is not valid before {}; check the clock of this machine", date(*at))]
     NotYetValid {
-        /// From when on, in seconds since 1970.
+        /// Start of the validity period, in seconds since 1970.
         at: i64,
     },
-    /// It was issued for something else.
-    #[error("it was not issued for servers: its extended key usage lacks serverAuth")]
+    /// The extended key usage does not include server authentication.
+    #[error("its extended key usage does not include server authentication (serverAuth)")]
     NotForServers,
-    /// It has other names.
-    #[error("its names are {}, and not {hostname}", names.join(", "))]
-    OtherName {
-        /// The name of the listener.
+    /// The certificate does not cover the host name.
+    #[error("it is not valid for {hostname}, only for {}", names.join(", "))]
+    NameMismatch {
+        /// Host name of the listener.
         hostname: String,
-        /// Those of the certificate.
+        /// Names and addresses of the certificate.
         names: Vec<String>,
     },
 }
 
 impl Claims {
-    pub(super) fn read(der: &CertificateDer<'_>) -> Result<Self, String> {
+    /// Parses a certificate.
+    ///
+    /// # Errors
+    /// A text that describes the syntax error.
+    pub(super) fn parse(der: &CertificateDer<'_>) -> Result<Self, String> {
         let (_, certificate) = X509Certificate::from_der(der).map_err(|error| error.to_string())?;
         let usage = certificate.extended_key_usage().map_err(|error| error.to_string())?;
         let is_for_servers = usage.is_none_or(|usage| usage.value.any || usage.value.server_auth);
@@ -60,7 +64,7 @@ impl Claims {
         for name in alternatives.iter().flat_map(|extension| &extension.value.general_names) {
             match name {
                 GeneralName::DNSName(name) => names.push(name.to_ascii_lowercase()),
-                GeneralName::IPAddress(octets) => addresses.extend(address(octets)),
+                GeneralName::IPAddress(bytes) => addresses.extend(address(bytes)),
                 _ => {}
             }
         }
@@ -84,27 +88,27 @@ impl Claims {
         self.not_after
     }
 
-    /// With what its issuer signed it.
+    /// Returns the object identifier of the issuer's signature algorithm, as DER content.
     pub(super) fn signature_algorithm(&self) -> &[u8] {
         &self.signature_algorithm
     }
 
-    pub(super) fn fit(&self, hostname: &str, now: SystemTime) -> Result<(), Unfit> {
+    pub(super) fn check(&self, hostname: &str, now: SystemTime) -> Result<(), CertificateProblem> {
         let now = now.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         if now > self.not_after {
-            return Err(Unfit::Expired { at: self.not_after });
+            return Err(CertificateProblem::Expired { at: self.not_after });
         }
         if now < self.not_before {
-            return Err(Unfit::NotYetValid { at: self.not_before });
+            return Err(CertificateProblem::NotYetValid { at: self.not_before });
         }
         if !self.is_for_servers {
-            return Err(Unfit::NotForServers);
+            return Err(CertificateProblem::NotForServers);
         }
         if !matches!(hostname, "" | "*") && !self.has_name(hostname) {
             let addresses = self.addresses.iter().map(ToString::to_string);
             let names = self.names.iter().cloned().chain(addresses).collect();
-            return Err(Unfit::OtherName { hostname: hostname.to_owned(), names });
+            return Err(CertificateProblem::NameMismatch { hostname: hostname.to_owned(), names });
         }
         Ok(())
     }
@@ -119,23 +123,23 @@ impl Claims {
             return self.addresses.contains(&address);
         }
         let hostname = hostname.trim_end_matches('.').to_ascii_lowercase();
-        self.names.iter().any(|name| name == &hostname || by_wildcard(name, &hostname))
+        self.names.iter().any(|name| name == &hostname || matches_wildcard(name, &hostname))
     }
 }
 
-/// `*.example.com` stands for every name with one label more than `example.com` (RFC 6125, 6.4.3).
-fn by_wildcard(name: &str, hostname: &str) -> bool {
+/// Returns whether a wildcard name covers a host name: `*.example.com` covers one additional label (RFC 6125 6.4.3).
+fn matches_wildcard(name: &str, hostname: &str) -> bool {
     let parent = name.strip_prefix("*.").filter(|parent| parent.contains('.'));
     let above = hostname.split_once('.').filter(|(label, _)| !label.is_empty()).map(|(_, parent)| parent);
     parent.is_some() && parent == above
 }
 
-fn address(octets: &[u8]) -> Option<IpAddr> {
-    let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
-    v4.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from)).ok()
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
-fn shown(at: i64) -> String {
+fn date(at: i64) -> String {
     http::Date::from_unix(u64::try_from(at).unwrap_or_default()).as_str().to_owned()
 }
 
@@ -161,7 +165,7 @@ mod tests {
         }
         change(&mut params);
         let key = KeyPair::generate().unwrap();
-        Claims::read(params.self_signed(&key).unwrap().der()).unwrap()
+        Claims::parse(params.self_signed(&key).unwrap().der()).unwrap()
     }
 
     fn at(seconds: u64) -> SystemTime {
@@ -169,43 +173,46 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_fit_from_its_first_second_to_its_last() {
+    fn the_validity_period_includes_both_ends() {
         let claims = claims(&["a.example.com"], |_| {});
-        assert_eq!(claims.fit("", at(0)), Ok(()));
-        assert_eq!(claims.fit("*", at(1_000)), Ok(()));
-        assert_eq!(claims.fit("", at(1_001)), Err(Unfit::Expired { at: 1_000 }));
+        assert_eq!(claims.check("", at(0)), Ok(()));
+        assert_eq!(claims.check("*", at(1_000)), Ok(()));
+        assert_eq!(claims.check("", at(1_001)), Err(CertificateProblem::Expired { at: 1_000 }));
         let mut later = claims;
         later.not_before = 60;
-        let error = later.fit("", at(0)).unwrap_err();
+        let error = later.check("", at(0)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "it is not valid before Thu, 01 Jan 1970 00:01:00 GMT: is the clock right?"
+            "it is not valid before Thu, 01 Jan 1970 00:01:00 GMT; check the clock of this machine"
         );
     }
 
     #[test]
-    fn it_has_the_names_it_lists_and_those_its_wildcards_stand_for() {
+    fn listed_names_and_wildcards_are_covered() {
         let claims = claims(&["Node.example.com", "*.lab.example.com", "192.0.2.7", "2001:db8::7"], |_| {});
         for name in
             ["node.example.com", "NODE.example.com", "a.lab.example.com", "192.0.2.7", "[2001:db8::7]"]
         {
-            assert_eq!(claims.fit(name, at(1)), Ok(()), "{name}");
+            assert_eq!(claims.check(name, at(1)), Ok(()), "{name}");
         }
         for name in ["common.example.com", "lab.example.com", "a.b.lab.example.com", "node", "192.0.2.8"] {
-            assert!(matches!(claims.fit(name, at(1)), Err(Unfit::OtherName { .. })), "{name}");
+            assert!(
+                matches!(claims.check(name, at(1)), Err(CertificateProblem::NameMismatch { .. })),
+                "{name}"
+            );
         }
     }
 
     #[test]
-    fn the_common_name_counts_only_where_there_is_no_other() {
-        assert_eq!(claims(&[], |_| {}).fit("common.example.com", at(1)), Ok(()));
+    fn the_common_name_counts_only_without_other_names() {
+        assert_eq!(claims(&[], |_| {}).check("common.example.com", at(1)), Ok(()));
     }
 
     #[test]
-    fn a_purpose_must_include_servers_if_one_is_named() {
+    fn the_extended_key_usage_must_include_servers() {
         let clients = claims(&[], |params| {
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         });
-        assert_eq!(clients.fit("", at(1)), Err(Unfit::NotForServers));
+        assert_eq!(clients.check("", at(1)), Err(CertificateProblem::NotForServers));
     }
 }

@@ -1,4 +1,4 @@
-//! The client's side of a sign-in, one token at a time.
+//! The client's side of a handshake, one token at a time.
 
 use auth::credssp::{PasswordCredentials, Version};
 use auth::ntlm::{InitiatorFresh, Login, NtHash, Sealing};
@@ -14,27 +14,27 @@ use std::time::SystemTime;
 use crate::message::Message;
 use crate::wire::{Answer, Post, Wire, post};
 
-/// Someone with a connection, and with what seals messages on it.
-pub(super) struct Visitor {
+/// An authenticated connection with the security context that seals its messages.
+pub(super) struct SignedInClient {
     pub(super) wire: Wire,
     pub(super) scheme: Scheme,
     pub(super) context: Box<dyn SecurityContext>,
 }
 
-impl Visitor {
-    /// Signs in by NTLM as it is, which most clients send under Negotiate.
+impl SignedInClient {
+    /// Authenticates with NTLM without SPNEGO, which most clients send under Negotiate.
     pub(super) async fn by_ntlm(wire: Wire, user: &str, password: &str) -> Self {
         Self::by(wire, Scheme::Negotiate, Box::new(ntlm_of(user, password, None))).await
     }
 
-    /// Signs in with these tokens, which have to be the right ones.
+    /// Authenticates with these tokens, which must be accepted.
     pub(super) async fn by(mut wire: Wire, scheme: Scheme, mut initiator: Box<dyn Initiator>) -> Self {
         let signed_in = sign_in(&mut wire, scheme, initiator.as_mut()).await;
         let context = signed_in.unwrap_or_else(|refused| panic!("not let in: {refused:?}")).context;
         Self { wire, scheme, context }
     }
 
-    /// A request for this text to come back, sealed as it would be sent next.
+    /// Returns a sealed request that the probe echoes.
     pub(super) fn seal(&mut self, text: &str) -> Post {
         self.seal_message(&Message::probe("echo", text))
     }
@@ -43,7 +43,7 @@ impl Visitor {
         sealed(self.context.as_mut(), self.scheme, message.text().into_bytes())
     }
 
-    /// The text of a sealed answer.
+    /// Returns the text of a sealed response.
     pub(super) fn open(&mut self, answer: &Answer) -> String {
         let content_type = answer.header("Content-Type").unwrap_or_default();
         let protocol = Protocol::of(self.scheme).unwrap();
@@ -53,7 +53,7 @@ impl Visitor {
         String::from_utf8(open.body).unwrap()
     }
 
-    /// Says something sealed, and hears as whom it was taken.
+    /// Sends a sealed request and returns the account that the service reports.
     pub(super) async fn ask(&mut self, text: &str) -> String {
         let request = self.seal(text);
         let answer = self.wire.ask(&request).await;
@@ -64,13 +64,13 @@ impl Visitor {
     }
 }
 
-/// Whom the probe has seen.
+/// Returns the account that the probe has reported.
 pub(super) fn account(envelope: &str) -> String {
     let account = envelope.split("Account=\"").nth(1).and_then(|rest| rest.split('"').next());
     account.unwrap_or_else(|| panic!("no account in {envelope}")).to_owned()
 }
 
-/// NTLM for an account of the service's machine.
+/// Returns an NTLM initiator for an account of the service's machine.
 pub(super) fn ntlm_of(user: &str, password: &str, binding: Option<ChannelBinding>) -> ntlm::Initiator {
     let (domain, user) = user.split_once('\\').unwrap_or(("", user));
     let hash = NtHash::of_password(&Secret::new(password.to_owned()));
@@ -87,20 +87,20 @@ pub(super) fn ntlm_of(user: &str, password: &str, binding: Option<ChannelBinding
     }
 }
 
-/// The same inside SPNEGO.
+/// Returns an NTLM initiator within SPNEGO.
 pub(super) fn spnego_of(user: &str, password: &str, binding: Option<ChannelBinding>) -> spnego::Initiator {
     let initiator = Box::new(ntlm_of(user, password, binding));
     spnego::Initiator::new(vec![Offer { oids: vec![Oid::NTLM], initiator }])
 }
 
-/// The same inside CredSSP.
+/// Returns an NTLM initiator within CredSSP.
 pub(super) fn credssp_of(user: &str, password: &str) -> credssp::Initiator {
     let secret = |text: &str| Secret::new(text.to_owned());
     let credentials = PasswordCredentials::new(secret(""), secret(user), secret(password));
     credssp::Initiator::new(Box::new(spnego_of(user, password, None)), credentials, Version::V6).unwrap()
 }
 
-/// Who proves a password in each of the ways there are.
+/// Returns an initiator for each way to authenticate with a password.
 pub(super) fn every_way(user: &str, password: &str) -> [(Scheme, Box<dyn Initiator>); 3] {
     [
         (Scheme::Negotiate, Box::new(ntlm_of(user, password, None))),
@@ -109,15 +109,15 @@ pub(super) fn every_way(user: &str, password: &str) -> [(Scheme, Box<dyn Initiat
     ]
 }
 
-/// How somebody was not let in.
+/// A failed handshake.
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) answer: Answer,
-    /// What the client learnt of it.
+    /// The error of the initiator.
     pub(super) reason: Option<AuthError>,
 }
 
-/// Passes tokens to and fro until the service lets the client in.
+/// Exchanges tokens until the service accepts or rejects the client.
 pub(super) async fn sign_in(
     wire: &mut Wire,
     scheme: Scheme,
@@ -139,7 +139,7 @@ pub(super) async fn sign_in(
             (Some(outcome), None) => return Ok(outcome),
             (None, Some(said)) => match initiator.step(Some(&said)) {
                 Ok(step) => step,
-                // CredSSP says why it refuses.
+                // CredSSP sends the reason of a rejection.
                 Err(reason) => return Err(Refused { answer, reason: Some(reason) }),
             },
             (outcome, said) => panic!("{} {said:?}: {answer:?}", outcome.is_some()),
@@ -152,12 +152,12 @@ pub(super) async fn offer(wire: &mut Wire, scheme: Scheme, token: &[u8]) -> Answ
     wire.ask(&offering(post(""), scheme, token)).await
 }
 
-/// A request with a token.
+/// Returns a request with a token.
 pub(super) fn offering(post: Post, scheme: Scheme, token: &[u8]) -> Post {
     post.header("Authorization", &format!("{} {}", scheme.name(), STANDARD.encode(token)))
 }
 
-/// The token in an answer.
+/// Returns the token in a response.
 pub(super) fn token_of(answer: &Answer) -> Option<Vec<u8>> {
     let lines = answer.headers("WWW-Authenticate");
     let tokens: Vec<_> = lines.iter().filter_map(|line| line.split_once(' ')).collect();
@@ -169,14 +169,15 @@ pub(super) fn token_of(answer: &Answer) -> Option<Vec<u8>> {
     (*scheme != "Basic").then(|| STANDARD.decode(token).unwrap())
 }
 
-/// A request that is sealed and says so, and nothing else about who sends it.
+/// Returns a sealed request without an `Authorization` header.
 pub(super) fn sealed(context: &mut dyn SecurityContext, scheme: Scheme, body: Vec<u8>) -> Post {
     let protocol = Protocol::of(scheme).unwrap();
     let sealed = sealed_body::seal(context, protocol, "application/soap+xml;charset=UTF-8", body).unwrap();
     post(sealed.body).anonymous().header("Content-Type", sealed.content_type)
 }
 
-/// Both messages of a client, and what the service says between them; `meddle` may change the service's.
+/// Performs an NTLM handshake up to the last token of the client and returns that token. `meddle` may change the
+/// challenge of the service.
 pub(super) async fn last_token(
     wire: &mut Wire,
     initiator: &mut dyn Initiator,

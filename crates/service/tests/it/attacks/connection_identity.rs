@@ -1,48 +1,48 @@
-//! Whose a connection is: the one's who proved it last, and nobody's in between.
+//! Identity of a connection: that of the last successful handshake, and none during another one.
 
 use auth::{Initiator as _, Scheme, Step};
 
-use super::visitor::{self, Visitor, ntlm_of, offer};
-use super::{assert_refused, calls, fortress};
+use super::client::{self, SignedInClient, ntlm_of, offer};
+use super::{assert_refused, calls, hardened};
 use crate::message::Message;
 use crate::wire::{ADA, BEN, basic, post};
 
 #[tokio::test]
-async fn a_request_without_a_header_is_nobodys_before_during_and_after_a_sign_in_that_fails() {
-    let running = fortress(&[]).await;
+async fn requests_without_credentials_are_rejected_around_a_failed_handshake() {
+    let running = hardened(&[]).await;
     let mut wire = running.connect().await;
     let plain = post(Message::probe("echo", "plain")).anonymous();
     assert_refused(&wire.ask(&plain).await);
 
     let mut client = ntlm_of("ada", ADA, None);
-    let (last, _) = visitor::last_token(&mut wire, &mut client, |_| {}).await;
+    let (last, _) = client::last_token(&mut wire, &mut client, |_| {}).await;
     assert_refused(&wire.ask(&plain).await);
-    // The request in between has ended the sign-in, so what would have been right is not.
+    // The request in between has ended the handshake, so the correct next token is rejected.
     assert_refused(&offer(&mut wire, Scheme::Negotiate, &last).await);
     assert_refused(&wire.ask(&plain).await);
 
     let mut client = ntlm_of("ada", "wrong", None);
-    let (last, mut lost) = visitor::last_token(&mut wire, &mut client, |_| {}).await;
+    let (last, mut lost) = client::last_token(&mut wire, &mut client, |_| {}).await;
     assert_refused(&offer(&mut wire, Scheme::Negotiate, &last).await);
     assert_refused(&wire.ask(&plain).await);
-    let sealed = visitor::sealed(lost.context.as_mut(), Scheme::Negotiate, plain.body.clone());
+    let sealed = client::sealed(lost.context.as_mut(), Scheme::Negotiate, plain.body.clone());
     assert_refused(&wire.ask(&sealed).await);
     assert_eq!(calls(&running), [""; 0]);
     running.stop().await;
 }
 
 #[tokio::test]
-async fn a_sign_in_is_good_for_its_own_connection_only() {
-    let running = fortress(&[]).await;
+async fn a_handshake_authenticates_only_its_own_connection() {
+    let running = hardened(&[]).await;
     for way in 0..3 {
-        let (scheme, initiator) = visitor::every_way("ada", ADA).into_iter().nth(way).unwrap();
-        let mut ada = Visitor::by(running.connect().await, scheme, initiator).await;
+        let (scheme, initiator) = client::every_way("ada", ADA).into_iter().nth(way).unwrap();
+        let mut ada = SignedInClient::by(running.connect().await, scheme, initiator).await;
         assert_eq!(ada.ask("mine").await, "ada");
         let request = ada.seal("stolen");
         let mut other = running.connect().await;
         assert_refused(&other.ask(&request).await);
-        // Nor on a connection that is somebody else's.
-        let mut ben = Visitor::by_ntlm(running.connect().await, "ben", BEN).await;
+        // The token is also rejected on a connection of another user.
+        let mut ben = SignedInClient::by_ntlm(running.connect().await, "ben", BEN).await;
         assert_eq!(ben.wire.ask(&request).await.status, 400);
         ben.wire.ends().await;
         assert_eq!(ada.wire.ask(&request).await.status, 200);
@@ -52,21 +52,21 @@ async fn a_sign_in_is_good_for_its_own_connection_only() {
 }
 
 #[tokio::test]
-async fn a_second_sign_in_takes_the_place_of_the_first_from_its_first_token_on() {
-    let running = fortress(&[]).await;
-    let mut ada = Visitor::by_ntlm(running.connect().await, "ada", ADA).await;
+async fn a_second_handshake_replaces_the_first_from_its_first_token() {
+    let running = hardened(&[]).await;
+    let mut ada = SignedInClient::by_ntlm(running.connect().await, "ada", ADA).await;
     assert_eq!(ada.ask("first").await, "ada");
 
     let mut client = ntlm_of("ben", BEN, None);
-    let (last, initiated) = visitor::last_token(&mut ada.wire, &mut client, |_| {}).await;
+    let (last, initiated) = client::last_token(&mut ada.wire, &mut client, |_| {}).await;
     let request = ada.seal("while ben signs in");
     assert_refused(&ada.wire.ask(&request).await);
     assert_refused(&offer(&mut ada.wire, Scheme::Negotiate, &last).await);
     drop(initiated);
 
-    let mut ben = Visitor::by_ntlm(ada.wire, "ben", BEN).await;
+    let mut ben = SignedInClient::by_ntlm(ada.wire, "ben", BEN).await;
     assert_eq!(ben.ask("second").await, "ben");
-    let request = visitor::sealed(ada.context.as_mut(), Scheme::Negotiate, request.body);
+    let request = client::sealed(ada.context.as_mut(), Scheme::Negotiate, request.body);
     assert_eq!(ben.wire.ask(&request).await.status, 400);
     ben.wire.ends().await;
     assert_eq!(calls(&running), ["first", "second"]);
@@ -74,8 +74,8 @@ async fn a_second_sign_in_takes_the_place_of_the_first_from_its_first_token_on()
 }
 
 #[tokio::test]
-async fn a_second_sign_in_that_fails_leaves_nothing_of_the_first() {
-    let running = fortress(&[]).await;
+async fn a_failed_second_handshake_ends_the_first_authentication() {
+    let running = hardened(&[]).await;
     let wrong = [
         ("Negotiate", "Negotiate AAAA"),
         ("no Base64", "Negotiate !"),
@@ -86,15 +86,14 @@ async fn a_second_sign_in_that_fails_leaves_nothing_of_the_first() {
         ("nothing", ""),
     ];
     for (name, header) in wrong {
-        let mut ada = Visitor::by_ntlm(running.connect().await, "ada", ADA).await;
+        let mut ada = SignedInClient::by_ntlm(running.connect().await, "ada", ADA).await;
         assert_eq!(ada.ask("before").await, "ada");
         let request = ada.seal(name);
         assert_refused(&ada.wire.ask(&request.clone().header("Authorization", header)).await);
         assert_refused(&ada.wire.ask(&request).await);
     }
-    let mut ada = Visitor::by_ntlm(running.connect().await, "ada", ADA).await;
-    let refused =
-        visitor::sign_in(&mut ada.wire, Scheme::Negotiate, &mut ntlm_of("ben", "wrong", None)).await;
+    let mut ada = SignedInClient::by_ntlm(running.connect().await, "ada", ADA).await;
+    let refused = client::sign_in(&mut ada.wire, Scheme::Negotiate, &mut ntlm_of("ben", "wrong", None)).await;
     assert_refused(&refused.unwrap_err().answer);
     let request = ada.seal("after ben failed");
     assert_refused(&ada.wire.ask(&request).await);
@@ -103,32 +102,32 @@ async fn a_second_sign_in_that_fails_leaves_nothing_of_the_first() {
 }
 
 #[tokio::test]
-async fn a_password_in_the_clear_proves_one_request_and_ends_what_the_connection_was() {
-    let running = fortress(&[]).await;
+async fn basic_authenticates_one_request_and_ends_the_connection_authentication() {
+    let running = hardened(&[]).await;
     let hello = |text: &str| post(Message::probe("echo", text)).anonymous();
-    let mut ada = Visitor::by_ntlm(running.connect_tls().await, "ada", ADA).await;
+    let mut ada = SignedInClient::by_ntlm(running.connect_tls().await, "ada", ADA).await;
     let as_ben = hello("as ben").header("Authorization", &basic("ben", BEN));
     let answer = ada.wire.ask(&as_ben).await;
-    assert_eq!(visitor::account(&answer.text()), "ben");
+    assert_eq!(client::account(&answer.text()), "ben");
     assert_eq!(ada.wire.ask(&hello("as whom?")).await.status, 401);
 
-    let mut ada = Visitor::by_ntlm(ada.wire, "ada", ADA).await;
+    let mut ada = SignedInClient::by_ntlm(ada.wire, "ada", ADA).await;
     let wrong = hello("wrong").header("Authorization", &basic("ben", "wrong"));
     assert_eq!(ada.wire.ask(&wrong).await.status, 401);
     assert_eq!(ada.wire.ask(&hello("as whom?")).await.status, 401);
-    // A password that was right a moment ago is remembered for its own header only.
-    assert_eq!(visitor::account(&ada.wire.ask(&as_ben).await.text()), "ben");
+    // A cached password applies to exactly the same header only.
+    assert_eq!(client::account(&ada.wire.ask(&as_ben).await.text()), "ben");
     assert_eq!(ada.wire.ask(&hello("as whom?")).await.status, 401);
     assert_eq!(calls(&running), ["as ben", "as ben"]);
     running.stop().await;
 }
 
 #[tokio::test]
-async fn a_connection_says_whose_it_is_twice_to_nobody() {
-    let running = fortress(&[]).await;
+async fn two_authorization_headers_are_rejected() {
+    let running = hardened(&[]).await;
     let mut wire = running.connect().await;
     let Step::Continue(first) = ntlm_of("ada", ADA, None).step(None).unwrap() else { panic!("it begins") };
-    let begun = visitor::offering(post(""), Scheme::Negotiate, &first);
+    let begun = client::offering(post(""), Scheme::Negotiate, &first);
     let answer = wire.ask(&begun.also("Authorization", &basic("ben", BEN))).await;
     assert_eq!((answer.status, answer.body.len()), (400, 0));
     wire.ends().await;
@@ -136,9 +135,9 @@ async fn a_connection_says_whose_it_is_twice_to_nobody() {
 }
 
 #[tokio::test]
-async fn who_may_ask_without_signing_in_does_not_borrow_the_connections_name() {
-    let running = fortress(&[]).await;
-    let mut ada = Visitor::by_ntlm(running.connect().await, "ada", ADA).await;
+async fn anonymous_identify_ignores_the_identity_of_the_connection() {
+    let running = hardened(&[]).await;
+    let mut ada = SignedInClient::by_ntlm(running.connect().await, "ada", ADA).await;
     for request in [
         post(Message::probe("echo", "anonymous")).anonymous().header("WSMANIDENTIFY", "unauthenticated"),
         post(Message::probe("echo", "anonymous")).anonymous().starting("POST /wsman-anon/identify HTTP/1.1"),

@@ -1,46 +1,67 @@
-//! What is served at one socket.
+//! Endpoints: the listeners that share one socket.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::IpAddr;
 
 use config::{ListenerKey, ListenerSource, UrlPrefix};
 
-use super::Transport;
 use crate::certificate::Certificate;
 
-/// What is behind one socket: the listeners that share it, and their one certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Site {
-    /// With it the transport is HTTPS.
-    pub(crate) certificate: Option<Certificate>,
-    pub(crate) routes: Vec<Route>,
+/// Transport below HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// TCP.
+    Http,
+    /// TLS over TCP.
+    Https,
+    /// A Unix socket of this machine, whose peer the kernel identifies.
+    Local,
 }
 
-/// One listener at a socket.
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "HTTP",
+            Self::Https => "HTTPS",
+            Self::Local => "local",
+        })
+    }
+}
+
+/// The listeners that share one socket, and their certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Route {
-    pub(crate) listener: ListenerId,
-    pub(crate) scope: Scope,
+pub(crate) struct Endpoint {
+    /// The certificate; `None` for HTTP.
+    pub(crate) certificate: Option<Certificate>,
+    pub(crate) listeners: Vec<EndpointListener>,
+}
+
+/// One listener of an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EndpointListener {
+    pub(crate) id: ListenerId,
+    pub(crate) scope: AddressScope,
     pub(crate) prefix: UrlPrefix,
 }
 
-/// Which listener: a compatibility listener has the same key as the one it stands beside.
+/// Identity of a listener. A compatibility listener can have the same key as a configured one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ListenerId {
     pub(crate) key: ListenerKey,
     pub(crate) source: ListenerSource,
 }
 
-/// For which local addresses of a socket a listener answers.
+/// Local addresses of a socket for which a listener accepts requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// All of a family.
+pub(crate) enum AddressScope {
+    /// All addresses of a family.
     All(Family),
-    /// These.
+    /// The listed addresses.
     Only(BTreeSet<IpAddr>),
 }
 
-/// A family of addresses; a socket of IPv6 that somebody else made may take IPv4 as well.
+/// Address family. An IPv6 socket that was inherited may accept IPv4 connections as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     V4,
@@ -53,24 +74,27 @@ impl Family {
     }
 }
 
-impl Site {
+impl Endpoint {
     pub(crate) fn transport(&self) -> Transport {
         if self.certificate.is_some() { Transport::Https } else { Transport::Http }
     }
 
-    /// Under which prefixes requests are accepted that come in by a local address.
+    /// Returns the URL prefixes of the listeners for a local address.
     pub(crate) fn prefixes(&self, local: IpAddr) -> impl Iterator<Item = &UrlPrefix> {
-        self.routes.iter().filter(move |route| route.scope.covers(local)).map(|route| &route.prefix)
+        self.listeners
+            .iter()
+            .filter(move |listener| listener.scope.covers(local))
+            .map(|listener| &listener.prefix)
     }
 
-    /// Whether there is a listener for a local address and transport.
+    /// Returns whether there is a listener for a local address and transport.
     pub(crate) fn serves(&self, local: IpAddr, transport: Transport) -> bool {
         self.transport() == transport && self.prefixes(local).next().is_some()
     }
 }
 
-impl Scope {
-    /// The addresses it covers: those it names, or those of the machine that are of its family.
+impl AddressScope {
+    /// Returns the addresses in the scope: the listed ones, or those of `machine` that have the family.
     pub(crate) fn listed(&self, machine: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
         match self {
             Self::All(_) => machine.filter(|address| self.covers(*address)).collect(),

@@ -1,4 +1,4 @@
-//! More of something than anyone needs; some of it would take long or much memory to look at.
+//! Excessive content, some of which would take much time or memory to process.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use wsman::{Code, code};
 use super::{around, wrong};
 use crate::message::Message;
 
-/// Name, text and code of each.
+/// Cases: name, text and fault code of each.
 pub(super) fn cases() -> Vec<(String, String, Code)> {
     let numbered = |count: usize, one: fn(usize) -> String| (0..count).map(one).collect::<String>();
     let deep = |depth: usize| "<x>".repeat(depth) + &"</x>".repeat(depth);

@@ -1,4 +1,4 @@
-//! Whether an answer arrived: a plug-in is told so only if the client can have read all of it.
+//! Tests of delivery reports: a plug-in learns that a response arrived only if the client can have read all of it.
 
 use std::path::PathBuf;
 
@@ -13,25 +13,25 @@ use crate::probe::Event;
 use crate::running::Running;
 use crate::wire::{Post, Wire, post};
 
-/// More than a system takes for a program that does not read, and less than it keeps for one that is slow.
+/// More bytes than a socket buffers for a program that does not read, and fewer than it buffers for a slow one.
 const LARGE: &str = "450000";
 
 fn event(kind: fn(String) -> Event, text: &str) -> Event {
     kind(text.to_owned())
 }
 
-/// Asks the probe for so many octets.
+/// Returns a request for a response with this many bytes.
 fn asking(octets: &str) -> Post {
     post(Message::probe("huge", octets))
 }
 
 #[tokio::test]
-async fn an_answer_that_was_read_has_arrived_whatever_the_client_does_next() {
+async fn a_response_that_was_read_is_delivered_whatever_follows() {
     let running = Running::start(&[]).await;
     let mut next = running.connect().await;
     for octets in ["1", "100000", LARGE] {
         let arrived = [Event::Called, Event::Answered, Event::Delivered].map(|kind| event(kind, octets));
-        // It asks again, waits, closes, or has said before that it will close.
+        // The client sends another request, waits, closes, or has announced the close before.
         assert_eq!(next.ask(&asking(octets)).await.status, 200);
         running.probe.expect(&arrived).await;
         for tls in [false, true] {
@@ -53,7 +53,7 @@ async fn an_answer_that_was_read_has_arrived_whatever_the_client_does_next() {
 }
 
 #[tokio::test]
-async fn an_answer_is_lost_with_a_connection_that_is_reset_before_it_was_read() {
+async fn a_response_is_lost_if_the_connection_is_reset_before_it_is_read() {
     let running = Running::start(&[]).await;
     let lost = [Event::Called, Event::Answered, Event::Lost].map(|kind| event(kind, LARGE));
     for request in [asking(LARGE), asking(LARGE).header("Connection", "close")] {
@@ -67,7 +67,7 @@ async fn an_answer_is_lost_with_a_connection_that_is_reset_before_it_was_read() 
             drop(wire);
             running.probe.expect(&lost).await;
         }
-        // Whoever closes with something unread resets, too.
+        // Closing with unread data also resets the connection.
         let mut wire = running.connect().await;
         wire.send(request.octets()).await;
         wire.beginning().await;
@@ -78,7 +78,7 @@ async fn an_answer_is_lost_with_a_connection_that_is_reset_before_it_was_read() 
 }
 
 #[tokio::test]
-async fn an_answer_to_a_client_that_closed_before_it_came_is_lost() {
+async fn a_response_to_a_closed_client_is_lost() {
     let running = Running::start(&[]).await;
     for tls in [false, true] {
         let mut wire = if tls { running.connect_tls().await } else { running.connect().await };
@@ -92,10 +92,10 @@ async fn an_answer_to_a_client_that_closed_before_it_came_is_lost() {
 }
 
 #[tokio::test]
-async fn over_a_unix_socket_an_answer_has_arrived_when_it_was_read() {
+async fn over_a_unix_socket_a_response_is_delivered_when_it_is_read() {
     let running = Running::start(&[]).await;
     let path = running.local();
-    // All of it fits into the socket.
+    // The whole response fits into the socket buffer.
     let octets = "50000";
     for is_read in [true, false] {
         let mut wire = Wire::connect_local(&path).await;
@@ -114,7 +114,7 @@ async fn over_a_unix_socket_an_answer_has_arrived_when_it_was_read() {
 }
 
 #[tokio::test]
-async fn an_answer_that_was_written_in_part_only_is_lost() {
+async fn a_partially_written_response_is_lost() {
     let running = Running::start(&[("MaxEnvelopeSizekb", "32768")]).await;
     let mut wire = running.connect().await;
     let huge = (28 * 1_024 * 1_024).to_string();
@@ -126,7 +126,7 @@ async fn an_answer_that_was_written_in_part_only_is_lost() {
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_takes_is_lost_in_the_end_and_cannot_arrive_later() {
+async fn an_unacknowledged_response_is_lost_after_a_timeout() {
     let running = Running::start(&[]).await;
     let mut lazy = running.connect().await;
     lazy.send(asking(LARGE).octets()).await;
@@ -134,69 +134,69 @@ async fn an_answer_that_nobody_takes_is_lost_in_the_end_and_cannot_arrive_later(
     running.probe.expect(&[event(Event::Called, LARGE), event(Event::Answered, LARGE)]).await;
     tokio::time::pause();
     let start = Instant::now();
-    assert_eq!(running.probe.next_at_last().await, event(Event::Lost, LARGE));
+    assert_eq!(running.probe.next_without_timeout().await, event(Event::Lost, LARGE));
     assert!((100..180).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
     tokio::time::resume();
-    let read = lazy.as_much_as_comes().await;
+    let read = lazy.read_to_end().await;
     assert!(read < length, "the whole answer arrived after it was taken back");
     running.stop().await;
 }
 
-/// How a client reaches the service.
+/// Transport of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum Transport {
     Http,
     Https,
     Local,
 }
 
-/// A client of one command that loses every answer twice.
-struct Careless {
+/// A client of one command that loses every response twice.
+struct LosingClient {
     running: Running,
-    way: Way,
+    way: Transport,
     socket: PathBuf,
 }
 
-impl Careless {
+impl LosingClient {
     async fn connect(&self) -> Wire {
         match self.way {
-            Way::Http => self.running.connect().await,
-            Way::Https => self.running.connect_tls().await,
-            Way::Local => Wire::connect_local(&self.socket).await,
+            Transport::Http => self.running.connect().await,
+            Transport::Https => self.running.connect_tls().await,
+            Transport::Local => Wire::connect_local(&self.socket).await,
         }
     }
 
     fn receive(&self) -> Post {
-        // So much that it cannot be under way without being read, and so little that all of it is written at once.
-        let size = if self.way == Way::Local { 90_000 } else { 500_000 };
+        // Too much to be in flight without being read, and little enough to be written at once.
+        let size = if self.way == Transport::Local { 90_000 } else { 500_000 };
         let message = shell::receive("SHELL", "COMMAND");
         post(message.header(&format!("<w:MaxEnvelopeSize>{size}</w:MaxEnvelopeSize>")))
     }
 
-    /// What is worth losing, in octets.
+    /// Returns whether a response is large enough to be lost when its connection is reset.
     fn is_large(&self, length: usize) -> bool {
-        length > if self.way == Way::Local { 50_000 } else { 300_000 }
+        length > if self.way == Transport::Local { 50_000 } else { 300_000 }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_octet_of_a_command_arrives_once_although_connections_break() {
+async fn command_output_arrives_exactly_once_despite_broken_connections() {
     const LINES: u32 = 300_000;
-    for way in [Way::Http, Way::Https, Way::Local] {
+    for way in [Transport::Http, Transport::Https, Transport::Local] {
         let running = Running::start(&[]).await;
         let mut wire = running.connect().await;
         assert_eq!(wire.ask(&post(shell::create("SHELL"))).await.status, 200);
         let line = format!("seq 1 {LINES}");
         assert_eq!(wire.ask(&post(shell::command("SHELL", "COMMAND", &line))).await.status, 200);
         let socket = running.local();
-        let client = Careless { running, way, socket };
+        let client = LosingClient { running, way, socket };
         let (mut output, mut lost, mut in_a_row) = (Vec::new(), 0, 0);
         loop {
             let mut wire = client.connect().await;
             wire.send(client.receive().octets()).await;
             let length = wire.beginning().await;
             if client.is_large(length) && in_a_row < 2 {
-                // Closed with so much unread, the connection is reset.
+                // Closing with so much unread data resets the connection.
                 lost += 1;
                 in_a_row += 1;
                 continue;

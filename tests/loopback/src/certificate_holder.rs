@@ -1,4 +1,4 @@
-//! Clients that have a certificate.
+//! Clients with a certificate.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,14 +8,14 @@ use client::ClientCertificate;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 use tempfile::TempDir;
 
-/// Somebody with a self-signed certificate for clients.
-pub struct Holder {
+/// A client with a self-signed certificate.
+pub struct CertificateHolder {
     certificate: ClientCertificate,
     _files: TempDir,
 }
 
-impl Holder {
-    /// A new one.
+impl CertificateHolder {
+    /// Creates a certificate.
     pub fn new() -> Self {
         let key = KeyPair::generate().expect("a key can be made");
         let mut params = CertificateParams::default();
@@ -30,7 +30,7 @@ impl Holder {
         Self { certificate, _files: files }
     }
 
-    /// What the client shows.
+    /// Returns the certificate that the client presents.
     pub fn certificate(&self) -> &ClientCertificate {
         &self.certificate
     }
@@ -41,7 +41,7 @@ impl Holder {
     }
 }
 
-impl Default for Holder {
+impl Default for CertificateHolder {
     fn default() -> Self {
         Self::new()
     }
