@@ -49,7 +49,7 @@ impl QuickConfig {
     fn granted(&self, wish: &Wish) -> Result<Answer, Box<dyn Error>> {
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_read_timeout(Some(LONGEST))?;
-        let link = Link::given(ours)?;
+        let link = Link::from_inherited(ours)?;
         // The programs of firewalls are found by PATH, the bus by its address.
         let mut command = this_program("telarchd: quickconfig", &["PATH", "DBUS_SYSTEM_BUS_ADDRESS"]);
         command.arg(QUICK_CONFIG).arg(&self.state).stdin(OwnedFd::from(theirs));
@@ -58,8 +58,9 @@ impl QuickConfig {
         drop(command);
         let asked = || {
             link.send(&quick_config::encode_wish(wish), &[])?;
-            let frame =
-                link.receive_at_most(quick_config::LONGEST)?.ok_or("it has ended without an answer")?;
+            let frame = link
+                .receive_limited(quick_config::MAX_MESSAGE_LENGTH)?
+                .ok_or("it has ended without an answer")?;
             Ok::<_, Box<dyn Error>>(quick_config::decode_answer(&frame.message)?)
         };
         let answer = asked();
@@ -74,11 +75,11 @@ impl QuickConfig {
 
 /// Is the process that grants one wish.
 pub(crate) fn run(state: &str) -> Result<ExitCode, Box<dyn Error>> {
-    let link = Link::given(given_socket()?)?;
+    let link = Link::from_inherited(given_socket()?)?;
     crate::begin_log(None);
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     std::env::set_current_dir("/")?;
-    let frame = link.receive_at_most(quick_config::LONGEST)?.ok_or("nothing is wished")?;
+    let frame = link.receive_limited(quick_config::MAX_MESSAGE_LENGTH)?.ok_or("nothing is wished")?;
     let wish = quick_config::decode_wish(&frame.message)?;
     let answer = Machine::of_machine(state).grant(&wish);
     link.send(&quick_config::encode_answer(&answer), &[])?;

@@ -284,7 +284,7 @@ impl Host {
     /// The call of a message.
     fn read(&self, message: CallMessage<'_>, config: &Arc<Config>) -> Result<Call, Fault> {
         let CallMessage { number: _, address, whence, reply_limit, timeout, message_id, envelope } = message;
-        let bounds = Bounds { octets: broker::LONGEST, ..Bounds::default() };
+        let bounds = Bounds { octets: broker::MAX_MESSAGE_LENGTH, ..Bounds::default() };
         let request = Request::parse(envelope.to_owned(), &bounds).map_err(|refused| refused.fault)?;
         let enumerate = match request.head().action {
             Action::Enumerate => Some(Enumerate::parse(request.require_body("Enumerate")?)?),

@@ -209,7 +209,7 @@ impl FromHost {
 }
 
 /// The longest envelope, in octets; what stands around it has room beside it.
-pub(crate) const LONGEST_ENVELOPE: usize = broker::LONGEST - 4_096;
+pub(crate) const LONGEST_ENVELOPE: usize = broker::MAX_MESSAGE_LENGTH - 4_096;
 
 /// What is said about a longer one.
 pub(crate) fn too_large() -> Fault {

@@ -10,7 +10,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use broker::{LONGEST, frame_head, message_length};
+use broker::{MAX_MESSAGE_LENGTH, frame_head, message_length};
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use tokio::io::Interest;
@@ -245,7 +245,7 @@ const AT_ONCE: usize = 8_192;
 /// How much may wait for the other end before whoever has more to say waits as well.
 const MOST_UNSENT: usize = 1 << 20;
 
-const _: () = assert!(MOST_UNSENT < LONGEST);
+const _: () = assert!(MOST_UNSENT < MAX_MESSAGE_LENGTH);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -307,7 +307,7 @@ mod tests {
     #[tokio::test]
     async fn an_announced_length_takes_no_memory_before_it_comes() {
         let (mut incoming, _outgoing, mut theirs) = pair();
-        theirs.write_all(&frame_head(LONGEST).unwrap()).unwrap();
+        theirs.write_all(&frame_head(MAX_MESSAGE_LENGTH).unwrap()).unwrap();
         theirs.write_all(&[0; 1_000]).unwrap();
         while incoming.received.len() < HEAD + 1_000 {
             tokio::select! {
@@ -367,7 +367,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_that_is_too_long_ends_it_for_both() {
-        assert!(Frame::new(Zeroizing::new(vec![0; LONGEST]), "x").is_none());
+        assert!(Frame::new(Zeroizing::new(vec![0; MAX_MESSAGE_LENGTH]), "x").is_none());
         let (mut incoming, outgoing, mut theirs) = pair();
         outgoing.say(&[Some(frame(b"one", "")), None]);
         assert_eq!(theirs.read(&mut [0; 1]).unwrap(), 0);

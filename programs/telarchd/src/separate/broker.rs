@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use accounts::UnixUsers;
 use auth::Authenticator;
-use broker::{Broker, Duties, Link, LocalConnections, Notice, Tell};
+use broker::{Broker, BrokerMessage, Link, LocalConnections, Notice, PrivilegedOperations};
 use config::Store;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -194,7 +194,7 @@ impl Serving {
         self.audit.reopen();
         self.files.reload().await;
         self.gateway.announce_schemes();
-        self.gateway.announce(&Tell::Reload(self.files.store.text()), &[]);
+        self.gateway.announce(&BrokerMessage::Reload(self.files.store.text()), &[]);
     }
 
     /// Gives memory back to the system that the last seconds of work have left free.
@@ -235,7 +235,7 @@ impl Serving {
     async fn end(&mut self, ends: &mut mpsc::UnboundedReceiver<ExitStatus>) {
         self.manager.stopping();
         set(&self.current, None);
-        self.gateway.announce(&Tell::Stop, &[]);
+        self.gateway.announce(&BrokerMessage::Stop, &[]);
         // It gives requests under way 3 seconds, and their answers 2 more.
         if timeout(Duration::from_secs(7), ends.recv()).await.is_err() {
             tracing::warn!("The gateway is ended by force");
@@ -253,7 +253,7 @@ impl Serving {
 struct Gateways {
     store: Arc<Store>,
     authenticator: Arc<dyn Authenticator>,
-    duties: Arc<dyn Duties>,
+    duties: Arc<dyn PrivilegedOperations>,
     /// They listen already, and stay open when a gateway ends.
     sockets: Vec<OwnedFd>,
     audit: AuditFile,
@@ -277,7 +277,7 @@ impl Gateways {
         broker.announce(&policies(&self.store), &[]);
         if !self.sockets.is_empty() {
             let sockets: Vec<_> = self.sockets.iter().map(OwnedFd::as_fd).collect();
-            broker.announce(&Tell::Sockets, &sockets);
+            broker.announce(&BrokerMessage::ListeningSockets, &sockets);
         }
         let (serving, ending) = (Arc::clone(&broker), self.ending.clone());
         std::thread::Builder::new()
@@ -295,8 +295,8 @@ fn limit_users(groups: Option<&Arc<UserGroups>>, store: &Store) {
 }
 
 /// What the gateway is told of policies: what they amount to, and nothing else of their files.
-fn policies(store: &Store) -> Tell {
-    Tell::Policies(store.state().policies.to_text())
+fn policies(store: &Store) -> BrokerMessage {
+    BrokerMessage::PoliciesChanged(store.state().policies.to_text())
 }
 
 /// Serves a gateway to its end, which comes at once if it says what no gateway says.

@@ -9,7 +9,9 @@ use std::time::SystemTime;
 use accounts::{SignIn, UnixUsers};
 use auth::certificate_mapping::{Mapping, MappingChange};
 use auth::{Identity, Secret};
-use broker::{CertificateWish, Denial, Denied, Duties, NotMapped, Notice, Unchanged};
+use broker::{
+    CertificateRequest, DenialKind, Denied, MappingRequestError, Notice, PrivilegedOperations, SettingsError,
+};
 use config::{Store, StoreError, Thumbprint};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
@@ -71,7 +73,7 @@ impl Machine {
         let reason = format!(
             "access is denied: {account} needs the right {desired} here, which RootSDDL of the service does not give"
         );
-        Err(Denied::new(Denial::Access, reason))
+        Err(Denied::new(DenialKind::Access, reason))
     }
 }
 
@@ -88,7 +90,7 @@ impl Machine {
     }
 }
 
-impl Duties for Machine {
+impl PrivilegedOperations for Machine {
     fn max_connections(&self) -> usize {
         usize::try_from(self.store.snapshot().connections.max_open.get()).unwrap_or(usize::MAX)
     }
@@ -97,7 +99,7 @@ impl Duties for Machine {
         self.principals.token_of(identity)
     }
 
-    fn signed_in(&self, identity: &Identity) {
+    fn on_sign_in(&self, identity: &Identity) {
         let name = &identity.account().name;
         if !self.hosts.has(name) {
             return;
@@ -124,13 +126,13 @@ impl Duties for Machine {
         let name = &identity.account().name;
         let found = user::find(&self.users, name).map_err(|error| {
             tracing::error!(%error, "The users of this machine cannot be read");
-            Denied::new(Denial::Failed, "the users of this machine cannot be read: the log says why")
+            Denied::new(DenialKind::Failed, "the users of this machine cannot be read: the log says why")
         })?;
         let Some(numbers) = found else {
             let reason = format!(
                 "{name} has an account, but is no user of this machine: there is nobody to do this as"
             );
-            return Err(Denied::new(Denial::Access, reason));
+            return Err(Denied::new(DenialKind::Access, reason));
         };
         // The host works for whoever has this account, however the first of them has proven it.
         let token = self.principals.token(identity.account()).unwrap_or_else(|| token.clone());
@@ -138,17 +140,23 @@ impl Duties for Machine {
             tracing::error!(account = %name, %error, "A host cannot be started");
             let (kind, reason) = match error.kind() {
                 std::io::ErrorKind::PermissionDenied => {
-                    (Denial::Access, format!("access is denied: this machine does not let {name} in"))
+                    (DenialKind::Access, format!("access is denied: this machine does not let {name} in"))
                 }
-                _ => (Denial::Failed, format!("no process can be started for {name}: the log says why")),
+                _ => (DenialKind::Failed, format!("no process can be started for {name}: the log says why")),
             };
             Denied::new(kind, reason)
         })
     }
 
-    fn change(&self, identity: &Identity, token: &Token, before: &str, after: &str) -> Result<(), Unchanged> {
+    fn change_settings(
+        &self,
+        identity: &Identity,
+        token: &Token,
+        before: &str,
+        after: &str,
+    ) -> Result<(), SettingsError> {
         self.may(identity, token, AccessMask::GENERIC_WRITE, &ConfigPlugin::RESOURCES)
-            .map_err(Unchanged::Denied)?;
+            .map_err(SettingsError::Denied)?;
         match self.store.replace(before, after) {
             Ok(_) => {
                 tracing::info!(account = %identity.account(), "The settings were changed");
@@ -157,7 +165,7 @@ impl Duties for Machine {
             Err(StoreError::Changed { .. }) => {
                 // Somebody has edited the file: what is in it holds from now on, if it can.
                 match self.store.reload() {
-                    Ok(_) => Err(Unchanged::Outdated(self.store.text())),
+                    Ok(_) => Err(SettingsError::Outdated(self.store.text())),
                     Err(error) => Err(failed(&error)),
                 }
             }
@@ -165,10 +173,10 @@ impl Duties for Machine {
         }
     }
 
-    fn mappings(&self, identity: &Identity, token: &Token) -> Result<Vec<Mapping>, NotMapped> {
+    fn mappings(&self, identity: &Identity, token: &Token) -> Result<Vec<Mapping>, MappingRequestError> {
         self.may(identity, token, AccessMask::GENERIC_READ, &ConfigPlugin::RESOURCES)
-            .map_err(NotMapped::Denied)?;
-        self.sign_in.mappings().map_err(NotMapped::Change)
+            .map_err(MappingRequestError::Denied)?;
+        self.sign_in.mappings().map_err(MappingRequestError::Change)
     }
 
     fn change_mapping(
@@ -177,23 +185,23 @@ impl Duties for Machine {
         token: &Token,
         change: MappingChange,
         from: IpAddr,
-    ) -> Result<(), NotMapped> {
+    ) -> Result<(), MappingRequestError> {
         self.may(identity, token, AccessMask::GENERIC_WRITE, &ConfigPlugin::RESOURCES)
-            .map_err(NotMapped::Denied)?;
+            .map_err(MappingRequestError::Denied)?;
         let keys = change.keys().clone();
-        self.sign_in.change_mapping(change, from).map_err(NotMapped::Change)?;
+        self.sign_in.change_mapping(change, from).map_err(MappingRequestError::Change)?;
         tracing::info!(account = %identity.account(), mapping = %keys, "A certificate mapping was changed");
         Ok(())
     }
 
-    fn certificate(&self, wish: &CertificateWish) -> Result<Secret, Denied> {
-        let failed = |error: &dyn Error| Denied::new(Denial::Failed, error.to_string());
+    fn certificate(&self, wish: &CertificateRequest) -> Result<Secret, Denied> {
+        let failed = |error: &dyn Error| Denied::new(DenialKind::Failed, error.to_string());
         let pem = match wish {
-            CertificateWish::Named(text) => {
+            CertificateRequest::ByThumbprint(text) => {
                 let thumbprint = Thumbprint::parse(text).map_err(|error| failed(&error))?;
                 self.certificates.pem(thumbprint)
             }
-            CertificateWish::Own(names) => self.certificates.own_pem(names, SystemTime::now()),
+            CertificateRequest::SelfSigned(names) => self.certificates.own_pem(names, SystemTime::now()),
         };
         pem.map(|mut pem| Secret::new(std::mem::take(&mut *pem))).map_err(|error| failed(&error))
     }
@@ -208,12 +216,12 @@ impl Duties for Machine {
             && !self.listens_at(opening)
         {
             let reason = "the firewall is opened for listeners of this service only, and there is none";
-            return Err(Denied::new(Denial::Access, reason));
+            return Err(Denied::new(DenialKind::Access, reason));
         }
         if !matches!(wish, Wish::Survey(_)) {
             tracing::info!(account = %identity.account(), ?wish, "quickconfig");
         }
-        self.quick_config.ask(wish).map_err(|error| Denied::new(Denial::Failed, error))
+        self.quick_config.ask(wish).map_err(|error| Denied::new(DenialKind::Failed, error))
     }
 
     fn sid_of(&self, name: &str) -> Option<Sid> {
@@ -224,12 +232,12 @@ impl Duties for Machine {
         self.principals.name_of(sid)
     }
 
-    fn notice(&self, notice: Notice) {
+    fn on_notice(&self, notice: Notice) {
         // A gateway that says more than the service manager can be told must not fill the memory of the broker.
         let _ = self.notices.try_send(notice);
     }
 }
 
-fn failed(error: &StoreError) -> Unchanged {
-    Unchanged::Denied(Denied::new(Denial::Failed, one_line(error)))
+fn failed(error: &StoreError) -> SettingsError {
+    SettingsError::Denied(Denied::new(DenialKind::Failed, one_line(error)))
 }

@@ -9,7 +9,10 @@ use zeroize::Zeroizing;
 use accounts::UnixUsers;
 use auth::certificate_mapping::{Mapping, MappingChange};
 use auth::{Account, AuthError, Identity, LocalUsers};
-use broker::{Ask, CertificateWish, Denial, Denied, Gateway, Link, Local, Session, Unasked, Unchanged};
+use broker::{
+    BrokerEvent, CertificateRequest, DenialKind, Denied, Gateway, GatewayRequest, Link, LocalClient,
+    MappingRequestError, Session, SettingsError,
+};
 use config::{Config, Policies, Store, Thumbprint};
 use hardware::EventLogs;
 use plugin_config::{ConfigPlugin, FileKeeper, MachineKeeper, MappingKeeper, NotMapped, NotReplaced};
@@ -34,7 +37,7 @@ use crate::{begin_log, drain, product};
 
 /// Is the gateway until the broker ends it.
 pub(super) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
-    let link = Link::given(given_socket()?)?;
+    let link = Link::from_inherited(given_socket()?)?;
     let audit = AuditRecords::from(AuditPipe::given()?);
     begin_log(Some(audit.clone()));
     // What a terminal tells its programs is for the broker.
@@ -73,7 +76,7 @@ fn require_one_thread() -> Result<(), Box<dyn Error>> {
 
 async fn serve(
     gateway: Arc<Gateway>,
-    mut unasked: mpsc::UnboundedReceiver<Unasked>,
+    mut unasked: mpsc::UnboundedReceiver<BrokerEvent>,
     store: Arc<Store>,
     product: service::Product,
 ) -> Result<(), Box<dyn Error>> {
@@ -94,41 +97,43 @@ async fn serve(
     let microseconds = std::env::var("WATCHDOG_USEC").ok();
     if let Some(interval) = watchdog(microseconds.as_deref(), None, std::process::id()) {
         let telling = Arc::clone(&gateway);
-        tokio::spawn(watch::health(Arc::clone(&service), interval, move || telling.tell(&Ask::Alive)));
+        tokio::spawn(watch::health(Arc::clone(&service), interval, move || {
+            telling.notify(&GatewayRequest::ReportAlive)
+        }));
     }
     tracing::info!(config = %store.path().display(), version = env!("CARGO_PKG_VERSION"), "Ready");
-    gateway.tell(&Ask::Ready);
+    gateway.notify(&GatewayRequest::ReportReady);
     let telling = Arc::clone(&gateway);
-    tokio::spawn(watch::status(listening, move |text| telling.tell(&Ask::Status(text))));
+    tokio::spawn(watch::status(listening, move |text| telling.notify(&GatewayRequest::ReportStatus(text))));
 
     let handed = HandedOver::to(&service);
     let mut early = given.early.into_iter();
     loop {
         let told = match early.next() {
             Some(told) => told,
-            None => unasked.recv().await.unwrap_or(Unasked::Stop),
+            None => unasked.recv().await.unwrap_or(BrokerEvent::Stop),
         };
         match told {
-            Unasked::Local(Local { socket, uid, account, guard }) => {
+            BrokerEvent::LocalConnected(LocalClient { socket, uid, account, guard }) => {
                 let users = Arc::new(Known(account));
                 if let Err(error) = handed.serve(UnixStream::from(socket), uid, users, guard) {
                     tracing::error!(%error, "A local connection cannot be used");
                 }
             }
-            Unasked::Settings(text) => adopt(&store, text).await,
-            Unasked::Policies(text) => {
+            BrokerEvent::SettingsChanged(text) => adopt(&store, text).await,
+            BrokerEvent::PoliciesChanged(text) => {
                 if let Err(error) = govern(&store, &text) {
                     tracing::error!(error = one_line(&*error), "The policies stay as they were");
                 }
             }
-            Unasked::Reload(settings) => {
+            BrokerEvent::Reload(settings) => {
                 adopt(&store, settings).await;
                 reload(&certificates).await;
                 listeners.refresh().await;
-                gateway.tell(&Ask::Ready);
+                gateway.notify(&GatewayRequest::ReportReady);
             }
-            Unasked::Sockets(_) => tracing::warn!("Sockets came too late"),
-            Unasked::Stop => break,
+            BrokerEvent::ListeningSockets(_) => tracing::warn!("Sockets came too late"),
+            BrokerEvent::Stop => break,
         }
     }
     drain::end(&service).await;
@@ -139,18 +144,21 @@ async fn serve(
 struct Given {
     sockets: Vec<std::net::TcpListener>,
     /// What else it has said.
-    early: Vec<Unasked>,
+    early: Vec<BrokerEvent>,
 }
 
 impl Given {
     /// Takes it, and the policies with it: without them it is not known what must not be open.
-    fn take(unasked: &mut mpsc::UnboundedReceiver<Unasked>, store: &Store) -> Result<Self, Box<dyn Error>> {
+    fn take(
+        unasked: &mut mpsc::UnboundedReceiver<BrokerEvent>,
+        store: &Store,
+    ) -> Result<Self, Box<dyn Error>> {
         let mut given = Self { sockets: Vec::new(), early: Vec::new() };
         let mut governed = None;
         while let Ok(one) = unasked.try_recv() {
             match one {
-                Unasked::Policies(text) => governed = Some(govern(store, &text)?),
-                Unasked::Sockets(sockets) => {
+                BrokerEvent::PoliciesChanged(text) => governed = Some(govern(store, &text)?),
+                BrokerEvent::ListeningSockets(sockets) => {
                     given.sockets.extend(sockets.into_iter().map(std::net::TcpListener::from));
                 }
                 other => given.early.push(other),
@@ -220,12 +228,12 @@ struct Broker(Arc<Gateway>);
 impl Broker {
     fn session(caller: &Caller) -> Result<Arc<Session>, Denied> {
         let session = caller.proof().and_then(|proof| Arc::clone(proof).downcast::<Session>().ok());
-        session.ok_or_else(|| Denied::new(Denial::Access, "nobody has this session: sign in again"))
+        session.ok_or_else(|| Denied::new(DenialKind::Access, "nobody has this session: sign in again"))
     }
 }
 
 impl Broker {
-    fn certificate(&self, wish: CertificateWish) -> Result<Zeroizing<String>, String> {
+    fn certificate(&self, wish: CertificateRequest) -> Result<Zeroizing<String>, String> {
         let pem = self.0.certificate(wish).map_err(|denied| denied.reason)?;
         Ok(Zeroizing::new(pem.expose().to_owned()))
     }
@@ -264,7 +272,7 @@ impl Hosts for Broker {
         Box::pin(async move {
             let connected = tokio::task::spawn_blocking(connecting).await;
             connected
-                .unwrap_or_else(|error| Err(Denied::new(Denial::Failed, error.to_string())))
+                .unwrap_or_else(|error| Err(Denied::new(DenialKind::Failed, error.to_string())))
                 .map_err(fault)
         })
     }
@@ -273,9 +281,9 @@ impl Hosts for Broker {
 impl FileKeeper for Broker {
     fn replace(&self, caller: &Caller, before: &str, after: &str) -> Result<(), NotReplaced> {
         let session = Self::session(caller).map_err(|denied| NotReplaced::Refused(fault(denied)))?;
-        self.0.change(&session, before, after).map_err(|unchanged| match unchanged {
-            Unchanged::Outdated(text) => NotReplaced::Outdated(text),
-            Unchanged::Denied(denied) => NotReplaced::Refused(fault(denied)),
+        self.0.change_settings(&session, before, after).map_err(|unchanged| match unchanged {
+            SettingsError::Outdated(text) => NotReplaced::Outdated(text),
+            SettingsError::Denied(denied) => NotReplaced::Refused(fault(denied)),
         })
     }
 }
@@ -300,25 +308,25 @@ impl MappingKeeper for Broker {
 
 impl CertificateKeeper for Broker {
     fn find(&self, thumbprint: Thumbprint) -> Result<Zeroizing<String>, String> {
-        self.certificate(CertificateWish::Named(thumbprint.to_string()))
+        self.certificate(CertificateRequest::ByThumbprint(thumbprint.to_string()))
     }
 
     fn own(&self, names: &[String]) -> Result<Zeroizing<String>, String> {
-        self.certificate(CertificateWish::Own(names.to_vec()))
+        self.certificate(CertificateRequest::SelfSigned(names.to_vec()))
     }
 }
 
 fn fault(denied: Denied) -> Fault {
     match denied.kind {
-        Denial::Access => Fault::new(Subcode::AccessDenied, code::ACCESS_DENIED, denied.reason),
-        Denial::Failed => Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, denied.reason),
+        DenialKind::Access => Fault::new(Subcode::AccessDenied, code::ACCESS_DENIED, denied.reason),
+        DenialKind::Failed => Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, denied.reason),
     }
 }
 
-fn not_mapped(error: broker::NotMapped) -> NotMapped {
+fn not_mapped(error: MappingRequestError) -> NotMapped {
     match error {
-        broker::NotMapped::Change(error) => NotMapped::Change(error),
-        broker::NotMapped::Denied(denied) => NotMapped::Refused(fault(denied)),
+        MappingRequestError::Change(error) => NotMapped::Change(error),
+        MappingRequestError::Denied(denied) => NotMapped::Refused(fault(denied)),
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use auth::{Account, AuthError, Identity, LocalUsers};
-use broker::{Hardware, KeptSession, Link, Order, Report};
+use broker::{HardwareReply, HostCommand, HostReport, HostSession, Link};
 use hardware::{Handed, HardwareKeeper};
 use plugin_hosted::Host;
 use plugin_shell::ShellPlugin;
@@ -39,13 +39,13 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     }
     // Once this has come the process is in its control group.
-    let keeper = Link::given(of_keeper)?;
+    let keeper = Link::from_inherited(of_keeper)?;
     let session = keeper.receive()?.ok_or("the session has ended before it began")?;
-    let KeptSession { variables, has_groups } = KeptSession::decode(&session.message)?;
+    let HostSession { variables, has_groups } = HostSession::decode(&session.message)?;
     let groups = KeptGroups::new(has_groups.then_some(keeper))?;
-    let link = Arc::new(Link::given(socket)?);
-    let (account, token, idle) = match link.receive()?.map(|frame| Order::decode(&frame.message)) {
-        Some(Ok(Order::Begin { account, token, idle })) => (account, token, idle),
+    let link = Arc::new(Link::from_inherited(socket)?);
+    let (account, token, idle) = match link.receive()?.map(|frame| HostCommand::decode(&frame.message)) {
+        Some(Ok(HostCommand::Begin { account, token, idle_timeout })) => (account, token, idle_timeout),
         _ => return Err("the broker has not said whom to work for".into()),
     };
     // A question that wakes no second thread is answered sooner, and no user has more than one for this.
@@ -69,7 +69,7 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
         std::thread::Builder::new()
             .name("broker".to_owned())
             .spawn(move || listen(&listening, &sender, &handing))?;
-        link.send(&Report::Started.encode(), &[])?;
+        link.send(&HostReport::Started.encode(), &[])?;
         serve((&host, &wmi), &plugins, orders, &link, idle).await;
         plugins.close().await;
         Ok::<_, Box<dyn Error>>(())
@@ -92,13 +92,13 @@ fn listen(
     handing: &std::sync::mpsc::Sender<io::Result<Handed>>,
 ) {
     while let Ok(Some(mut frame)) = link.receive() {
-        let ordered = match (Order::decode(&frame.message), frame.descriptors.pop()) {
-            (Ok(Order::Hardware(hardware)), driver) => {
+        let ordered = match (HostCommand::decode(&frame.message), frame.descriptors.pop()) {
+            (Ok(HostCommand::SupplyHardware(hardware)), driver) => {
                 let _ = handing.send(handed(hardware, driver));
                 continue;
             }
-            (Ok(Order::Connect), Some(descriptor)) => Ordered::Serve(UnixStream::from(descriptor)),
-            (Ok(Order::Renew(token)), None) => Ordered::Renew(token),
+            (Ok(HostCommand::ServeGateway), Some(descriptor)) => Ordered::Serve(UnixStream::from(descriptor)),
+            (Ok(HostCommand::ReplaceToken(token)), None) => Ordered::Renew(token),
             _ => {
                 tracing::error!("The broker is not understood");
                 return;
@@ -108,11 +108,13 @@ fn listen(
     }
 }
 
-fn handed(hardware: Hardware, driver: Option<OwnedFd>) -> io::Result<Handed> {
+fn handed(hardware: HardwareReply, driver: Option<OwnedFd>) -> io::Result<Handed> {
     match hardware {
-        Hardware::Given(controllers) => Ok(Handed { controllers: Some(controllers), driver }),
-        Hardware::Withheld => Ok(Handed { controllers: None, driver }),
-        Hardware::TooOften => Err(io::Error::other("it was asked too often\n  ask again in a minute")),
+        HardwareReply::Granted(controllers) => Ok(Handed { controllers: Some(controllers), driver }),
+        HardwareReply::Denied => Ok(Handed { controllers: None, driver }),
+        HardwareReply::RateLimited => {
+            Err(io::Error::other("it was asked too often\n  ask again in a minute"))
+        }
     }
 }
 
@@ -128,7 +130,7 @@ impl HardwareKeeper for FromBroker {
         // One asks at a time, so that an answer is to the question before it.
         let handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
         while handed.try_recv().is_ok() {}
-        self.link.send(&Report::AsksForHardware.encode(), &[])?;
+        self.link.send(&HostReport::RequestHardware.encode(), &[])?;
         handed.recv_timeout(LONGEST_ANSWER).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -174,14 +176,14 @@ async fn serve(
                 // Gateways are told first.
                 tokio::task::yield_now().await;
                 // The broker closes the link, unless a connection is on its way.
-                let _ = link.send(&Report::Leaving { connected }.encode(), &[]);
+                let _ = link.send(&HostReport::Leaving { connected }.encode(), &[]);
             } else if is_asked_to {
-                let _ = link.send(&Report::Staying.encode(), &[]);
+                let _ = link.send(&HostReport::Staying.encode(), &[]);
             }
             continue;
         };
         connected = connected.wrapping_add(1);
-        if let Err(error) = broker::is_of_root_or_own(&socket) {
+        if let Err(error) = broker::verify_owner(&socket) {
             tracing::error!(%error, "A connection cannot be used");
             continue;
         }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use auth::Account;
-use broker::{Allowance, Hardware, Link, Order, Report, Verdict};
+use broker::{HardwareReply, HostCommand, HostReport, Link, RateDecision, RateLimit};
 use hardware::HostFile;
 use sddl::{Token, well_known};
 
@@ -141,7 +141,7 @@ impl Hosts {
         if !is_late {
             running.renewal = Renewal::Asked;
         }
-        let (link, order) = (Arc::clone(&running.link), Order::Renew(running.token.clone()));
+        let (link, order) = (Arc::clone(&running.link), HostCommand::ReplaceToken(running.token.clone()));
         drop(state);
         if link.send(&order.encode(), &[]).is_err() || is_late {
             return;
@@ -229,10 +229,11 @@ impl Hosts {
         until: Instant,
     ) -> io::Result<Running> {
         let began = Instant::now();
-        let begin = Order::Begin { account: account.to_owned(), token: token.clone(), idle: self.idle };
+        let begin =
+            HostCommand::Begin { account: account.to_owned(), token: token.clone(), idle_timeout: self.idle };
         let (link, theirs) = Link::pair()?;
         // Its user can stop it, and whoever waits for it holds a thread that others need.
-        link.speak_at_most(LONGEST_DECISION)?;
+        link.set_send_timeout(LONGEST_DECISION)?;
         let link = Arc::new(link);
         let group = self.group_of(numbers.uid);
         let folder = group.as_ref().map(UserGroup::path).unwrap_or_default();
@@ -327,7 +328,7 @@ impl Slot {
             let running = state.running_on(link).ok_or(io::ErrorKind::NotConnected)?;
             running.connected = running.connected.wrapping_add(1);
         }
-        link.send(&Order::Connect.encode(), &[theirs.as_fd()]).inspect_err(|_| {
+        link.send(&HostCommand::ServeGateway.encode(), &[theirs.as_fd()]).inspect_err(|_| {
             self.forget(link);
         })?;
         Ok(ours.into())
@@ -351,19 +352,21 @@ fn until_started(link: &Link, process: &HostProcess, until: Instant) -> io::Resu
     let mut until = until;
     loop {
         let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        link.wait_at_most(Some(left))?;
+        link.set_receive_timeout(Some(left))?;
         let frame = link
-            .receive_at_most(Report::LONGEST)?
+            .receive_limited(HostReport::MAX_LENGTH)?
             .ok_or_else(|| io::Error::other("it ended before it began"))?;
-        match Report::decode(&frame.message).map_err(io::Error::other)? {
-            Report::Opened => {
+        match HostReport::decode(&frame.message).map_err(io::Error::other)? {
+            HostReport::Opened => {
                 process.set_host(frame.descriptors.into_iter().next());
                 // From now on its user can stop it.
                 until = until.min(Instant::now() + LONGEST_BEGINNING);
             }
-            Report::Started => return link.wait_at_most(None),
-            Report::Refused(reason) => return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason)),
-            Report::Leaving { .. } | Report::Staying | Report::AsksForHardware => {
+            HostReport::Started => return link.set_receive_timeout(None),
+            HostReport::StartFailed(reason) => {
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
+            }
+            HostReport::Leaving { .. } | HostReport::Staying | HostReport::RequestHardware => {
                 return Err(io::ErrorKind::InvalidData.into());
             }
         }
@@ -393,20 +396,20 @@ struct Keeper {
 fn watch(keeper: &Keeper, child: Child, process: &HostProcess, slot: &Slot) {
     let (account, link) = (&keeper.account.name, process.link());
     let mut has_left = false;
-    let mut allowance = Allowance::new(MOST_QUESTIONS, Instant::now());
+    let mut allowance = RateLimit::new(MOST_QUESTIONS, Instant::now());
     loop {
-        let report = match link.receive_at_most(Report::LONGEST) {
-            Ok(Some(frame)) => Report::decode(&frame.message).ok(),
+        let report = match link.receive_limited(HostReport::MAX_LENGTH) {
+            Ok(Some(frame)) => HostReport::decode(&frame.message).ok(),
             Ok(None) | Err(_) => break,
         };
-        if report == Some(Report::AsksForHardware) {
-            match allowance.take(Instant::now()) {
-                Verdict::Granted => keeper.give_hardware(link),
+        if report == Some(HostReport::RequestHardware) {
+            match allowance.count_request(Instant::now()) {
+                RateDecision::Allowed => keeper.give_hardware(link),
                 verdict => {
-                    if verdict == Verdict::Exhausted {
+                    if verdict == RateDecision::Exceeded {
                         tracing::warn!(account, "A host asks for management controllers too often");
                     }
-                    let _ = link.send(&Order::Hardware(Hardware::TooOften).encode(), &[]);
+                    let _ = link.send(&HostCommand::SupplyHardware(HardwareReply::RateLimited).encode(), &[]);
                 }
             }
             continue;
@@ -414,15 +417,15 @@ fn watch(keeper: &Keeper, child: Child, process: &HostProcess, slot: &Slot) {
         let mut state = locked(&slot.state);
         let own = state.running_on(link);
         match (report, own) {
-            (Some(Report::Leaving { connected }), Some(running)) if running.connected == connected => {
+            (Some(HostReport::Leaving { connected }), Some(running)) if running.connected == connected => {
                 state.place = Place::Empty;
                 has_left = true;
                 link.close();
             }
-            (Some(Report::Leaving { .. } | Report::Staying), Some(running)) => {
+            (Some(HostReport::Leaving { .. } | HostReport::Staying), Some(running)) => {
                 running.renewal = Renewal::Decided;
             }
-            (Some(Report::Leaving { .. } | Report::Staying), None) => {}
+            (Some(HostReport::Leaving { .. } | HostReport::Staying), None) => {}
             _ => {
                 tracing::warn!(account, "A host is not understood");
                 link.close();
@@ -457,9 +460,9 @@ impl Keeper {
         let account = &self.account.name;
         tracing::debug!(account, is_given = text.is_some(), "A host asks for management controllers");
         let descriptors: Vec<_> = driver.iter().map(std::os::fd::AsFd::as_fd).collect();
-        let hardware = text.map_or(Hardware::Withheld, Hardware::Given);
+        let hardware = text.map_or(HardwareReply::Denied, HardwareReply::Granted);
         // If it is gone, nobody needs it.
-        let _ = link.send(&Order::Hardware(hardware).encode(), &descriptors);
+        let _ = link.send(&HostCommand::SupplyHardware(hardware).encode(), &descriptors);
     }
 }
 
@@ -498,7 +501,7 @@ mod tests {
     #[test]
     fn a_host_that_asks_for_the_hardware_all_the_time_is_told_so() {
         let (link, theirs) = Link::pair().expect("a link");
-        let host = Link::given(theirs).expect("its other end");
+        let host = Link::from_inherited(theirs).expect("its other end");
         let judged = Arc::new(Mutex::new(0_u32));
         let judge = Arc::clone(&judged);
         let keeper = Keeper {
@@ -515,10 +518,10 @@ mod tests {
         let process = HostProcess::new(Arc::new(link), &child);
         let watching = thread::spawn(move || watch(&keeper, child, &process, &Slot::default()));
         let asked = || {
-            host.send(&Report::AsksForHardware.encode(), &[]).expect("the broker listens");
+            host.send(&HostReport::RequestHardware.encode(), &[]).expect("the broker listens");
             let answer = host.receive().expect("the broker answers").expect("a message");
-            match Order::decode(&answer.message).expect("an order") {
-                Order::Hardware(hardware) => format!("{hardware:?}"),
+            match HostCommand::decode(&answer.message).expect("an order") {
+                HostCommand::SupplyHardware(hardware) => format!("{hardware:?}"),
                 other => panic!("{other:?}"),
             }
         };

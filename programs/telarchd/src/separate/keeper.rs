@@ -14,7 +14,7 @@ use std::process::{Child, ExitCode, Stdio};
 use std::time::Duration;
 
 use accounts::{Pam, UnixUsers};
-use broker::{GroupAnswer, GroupRequest, KeptSession, Link, Report, Variables};
+use broker::{GroupAnswer, GroupRequest, HostReport, HostSession, Link, Variables};
 use plugin_shell::ControlGroup;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -25,14 +25,14 @@ use crate::persistent::PAM_SERVICE;
 /// Opens a session for a user, starts the host in it, and closes the session after the host (pam_open_session(3)).
 /// `group` is the folder of the user's control group; empty if there is none.
 pub(super) fn keep(name: &str, state: &str, group: &str) -> Result<ExitCode, Box<dyn Error>> {
-    let link = Link::given(given_socket()?)?;
+    let link = Link::from_inherited(given_socket()?)?;
     begin_log(None);
     let keeper = Keeper { name, state, group: Some(Path::new(group)).filter(|_| !group.is_empty()), link };
     let outcome = keeper.keep();
     if let Err(error) = &outcome {
         let reason = error.to_string();
         tracing::error!(account = name, error = reason, "No session");
-        let _ = keeper.link.send(&Report::Refused(reason).encode(), &[]);
+        let _ = keeper.link.send(&HostReport::StartFailed(reason).encode(), &[]);
     }
     Ok(outcome.unwrap_or(ExitCode::FAILURE))
 }
@@ -54,7 +54,7 @@ impl Keeper<'_> {
         user::take_groups(&numbers.groups)?;
         let before = ControlGroup::of_this_process();
         let run = |variables: Vec<(String, String)>| {
-            let (variables, dropped) = Variables::of_session(variables);
+            let (variables, dropped) = Variables::from_session(variables);
             if dropped > 0 {
                 tracing::warn!(
                     account = self.name,
@@ -90,7 +90,7 @@ impl Keeper<'_> {
         drop(command);
         let mut groups = group.and_then(|group| Groups::around(group, &child));
         self.report(&child)?;
-        let session = KeptSession { variables, has_groups: groups.is_some() };
+        let session = HostSession { variables, has_groups: groups.is_some() };
         // A host that does not read holds up nothing but its own shells.
         if ours.send(&session.encode(), &[]).is_ok() {
             serve(&ours, groups.as_mut());
@@ -108,13 +108,13 @@ impl Keeper<'_> {
     fn report(&self, child: &Child) -> io::Result<()> {
         let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).ok();
         let descriptors: Vec<_> = process.iter().map(OwnedFd::as_fd).collect();
-        self.link.send(&Report::Opened.encode(), &descriptors)
+        self.link.send(&HostReport::Opened.encode(), &descriptors)
     }
 }
 
 /// Answers the requests of the host until it ends, or says what no host says.
 fn serve(link: &Link, mut groups: Option<&mut Groups>) {
-    while let Ok(Some(frame)) = link.receive_at_most(GroupRequest::LONGEST) {
+    while let Ok(Some(frame)) = link.receive_limited(GroupRequest::MAX_LENGTH) {
         let Ok(request) = GroupRequest::decode(&frame.message) else {
             tracing::warn!("A host sent an unknown request for a control group");
             return;
@@ -159,11 +159,11 @@ impl Groups {
 
     fn answer(&mut self, request: GroupRequest) -> GroupAnswer {
         let done = match request {
-            GroupRequest::Make { memory, tasks } => {
+            GroupRequest::Create { memory, tasks } => {
                 let made = self.make(memory.map(u64::from), tasks.map(u64::from));
                 return made.unwrap_or_else(|error| GroupAnswer::Failed(error.to_string()));
             }
-            GroupRequest::Admit { group, process } => self.admit(group, process),
+            GroupRequest::AddProcess { group, process } => self.admit(group, process),
             GroupRequest::Kill { group } => {
                 self.shell(group).map(ControlGroup::kill).map(|()| self.kill_strays())
             }
@@ -185,7 +185,7 @@ impl Groups {
         let enforced = shell.limit(memory, tasks).inspect_err(|_| _ = shell.remove())?;
         let path = shell.path().display().to_string();
         self.shells.insert(self.last, shell);
-        Ok(GroupAnswer::Made { group: self.last, path, limits_memory: enforced.memory })
+        Ok(GroupAnswer::Created { group: self.last, path, limits_memory: enforced.memory })
     }
 
     /// Moves a command from the group of the host into that of its shell, with what it has started meanwhile.
@@ -340,14 +340,14 @@ mod tests {
         let host = user.make("host-10").unwrap();
         fs::write(host.path().join("cgroup.procs"), "10\n").unwrap();
         let mut groups = Groups { user, host, process: pid(10), shells: BTreeMap::new(), last: 0 };
-        let GroupAnswer::Made { group, path, .. } =
-            groups.answer(GroupRequest::Make { memory: None, tasks: None })
+        let GroupAnswer::Created { group, path, .. } =
+            groups.answer(GroupRequest::Create { memory: None, tasks: None })
         else {
             panic!("a group")
         };
         fs::write(Path::new(&path).join("cgroup.procs"), "").unwrap();
         for process in [10, 4_711, 0, u32::MAX] {
-            let answer = groups.answer(GroupRequest::Admit { group, process });
+            let answer = groups.answer(GroupRequest::AddProcess { group, process });
             assert!(matches!(answer, GroupAnswer::Failed(_)), "{process} {answer:?}");
         }
         assert_eq!(fs::read_to_string(Path::new(&path).join("cgroup.procs")).unwrap(), "");

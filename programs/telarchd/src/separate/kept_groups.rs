@@ -18,8 +18,8 @@ impl KeptGroups {
     /// Asks over this link; without one shells have no groups.
     pub(super) fn new(link: Option<Link>) -> io::Result<Self> {
         if let Some(link) = &link {
-            link.wait_at_most(Some(LONGEST_ANSWER))?;
-            link.speak_at_most(LONGEST_ANSWER)?;
+            link.set_receive_timeout(Some(LONGEST_ANSWER))?;
+            link.set_send_timeout(LONGEST_ANSWER)?;
         }
         Ok(Self(link.map(|link| Arc::new(Mutex::new(link)))))
     }
@@ -47,9 +47,9 @@ impl ShellGroups for KeptGroups {
         if self.0.is_none() {
             return Ok(None);
         }
-        let request = GroupRequest::Make { memory: limits.memory, tasks: limits.tasks() };
+        let request = GroupRequest::Create { memory: limits.memory, tasks: limits.tasks() };
         match self.ask(request)? {
-            GroupAnswer::Made { group, path, limits_memory } => {
+            GroupAnswer::Created { group, path, limits_memory } => {
                 let folder = ControlGroup::at(Path::new("/"), Path::new(&path));
                 Ok(Some(Box::new(KeptGroup {
                     keeper: self.clone(),
@@ -78,7 +78,7 @@ struct KeptGroup {
 impl ShellGroup for KeptGroup {
     fn admit(&self, process: Pid) -> io::Result<()> {
         let process = process.as_raw_nonzero().get().unsigned_abs();
-        self.keeper.ask(GroupRequest::Admit { group: self.number, process }).map(drop)
+        self.keeper.ask(GroupRequest::AddProcess { group: self.number, process }).map(drop)
     }
 
     fn limits_memory(&self) -> bool {
