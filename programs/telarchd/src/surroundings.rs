@@ -6,16 +6,16 @@ use std::fs;
 use std::path::PathBuf;
 
 use broker::Variables;
-use plugin_shell::Surroundings;
+use plugin_shell::ShellEnvironment;
 
 /// As `sshd` would set it up, except that the search path is that of this process.
-pub(crate) fn of_this_user() -> Surroundings {
+pub(crate) fn of_this_user() -> ShellEnvironment {
     set_up(None, &Variables::default())
 }
 
 /// As `sshd` would set it up for an account, with the variables that the modules of PAM have set in the session; those
 /// that this program sets itself cannot be replaced by them.
-pub(crate) fn of_session(account: &str, variables: &Variables) -> Surroundings {
+pub(crate) fn of_session(account: &str, variables: &Variables) -> ShellEnvironment {
     let mut surroundings = set_up(Some(account), variables);
     for (name, value) in variables.iter() {
         let is_there = surroundings.environment.iter().any(|(other, _)| other == name);
@@ -27,7 +27,7 @@ pub(crate) fn of_session(account: &str, variables: &Variables) -> Surroundings {
     surroundings
 }
 
-fn set_up(account: Option<&str>, variables: &Variables) -> Surroundings {
+fn set_up(account: Option<&str>, variables: &Variables) -> ShellEnvironment {
     let entry = Entry::of(rustix::process::getuid().as_raw(), account);
     let from_environment = |name: &str| {
         let own = || env::var_os(name);
@@ -61,7 +61,7 @@ fn set_up(account: Option<&str>, variables: &Variables) -> Surroundings {
     for name in ["LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR"] {
         environment.extend(from_environment(name).map(|value| (name.into(), value)));
     }
-    Surroundings { login_shell, home, environment }
+    ShellEnvironment { login_shell, home, environment }
 }
 
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -26,7 +26,7 @@ use rustix::process::getpid;
 
 /// Makes the group ready and returns it, if there is one; without it shells have less exact limits.
 pub(crate) fn prepare() -> Option<ControlGroup> {
-    let own = ControlGroup::of_this_process()?;
+    let own = ControlGroup::current()?;
     match prepare_in(&own, is_delegated) {
         Ok(Some(group)) => {
             tracing::debug!(group = %group.path().display(), "Shells have groups of their own");
@@ -67,7 +67,7 @@ impl UserLimits {
     pub(crate) fn of_settings(winrs: &Winrs) -> Self {
         const MEMORY_OF_HOST: u64 = 512 << 20;
         const TASKS_OF_HOST: u64 = 512;
-        let of_shell = Limits::of_settings(winrs);
+        let of_shell = Limits::from_settings(winrs);
         let shells = winrs.max_shells_per_user.limit().map(u64::from);
         let all = |one: Option<u64>, own: u64| Some(one?.saturating_mul(shells?).saturating_add(own));
         Self {
@@ -98,18 +98,18 @@ impl UserGroups {
     /// Makes the group of a user, if there is none; it goes with the last one who has entered it.
     pub(crate) fn enter(self: &Arc<Self>, uid: u32) -> io::Result<UserGroup> {
         let mut state = self.locked();
-        match self.service.make(&name(uid)) {
+        match self.service.create_child(&name(uid)) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        self.service.child(&name(uid)).control_children()?;
+        self.service.child(&name(uid)).enable_controllers()?;
         self.apply(uid, state.limits);
         *state.hosts.entry(uid).or_default() += 1;
         Ok(UserGroup { groups: Arc::clone(self), uid })
     }
 
     fn apply(&self, uid: u32, limits: UserLimits) {
-        if let Err(error) = self.service.child(&name(uid)).limit(limits.memory, limits.tasks) {
+        if let Err(error) = self.service.child(&name(uid)).set_limits(limits.memory, limits.tasks) {
             tracing::warn!(uid, %error, "The shells of a user cannot be limited together");
         }
     }
@@ -176,16 +176,16 @@ fn prepare_in(own: &ControlGroup, is_delegated: impl Fn(&Path) -> bool) -> io::R
     let group = if is_delegated(own.path()) {
         let daemon = own.child("daemon");
         if !daemon.path().is_dir() {
-            own.make("daemon")?;
+            own.create_child("daemon")?;
         }
-        daemon.take_in(getpid())?;
+        daemon.add_process(getpid())?;
         own.clone()
     } else if let Some(above) = own.parent().filter(|above| is_delegated(above.path())) {
         above
     } else {
         return Ok(None);
     };
-    group.control_children()?;
+    group.enable_controllers()?;
     Ok(Some(group))
 }
 

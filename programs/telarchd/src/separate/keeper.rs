@@ -52,7 +52,7 @@ impl Keeper<'_> {
         let numbers = user::find(&users, self.name)?.ok_or("there is no such user")?;
         rustix::process::setsid()?;
         user::take_groups(&numbers.groups)?;
-        let before = ControlGroup::of_this_process();
+        let before = ControlGroup::current();
         let run = |variables: Vec<(String, String)>| {
             let (variables, dropped) = Variables::from_session(variables);
             if dropped > 0 {
@@ -63,7 +63,7 @@ impl Keeper<'_> {
                 );
             }
             // A module has put the session into a group of its own, whose limits hold then.
-            let group = self.group.filter(|_| ControlGroup::of_this_process() == before);
+            let group = self.group.filter(|_| ControlGroup::current() == before);
             self.host(&numbers, variables, group)
         };
         match Pam::load(PAM_SERVICE) {
@@ -144,8 +144,8 @@ impl Groups {
     fn around(user: &Path, host: &Child) -> Option<Self> {
         let above = user.parent()?;
         let (user, process) = (ControlGroup::at(above, user), Pid::from_child(host));
-        let moved = user.make(&format!("host-{process}")).and_then(|group| {
-            group.take_in(process).inspect_err(|_| _ = group.remove())?;
+        let moved = user.create_child(&format!("host-{process}")).and_then(|group| {
+            group.add_process(process).inspect_err(|_| _ = group.remove())?;
             Ok(group)
         });
         match moved {
@@ -181,7 +181,7 @@ impl Groups {
             return Err(io::Error::other("the user has too many shells with groups"));
         }
         self.last = self.last.checked_add(1).ok_or_else(|| io::Error::other("no numbers are left"))?;
-        let shell = self.user.make(&format!("shell-{}-{}", self.process, self.last))?;
+        let shell = self.user.create_child(&format!("shell-{}-{}", self.process, self.last))?;
         let enforced = shell.limit(memory, tasks).inspect_err(|_| _ = shell.remove())?;
         let path = shell.path().display().to_string();
         self.shells.insert(self.last, shell);
@@ -197,14 +197,14 @@ impl Groups {
         // What is in that group is this user's. A process whose number had been given to another one since would have to
         // have ended, and all other numbers to have been used, within this call.
         let admitted = if self.host.processes().contains(&process) {
-            shell.take_in(process)
+            shell.add_process(process)
         } else if shell.processes().contains(&process) {
             Ok(())
         } else {
             Err(io::Error::new(io::ErrorKind::NotFound, "it is no new process of this host, or has ended"))
         };
         // Also those of a command that has ended already.
-        self.for_strays(|stray| _ = shell.take_in(stray));
+        self.for_strays(|stray| _ = shell.add_process(stray));
         admitted
     }
 
@@ -337,7 +337,7 @@ mod tests {
     fn a_host_cannot_have_a_process_moved_that_it_has_not_started() {
         let root = tempfile::tempdir().unwrap();
         let user = ControlGroup::at(root.path(), root.path());
-        let host = user.make("host-10").unwrap();
+        let host = user.create_child("host-10").unwrap();
         fs::write(host.path().join("cgroup.procs"), "10\n").unwrap();
         let mut groups = Groups { user, host, process: pid(10), shells: BTreeMap::new(), last: 0 };
         let GroupAnswer::Created { group, path, .. } =

@@ -43,7 +43,7 @@ impl KeptGroups {
 }
 
 impl ShellGroups for KeptGroups {
-    fn make(&self, limits: &Limits) -> io::Result<Option<Box<dyn ShellGroup>>> {
+    fn create(&self, limits: &Limits) -> io::Result<Option<Box<dyn ShellGroup>>> {
         if self.0.is_none() {
             return Ok(None);
         }
@@ -76,7 +76,7 @@ struct KeptGroup {
 }
 
 impl ShellGroup for KeptGroup {
-    fn admit(&self, process: Pid) -> io::Result<()> {
+    fn add_process(&self, process: Pid) -> io::Result<()> {
         let process = process.as_raw_nonzero().get().unsigned_abs();
         self.keeper.ask(GroupRequest::AddProcess { group: self.number, process }).map(drop)
     }

@@ -19,7 +19,7 @@ struct Delegated(ControlGroup);
 impl Delegated {
     /// None where there can be no such group.
     fn make() -> Option<Self> {
-        let Some(mut root) = ControlGroup::of_this_process() else {
+        let Some(mut root) = ControlGroup::current() else {
             eprintln!("SKIPPED: control groups of version 2 are not mounted");
             return None;
         };
@@ -27,7 +27,7 @@ impl Delegated {
             root = above;
         }
         let random: [u8; 4] = accounts::random().unwrap();
-        let made = root.make(&format!("telarch-it-{:08x}", u32::from_ne_bytes(random)));
+        let made = root.create_child(&format!("telarch-it-{:08x}", u32::from_ne_bytes(random)));
         let Ok(group) = made else {
             eprintln!("SKIPPED: no control group can be made below {}", root.path().display());
             return None;

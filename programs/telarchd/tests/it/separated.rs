@@ -87,7 +87,7 @@ fn whoever_signs_in_by_pam_is_themselves_in_their_shell() {
         let theirs = resource().with_selectors(SelectorSet::new().with("ShellId", wrong.id()));
         assert!(ben.session(port).get(&theirs).await.is_ok());
         let error = ann.session(port).get(&theirs).await.unwrap_err().to_string();
-        assert!(error.contains("there is no such shell"), "{error}");
+        assert!(error.contains("unknown shell"), "{error}");
         let mut all = ann.session(port).enumerate(&resource(), EnumerateOptions::default()).await.unwrap();
         assert!(all.next().await.is_none(), "shells of others are not shown");
         let mut all = ben.session(port).enumerate(&resource(), EnumerateOptions::default()).await.unwrap();
