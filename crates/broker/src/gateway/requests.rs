@@ -81,7 +81,7 @@ impl Gateway {
     fn discard(&self, response: BrokerMessage) {
         match response {
             BrokerMessage::SignedIn(SignedIn { session, .. }) => {
-                self.notify(&GatewayRequest::EndSession(session))
+                self.notify(&GatewayRequest::EndSession(session));
             }
             BrokerMessage::HandshakeDone { signed_in, context, .. } => {
                 self.notify(&GatewayRequest::EndSession(signed_in.session));

@@ -112,13 +112,13 @@ impl BrokerMessage {
             Self::SignedIn(signed_in) => signed_in.write(w.u8(2)),
             Self::SignInRefused { error, token, claim } => {
                 let (kind, status) = error_number(*error);
-                w.u8(3).u8(kind).u32(status).optional(token.as_ref(), put_bytes);
+                w.u8(3).u8(kind).u32(status).optional(token.as_deref(), put_bytes);
                 w.optional(claim.mechanism.as_ref(), put_oid);
                 w.optional(claim.name.as_ref(), |w, name| _ = w.text(name))
             }
             Self::HandshakeContinues { handshake, token } => w.u8(4).u64(*handshake).octets(token),
             Self::HandshakeDone { token, signed_in, context } => {
-                signed_in.write(w.u8(5).optional(token.as_ref(), put_bytes));
+                signed_in.write(w.u8(5).optional(token.as_deref(), put_bytes));
                 match context {
                     ContextForm::Exported(octets) => w.u8(1).octets(octets),
                     ContextForm::Remote { handle, can_seal, max_message } => w
@@ -230,7 +230,7 @@ impl BrokerMessage {
     }
 }
 
-fn put_bytes(w: &mut Writer, bytes: &Vec<u8>) {
+fn put_bytes(w: &mut Writer, bytes: &[u8]) {
     w.octets(bytes);
 }
 
