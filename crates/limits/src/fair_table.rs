@@ -268,7 +268,7 @@ impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> FairTable<S, A, T> {
         match state {
             State::Newcomer(source) => self.sources.remove(source, key.number),
             State::Idle { account } => self.accounts.leave_idle(account, key.index),
-            State::InProgress { account } => self.accounts.leave_in_work(account),
+            State::InProgress { account } => self.accounts.leave_in_progress(account),
         }
     }
 

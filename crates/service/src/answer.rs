@@ -309,7 +309,7 @@ fn fault_message(fault: &Fault, head: Option<&Head>, relates_to: Option<&str>, h
 }
 
 fn bounds(config: &Config) -> Bounds {
-    let octets = usize::try_from(config.max_envelope_sizekb.octets()).unwrap_or(usize::MAX);
+    let octets = usize::try_from(config.max_envelope_sizekb.bytes()).unwrap_or(usize::MAX);
     // Text decoded from UTF-16 can need half as much memory again; its size on the wire is already checked.
     Bounds { octets: octets.saturating_mul(3) / 2, ..Bounds::default() }
 }

@@ -23,7 +23,7 @@ impl RequestLimits {
     pub(crate) fn of(head: &Head, encoding: Encoding, config: &Config) -> Self {
         /// Lower bound: shorter timeouts are raised to this (MS-WSMV 3.1.4.1.13).
         const SHORTEST: Duration = Duration::from_millis(500);
-        let largest = u32::try_from(config.max_envelope_sizekb.octets()).unwrap_or(u32::MAX);
+        let largest = u32::try_from(config.max_envelope_sizekb.bytes()).unwrap_or(u32::MAX);
         let longest = config.max_timeoutms.duration();
         // As on Windows, MaxTimeoutms does not apply to shells: a long Receive holds no other request up.
         let is_shell = matches!(head.action, Action::Shell(_));

@@ -12,7 +12,7 @@ use auth::certificate_mapping::{Mapping, SubjectPattern, UriPattern};
 use client::{Endpoint, Session, SessionBuilder, TlsPolicy, Transport, Unencrypted};
 use config::{Draft, ListenerAddress, ListenerKey, Store, StoreError};
 use plugin_config::ConfigPlugin;
-use plugin_shell::{ShellPlugin, Surroundings};
+use plugin_shell::{ShellEnvironment, ShellPlugin};
 use service::{
     Catalog, Certificate, Certificates, Listener, ListenerStatus, Listeners, Plugin, Product, Service,
     ServiceParts,
@@ -229,9 +229,9 @@ async fn listen(service: &Arc<Service>, certificate: Option<&Certificate>) -> So
     address
 }
 
-fn surroundings(home: PathBuf) -> Surroundings {
+fn surroundings(home: PathBuf) -> ShellEnvironment {
     let environment = vec![("PATH".into(), "/usr/bin:/bin".into()), ("HOME".into(), home.clone().into())];
-    Surroundings { login_shell: "/bin/sh".into(), home, environment }
+    ShellEnvironment { login_shell: "/bin/sh".into(), home, environment }
 }
 
 const CERTIFICATE: &str = "certificate.pem";

@@ -288,7 +288,7 @@ impl Host {
     fn parse(&self, message: CallMessage<'_>, config: &Arc<Config>) -> Result<Call, Fault> {
         let CallMessage { number: _, address, location, reply_limit, timeout, message_id, envelope } =
             message;
-        let bounds = Bounds { octets: broker::LONGEST, ..Bounds::default() };
+        let bounds = Bounds { octets: broker::MAX_MESSAGE_LENGTH, ..Bounds::default() };
         let request = Request::parse(envelope.to_owned(), &bounds).map_err(|refused| refused.fault)?;
         let operation = Operation::of(&request)?;
         let caller =

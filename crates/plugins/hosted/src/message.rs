@@ -216,7 +216,7 @@ fn item(r: &mut Reader<'_>) -> Result<ItemMessage, Malformed> {
 }
 
 /// Maximum size of an envelope in bytes, which leaves room for the other fields of a message.
-pub(crate) const MAX_ENVELOPE: usize = broker::LONGEST - 4_096;
+pub(crate) const MAX_ENVELOPE: usize = broker::MAX_MESSAGE_LENGTH - 4_096;
 
 /// Returns the fault for a larger envelope.
 pub(crate) fn envelope_too_large() -> Fault {

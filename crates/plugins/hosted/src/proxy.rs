@@ -207,7 +207,7 @@ struct Connection {
 
 impl Connection {
     fn start(socket: UnixStream) -> std::io::Result<Arc<Self>> {
-        broker::is_of_root_or_own(&socket)?;
+        broker::verify_owner(&socket)?;
         let (mut incoming, outgoing) = stream::open(socket)?;
         let connection = Arc::new(Self {
             outgoing,

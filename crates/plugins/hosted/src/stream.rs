@@ -11,7 +11,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use broker::{LONGEST, frame_head, message_length};
+use broker::{MAX_MESSAGE_LENGTH, frame_head, message_length};
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use tokio::io::Interest;
@@ -245,7 +245,7 @@ const READ_SIZE: usize = 8_192;
 /// Maximum number of buffered bytes before senders wait.
 const MAX_UNSENT: usize = 1 << 20;
 
-const _: () = assert!(MAX_UNSENT < LONGEST);
+const _: () = assert!(MAX_UNSENT < MAX_MESSAGE_LENGTH);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -307,7 +307,7 @@ mod tests {
     #[tokio::test]
     async fn an_announced_length_allocates_no_memory() {
         let (mut incoming, _outgoing, mut theirs) = pair();
-        theirs.write_all(&frame_head(LONGEST).unwrap()).unwrap();
+        theirs.write_all(&frame_head(MAX_MESSAGE_LENGTH).unwrap()).unwrap();
         theirs.write_all(&[0; 1_000]).unwrap();
         while incoming.received.len() < HEAD + 1_000 {
             tokio::select! {
@@ -367,7 +367,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_oversized_message_closes_the_connection() {
-        assert!(Frame::new(Zeroizing::new(vec![0; LONGEST]), "x").is_none());
+        assert!(Frame::new(Zeroizing::new(vec![0; MAX_MESSAGE_LENGTH]), "x").is_none());
         let (mut incoming, outgoing, mut theirs) = pair();
         outgoing.send(&[Some(frame(b"one", "")), None]);
         assert_eq!(theirs.read(&mut [0; 1]).unwrap(), 0);

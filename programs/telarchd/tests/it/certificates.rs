@@ -1,4 +1,4 @@
-//! Which certificate an HTTPS listener shows.
+//! Certificates of HTTPS listeners.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,7 +11,7 @@ use service::Certificate;
 use crate::exchange::Connection;
 use crate::running::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, local, mode};
 
-/// A certificate in the store of a service.
+/// A certificate installed in the service's directory.
 struct Given {
     thumbprint: String,
     pem: String,
@@ -50,7 +50,7 @@ fn shown(port: u16) -> CertificateDer<'static> {
 }
 
 #[test]
-fn a_self_signed_certificate_is_made_at_the_first_need_and_used_again_at_the_next_start() {
+fn a_self_signed_certificate_is_created_when_needed_and_reused() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::start(&[BASIC_OVER_HTTP, &https(port, "")].concat());
     let made = shown(port);
@@ -72,13 +72,12 @@ fn a_self_signed_certificate_is_made_at_the_first_need_and_used_again_at_the_nex
 fn a_service_without_https_makes_no_certificate() {
     let [port] = free_ports();
     let telarchd = Telarchd::start(&[BASIC_OVER_HTTP, &listener("IP:127.0.0.1", "HTTP", port, "")].concat());
-    let is_certificate = |name: &str| name.ends_with(".pem");
-    let files = fs::read_dir(telarchd.state()).unwrap();
-    assert!(!files.map(|file| file.unwrap().file_name()).any(|name| is_certificate(&name.to_string_lossy())));
+    let mut files = fs::read_dir(telarchd.state()).unwrap();
+    assert!(!files.any(|file| file.unwrap().file_name().to_string_lossy().ends_with(".pem")));
 }
 
 #[test]
-fn the_listener_s_thumbprint_wins_over_the_service_s_and_that_over_none() {
+fn a_listener_s_certificate_has_priority_over_the_service_s() {
     let [own, common, none] = free_ports();
     let mut telarchd = Telarchd::new("");
     let (first, second) = (Given::new(&telarchd), Given::new(&telarchd));
@@ -90,27 +89,26 @@ fn the_listener_s_thumbprint_wins_over_the_service_s_and_that_over_none() {
     let address = ([127, 0, 0, 2], common).into();
     assert_eq!(Connection::open_tls(address).certificates()[0], first.der());
     telarchd.reconfigure(&https(none, ""));
-    assert!(![first.der(), second.der()].contains(&shown(none)), "without either it is the self-signed one");
+    assert!(![first.der(), second.der()].contains(&shown(none)), "the self-signed certificate is used");
 }
 
 #[test]
-fn another_certificate_takes_over_while_connections_go_on() {
+fn existing_connections_continue_when_the_certificate_changes() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::new("");
     let (first, second) = (Given::new(&telarchd), Given::new(&telarchd));
-    let config = |given: &Given| [BASIC_OVER_HTTP, &https(port, &given.setting())].concat();
-    telarchd.configure(&config(&first));
+    telarchd.configure(&[BASIC_OVER_HTTP, &https(port, &first.setting())].concat());
     telarchd.run();
     let mut connection = Connection::open_tls(local(port));
     assert_eq!(connection.certificates()[0], first.der());
 
-    telarchd.reconfigure(&config(&second));
+    telarchd.reconfigure(&[BASIC_OVER_HTTP, &https(port, &second.setting())].concat());
     assert_eq!(shown(port), second.der());
-    assert!(connection.finds("/wsman"), "a connection keeps the certificate it began with");
+    assert!(connection.finds("/wsman"), "the connection continues");
 }
 
 #[test]
-fn a_chain_that_is_completed_in_its_file_is_shown_after_a_reload() {
+fn an_issuer_added_to_the_file_is_sent_after_a_reload() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::new("");
     let (given, issuer) = (Given::new(&telarchd), Given::new(&telarchd));
@@ -123,12 +121,12 @@ fn a_chain_that_is_completed_in_its_file_is_shown_after_a_reload() {
     assert_eq!(Connection::open_tls(local(port)).certificates().len(), 2);
     given.put(&telarchd, "nothing");
     telarchd.reload();
-    assert_eq!(Connection::open_tls(local(port)).certificates().len(), 2, "what is wrong is not used");
-    telarchd.logged(&["A certificate stays as it was"]);
+    assert_eq!(Connection::open_tls(local(port)).certificates().len(), 2, "the invalid file is not used");
+    telarchd.logged(&["Cannot reload a certificate"]);
 }
 
 #[test]
-fn a_thumbprint_without_a_certificate_is_told_and_takes_nothing_away() {
+fn an_unknown_thumbprint_is_logged_and_the_old_certificate_stays() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::new("");
     let given = Given::new(&telarchd);
@@ -141,7 +139,7 @@ fn a_thumbprint_without_a_certificate_is_told_and_takes_nothing_away() {
 }
 
 #[test]
-fn a_certificate_without_the_listener_s_hostname_is_warned_about() {
+fn a_certificate_without_the_listener_s_hostname_causes_a_warning() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::new("");
     let given = Given::new(&telarchd);
@@ -153,7 +151,7 @@ fn a_certificate_without_the_listener_s_hostname_is_warned_about() {
 }
 
 #[test]
-fn of_two_certificates_for_one_port_only_the_first_is_served() {
+fn of_two_certificates_for_one_port_only_the_first_is_used() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::new("");
     let (first, second) = (Given::new(&telarchd), Given::new(&telarchd));

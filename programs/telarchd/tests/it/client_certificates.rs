@@ -1,4 +1,4 @@
-//! Mappings of client certificates: made over the Unix socket, kept, and used over HTTPS.
+//! Client certificate mappings: created over the Unix socket, stored, and used over HTTPS.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::running::{PASSWORD, Telarchd, free_ports, listener, mode, private, us
 const ON: &str = "Service.Auth.Certificate = true\nService.IPv6Filter = \"\"\n";
 const MAPPINGS: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/service/certmapping";
 
-/// Somebody with a self-signed certificate.
+/// Creates a self-signed client certificate.
 fn holder(folder: &Path) -> ClientCertificate {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();
@@ -39,7 +39,7 @@ fn mapping(holder: &ClientCertificate) -> Locator {
     Locator::new(ResourceUri::parse(MAPPINGS).unwrap()).with_selectors(selectors)
 }
 
-/// As a program of this machine would ask.
+/// Opens a session as a local program.
 fn local(telarchd: &Telarchd) -> Session {
     Session::local([telarchd.state().join("local.sock")]).build().unwrap()
 }
@@ -50,7 +50,7 @@ fn session(port: u16, holder: &ClientCertificate) -> Session {
     Session::builder(endpoint).tls(trust).client_certificate(holder.clone()).build().unwrap()
 }
 
-/// Signs in anew and asks for the settings.
+/// Signs in over a new connection and reads the settings.
 fn sign_in(runtime: &Runtime, port: u16, holder: &ClientCertificate) -> Result<(), Error> {
     let session = session(port, holder);
     let settings = Locator::new(ResourceUri::parse(wsman::namespace::CONFIG).unwrap());
@@ -67,7 +67,7 @@ fn body(fields: &[(&str, &str)]) -> xml::Fragment {
 }
 
 #[test]
-fn a_mapping_lets_its_holder_in_also_after_a_restart_until_the_password_is_another() {
+fn a_mapping_works_until_the_account_s_password_changes() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::start(&[ON, &listener("IP:127.0.0.1", "HTTPS", port, "")].concat());
     let runtime = Runtime::new().unwrap();
@@ -105,8 +105,9 @@ fn a_mapping_lets_its_holder_in_also_after_a_restart_until_the_password_is_anoth
     sign_in(&runtime, port, &holder).unwrap_err();
     assert!(!telarchd.log().contains(PASSWORD) && !telarchd.log().contains("another one"));
 
-    let is_sign_in =
-        |record: &serde_json::Value| record["event"] == "sign-in" && record["scheme"] == "Certificate";
+    fn is_sign_in(record: &serde_json::Value) -> bool {
+        record["event"] == "sign-in" && record["scheme"] == "Certificate"
+    }
     let records = telarchd.recorded(|all| all.iter().filter(|record| is_sign_in(record)).count() >= 6);
     let sign_ins: Vec<[String; 2]> = records
         .into_iter()
@@ -120,7 +121,7 @@ fn a_mapping_lets_its_holder_in_also_after_a_restart_until_the_password_is_anoth
 }
 
 #[test]
-fn mappings_that_others_can_read_let_nobody_in_and_the_log_says_so() {
+fn mappings_that_other_users_can_read_are_not_used() {
     let [port] = free_ports();
     let telarchd = Telarchd::start(&[ON, &listener("IP:127.0.0.1", "HTTPS", port, "")].concat());
     let runtime = Runtime::new().unwrap();
@@ -133,8 +134,8 @@ fn mappings_that_others_can_read_let_nobody_in_and_the_log_says_so() {
     crate::running::set_mode(&kept, 0o644);
     telarchd.reload();
     sign_in(&runtime, port, &holder).unwrap_err();
-    telarchd.logged(&["Nobody can sign in with a certificate", "certmappings", "chmod 600"]);
-    // Whoever looks is told as well.
+    telarchd.logged(&["sign-in with certificates is disabled", "certmappings", "chmod 600"]);
+    // Reading the mappings reports the reason as well.
     let refused = runtime.block_on(local(&telarchd).get(&mapping(&holder))).unwrap_err();
     assert!(refused.to_string().contains("chmod 600"), "{refused}");
     crate::running::set_mode(&kept, 0o600);
@@ -143,7 +144,7 @@ fn mappings_that_others_can_read_let_nobody_in_and_the_log_says_so() {
 }
 
 #[test]
-fn a_connection_is_refused_once_its_mapping_is_deleted() {
+fn a_connection_is_refused_after_its_mapping_was_deleted() {
     let [port] = free_ports();
     let telarchd = Telarchd::start(&[ON, &listener("IP:127.0.0.1", "HTTPS", port, "")].concat());
     let runtime = Runtime::new().unwrap();
@@ -151,14 +152,14 @@ fn a_connection_is_refused_once_its_mapping_is_deleted() {
     let user = user();
     let fields = [("UserName", user.as_str()), ("Password", PASSWORD)];
     runtime.block_on(local(&telarchd).create(&mapping(&holder), &body(&fields))).unwrap();
-    // One session has one connection, as long as there is one request at a time.
+    // A session with sequential requests uses a single connection.
     let session = session(port, &holder);
     let settings = Locator::new(ResourceUri::parse(wsman::namespace::CONFIG).unwrap());
     runtime.block_on(session.get(&settings)).unwrap();
     runtime.block_on(local(&telarchd).delete(&mapping(&holder))).unwrap();
     let until = Instant::now() + PATIENCE;
     while runtime.block_on(session.get(&settings)).is_ok() {
-        assert!(Instant::now() < until, "it was never refused");
+        assert!(Instant::now() < until, "the connection was never refused");
         std::thread::sleep(Duration::from_millis(50));
     }
     let refusals = telarchd.log().matches("Client certificate refused").count();

@@ -1,4 +1,4 @@
-//! One connection of a client that does what it is told, and shows what it gets.
+//! A simple HTTP client connection for tests.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -24,7 +24,7 @@ pub(crate) struct Connection<S> {
     stream: S,
 }
 
-/// A status and a body.
+/// Status and body of a response.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -58,7 +58,7 @@ impl Connection<UnixStream> {
 }
 
 impl Connection<Tls> {
-    /// Connects whatever the certificate.
+    /// Connects without verifying the certificate.
     pub(crate) fn open_tls(address: SocketAddr) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
@@ -76,14 +76,14 @@ impl Connection<Tls> {
         Self { stream: StreamOwned::new(session, socket) }
     }
 
-    /// The certificates that the service showed, its own first.
+    /// Returns the certificates that the service has sent, its own first.
     pub(crate) fn certificates(&self) -> &[CertificateDer<'static>] {
         self.stream.conn.peer_certificates().unwrap()
     }
 }
 
 impl<S: Read + Write> Connection<S> {
-    /// Asks as the user of the test.
+    /// Sends a request as the user who runs the test.
     pub(crate) fn ask(&mut self, path: &str, message: &str) -> Answer {
         self.ask_as(&user(), path, message)
     }
@@ -92,7 +92,7 @@ impl<S: Read + Write> Connection<S> {
         self.exchange(path, &basic(user), message).unwrap()
     }
 
-    /// Signs in by NTLM, which takes much less time than comparing a password.
+    /// Signs in with NTLM, which is much faster than verifying a password hash.
     pub(crate) fn sign_in_by_ntlm(&mut self, user: &str) -> io::Result<()> {
         let hash = NtHash::of_password(&Secret::new(PASSWORD.to_owned()));
         let login = Login { domain: String::new(), user: user.to_owned(), hash };
@@ -122,17 +122,17 @@ impl<S: Read + Write> Connection<S> {
         }
     }
 
-    /// Asks without saying who it is.
+    /// Sends a request without credentials.
     pub(crate) fn ask_unnamed(&mut self, path: &str, message: &str) -> Answer {
         self.exchange(path, "", message).unwrap()
     }
 
-    /// Whether a path is there and asks who one is, or at once does what nobody need sign in for.
+    /// Returns whether a path exists, by an Identify request.
     pub(crate) fn finds(&mut self, path: &str) -> bool {
         match self.ask(path, &message::identify()).status {
             200 => true,
             404 => false,
-            other => panic!("{path} is answered with {other}"),
+            other => panic!("unexpected status {other} for {path}"),
         }
     }
 
@@ -152,7 +152,7 @@ impl<S: Read + Write> Connection<S> {
         self.stream.flush()
     }
 
-    /// Sends the head of a request, and returns the status with which the service expects the body or not.
+    /// Sends the head of a request, and returns the status with which the service accepts or refuses the body.
     pub(crate) fn begin(&mut self, headers: &str, length: usize) -> io::Result<u16> {
         self.send(&format!(
             "POST /wsman HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/soap+xml;charset=UTF-8\r\n\
@@ -182,7 +182,7 @@ impl<S: Read + Write> Connection<S> {
         Ok(String::from_utf8_lossy(&head).into_owned())
     }
 
-    /// Waits until the service closes the connection.
+    /// Waits until the service closes the connection; returns `false` if it sends data or the timeout expires.
     pub(crate) fn is_closed_by_the_service(&mut self) -> bool {
         let mut rest = [0; 1];
         match self.stream.read(&mut rest) {
@@ -195,13 +195,13 @@ impl<S: Read + Write> Connection<S> {
     }
 }
 
-/// The header of somebody who signs in by Basic.
+/// Returns the Basic authorization header of a user.
 pub(crate) fn basic(user: &str) -> String {
     let password = Secret::new(PASSWORD.to_owned());
     format!("Authorization: {}\r\n", &*auth::basic::authorization(user, &password))
 }
 
-/// Whether somebody listens.
+/// Returns whether a socket listens at an address.
 pub(crate) fn is_open(address: impl Into<SocketAddr>) -> bool {
     TcpStream::connect_timeout(&address.into(), PATIENCE).is_ok()
 }
@@ -212,7 +212,7 @@ fn tcp(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// These tests ask which certificate is shown, not whether to trust it.
+/// Accepts every certificate: the tests examine certificates but do not verify them.
 #[derive(Debug)]
 struct Anything;
 

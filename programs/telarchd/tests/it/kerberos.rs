@@ -1,4 +1,4 @@
-//! Principals and the accounts of the file; without MIT's KDC these tests say so and do nothing.
+//! Kerberos principals and accounts of the account file. The tests are skipped without MIT Kerberos' KDC.
 
 use accounts::IfMissing;
 use auth::account_file::{Role, Standing};
@@ -6,7 +6,7 @@ use telarch_peers::{Curl, Keys, REALM, Realm, USER, in_realm};
 
 use crate::running::{Telarchd, free_ports, listener};
 
-/// A service in the realm, with the account of the user there, and its address.
+/// Starts a service in the realm with the account of the user, and returns its URL.
 fn service(table: &str) -> (Telarchd, String) {
     let [port] = free_ports();
     let mut telarchd = Telarchd::new(&listener("IP:127.0.0.1", "HTTP", port, ""));
@@ -16,14 +16,14 @@ fn service(table: &str) -> (Telarchd, String) {
     (telarchd, format!("http://localhost:{port}/wsman"))
 }
 
-/// What the holder of the ticket gets.
+/// Returns the status of a request with the user's ticket.
 fn status(url: &str) -> u16 {
     Curl::to(url).scheme("--negotiate", ":").last_status()
 }
 
 #[test]
-fn an_account_that_is_disabled_lets_no_ticket_in_and_the_log_tells_why() {
-    let name = "kerberos::an_account_that_is_disabled_lets_no_ticket_in_and_the_log_tells_why";
+fn a_disabled_account_refuses_tickets_and_the_log_says_why() {
+    let name = "kerberos::a_disabled_account_refuses_tickets_and_the_log_says_why";
     in_realm(name, Keys::AesSha1, |realm: &Realm| {
         realm.kinit(&[]);
         let (telarchd, url) = service("");
@@ -52,7 +52,7 @@ fn the_table_of_principals_gives_an_instance_its_account() {
     let name = "kerberos::the_table_of_principals_gives_an_instance_its_account";
     in_realm(name, Keys::AesSha1, |realm: &Realm| {
         realm.kinit_as(&format!("{USER}/admin"), &[]);
-        let (_telarchd, url) = service(&format!("# who is who\n{USER}/admin@{REALM} {USER}\n"));
+        let (_telarchd, url) = service(&format!("# principals\n{USER}/admin@{REALM} {USER}\n"));
         assert_eq!(status(&url), 200);
         let (telarchd, url) = service("");
         assert_eq!(status(&url), 401);

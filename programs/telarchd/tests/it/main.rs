@@ -1,6 +1,6 @@
-//! The program as an administrator meets it: started with files, told with signals, asked over sockets.
+//! Tests of the program from the administrator's view: configuration files, signals and sockets.
 //!
-//! Everything listens on loopback or in a temporary folder; each test has a process of its own.
+//! All services listen on loopback or in a temporary folder; each test has its own process.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod abandoned_commands;
@@ -39,5 +39,5 @@ mod withdrawal;
 
 use std::time::Duration;
 
-/// Long enough for anything but a failure.
+/// Timeout of operations that must succeed.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,7 +1,7 @@
-//! The memory of the broker stays flat, however many sign-ins there are, by every scheme.
+//! Repeated sign-ins do not leak memory in the broker, for every authentication scheme.
 //!
-//! Each test signs in some hundred times, or 10 000 times with `TELARCH_LONG=1`, always on new connections. The second
-//! half may not need more memory than the first.
+//! Each test signs in some hundred times, or 10 000 times with `TELARCH_LONG=1`, each time on a new connection. After
+//! the second half, the broker may hardly use more memory than after the first.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,12 +22,12 @@ use crate::running::{
     BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, is_root, listener, local, memory, private, user,
 };
 
-/// Clients at the same time.
+/// Number of concurrent clients.
 const CLIENTS: usize = 4;
-/// By how much the second half may add to the memory, in KiB: less than 2 KiB for a sign-in of the long run.
+/// Maximum growth of memory in the second half in KiB: less than 2 KiB per sign-in of the long run.
 const MAX_GROWTH: u64 = 8 << 10;
 
-/// Whether there is a broker to measure.
+/// Returns whether the service has a broker.
 fn is_separate() -> bool {
     if !is_root() {
         eprintln!("SKIPPED: only the service of root has a broker");
@@ -35,11 +35,11 @@ fn is_separate() -> bool {
     is_root()
 }
 
-/// Signs in `count` times, or 10 000 times in a long run, and looks at the memory of the broker after each half.
+/// Signs in `count` times, or 10,000 times in a long run, and compares the memory of the broker after each half.
 fn stays_flat(telarchd: &Telarchd, count: usize, sign_in: impl Fn() + Sync) {
     let count = if std::env::var_os("TELARCH_LONG").is_some() { 10_000 } else { count };
     let broker = telarchd.pid().as_raw_nonzero().get();
-    // Reloading gives free memory back.
+    // A reload releases free memory.
     telarchd.reload();
     let start = memory(broker);
     let halves = [(); 2].map(|()| {
@@ -79,7 +79,7 @@ fn settings() -> Locator {
     Locator::new(ResourceUri::parse(wsman::namespace::CONFIG).unwrap())
 }
 
-/// Signs in over a new connection, and asks for the settings; whether the account may read them is no matter here.
+/// Signs in over a new connection and reads the settings; a denial of access does not matter here.
 fn read_settings(session: &Session) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     match runtime.block_on(session.get(&settings())) {
@@ -99,26 +99,26 @@ fn session(url: &str, authentication: Authentication) -> Session {
 }
 
 #[test]
-fn sign_ins_with_passwords_of_the_account_file_need_no_memory_for_good() {
+fn sign_ins_with_passwords_of_the_account_file_leak_no_memory() {
     if !is_separate() {
         return;
     }
     let [port] = free_ports();
     let http = listener("IP:127.0.0.1", "HTTP", port, "");
     let telarchd = Telarchd::start(&[BASIC_OVER_HTTP, &http].concat());
-    // Passwords are hashed slowly on purpose.
+    // Password hashing is slow on purpose.
     stays_flat(&telarchd, 400, || {
         assert_eq!(Connection::open(local(port)).ask("/wsman", &message::settings()).status, 200);
     });
 }
 
 #[test]
-fn sign_ins_with_passwords_that_pam_judges_need_no_memory_for_good() {
+fn sign_ins_with_passwords_verified_by_pam_leak_no_memory() {
     let Some(ann) = Person::make() else { return };
     let [port] = free_ports();
     let http = listener("IP:127.0.0.1", "HTTP", port, "");
     let telarchd = Telarchd::start(&[BASIC_OVER_HTTP, &http].concat());
-    // PAM takes its time, and judges few of one source at once.
+    // PAM is slow, and few attempts of one source are verified in parallel.
     stays_flat(&telarchd, 200, || {
         let answer = Connection::open(local(port)).ask_as(&ann.name, "/wsman", &message::settings());
         assert_ne!(answer.status, 401, "{answer:?}");
@@ -126,7 +126,7 @@ fn sign_ins_with_passwords_that_pam_judges_need_no_memory_for_good() {
 }
 
 #[test]
-fn sign_ins_by_ntlm_need_no_memory_for_good() {
+fn sign_ins_by_ntlm_leak_no_memory() {
     if !is_separate() {
         return;
     }
@@ -140,7 +140,7 @@ fn sign_ins_by_ntlm_need_no_memory_for_good() {
 }
 
 #[test]
-fn sign_ins_by_credssp_need_no_memory_for_good() {
+fn sign_ins_by_credssp_leak_no_memory() {
     if !is_separate() {
         return;
     }
@@ -154,7 +154,7 @@ fn sign_ins_by_credssp_need_no_memory_for_good() {
     stays_flat(&telarchd, 300, || read_settings(&session(&url, Authentication::CredSsp)));
 }
 
-/// Somebody with a self-signed certificate.
+/// Creates a self-signed client certificate.
 fn holder(folder: &Path) -> ClientCertificate {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();
@@ -167,7 +167,7 @@ fn holder(folder: &Path) -> ClientCertificate {
 }
 
 #[test]
-fn sign_ins_by_certificate_need_no_memory_for_good() {
+fn sign_ins_by_certificate_leak_no_memory() {
     const MAPPINGS: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/service/certmapping";
     if !is_separate() {
         return;
@@ -195,11 +195,11 @@ fn sign_ins_by_certificate_need_no_memory_for_good() {
 }
 
 #[test]
-fn sign_ins_by_kerberos_need_no_memory_for_good() {
+fn sign_ins_by_kerberos_leak_no_memory() {
     if !is_separate() {
         return;
     }
-    let name = "memory::sign_ins_by_kerberos_need_no_memory_for_good";
+    let name = "memory::sign_ins_by_kerberos_leak_no_memory";
     in_realm(name, Keys::AesSha1, |realm: &Realm| {
         realm.kinit(&[]);
         let [port] = free_ports();

@@ -1,4 +1,4 @@
-//! Users of this machine that are there for one test.
+//! Local users that exist for one test.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use client::{
 
 use crate::running::PASSWORD;
 
-/// A user with a home and a password that PAM knows; gone with everything it runs when dropped.
+/// A user with a home and a password that PAM knows; it is removed with all its processes on drop.
 pub(crate) struct Person {
     pub(crate) name: String,
     pub(crate) uid: u32,
@@ -17,19 +17,19 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// None where nobody can be made.
+    /// Creates a user; `None` if the test lacks the rights or programs.
     pub(crate) fn make() -> Option<Self> {
         Self::made(&[])
     }
 
-    /// Another name for the number of this user, with a home, a password and groups of its own.
+    /// Creates another account with the same user ID, and its own home, password and groups.
     pub(crate) fn make_double(&self) -> Option<Self> {
         Self::made(&["--non-unique", "--uid", &self.uid.to_string()])
     }
 
     fn made(more: &[&str]) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
-            skips::skip!("it takes root to make users");
+            skips::skip!("creating users requires root");
             return None;
         }
         let random: [u8; 4] = accounts::random().unwrap();
@@ -50,17 +50,17 @@ impl Person {
         Some(person)
     }
 
-    /// The second group.
+    /// Returns the user's supplementary group.
     pub(crate) fn group(&self) -> &str {
         &self.group
     }
 
-    /// A session with a service that listens on HTTPS.
+    /// Opens a session with a service that listens on HTTPS.
     pub(crate) fn session(&self, port: u16) -> Session {
         self.session_with(port, |session| session)
     }
 
-    /// The same with other options.
+    /// Opens a session with further options.
     pub(crate) fn session_with(
         &self,
         port: u16,
@@ -74,7 +74,7 @@ impl Person {
         options(session).build().unwrap()
     }
 
-    /// Runs a command line in a shell of its own; nothing is read from its input.
+    /// Runs a command line in a new shell without input.
     pub(crate) async fn run(&self, port: u16, line: &str) -> Result<String, client::Error> {
         let shell = self.session(port).shell(ShellOptions::default()).await?;
         let Finished { stdout, stderr, .. } = shell.run(line).await?;

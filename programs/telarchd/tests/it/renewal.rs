@@ -1,4 +1,4 @@
-//! Connections of those who may not sign in any more.
+//! Connections of accounts that are disabled or have expired.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ fn set_standing(telarchd: &Telarchd, name: &str, standing: Standing) {
     .unwrap();
 }
 
-/// Asks on one connection until it is refused; whoever uses it is judged again after a while.
+/// Sends requests on one connection until it is refused, because the account is verified again after a while.
 fn until_refused(mut ask: impl FnMut() -> Answer) {
     let until = Instant::now() + PATIENCE;
     while Instant::now() < until {
@@ -37,11 +37,11 @@ fn until_refused(mut ask: impl FnMut() -> Answer) {
             other => panic!("{other}"),
         }
     }
-    panic!("it was never refused");
+    panic!("the connection was never refused");
 }
 
 #[test]
-fn a_connection_is_refused_once_its_account_is_disabled_also_that_of_a_program_of_this_machine() {
+fn connections_of_a_disabled_account_are_refused_also_local_ones() {
     let (telarchd, port) = start();
     telarchd.account("other", Role::User);
     telarchd.reload();
@@ -55,15 +55,15 @@ fn a_connection_is_refused_once_its_account_is_disabled_also_that_of_a_program_o
     set_standing(&telarchd, &user(), Standing::Disabled);
     until_refused(|| remote.ask("/wsman", &settings));
     until_refused(|| here.ask_unnamed("/wsman", &settings));
-    assert_eq!(other.ask_as("other", "/wsman", &settings).status, 200, "others go on");
+    assert_eq!(other.ask_as("other", "/wsman", &settings).status, 200, "other accounts continue");
     telarchd.logged(&["A connection is nobody's any more", &user()]);
     set_standing(&telarchd, &user(), Standing::Enabled);
     telarchd.reload();
-    assert_eq!(remote.ask("/wsman", &settings).status, 200, "by its password");
+    assert_eq!(remote.ask("/wsman", &settings).status, 200, "with the password");
 }
 
 #[test]
-fn a_connection_is_refused_once_pam_says_that_its_account_has_expired() {
+fn a_connection_is_refused_after_its_account_has_expired() {
     let Some(ann) = Person::make() else { return };
     let (_telarchd, port) = start();
     let mut connection = Connection::open_tls(local(port));

@@ -1,4 +1,4 @@
-//! A `telarchd` of one's own, which tells what it does the way it tells a service manager.
+//! A `telarchd` process for a test, with a service manager that receives its notifications.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -21,24 +21,24 @@ use tempfile::TempDir;
 
 use crate::PATIENCE;
 
-/// The password of every account of these tests.
+/// Password of all accounts in the tests.
 pub(crate) const PASSWORD: &str = "correct horse";
 
-/// Who reads the network if root runs the tests: there on every machine.
+/// User of the gateway if root runs the tests; it exists on every machine.
 pub(crate) const GATEWAY_USER: &str = "nobody";
 
-/// What lets a test ask without TLS.
+/// Settings that allow a test to use Basic without TLS.
 pub(crate) const BASIC_OVER_HTTP: &str =
     "Service.AllowUnencrypted = true\nService.Auth.Basic = true\nService.IPv6Filter = \"\"\n";
 
-/// What was written to standard error, as it comes.
+/// Standard error of the service, collected continuously.
 #[derive(Default)]
 struct Log {
     text: Mutex<String>,
     grown: Condvar,
 }
 
-/// A folder with everything that a service needs, and the service once it is started.
+/// A folder with all files of a service, and the service once it is started.
 pub(crate) struct Telarchd {
     pub(crate) folder: TempDir,
     manager: UnixDatagram,
@@ -47,7 +47,7 @@ pub(crate) struct Telarchd {
 }
 
 impl Telarchd {
-    /// A folder with this configuration, and the user of the test as an administrator.
+    /// Creates a folder with this configuration and the user of the test as an administrator.
     pub(crate) fn new(config: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("telarchd-it-").tempdir().unwrap();
         let manager = UnixDatagram::bind(folder.path().join("notify")).unwrap();
@@ -59,7 +59,7 @@ impl Telarchd {
         telarchd
     }
 
-    /// A service with this configuration that is ready.
+    /// Starts a service with this configuration and waits until it is ready.
     pub(crate) fn start(config: &str) -> Self {
         let mut telarchd = Self::new(config);
         telarchd.run();
@@ -79,7 +79,7 @@ impl Telarchd {
         fs::write(self.file("config.toml"), config).unwrap();
     }
 
-    /// Adds an account to the file.
+    /// Adds an account to the account file.
     pub(crate) fn account(&self, name: &str, role: Role) {
         let password = NewPassword::new(Secret::new(PASSWORD.to_owned())).unwrap();
         let password = PasswordHash::make(&password, accounts::random().unwrap());
@@ -91,7 +91,7 @@ impl Telarchd {
         .unwrap();
     }
 
-    /// The program with its files.
+    /// Returns a command that runs the program with its files.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_telarchd"));
         self.arguments(&mut command);
@@ -109,7 +109,7 @@ impl Telarchd {
         self.run_as(command);
     }
 
-    /// Starts a command that becomes the program, and waits until that is ready.
+    /// Starts a command that executes the program, and waits until it is ready.
     pub(crate) fn run_as(&mut self, mut command: Command) {
         command.env("NOTIFY_SOCKET", self.file("notify"));
         if command.get_envs().all(|(name, _)| name != "TELARCH_LOG") {
@@ -129,38 +129,38 @@ impl Telarchd {
         self.told("READY=1");
     }
 
-    /// Has it read everything again, and waits until it has.
+    /// Reloads the service and waits until it is done.
     pub(crate) fn reload(&self) {
         self.signal(Signal::HUP);
         self.told("RELOADING=1");
         self.told("READY=1");
     }
 
-    /// Changes the configuration, and waits until it is in force.
+    /// Changes the configuration and waits until it is in force.
     pub(crate) fn reconfigure(&self, config: &str) {
         self.configure(config);
         self.reload();
     }
 
-    /// Waits for a message to the manager that begins like this.
+    /// Waits for a notification of the service manager that begins with this text.
     pub(crate) fn told(&self, beginning: &str) -> String {
         self.told_that(|message| message.starts_with(beginning))
     }
 
-    /// Waits for a message to the manager.
-    pub(crate) fn told_that(&self, is_it: impl Fn(&str) -> bool) -> String {
+    /// Waits for a notification of the service manager that satisfies a condition.
+    pub(crate) fn told_that(&self, is_match: impl Fn(&str) -> bool) -> String {
         let until = Instant::now() + PATIENCE;
         let mut seen = Vec::new();
         while Instant::now() < until {
             let mut message = [0; 4_096];
             let Ok(length) = self.manager.recv(&mut message) else { break };
             let message = String::from_utf8_lossy(&message[..length]).into_owned();
-            if is_it(&message) {
+            if is_match(&message) {
                 return message;
             }
             seen.push(message);
         }
-        panic!("the manager was told only {seen:?}; the log:\n{}", self.log());
+        panic!("the manager received only {seen:?}; the log:\n{}", self.log());
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -171,7 +171,7 @@ impl Telarchd {
         Pid::from_child(self.child.as_ref().unwrap())
     }
 
-    /// The process that reads the network: if root serves, the gateway.
+    /// Returns the process that reads the network, which is the gateway if root runs the service.
     pub(crate) fn serving_pid(&self) -> i32 {
         let own = self.pid().as_raw_nonzero().get();
         if is_root() {
@@ -181,12 +181,12 @@ impl Telarchd {
         }
     }
 
-    /// Everything logged so far.
+    /// Returns the log so far.
     pub(crate) fn log(&self) -> String {
         self.log.text.lock().unwrap().clone()
     }
 
-    /// Waits until one line of the log has all of these parts.
+    /// Waits for a log line that contains all of these parts.
     pub(crate) fn logged(&self, parts: &[&str]) {
         let is_missing =
             |log: &mut String| !log.lines().any(|line| parts.iter().all(|part| line.contains(part)));
@@ -196,17 +196,17 @@ impl Telarchd {
         assert!(!waited.timed_out(), "no line with {parts:?} in the log:\n{log}");
     }
 
-    /// Waits until audit records are as they should be, and returns them all.
+    /// Waits until the audit records satisfy a condition, and returns all of them.
     pub(crate) fn recorded(&self, are_they: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         records_in(&self.state().join("audit.jsonl"), are_they)
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until the process has ended by itself.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         self.child.take().unwrap().wait().unwrap()
     }
 
-    /// Ends it, and waits until it has.
+    /// Stops the service and waits until it has ended.
     pub(crate) fn end(&mut self) {
         self.signal(Signal::TERM);
         self.told("STOPPING=1");
@@ -227,7 +227,7 @@ impl Drop for Telarchd {
     }
 }
 
-/// Waits until the audit records of a file are as they should be, and returns them all.
+/// Waits until the audit records in a file satisfy a condition, and returns all of them.
 pub(crate) fn records_in(file: &Path, are_they: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     let read = || {
         let text = fs::read_to_string(file).unwrap_or_default();
@@ -235,7 +235,7 @@ pub(crate) fn records_in(file: &Path, are_they: impl Fn(&[Value]) -> bool) -> Ve
         let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
         whole.map(|line| serde_json::from_str(line).expect(line)).collect::<Vec<Value>>()
     };
-    // The file stays open while it grows, and another one takes its place.
+    // Watches the folder, because the file may be replaced by a new one.
     let changes = inotify::init(CreateFlags::CLOEXEC).unwrap();
     let of_folder = WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO;
     inotify::add_watch(&changes, file.parent().unwrap(), of_folder).unwrap();
@@ -247,12 +247,12 @@ pub(crate) fn records_in(file: &Path, are_they: impl Fn(&[Value]) -> bool) -> Ve
         }
         let left = Timespec::try_from(until.saturating_duration_since(Instant::now())).unwrap();
         let come = poll(&mut [PollFd::new(&changes, PollFlags::IN)], Some(&left)).unwrap();
-        assert_ne!(come, 0, "there are only these {} records: {records:#?}", records.len());
+        assert_ne!(come, 0, "only {} records: {records:#?}", records.len());
         rustix::io::read(&changes, &mut [0; 4_096]).unwrap();
     }
 }
 
-/// The processes that a process has started and not outlived.
+/// Returns the child processes of a process.
 pub(crate) fn children(process: i32) -> Vec<i32> {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().filter_map(Result::ok);
     let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
@@ -261,25 +261,25 @@ pub(crate) fn children(process: i32) -> Vec<i32> {
         .collect()
 }
 
-/// Memory of a process in KiB that belongs to it alone (proc_pid_status(5), `RssAnon`).
+/// Returns the private memory of a process in KiB (proc_pid_status(5), `RssAnon`).
 pub(crate) fn memory(process: i32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// What lists of processes show of one.
+/// Returns the command line of a process.
 pub(crate) fn shown(process: i32) -> String {
     let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&line).replace('\0', " ")
 }
 
-/// The lines of a listener.
+/// Returns the configuration section of a listener.
 pub(crate) fn listener(address: &str, transport: &str, port: u16, more: &str) -> String {
     format!("[[Listener]]\nAddress = \"{address}\"\nTransport = \"{transport}\"\nPort = {port}\n{more}\n")
 }
 
-/// Ports that were free a moment ago, on every address.
+/// Returns ports that are currently free on every address.
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     let sockets = [(); N].map(|()| TcpListener::bind("0.0.0.0:0").unwrap());
     sockets.map(|socket| socket.local_addr().unwrap().port())
@@ -289,7 +289,7 @@ pub(crate) fn local(port: u16) -> SocketAddr {
     ([127, 0, 0, 1], port).into()
 }
 
-/// The name of the user who runs the test.
+/// Returns the name of the user who runs the test.
 pub(crate) fn user() -> String {
     let uid = rustix::process::geteuid().as_raw();
     UnixUsers::of_this_machine().find_uid(uid).unwrap().unwrap().name
@@ -299,7 +299,7 @@ pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Writes a file that nobody else can read.
+/// Writes a file that other users cannot read.
 pub(crate) fn private(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     set_mode(path, 0o600);
@@ -309,7 +309,7 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// The permissions of a file.
+/// Returns the permissions of a file.
 pub(crate) fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
 }

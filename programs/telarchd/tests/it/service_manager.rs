@@ -1,4 +1,4 @@
-//! What the service and a service manager say to each other.
+//! Communication between the service and a service manager.
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -16,10 +16,10 @@ fn http(port: u16) -> String {
 }
 
 #[test]
-fn the_manager_is_told_of_the_beginning_the_state_a_reload_and_the_end() {
+fn the_manager_is_notified_of_start_state_reload_and_stop() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::start(&http(port));
-    assert!(is_open(local(port)), "ready means ready");
+    assert!(is_open(local(port)), "ready without listening");
     telarchd.told(&format!("STATUS=listening on 127.0.0.1:{port}"));
     telarchd.signal(Signal::HUP);
     let reloading = telarchd.told("RELOADING=1");
@@ -30,7 +30,7 @@ fn the_manager_is_told_of_the_beginning_the_state_a_reload_and_the_end() {
 }
 
 #[test]
-fn the_watchdog_is_fed_as_long_as_the_service_answers() {
+fn the_watchdog_is_notified_while_the_service_responds() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::new(&http(port));
     let mut command = telarchd.command();
@@ -44,7 +44,7 @@ fn the_watchdog_is_fed_as_long_as_the_service_answers() {
 }
 
 #[test]
-fn a_watchdog_for_another_process_is_not_fed() {
+fn a_watchdog_for_another_process_is_not_notified() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::new(&http(port));
     let mut command = telarchd.command();
@@ -58,7 +58,7 @@ fn a_watchdog_for_another_process_is_not_fed() {
     });
 }
 
-/// The program with a socket as its third descriptor, and as the process that the variables name.
+/// Returns a command that passes a socket as descriptor 3 and sets the variables for it.
 fn command_with_socket(telarchd: &Telarchd, socket: OwnedFd) -> Command {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\" 3<&0 </dev/null"]);
@@ -69,8 +69,8 @@ fn command_with_socket(telarchd: &Telarchd, socket: OwnedFd) -> Command {
 }
 
 #[test]
-fn a_socket_that_was_handed_over_is_the_listener_s() {
-    // The manager keeps the port, so nobody else could bind it.
+fn an_inherited_socket_is_used_by_its_listener() {
+    // The manager keeps the port, so no other process can bind it.
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = socket.local_addr().unwrap().port();
     let mut telarchd = Telarchd::new(&http(port));
@@ -81,11 +81,11 @@ fn a_socket_that_was_handed_over_is_the_listener_s() {
 
     telarchd.end();
     let waiting = std::net::TcpStream::connect(local(port));
-    assert!(waiting.is_ok(), "the socket is still the manager's");
+    assert!(waiting.is_ok(), "the manager keeps the socket");
 }
 
 #[test]
-fn a_socket_for_all_addresses_serves_the_listener_for_one_of_them_and_only_that() {
+fn an_inherited_socket_for_all_addresses_serves_one_listener() {
     let socket = TcpListener::bind("0.0.0.0:0").unwrap();
     let port = socket.local_addr().unwrap().port();
     let mut telarchd = Telarchd::new(&http(port));
@@ -96,7 +96,7 @@ fn a_socket_for_all_addresses_serves_the_listener_for_one_of_them_and_only_that(
 }
 
 #[test]
-fn a_socket_that_no_listener_uses_is_told() {
+fn an_unused_inherited_socket_is_logged() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let mut telarchd = Telarchd::new("");
@@ -107,7 +107,7 @@ fn a_socket_that_no_listener_uses_is_told() {
 }
 
 #[test]
-fn a_unix_socket_that_was_handed_over_is_the_local_way_in() {
+fn an_inherited_unix_socket_serves_local_programs() {
     let mut telarchd = Telarchd::new("");
     let path = telarchd.file("handed-over.sock");
     let socket = UnixListener::bind(&path).unwrap();
@@ -118,7 +118,7 @@ fn a_unix_socket_that_was_handed_over_is_the_local_way_in() {
     assert!(!telarchd.state().join("local.sock").exists());
 }
 
-/// Where this machine has systemd, it reads the units without complaint.
+/// Verifies the units if the machine has systemd.
 #[test]
 fn the_units_are_valid() {
     let units = concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/systemd");
@@ -130,7 +130,7 @@ fn the_units_are_valid() {
         return;
     };
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    // The program is not installed where the unit expects it, and systemd may be older than 254.
+    // The program is not installed at the unit's path, and systemd may be older than version 254.
     let is_expected =
         |line: &str| line.contains("telarchd is not executable") || line.contains("'DelegateSubgroup'");
     let complaints: Vec<&str> =

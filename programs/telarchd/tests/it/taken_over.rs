@@ -1,4 +1,4 @@
-//! A gateway that was taken over: the test speaks to the broker through the gateway's own socket.
+//! A compromised gateway: the test writes to the broker through the gateway's own socket.
 
 use std::fs;
 use std::io::Write as _;
@@ -12,7 +12,7 @@ use crate::exchange::Connection;
 use crate::message;
 use crate::running::{Telarchd, is_root, memory};
 
-/// The gateway's end of its link to the broker: the socket whose other end the broker has made (unix(7),
+/// Returns the gateway's end of its link to the broker: a socket whose other end was created by the broker (unix(7),
 /// `SO_PEERCRED`).
 fn link(telarchd: &Telarchd) -> UnixStream {
     let gateway = telarchd.serving_pid();
@@ -26,7 +26,7 @@ fn link(telarchd: &Telarchd) -> UnixStream {
 }
 
 #[test]
-fn a_request_that_is_longer_than_any_of_its_kind_ends_the_gateway_and_costs_the_broker_nothing() {
+fn a_request_over_its_size_limit_ends_the_gateway_without_using_memory() {
     if !is_root() {
         eprintln!("SKIPPED: only the service of root has a gateway");
         return;
@@ -35,13 +35,13 @@ fn a_request_that_is_longer_than_any_of_its_kind_ends_the_gateway_and_costs_the_
     let broker = telarchd.pid().as_raw_nonzero().get();
     let before = memory(broker);
     let gateway = telarchd.serving_pid();
-    // The head of a message of 60 MiB, and the number and the kind of a request with a password. The rest never comes.
+    // Head of a message of 60 MiB, number and kind of a password request. The rest is never sent.
     let length = (60_u32 << 20).to_be_bytes();
     let beginning = [&b"TL\x01\x00"[..], &length, &7_u64.to_be_bytes(), &[2]].concat();
     link(&telarchd).write_all(&beginning).unwrap();
-    telarchd.logged(&["The gateway is ended", "longer than any of its kind"]);
+    telarchd.logged(&["Killing the gateway", "exceeds the size limit of its kind"]);
     telarchd.told("READY=1");
-    assert_ne!(telarchd.serving_pid(), gateway, "another one serves");
+    assert_ne!(telarchd.serving_pid(), gateway, "another gateway serves");
     let after = memory(broker);
     assert!(after < before + (8 << 10), "{before} KiB before, {after} KiB after");
     let mut connection = Connection::open_local(&telarchd.state().join("local.sock"));

@@ -9,7 +9,7 @@ use auth::{Account, AccountList, AuthError, LocalUsers};
 use client::{Error, Locator, Session, ShellOptions};
 use config::Store;
 use plugin_config::ConfigPlugin;
-use plugin_shell::{ShellPlugin, Surroundings};
+use plugin_shell::{ShellEnvironment, ShellPlugin};
 use sddl::{DomainSid, Token, well_known};
 use service::{Catalog, LocalSocket, Plugin, Principals, Product, Service, ServiceParts, SocketAccess};
 use tempfile::TempDir;
@@ -58,7 +58,7 @@ impl Local {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(folder.path().join("config.toml")).unwrap());
         let listening_on = Arc::new(|_| Vec::<IpAddr>::new());
-        let surroundings = Surroundings {
+        let surroundings = ShellEnvironment {
             login_shell: "/bin/sh".into(),
             home: folder.path().to_owned(),
             environment: vec![("PATH".into(), "/usr/bin:/bin".into())],

@@ -296,7 +296,7 @@ async fn certificate(
 /// Returns whether a certificate is valid for a name of this machine and not self-signed.
 fn is_suitable(certificates: &Certificates, thumbprint: Thumbprint) -> bool {
     certificates.find(thumbprint).is_ok_and(|found| {
-        found.fits(&Hostname::default(), SystemTime::now()).is_ok()
+        found.check(&Hostname::default(), SystemTime::now()).is_ok()
             && !found.is_self_signed()
             && found.names_this_machine()
     })

@@ -1,4 +1,4 @@
-//! The administrator who signs in anew and runs a command every second.
+//! An administrator who signs in and runs a command every second.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::person::Person;
 
-/// A command that takes longer has failed.
+/// Timeout of a command.
 const LIMIT: Duration = Duration::from_secs(30);
 
 pub(super) struct Administrator {
@@ -29,7 +29,7 @@ struct Ran {
     error: Option<String>,
 }
 
-/// What became of the administrator's commands.
+/// Results of the administrator's commands.
 pub(super) struct Commands(Vec<Ran>);
 
 impl Administrator {
@@ -40,12 +40,12 @@ impl Administrator {
         Self { shared, thread }
     }
 
-    /// Waits until that many commands have ended, well or not.
+    /// Waits until this number of commands has ended.
     pub(super) fn wait_for(&self, commands: usize) {
         while self.shared.done.load(Ordering::Acquire) < commands {
             std::thread::sleep(Duration::from_millis(50));
         }
-        // They were run without an attack.
+        // These commands ran before the attack.
         let ran = std::mem::take(&mut *self.shared.commands.lock().unwrap());
         assert!(ran.iter().all(|ran| ran.error.is_none()), "{}", Commands(ran));
     }
@@ -81,7 +81,7 @@ impl Commands {
         self.0.iter().filter(|ran| ran.error.is_some()).count()
     }
 
-    /// The time within which so many percent of all commands had ended, those that failed included.
+    /// Returns the duration within which a percentage of all commands has ended, failed ones included.
     pub(super) fn percentile(&self, percent: usize) -> Duration {
         let mut times: Vec<_> = self.0.iter().map(|ran| ran.took).collect();
         times.sort_unstable();

@@ -1,4 +1,4 @@
-//! What remote commands find around them: home, shell and environment of the user of this process.
+//! Environment of remote commands: home directory, shell and variables of the user of this process.
 
 use std::env;
 use std::ffi::OsString;
@@ -6,32 +6,32 @@ use std::fs;
 use std::path::PathBuf;
 
 use broker::Variables;
-use plugin_shell::Surroundings;
+use plugin_shell::ShellEnvironment;
 
-/// As `sshd` would set it up, except that the search path is that of this process.
-pub(crate) fn of_this_user() -> Surroundings {
+/// Returns an environment as set up by `sshd`, but with the search path of this process.
+pub(crate) fn of_this_user() -> ShellEnvironment {
     set_up(None, &Variables::default())
 }
 
-/// As `sshd` would set it up for an account, with the variables that the modules of PAM have set in the session; those
-/// that this program sets itself cannot be replaced by them.
-pub(crate) fn of_session(account: &str, variables: &Variables) -> Surroundings {
-    let mut surroundings = set_up(Some(account), variables);
+/// Returns an environment as set up by `sshd` for an account, with the variables of the PAM session. These cannot
+/// replace the variables that this program sets.
+pub(crate) fn of_session(account: &str, variables: &Variables) -> ShellEnvironment {
+    let mut shell_environment = set_up(Some(account), variables);
     for (name, value) in variables.iter() {
-        let is_there = surroundings.environment.iter().any(|(other, _)| other == name);
+        let is_there = shell_environment.environment.iter().any(|(other, _)| other == name);
         if !is_there {
             let value = variables.get(name).unwrap_or(value);
-            surroundings.environment.push((name.into(), value.into()));
+            shell_environment.environment.push((name.into(), value.into()));
         }
     }
-    surroundings
+    shell_environment
 }
 
-fn set_up(account: Option<&str>, variables: &Variables) -> Surroundings {
+fn set_up(account: Option<&str>, variables: &Variables) -> ShellEnvironment {
     let entry = Entry::of(rustix::process::getuid().as_raw(), account);
     let from_environment = |name: &str| {
-        let own = || env::var_os(name);
-        variables.get(name).map(OsString::from).or_else(own).filter(|value| !value.is_empty())
+        let value = variables.get(name).map(OsString::from).or_else(|| env::var_os(name));
+        value.filter(|value| !value.is_empty())
     };
     let home = entry
         .as_ref()
@@ -56,17 +56,17 @@ fn set_up(account: Option<&str>, variables: &Variables) -> Surroundings {
         ("LOGNAME".into(), user),
         ("SHELL".into(), login_shell.clone().into()),
     ];
-    // Without a language programs fall back to ASCII, and clients expect UTF-8.
+    // Without a locale programs fall back to ASCII, but clients expect UTF-8.
     environment.push(("LANG".into(), from_environment("LANG").unwrap_or_else(|| "C.UTF-8".into())));
     for name in ["LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR"] {
         environment.extend(from_environment(name).map(|value| (name.into(), value)));
     }
-    Surroundings { login_shell, home, environment }
+    ShellEnvironment { login_shell, home, environment }
 }
 
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// One user of the system's list.
+/// Entry of the user database.
 struct Entry {
     name: String,
     home: PathBuf,
@@ -74,12 +74,13 @@ struct Entry {
 }
 
 impl Entry {
-    /// Looks a user up by number (passwd(5)): of several the one that has the name of the account, or else the first.
+    /// Finds a user by ID (passwd(5)). Of several entries it returns the one with the account's name, or else the
+    /// first.
     fn of(uid: u32, account: Option<&str>) -> Option<Self> {
         let list = fs::read_to_string("/etc/passwd").ok()?;
         let mut entries = Self::all_of(uid, &list);
-        let is_named = |entry: &Self| account.is_some_and(|account| entry.name == account);
-        let named = entries.iter().position(is_named).unwrap_or(0);
+        let named = entries.iter().position(|entry| account.is_some_and(|account| entry.name == account));
+        let named = named.unwrap_or(0);
         (!entries.is_empty()).then(|| entries.swap_remove(named))
     }
 
@@ -87,8 +88,8 @@ impl Entry {
         let entries = list.lines().filter_map(|line| {
             let fields: Vec<&str> = line.split(':').collect();
             let [name, _, number, _, _, home, shell] = fields.as_slice() else { return None };
-            let is_asked_for = number.parse() == Ok(uid) && !shell.is_empty();
-            is_asked_for.then(|| Self {
+            let is_match = number.parse() == Ok(uid) && !shell.is_empty();
+            is_match.then(|| Self {
                 name: (*name).to_owned(),
                 home: PathBuf::from(home),
                 shell: PathBuf::from(shell),

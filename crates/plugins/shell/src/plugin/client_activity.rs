@@ -1,4 +1,4 @@
-//! How long it is since the client of a command has asked for anything.
+//! Activity of a command's client, to detect abandoned commands.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -9,47 +9,47 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::{Command, Signal};
 
-/// When the client of a command was last there.
+/// Pending requests of a command's client, and the time of the last one.
 #[derive(Clone, Debug)]
-pub(super) struct Attendance(Arc<watch::Sender<Now>>);
+pub(super) struct ClientActivity(Arc<watch::Sender<Now>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Now {
-    /// Requests that are being answered; a Receive waits for output.
+    /// Number of pending requests; a Receive is pending while it waits for output.
     requests: usize,
-    /// When the last one ended.
+    /// Time at which the last request ended.
     last: Instant,
 }
 
-/// A command while a request of its client is answered.
-pub(super) struct Attended {
+/// A command with a pending request of its client.
+pub(super) struct ActiveCommand {
     command: Arc<Command>,
-    attendance: Attendance,
+    client_activity: ClientActivity,
 }
 
-impl Attendance {
-    /// Begins with the request that starts the command.
+impl ClientActivity {
+    /// Starts with the request that creates the command.
     pub(super) fn new() -> Self {
         Self(Arc::new(watch::Sender::new(Now { requests: 0, last: Instant::now() })))
     }
 
-    /// Counts a request for a command until what is returned is dropped.
-    pub(super) fn begin(&self, command: Arc<Command>) -> Attended {
+    /// Counts a request as pending until the returned guard is dropped.
+    pub(super) fn begin(&self, command: Arc<Command>) -> ActiveCommand {
         self.0.send_modify(|now| now.requests += 1);
-        Attended { command, attendance: self.clone() }
+        ActiveCommand { command, client_activity: self.clone() }
     }
 
-    /// Waits until no request has come for a time.
+    /// Waits until there was no request for the given time.
     async fn lapsed(&self, after: Duration) {
         let mut changes = self.0.subscribe();
         loop {
             let now = *changes.borrow_and_update();
             let deadline = now.last.checked_add(after).filter(|_| now.requests == 0);
             match deadline {
-                // Requests of the meantime are seen then: one after the other costs nothing here.
+                // Requests in the meantime are noticed only after the sleep, which makes a request cheap.
                 Some(deadline) if deadline > Instant::now() => sleep_until(deadline).await,
                 Some(_) => return,
-                // The sender is in this object and cannot be gone.
+                // This object owns the sender, so the channel is never closed.
                 None => _ = changes.changed().await,
             }
         }
@@ -57,13 +57,13 @@ impl Attendance {
 }
 
 #[cfg(test)]
-impl Attended {
+impl ActiveCommand {
     pub(super) fn command(&self) -> Arc<Command> {
         Arc::clone(&self.command)
     }
 }
 
-impl Deref for Attended {
+impl Deref for ActiveCommand {
     type Target = Command;
 
     fn deref(&self) -> &Command {
@@ -71,27 +71,27 @@ impl Deref for Attended {
     }
 }
 
-impl Drop for Attended {
+impl Drop for ActiveCommand {
     fn drop(&mut self) {
-        self.attendance.0.send_modify(|now| {
+        self.client_activity.0.send_modify(|now| {
             now.requests = now.requests.saturating_sub(1);
             now.last = Instant::now();
         });
     }
 }
 
-/// Ends a command as Signal terminate does, once its client has not asked for anything for a time.
+/// Terminates a command like the signal `terminate` once its client has sent no request for the given time.
 pub(super) async fn end_if_abandoned(
     shell: String,
     id: String,
     command: std::sync::Weak<Command>,
-    attendance: Attendance,
+    client_activity: ClientActivity,
     after: Duration,
 ) {
     let Some(ended) = command.upgrade().map(|command| command.ended()) else { return };
     tokio::select! {
         () = ended => return,
-        () = attendance.lapsed(after) => {}
+        () = client_activity.lapsed(after) => {}
     }
     let Some(command) = command.upgrade() else { return };
     tracing::warn!(
@@ -99,6 +99,6 @@ pub(super) async fn end_if_abandoned(
         "Command ended: its client has neither received nor sent anything for AbandonedCommandTimeoutms"
     );
     if let Err(error) = command.signal(Signal::Terminate) {
-        tracing::warn!(shell, command = id, %error, "An abandoned command could not be ended");
+        tracing::warn!(shell, command = id, %error, "Cannot end an abandoned command");
     }
 }

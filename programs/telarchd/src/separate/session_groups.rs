@@ -1,4 +1,4 @@
-//! The control groups of a host's shells, which its keeper makes.
+//! Control groups of a host's shells, which its session process creates.
 
 use std::io;
 use std::path::Path;
@@ -10,16 +10,16 @@ use broker::{GroupAnswer, GroupRequest, Link};
 use plugin_shell::{ControlGroup, Limits, ShellGroup, ShellGroups};
 use rustix::process::Pid;
 
-/// Asks the keeper for groups.
+/// Requests groups from the session process.
 #[derive(Clone, Debug)]
-pub(super) struct KeptGroups(Option<Arc<Mutex<Link>>>);
+pub(super) struct SessionGroups(Option<Arc<Mutex<Link>>>);
 
-impl KeptGroups {
-    /// Asks over this link; without one shells have no groups.
+impl SessionGroups {
+    /// Creates a client of the session process at the other end of a link; without a link shells have no groups.
     pub(super) fn new(link: Option<Link>) -> io::Result<Self> {
         if let Some(link) = &link {
-            link.wait_at_most(Some(LONGEST_ANSWER))?;
-            link.speak_at_most(LONGEST_ANSWER)?;
+            link.set_receive_timeout(Some(ANSWER_TIMEOUT))?;
+            link.set_send_timeout(ANSWER_TIMEOUT)?;
         }
         Ok(Self(link.map(|link| Arc::new(Mutex::new(link)))))
     }
@@ -27,13 +27,13 @@ impl KeptGroups {
     fn ask(&self, request: GroupRequest) -> io::Result<GroupAnswer> {
         let link = self.0.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         let link = link.lock().unwrap_or_else(PoisonError::into_inner);
-        let asked = || {
+        let exchange = || {
             link.send(&request.encode(), &[])?;
             let frame = link.receive()?.ok_or(io::ErrorKind::UnexpectedEof)?;
             GroupAnswer::decode(&frame.message).map_err(io::Error::other)
         };
-        // After an error nobody knows which answer comes next.
-        let answer = asked().inspect_err(|_| link.close())?;
+        // After an error, answers could no longer be assigned to requests.
+        let answer = exchange().inspect_err(|_| link.close())?;
         match answer {
             GroupAnswer::Failed(reason) => Err(io::Error::other(reason)),
             GroupAnswer::Busy => Err(io::ErrorKind::ResourceBusy.into()),
@@ -42,16 +42,16 @@ impl KeptGroups {
     }
 }
 
-impl ShellGroups for KeptGroups {
-    fn make(&self, limits: &Limits) -> io::Result<Option<Box<dyn ShellGroup>>> {
+impl ShellGroups for SessionGroups {
+    fn create(&self, limits: &Limits) -> io::Result<Option<Box<dyn ShellGroup>>> {
         if self.0.is_none() {
             return Ok(None);
         }
-        let request = GroupRequest::Make { memory: limits.memory, tasks: limits.tasks() };
+        let request = GroupRequest::Create { memory: limits.memory, tasks: limits.tasks() };
         match self.ask(request)? {
-            GroupAnswer::Made { group, path, limits_memory } => {
+            GroupAnswer::Created { group, path, limits_memory } => {
                 let folder = ControlGroup::at(Path::new("/"), Path::new(&path));
-                Ok(Some(Box::new(KeptGroup {
+                Ok(Some(Box::new(SessionGroup {
                     keeper: self.clone(),
                     number: group,
                     folder,
@@ -64,21 +64,21 @@ impl ShellGroups for KeptGroups {
     }
 }
 
-/// A group that the keeper has made.
+/// A group created by the session process.
 #[derive(Debug)]
-struct KeptGroup {
-    keeper: KeptGroups,
+struct SessionGroup {
+    keeper: SessionGroups,
     number: u32,
-    /// Readable for everybody.
+    /// Directory of the group, readable by all users.
     folder: ControlGroup,
     limits_memory: bool,
     is_removed: AtomicBool,
 }
 
-impl ShellGroup for KeptGroup {
-    fn admit(&self, process: Pid) -> io::Result<()> {
+impl ShellGroup for SessionGroup {
+    fn add_process(&self, process: Pid) -> io::Result<()> {
         let process = process.as_raw_nonzero().get().unsigned_abs();
-        self.keeper.ask(GroupRequest::Admit { group: self.number, process }).map(drop)
+        self.keeper.ask(GroupRequest::AddProcess { group: self.number, process }).map(drop)
     }
 
     fn limits_memory(&self) -> bool {
@@ -94,7 +94,7 @@ impl ShellGroup for KeptGroup {
             return;
         }
         if let Err(error) = self.keeper.ask(GroupRequest::Kill { group: self.number }) {
-            tracing::debug!(%error, "The processes of a shell cannot be killed together");
+            tracing::debug!(%error, "Cannot kill the processes of a shell");
         }
     }
 
@@ -108,5 +108,5 @@ impl ShellGroup for KeptGroup {
     }
 }
 
-/// The keeper writes to a few files of the kernel.
-const LONGEST_ANSWER: Duration = Duration::from_secs(5);
+/// Timeout of an answer; the session process writes to a few files of the kernel.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,73 +1,74 @@
-//! Messages between a host and its keeper, the process of root that has opened the session of its user.
+//! Messages between a host and its session process, the root process that has opened the PAM session of the user.
 //!
-//! The keeper owns the control groups of the user: it makes them, sets their limits and moves the user's processes, so that
-//! no process of the user can leave its group. A host may ask for nothing but groups of its own user's shells.
+//! The session process owns the control groups of the user: it creates them, sets their limits and moves the user's
+//! processes, so that no process of the user can leave its group. A host may request groups for its own user's shells
+//! only.
 
 use std::num::NonZeroU64;
 
 use crate::variables::Variables;
 use crate::wire::{Malformed, Reader, Writer};
 
-/// The first message of a keeper to its host.
+/// First message from the session process to its host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
-    /// For the commands of the user.
+pub struct HostSession {
+    /// Environment variables of the PAM session, for the user's commands.
     pub variables: Variables,
-    /// Whether the keeper makes control groups for the shells.
+    /// Whether the session process can create control groups for shells.
     pub has_groups: bool,
 }
 
-/// Requests of a host to its keeper.
+/// Requests of a host to its session process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupRequest {
-    /// To make a group for a shell.
-    Make {
-        /// Limit of the memory of all its processes together, in bytes.
+    /// Creates a group for a shell.
+    Create {
+        /// Memory limit of all its processes together, in bytes; `None` for no limit.
         memory: Option<NonZeroU64>,
-        /// Limit of the number of its processes and threads.
+        /// Limit of its processes and threads; `None` for no limit.
         tasks: Option<NonZeroU64>,
     },
-    /// To move a process that the host has just started into a group, with everything that this process has started.
-    Admit {
+    /// Moves a process that the host has just started, and all its descendants, into a group.
+    AddProcess {
         /// Number of the group.
         group: u32,
-        /// Number of the process.
+        /// Process ID.
         process: u32,
     },
-    /// To kill every process of a group.
+    /// Kills every process of a group.
     Kill {
         /// Number of the group.
         group: u32,
     },
-    /// To remove a group that is empty.
+    /// Removes an empty group.
     Remove {
         /// Number of the group.
         group: u32,
     },
 }
 
-/// Answers of a keeper to its host.
+/// Answers of a session process to its host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GroupAnswer {
-    /// A group was made.
-    Made {
-        /// Its number, for further requests.
+    /// The group was created.
+    Created {
+        /// Number of the group, for further requests.
         group: u32,
-        /// Its folder.
+        /// Directory of the group in the cgroup file system.
         path: String,
-        /// Whether the kernel limits its memory.
+        /// Whether the memory controller is available for the group.
         limits_memory: bool,
     },
     /// The request was carried out.
     Done,
-    /// There are processes in the group.
+    /// The group cannot be removed because it has processes.
     Busy,
-    /// The request was not carried out, and why.
+    /// The request failed, with the reason.
     Failed(String),
 }
 
-impl Session {
-    /// Returns the message.
+impl HostSession {
+    /// Encodes the message.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new(1);
@@ -76,13 +77,13 @@ impl Session {
         w.finish().to_vec()
     }
 
-    /// Reads a message.
+    /// Decodes the message.
     ///
     /// # Errors
-    /// [`Malformed`].
+    /// [`Malformed`] if the bytes are not such a message.
     pub fn decode(message: &[u8]) -> Result<Self, Malformed> {
         let mut r = Reader::new(message);
-        let (1, flag @ (0 | 1)) = (r.u8()?, r.u8()?) else { return Err(Malformed("it is no session")) };
+        let (1, flag @ (0 | 1)) = (r.u8()?, r.u8()?) else { return Err(Malformed("not a session message")) };
         let variables = Variables::read(&mut r)?;
         r.finish()?;
         Ok(Self { variables, has_groups: flag == 1 })
@@ -90,34 +91,33 @@ impl Session {
 }
 
 impl GroupRequest {
-    /// Maximum length of a request in bytes, by which the keeper judges before it has memory for one.
-    pub const LONGEST: usize = 32;
+    /// Maximum length of a request in bytes, checked before memory is allocated for it.
+    pub const MAX_LENGTH: usize = 32;
 
-    /// Returns the message.
+    /// Encodes the message.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::default();
         match self {
-            Self::Make { memory, tasks } => {
-                let number = |limit: Option<NonZeroU64>| limit.map_or(0, NonZeroU64::get);
-                w.u8(1).u64(number(*memory)).u64(number(*tasks));
+            Self::Create { memory, tasks } => {
+                w.u8(1).u64(memory.map_or(0, NonZeroU64::get)).u64(tasks.map_or(0, NonZeroU64::get));
             }
-            Self::Admit { group, process } => _ = w.u8(2).u32(*group).u32(*process),
+            Self::AddProcess { group, process } => _ = w.u8(2).u32(*group).u32(*process),
             Self::Kill { group } => _ = w.u8(3).u32(*group),
             Self::Remove { group } => _ = w.u8(4).u32(*group),
         }
         w.finish().to_vec()
     }
 
-    /// Reads a message.
+    /// Decodes the message.
     ///
     /// # Errors
-    /// [`Malformed`].
+    /// [`Malformed`] if the bytes are not such a message.
     pub fn decode(message: &[u8]) -> Result<Self, Malformed> {
         let mut r = Reader::new(message);
         let request = match r.u8()? {
-            1 => Self::Make { memory: NonZeroU64::new(r.u64()?), tasks: NonZeroU64::new(r.u64()?) },
-            2 => Self::Admit { group: r.u32()?, process: r.u32()? },
+            1 => Self::Create { memory: NonZeroU64::new(r.u64()?), tasks: NonZeroU64::new(r.u64()?) },
+            2 => Self::AddProcess { group: r.u32()?, process: r.u32()? },
             3 => Self::Kill { group: r.u32()? },
             4 => Self::Remove { group: r.u32()? },
             _ => return Err(Malformed("unknown request for a control group")),
@@ -128,12 +128,12 @@ impl GroupRequest {
 }
 
 impl GroupAnswer {
-    /// Returns the message.
+    /// Encodes the message.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::default();
         match self {
-            Self::Made { group, path, limits_memory } => {
+            Self::Created { group, path, limits_memory } => {
                 w.u8(1).u32(*group).text(path).u8(u8::from(*limits_memory));
             }
             Self::Done => _ = w.u8(2),
@@ -143,14 +143,14 @@ impl GroupAnswer {
         w.finish().to_vec()
     }
 
-    /// Reads a message.
+    /// Decodes the message.
     ///
     /// # Errors
-    /// [`Malformed`].
+    /// [`Malformed`] if the bytes are not such a message.
     pub fn decode(message: &[u8]) -> Result<Self, Malformed> {
         let mut r = Reader::new(message);
         let answer = match r.u8()? {
-            1 => Self::Made { group: r.u32()?, path: r.text()?.to_owned(), limits_memory: r.u8()? == 1 },
+            1 => Self::Created { group: r.u32()?, path: r.text()?.to_owned(), limits_memory: r.u8()? == 1 },
             2 => Self::Done,
             3 => Self::Busy,
             4 => Self::Failed(r.text()?.to_owned()),
@@ -166,21 +166,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_message_of_keeper_and_host_is_read_as_it_was_written() {
-        let (variables, _) = Variables::of_session([("A".to_owned(), "b".to_owned())]);
-        let session = Session { variables, has_groups: true };
-        assert_eq!(Session::decode(&session.encode()), Ok(session));
+    fn every_message_of_session_process_and_host_survives_a_round_trip() {
+        let (variables, _) = Variables::from_session([("A".to_owned(), "b".to_owned())]);
+        let session = HostSession { variables, has_groups: true };
+        assert_eq!(HostSession::decode(&session.encode()), Ok(session));
         for request in [
-            GroupRequest::Make { memory: NonZeroU64::new(7), tasks: None },
-            GroupRequest::Admit { group: 1, process: 2 },
+            GroupRequest::Create { memory: NonZeroU64::new(7), tasks: None },
+            GroupRequest::AddProcess { group: 1, process: 2 },
             GroupRequest::Kill { group: 3 },
             GroupRequest::Remove { group: 4 },
         ] {
-            assert!(request.encode().len() <= GroupRequest::LONGEST);
+            assert!(request.encode().len() <= GroupRequest::MAX_LENGTH);
             assert_eq!(GroupRequest::decode(&request.encode()), Ok(request));
         }
         for answer in [
-            GroupAnswer::Made { group: 1, path: "/sys/fs/cgroup/x".to_owned(), limits_memory: true },
+            GroupAnswer::Created { group: 1, path: "/sys/fs/cgroup/x".to_owned(), limits_memory: true },
             GroupAnswer::Done,
             GroupAnswer::Busy,
             GroupAnswer::Failed("no".to_owned()),

@@ -1,4 +1,4 @@
-//! What the broker does for somebody whose proof it has judged.
+//! Privileged operations of the broker for users whose identity it has verified.
 
 use std::error::Error;
 use std::net::IpAddr;
@@ -9,7 +9,9 @@ use std::time::SystemTime;
 use accounts::{SignIn, UnixUsers};
 use auth::certificate_mapping::{Mapping, MappingChange};
 use auth::{Identity, Secret};
-use broker::{CertificateWish, Denial, Denied, Duties, NotMapped, Notice, Unchanged};
+use broker::{
+    CertificateRequest, DenialKind, Denied, MappingRequestError, Notice, PrivilegedOperations, SettingsError,
+};
 use config::{Store, StoreError, Thumbprint};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
@@ -25,8 +27,8 @@ use crate::persistent::one_line;
 use crate::persistent::principals::Principals;
 use crate::quick_config::QuickConfig;
 
-/// Everything that takes root's rights.
-pub(super) struct Machine {
+/// Implementation of the privileged operations.
+pub(super) struct MachineOperations {
     pub(super) sign_in: Arc<SignIn>,
     pub(super) principals: Arc<Principals>,
     pub(super) users: UnixUsers,
@@ -37,45 +39,47 @@ pub(super) struct Machine {
     pub(super) notices: mpsc::Sender<Notice>,
 }
 
-impl Machine {
-    /// The gateway decides this as well, and for the very resource; but it may have been taken over. Here it is enough
-    /// that somebody has the right somewhere in one of these resources.
-    fn may(
+impl MachineOperations {
+    /// Requires a right to one of the resources.
+    ///
+    /// The gateway checks the right to the specific resource, but could be compromised. This check therefore
+    /// requires that the user has the right anywhere in these resources.
+    fn require_access(
         &self,
         identity: &Identity,
         token: &Token,
         desired: AccessMask,
         resources: &[Resource],
     ) -> Result<(), Denied> {
-        self.may_any(identity, token, &[(desired, resources)])
+        self.require_any_access(identity, token, &[(desired, resources)])
     }
 
-    /// The same where one right of several is enough; the last is what is told to be missing.
-    fn may_any(
+    /// Requires one of several rights; the last one is named in the denial.
+    fn require_any_access(
         &self,
         identity: &Identity,
         token: &Token,
         wishes: &[(AccessMask, &[Resource])],
     ) -> Result<(), Denied> {
         let state = self.store.state();
-        let is_granted = |(desired, resources): &(AccessMask, &[Resource])| {
+        let is_granted = wishes.iter().any(|(desired, resources)| {
             let mut guards = resources.iter().flat_map(|resource| state.access.at_or_below(resource.uri));
             guards.any(|guard| guard.access_check(token, *desired).is_granted())
-        };
-        if wishes.iter().any(is_granted) {
+        });
+        if is_granted {
             return Ok(());
         }
         let desired = wishes.last().map_or(AccessMask::GENERIC_EXECUTE, |(desired, _)| *desired);
         let account = identity.account();
-        tracing::warn!(%account, right = %desired, "Refused: no security descriptor gives this right");
+        tracing::warn!(%account, right = %desired, "Access denied: no security descriptor grants the right");
         let reason = format!(
-            "access is denied: {account} needs the right {desired} here, which RootSDDL of the service does not give"
+            "access is denied: {account} lacks the right {desired}, which RootSDDL of the service does not grant"
         );
-        Err(Denied::new(Denial::Access, reason))
+        Err(Denied::new(DenialKind::Access, reason))
     }
 }
 
-impl Machine {
+impl MachineOperations {
     fn listens_at(&self, opening: &Opening) -> bool {
         let transport = match opening.transport {
             quickconfig::Transport::Http => config::Transport::Http,
@@ -83,12 +87,14 @@ impl Machine {
         };
         let state = self.store.state();
         let listeners = state.listeners.in_force(&state.config.service);
-        let is_it = |own: &config::Listener| own.enabled && own.transport == transport;
-        listeners.iter().any(|own| is_it(own) && own.port.number() == opening.port.get())
+        listeners.iter().any(|listener| {
+            let is_enabled = listener.enabled && listener.transport == transport;
+            is_enabled && listener.port.number() == opening.port.get()
+        })
     }
 }
 
-impl Duties for Machine {
+impl PrivilegedOperations for MachineOperations {
     fn max_connections(&self) -> usize {
         usize::try_from(self.store.snapshot().connections.max_open.get()).unwrap_or(usize::MAX)
     }
@@ -97,7 +103,7 @@ impl Duties for Machine {
         self.principals.token_of(identity)
     }
 
-    fn signed_in(&self, identity: &Identity) {
+    fn on_sign_in(&self, identity: &Identity) {
         let name = &identity.account().name;
         if !self.hosts.has(name) {
             return;
@@ -108,56 +114,68 @@ impl Duties for Machine {
                 self.hosts.renew(name, &numbers, token.as_ref());
             }
             Ok(None) => {}
-            Err(error) => tracing::error!(%error, "The users of this machine cannot be read"),
+            Err(error) => tracing::error!(%error, "Cannot read the users of this machine"),
         }
     }
 
     fn host(&self, identity: &Identity, token: &Token) -> Result<OwnedFd, Denied> {
-        // Whoever may do anything that a host does, with shells or with instances.
+        // Users with any right to shells or instances, which hosts serve.
         let wishes: [(AccessMask, &[Resource]); 4] = [
             (AccessMask::GENERIC_READ, &WmiPlugin::RESOURCES),
             (AccessMask::GENERIC_WRITE, &WmiPlugin::RESOURCES),
             (AccessMask::GENERIC_EXECUTE, &WmiPlugin::RESOURCES),
             (AccessMask::GENERIC_EXECUTE, &ShellPlugin::RESOURCES),
         ];
-        self.may_any(identity, token, &wishes)?;
+        self.require_any_access(identity, token, &wishes)?;
         let name = &identity.account().name;
         let found = user::find(&self.users, name).map_err(|error| {
-            tracing::error!(%error, "The users of this machine cannot be read");
-            Denied::new(Denial::Failed, "the users of this machine cannot be read: the log says why")
+            tracing::error!(%error, "Cannot read the users of this machine");
+            Denied::new(
+                DenialKind::Failed,
+                "cannot read the users of this machine; see the log of the service",
+            )
         })?;
         let Some(numbers) = found else {
             let reason = format!(
-                "{name} has an account, but is no user of this machine: there is nobody to do this as"
+                "{name} has an account, but is not a user of this machine, so no process can run as {name}"
             );
-            return Err(Denied::new(Denial::Access, reason));
+            return Err(Denied::new(DenialKind::Access, reason));
         };
-        // The host works for whoever has this account, however the first of them has proven it.
+        // The host serves all sessions of the account, independent of their authentication scheme.
         let token = self.principals.token(identity.account()).unwrap_or_else(|| token.clone());
         self.hosts.connect(name, &numbers, &token).map_err(|error| {
-            tracing::error!(account = %name, %error, "A host cannot be started");
+            tracing::error!(account = %name, %error, "Cannot start a host");
             let (kind, reason) = match error.kind() {
                 std::io::ErrorKind::PermissionDenied => {
-                    (Denial::Access, format!("access is denied: this machine does not let {name} in"))
+                    (DenialKind::Access, format!("access is denied: PAM refuses a session for {name}"))
                 }
-                _ => (Denial::Failed, format!("no process can be started for {name}: the log says why")),
+                _ => (
+                    DenialKind::Failed,
+                    format!("cannot start a process for {name}; see the log of the service"),
+                ),
             };
             Denied::new(kind, reason)
         })
     }
 
-    fn change(&self, identity: &Identity, token: &Token, before: &str, after: &str) -> Result<(), Unchanged> {
-        self.may(identity, token, AccessMask::GENERIC_WRITE, &ConfigPlugin::RESOURCES)
-            .map_err(Unchanged::Denied)?;
+    fn change_settings(
+        &self,
+        identity: &Identity,
+        token: &Token,
+        before: &str,
+        after: &str,
+    ) -> Result<(), SettingsError> {
+        self.require_access(identity, token, AccessMask::GENERIC_WRITE, &ConfigPlugin::RESOURCES)
+            .map_err(SettingsError::Denied)?;
         match self.store.replace(before, after) {
             Ok(_) => {
-                tracing::info!(account = %identity.account(), "The settings were changed");
+                tracing::info!(account = %identity.account(), "Settings changed");
                 Ok(())
             }
             Err(StoreError::Changed { .. }) => {
-                // Somebody has edited the file: what is in it holds from now on, if it can.
+                // The file was edited. Its content takes effect now if it is valid.
                 match self.store.reload() {
-                    Ok(_) => Err(Unchanged::Outdated(self.store.text())),
+                    Ok(_) => Err(SettingsError::Outdated(self.store.text())),
                     Err(error) => Err(failed(&error)),
                 }
             }
@@ -165,10 +183,10 @@ impl Duties for Machine {
         }
     }
 
-    fn mappings(&self, identity: &Identity, token: &Token) -> Result<Vec<Mapping>, NotMapped> {
-        self.may(identity, token, AccessMask::GENERIC_READ, &ConfigPlugin::RESOURCES)
-            .map_err(NotMapped::Denied)?;
-        self.sign_in.mappings().map_err(NotMapped::Change)
+    fn mappings(&self, identity: &Identity, token: &Token) -> Result<Vec<Mapping>, MappingRequestError> {
+        self.require_access(identity, token, AccessMask::GENERIC_READ, &ConfigPlugin::RESOURCES)
+            .map_err(MappingRequestError::Denied)?;
+        self.sign_in.mappings().map_err(MappingRequestError::Change)
     }
 
     fn change_mapping(
@@ -177,25 +195,27 @@ impl Duties for Machine {
         token: &Token,
         change: MappingChange,
         from: IpAddr,
-    ) -> Result<(), NotMapped> {
-        self.may(identity, token, AccessMask::GENERIC_WRITE, &ConfigPlugin::RESOURCES)
-            .map_err(NotMapped::Denied)?;
+    ) -> Result<(), MappingRequestError> {
+        self.require_access(identity, token, AccessMask::GENERIC_WRITE, &ConfigPlugin::RESOURCES)
+            .map_err(MappingRequestError::Denied)?;
         let keys = change.keys().clone();
-        self.sign_in.change_mapping(change, from).map_err(NotMapped::Change)?;
-        tracing::info!(account = %identity.account(), mapping = %keys, "A certificate mapping was changed");
+        self.sign_in.change_mapping(change, from).map_err(MappingRequestError::Change)?;
+        tracing::info!(account = %identity.account(), mapping = %keys, "Certificate mapping changed");
         Ok(())
     }
 
-    fn certificate(&self, wish: &CertificateWish) -> Result<Secret, Denied> {
-        let failed = |error: &dyn Error| Denied::new(Denial::Failed, error.to_string());
+    fn certificate(&self, wish: &CertificateRequest) -> Result<Secret, Denied> {
+        fn failed(error: impl Error) -> Denied {
+            Denied::new(DenialKind::Failed, error.to_string())
+        }
         let pem = match wish {
-            CertificateWish::Named(text) => {
-                let thumbprint = Thumbprint::parse(text).map_err(|error| failed(&error))?;
+            CertificateRequest::ByThumbprint(text) => {
+                let thumbprint = Thumbprint::parse(text).map_err(failed)?;
                 self.certificates.pem(thumbprint)
             }
-            CertificateWish::Own(names) => self.certificates.own_pem(names, SystemTime::now()),
+            CertificateRequest::SelfSigned(names) => self.certificates.own_pem(names, SystemTime::now()),
         };
-        pem.map(|mut pem| Secret::new(std::mem::take(&mut *pem))).map_err(|error| failed(&error))
+        pem.map(|mut pem| Secret::new(std::mem::take(&mut *pem))).map_err(failed)
     }
 
     fn quick_config(&self, identity: &Identity, token: &Token, wish: &Wish) -> Result<Answer, Denied> {
@@ -203,17 +223,18 @@ impl Duties for Machine {
             Wish::Survey(_) => AccessMask::GENERIC_EXECUTE,
             _ => AccessMask::GENERIC_WRITE,
         };
-        self.may(identity, token, desired, &ConfigPlugin::RESOURCES)?;
+        self.require_access(identity, token, desired, &ConfigPlugin::RESOURCES)?;
         if let Wish::Open(opening) = wish
             && !self.listens_at(opening)
         {
-            let reason = "the firewall is opened for listeners of this service only, and there is none";
-            return Err(Denied::new(Denial::Access, reason));
+            let reason =
+                "the service has no enabled listener on this port; the firewall is opened for listeners only";
+            return Err(Denied::new(DenialKind::Access, reason));
         }
         if !matches!(wish, Wish::Survey(_)) {
             tracing::info!(account = %identity.account(), ?wish, "quickconfig");
         }
-        self.quick_config.ask(wish).map_err(|error| Denied::new(Denial::Failed, error))
+        self.quick_config.run(wish).map_err(|error| Denied::new(DenialKind::Failed, error))
     }
 
     fn sid_of(&self, name: &str) -> Option<Sid> {
@@ -224,12 +245,12 @@ impl Duties for Machine {
         self.principals.name_of(sid)
     }
 
-    fn notice(&self, notice: Notice) {
-        // A gateway that says more than the service manager can be told must not fill the memory of the broker.
+    fn on_notice(&self, notice: Notice) {
+        // Excess reports are dropped, so that a gateway cannot fill the memory of the broker.
         let _ = self.notices.try_send(notice);
     }
 }
 
-fn failed(error: &StoreError) -> Unchanged {
-    Unchanged::Denied(Denied::new(Denial::Failed, one_line(error)))
+fn failed(error: &StoreError) -> SettingsError {
+    SettingsError::Denied(Denied::new(DenialKind::Failed, one_line(error)))
 }

@@ -1,8 +1,8 @@
-//! Requests of the gateway that are being answered: their number and their size are bounded.
+//! Limits on the number and total size of the gateway's pending requests.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Counts requests in work and their octets.
+/// Counts pending requests and their bytes.
 #[derive(Clone, Default)]
 pub(super) struct RequestSlots(Arc<Mutex<InWork>>);
 
@@ -12,18 +12,18 @@ struct InWork {
     octets: usize,
 }
 
-/// One request in work. Dropping it gives the slot back, also when a panic unwinds.
+/// A pending request. Dropping it frees the slot, also while a panic unwinds.
 pub(super) struct RequestSlot {
     slots: RequestSlots,
     octets: usize,
 }
 
 impl RequestSlots {
-    /// Takes a slot for a request of a size, unless as many as `most` requests, or too many octets, are in work.
+    /// Reserves a slot; `None` if `most` requests are pending, or the total size would exceed the limit.
     pub(super) fn take(&self, most: usize, octets: usize) -> Option<RequestSlot> {
         let mut now = self.lock();
         let total = now.octets.saturating_add(octets);
-        if now.requests >= most || total > MOST_OCTETS {
+        if now.requests >= most || total > MAX_OCTETS {
             return None;
         }
         *now = InWork { requests: now.requests + 1, octets: total };
@@ -32,7 +32,7 @@ impl RequestSlots {
     }
 
     fn lock(&self) -> MutexGuard<'_, InWork> {
-        // The counts are whole even if a panic unwound through the lock.
+        // A panic cannot leave the counts half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -45,8 +45,8 @@ impl Drop for RequestSlot {
     }
 }
 
-/// Maximum size of all requests in work: room for 256 tokens of the usual size and for some changes of settings.
-const MOST_OCTETS: usize = 32 << 20;
+/// Maximum total size of pending requests in bytes: room for 256 typical tokens and several changes of settings.
+const MAX_OCTETS: usize = 32 << 20;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -54,12 +54,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_come_back_also_after_a_panic() {
+    fn slots_are_freed_when_dropped_and_after_a_panic() {
         let slots = RequestSlots::default();
         let one = slots.take(2, 10).unwrap();
         let other = slots.clone();
         let panicked = std::thread::spawn(move || {
-            let _slot = other.take(2, MOST_OCTETS - 10).unwrap();
+            let _slot = other.take(2, MAX_OCTETS - 10).unwrap();
             assert!(other.take(9, 1).is_none(), "too many octets");
             assert!(other.take(2, 0).is_none(), "too many requests");
             std::panic::resume_unwind(Box::new(()));
