@@ -1,4 +1,4 @@
-//! Randomness, for salts and for the SID of a new machine.
+//! Random bytes, for salts, challenges and the SID of a new machine.
 
 use std::io;
 
@@ -7,10 +7,10 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::AccountsError;
 
-/// Octets from the system's source of randomness.
+/// Returns random bytes from the operating system (getrandom(2)).
 ///
 /// # Errors
-/// [`AccountsError::Randomness`].
+/// [`AccountsError::Randomness`] if the system call fails.
 pub fn random<const N: usize>() -> Result<[u8; N], AccountsError> {
     let mut octets = [0; N];
     let mut rest = octets.as_mut_slice();
