@@ -403,7 +403,7 @@ impl Broker {
     /// Whose session it is, judged again if that was a while ago: a gateway may have forgotten to ask.
     fn proven(&self, session: SessionId) -> Result<Arc<Proven>, Denied> {
         let proven = self.sessions.find(session)?;
-        if proven.judged.elapsed() < self.authenticator.stands_for() {
+        if proven.judged.elapsed() < self.authenticator.verdict_lifetime() {
             return Ok(proven);
         }
         let identity = &proven.identity;
@@ -429,7 +429,7 @@ impl Broker {
 
     fn schemes(&self) -> Vec<Scheme> {
         let all = [Scheme::Negotiate, Scheme::Kerberos, Scheme::CredSsp, Scheme::Basic, Scheme::Certificate];
-        all.into_iter().filter(|scheme| self.authenticator.knows(*scheme)).collect()
+        all.into_iter().filter(|scheme| self.authenticator.supports(*scheme)).collect()
     }
 
     fn seal(&self, context: u64, mut message: Zeroizing<Vec<u8>>) -> Tell {

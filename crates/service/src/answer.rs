@@ -184,7 +184,7 @@ impl Service {
             };
             Box::pin(judged) as BoxFuture<'_, _>
         };
-        let stands_for = self.authenticator.stands_for();
+        let stands_for = self.authenticator.verdict_lifetime();
         let puller = Puller { caller, stands_for, judged_again: &judged_again };
         subscription.pull(&self.subscriptions, puller, &pull, request.head(), limits).await
     }

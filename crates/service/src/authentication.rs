@@ -145,7 +145,7 @@ impl Authentication {
             (Scheme::Certificate, switches.certificate && self.transport == Transport::Https),
         ]
         .into_iter()
-        .filter(|(scheme, is_on)| *is_on && service.authenticator.knows(*scheme))
+        .filter(|(scheme, is_on)| *is_on && service.authenticator.supports(*scheme))
         .map(|(scheme, _)| scheme)
         .collect()
     }

@@ -6,7 +6,7 @@ mod resource;
 #[cfg(test)]
 mod tests;
 
-use accounts::{AccountsError, FileAccounts, LocalPrincipals, MachineSid, Pam, Serving, UnixUsers};
+use accounts::{AccountsError, FileAccounts, LocalPrincipals, MachineSid, Pam, ServiceScope, UnixUsers};
 use config::{Paths, State, Store};
 use lexopt::Parser;
 
@@ -46,14 +46,15 @@ fn run(parser: Parser) -> Result<String, Failure> {
         Err(error) => return Err(error.into()),
     };
     let me = rustix::process::geteuid();
-    let serving = if me.is_root() { Serving::Machine } else { Serving::OneUser { uid: me.as_raw() } };
+    let serving =
+        if me.is_root() { ServiceScope::Machine } else { ServiceScope::OneUser { uid: me.as_raw() } };
     let machine = MachineSid::load(&paths.state)?;
     let settings = settings(&paths, machine)?;
     let users = UnixUsers::of_this_machine();
     let groups = std::sync::Arc::clone(&settings.groups);
     let principals = LocalPrincipals::new(serving, users.clone(), accounts.clone())
         .with_groups(move || std::sync::Arc::clone(&groups));
-    let has_pam = serving == Serving::Machine && Pam::load("winrm").is_ok();
+    let has_pam = serving == ServiceScope::Machine && Pam::load("winrm").is_ok();
     let asked =
         Asked { user, resource, paths, settings, serving, users, accounts, principals, machine, has_pam };
     Ok(asked.report())

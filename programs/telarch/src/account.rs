@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use accounts::{AccountsError, IfMissing};
 use auth::account_file::{
-    AccountFile, ChangeError, NewAccount, NewPassword, PasswordHash, Role, Standing, UnixTime,
+    AccountFile, ChangeError, EnabledState, NewAccount, NewPassword, PasswordHash, Role, UnixTime,
 };
 use auth::ntlm::NtHash;
 use lexopt::Parser;
@@ -45,11 +45,11 @@ fn run(parser: Parser) -> Result<String, Failure> {
         Action::SetPassword { name, password, ntlm } => set_password(&path, name, password, ntlm, state),
         Action::SetStanding { name, standing } => {
             change(&path, IfMissing::Fail, |file| {
-                file.set_standing(&name, standing).map_err(|error| refused(error, &path))
+                file.set_state(&name, standing).map_err(|error| refused(error, &path))
             })?;
             let standing = match standing {
-                Standing::Enabled => "enabled",
-                Standing::Disabled => "disabled",
+                EnabledState::Enabled => "enabled",
+                EnabledState::Disabled => "disabled",
             };
             Ok(format!("{standing} {name} in {}\n", path.display()))
         }

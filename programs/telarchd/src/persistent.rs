@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use accounts::{
     AccountSource, AnyOf, Attempts, ClientCertificateFile, FileAccounts, HostKey, IfMissing, LocalPrincipals,
-    LockoutPolicy, MachineSid, Pam, Serving, SignIn, UnixUsers,
+    LockoutPolicy, MachineSid, Pam, ServiceScope, SignIn, UnixUsers,
 };
 use auth::ntlm::NtlmVerifier;
 use config::{Paths, Store};
@@ -118,7 +118,7 @@ pub(crate) struct Files {
     pub(crate) users: UnixUsers,
     paths: Paths,
     pub(crate) machine: MachineSid,
-    serving: Serving,
+    serving: ServiceScope,
     ntlm: Option<Arc<dyn NtlmVerifier>>,
 }
 
@@ -127,8 +127,8 @@ impl Files {
         let paths = &arguments.paths;
         let me = rustix::process::geteuid();
         let (serving, config_mode) = match me.is_root() {
-            true => (Serving::Machine, 0o755),
-            false => (Serving::OneUser { uid: me.as_raw() }, 0o700),
+            true => (ServiceScope::Machine, 0o755),
+            false => (ServiceScope::OneUser { uid: me.as_raw() }, 0o700),
         };
         if arguments.config == Chosen::ByDefault
             && let Some(directory) = paths.config.parent()
@@ -154,7 +154,7 @@ impl Files {
             client_certificates: ClientCertificateFile::new(
                 &paths.certificate_mappings,
                 &paths.client_authorities,
-                HostKey::load_or_make(&paths.state)?,
+                HostKey::load_or_create(&paths.state)?,
             ),
             users: UnixUsers::of_this_machine(),
             paths: paths.clone(),
@@ -201,7 +201,7 @@ impl Files {
 
     pub(crate) fn verifier(&self) -> AnyOf {
         let mut sources: Vec<Box<dyn AccountSource>> = vec![Box::new(self.accounts.clone())];
-        if self.serving == Serving::Machine {
+        if self.serving == ServiceScope::Machine {
             match Pam::load(PAM_SERVICE) {
                 Ok(pam) => sources.push(Box::new(pam)),
                 Err(error) => {
@@ -218,7 +218,7 @@ pub(crate) fn machine_sid(paths: &config::Paths) -> Result<MachineSid, Box<dyn E
     let random: [u8; 12] = accounts::random()?;
     let number = |at: usize| random.get(at..).and_then(|octets| octets.first_chunk()).copied();
     let random = [0, 4, 8].map(|at| u32::from_ne_bytes(number(at).unwrap_or_default()));
-    Ok(MachineSid::load_or_make(&paths.state, random)?)
+    Ok(MachineSid::load_or_create(&paths.state, random)?)
 }
 
 /// The file in `/etc/pam.d`.

@@ -74,7 +74,7 @@ impl RemoteHolder {
 }
 
 impl Holder for RemoteHolder {
-    fn consider(&mut self) -> Result<(), CertificateRefused> {
+    fn check_mapped(&mut self) -> Result<(), CertificateRefused> {
         match self.ask(&Ask::Consider { holder: self.number })? {
             Tell::Holder(_) => Ok(()),
             _ => Err(AuthError::Unavailable.into()),

@@ -1,6 +1,6 @@
 //! Proofs of client certificates, and whose accounts their holders are.
 
-use auth::account_file::Standing;
+use auth::account_file::EnabledState;
 use auth::certificate_mapping::{
     CertificateThumbprint, MAX_MAPPINGS, Mapping, MappingChange, MappingChangeError, MappingError,
     MappingFields, MappingKeys, SubjectPattern, UriPattern,
@@ -16,8 +16,8 @@ pub(super) fn put_proof<'w>(w: &'w mut Writer, proof: &CertificateProof) -> &'w 
         TlsVersion::Tls13 => 3,
     });
     w.octets(proof.message()).u32(u32::from(*scheme)).octets(octets);
-    w.u32(u32::try_from(proof.shown().len()).unwrap_or(u32::MAX));
-    proof.shown().iter().fold(w, |w, certificate| w.octets(certificate))
+    w.u32(u32::try_from(proof.certificates().len()).unwrap_or(u32::MAX));
+    proof.certificates().iter().fold(w, |w, certificate| w.octets(certificate))
 }
 
 /// What no gateway sends that has seen a handshake is no message.
@@ -61,7 +61,7 @@ pub(super) fn put_mappings<'w>(w: &'w mut Writer, all: &[Mapping]) -> &'w mut Wr
     w.u32(u32::try_from(all.len()).unwrap_or(u32::MAX));
     all.iter().fold(w, |w, mapping| {
         let w = put_keys(w, &mapping.keys()).text(&mapping.user.to_string());
-        w.u8(standing_number(mapping.standing))
+        w.u8(standing_number(mapping.state))
     })
 }
 
@@ -72,7 +72,7 @@ pub(super) fn mappings(r: &mut Reader<'_>) -> Result<Vec<Mapping>, Malformed> {
     }
     let mapping = |r: &mut Reader<'_>| {
         let MappingKeys { issuer, subject, uri } = keys(r)?;
-        Ok(Mapping { issuer, subject, uri, user: user(r)?, standing: standing(r)? })
+        Ok(Mapping { issuer, subject, uri, user: user(r)?, state: standing(r)? })
     };
     (0..count).map(|_| mapping(r)).collect()
 }
@@ -115,10 +115,10 @@ fn keys(r: &mut Reader<'_>) -> Result<MappingKeys, Malformed> {
 }
 
 fn put_fields<'w>(w: &'w mut Writer, fields: &MappingFields) -> &'w mut Writer {
-    let MappingFields { user, password, standing } = fields;
+    let MappingFields { user, password, state } = fields;
     w.optional(user.as_ref(), |w, user| _ = w.text(&user.to_string()));
     w.optional(password.as_ref(), |w, password| _ = w.text(password.expose()));
-    w.optional(*standing, |w, standing| _ = w.u8(standing_number(standing)))
+    w.optional(*state, |w, state| _ = w.u8(standing_number(state)))
 }
 
 fn fields(r: &mut Reader<'_>) -> Result<MappingFields, Malformed> {
@@ -126,7 +126,7 @@ fn fields(r: &mut Reader<'_>) -> Result<MappingFields, Malformed> {
     Ok(MappingFields {
         user: r.optional(user)?,
         password: r.optional(password)?,
-        standing: r.optional(standing)?,
+        state: r.optional(standing)?,
     })
 }
 
@@ -134,17 +134,17 @@ fn user(r: &mut Reader<'_>) -> Result<UserName, Malformed> {
     UserName::parse(r.text()?).map_err(|_| Malformed("no name of a user"))
 }
 
-fn standing_number(standing: Standing) -> u8 {
+fn standing_number(standing: EnabledState) -> u8 {
     match standing {
-        Standing::Enabled => 1,
-        Standing::Disabled => 2,
+        EnabledState::Enabled => 1,
+        EnabledState::Disabled => 2,
     }
 }
 
-fn standing(r: &mut Reader<'_>) -> Result<Standing, Malformed> {
+fn standing(r: &mut Reader<'_>) -> Result<EnabledState, Malformed> {
     match r.u8()? {
-        1 => Ok(Standing::Enabled),
-        2 => Ok(Standing::Disabled),
+        1 => Ok(EnabledState::Enabled),
+        2 => Ok(EnabledState::Disabled),
         _ => Err(Malformed("neither enabled nor disabled")),
     }
 }

@@ -23,7 +23,7 @@ impl Broker {
 
     pub(super) fn consider(&self, number: u64) -> Tell {
         let Some(holder) = self.kept().holder(number) else { return nobody() };
-        let considered = holder.lock().unwrap_or_else(PoisonError::into_inner).holder.consider();
+        let considered = holder.lock().unwrap_or_else(PoisonError::into_inner).holder.check_mapped();
         considered.map_or_else(refused, |()| Tell::Holder(number))
     }
 

@@ -210,7 +210,7 @@ fn a_request_longer_than_any_of_its_kind_ends_the_gateway_before_it_is_read() {
 fn a_panic_while_a_request_is_answered_is_an_answer_and_costs_nothing_for_good() {
     struct Panics;
     impl Authenticator for Panics {
-        fn knows(&self, _: Scheme) -> bool {
+        fn supports(&self, _: Scheme) -> bool {
             true
         }
 

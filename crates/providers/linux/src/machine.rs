@@ -369,13 +369,13 @@ impl Machine {
     /// Returns the user with this uid, if it is in the machine's own files.
     pub(crate) fn user(&self, uid: u32) -> Option<UnixUser> {
         self.opened.fetch_add(1, Ordering::Relaxed);
-        UnixUsers::below(&self.path("etc")).find_uid(uid).ok().flatten()
+        UnixUsers::in_directory(&self.path("etc")).find_uid(uid).ok().flatten()
     }
 
     /// Returns the user with this name, if it is in the machine's own files.
     pub(crate) fn user_named(&self, name: &str) -> Option<UnixUser> {
         self.opened.fetch_add(1, Ordering::Relaxed);
-        UnixUsers::below(&self.path("etc")).find(name).ok().flatten()
+        UnixUsers::in_directory(&self.path("etc")).find(name).ok().flatten()
     }
 
     /// Returns the SID of the user with this uid.

@@ -49,7 +49,7 @@ impl Authentication {
                         (None, Some(proof)) => authenticator.holder(&proof, address)?,
                         (None, None) => return Err(AuthError::Unproven.into()),
                     };
-                    let considered = holder.consider();
+                    let considered = holder.check_mapped();
                     Ok((holder, considered))
                 };
                 shown.ask(considering).await
@@ -57,7 +57,7 @@ impl Authentication {
         };
         match considered {
             Ok(()) => {
-                let until = Instant::now() + service.authenticator.stands_for();
+                let until = Instant::now() + service.authenticator.verdict_lifetime();
                 self.shown.iter_mut().for_each(|shown| shown.leads_until = Some(until));
                 true
             }

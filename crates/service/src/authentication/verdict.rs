@@ -12,7 +12,7 @@ use crate::service::Service;
 /// Somebody, as of some time.
 ///
 /// Who has signed in may be disabled, expire, or leave a group while the connection lasts. So whoever uses it after the
-/// verdict has [stood for long enough](auth::Authenticator::stands_for) is judged again, without a new proof; one that
+/// verdict has [stood for long enough](auth::Authenticator::verdict_lifetime) is judged again, without a new proof; one that
 /// is idle costs nothing.
 pub(super) struct Verdict {
     caller: Arc<Caller>,
@@ -22,7 +22,7 @@ pub(super) struct Verdict {
 impl Verdict {
     /// One of just now.
     pub(super) fn new(caller: Arc<Caller>, service: &Service) -> Self {
-        Self { caller, until: Instant::now() + service.authenticator.stands_for() }
+        Self { caller, until: Instant::now() + service.authenticator.verdict_lifetime() }
     }
 
     /// Whose it was the last time.

@@ -1,7 +1,7 @@
 //! The gates between somebody and the service, from the outside to the inside.
 
-use accounts::{FileAccounts, LocalLogon, LocalPrincipals, LocalUser, MachineSid, Serving, UnixUsers};
-use auth::account_file::Standing;
+use accounts::{FileAccounts, LocalLogon, LocalPrincipals, LocalUser, MachineSid, ServiceScope, UnixUsers};
+use auth::account_file::EnabledState;
 use config::{Paths, State};
 use sddl::linux::Proof;
 use sddl::{DomainSid, Principal, Sid, Token};
@@ -13,7 +13,7 @@ pub(super) struct Asked {
     pub(super) resource: Option<String>,
     pub(super) paths: Paths,
     pub(super) settings: State,
-    pub(super) serving: Serving,
+    pub(super) serving: ServiceScope,
     pub(super) users: UnixUsers,
     pub(super) accounts: Option<FileAccounts>,
     pub(super) principals: LocalPrincipals,
@@ -60,8 +60,8 @@ impl Asked {
         let mut report = Report::default();
         let place = self.paths.config.display();
         let whose = match self.serving {
-            Serving::Machine => "the service of this machine".to_owned(),
-            Serving::OneUser { uid } => format!("the service of user {uid}"),
+            ServiceScope::Machine => "the service of this machine".to_owned(),
+            ServiceScope::OneUser { uid } => format!("the service of user {uid}"),
         };
         report.title(&format!("{} at {whose} ({place})", self.user));
         if self.machine.is_none() {
@@ -105,13 +105,13 @@ impl Asked {
             }
             Some(Ok(record)) => record,
         };
-        match record.as_ref().map(|record| record.standing) {
-            Some(Standing::Disabled) => {
+        match record.as_ref().map(|record| record.state) {
+            Some(EnabledState::Disabled) => {
                 let way_out = format!("telarch account enable {}", self.user);
                 report.line(Gate::Shut, &format!("it is in the file of accounts, disabled ({way_out})"));
                 return None;
             }
-            Some(Standing::Enabled) => report.line(Gate::Open, "it is in the file of accounts, enabled"),
+            Some(EnabledState::Enabled) => report.line(Gate::Open, "it is in the file of accounts, enabled"),
             None => report.line(Gate::Told, "it is not in the file of accounts"),
         }
         match self.users.find(&self.user) {
@@ -124,8 +124,8 @@ impl Asked {
         let logon = self.principals.logon(&self.user);
         if logon.is_none() {
             let why = match self.serving {
-                Serving::Machine => "nobody is called so, neither here nor in the file of accounts",
-                Serving::OneUser { .. } => {
+                ServiceScope::Machine => "nobody is called so, neither here nor in the file of accounts",
+                ServiceScope::OneUser { .. } => {
                     "only accounts of the file and the user of the service itself may use the service of one user"
                 }
             };
@@ -154,7 +154,7 @@ impl Asked {
         }
         let by_password = [(auth.basic, "Basic"), (auth.credssp, "CredSSP")];
         let on: Vec<&str> = by_password.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
-        let has_password = has_record || (is_unix && self.has_pam && self.serving == Serving::Machine);
+        let has_password = has_record || (is_unix && self.has_pam && self.serving == ServiceScope::Machine);
         let whose =
             if has_record { "the password of the file of accounts" } else { "the password that PAM knows" };
         match (has_password, on.as_slice()) {

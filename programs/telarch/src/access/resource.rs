@@ -1,6 +1,6 @@
 //! The gates in front of one resource.
 
-use accounts::{LocalLogon, LocalUser, Serving};
+use accounts::{LocalLogon, LocalUser, ServiceScope};
 use sddl::linux::Proof;
 use sddl::{AccessMask, Explanation, Principal, SecurityDescriptor, Verdict};
 
@@ -104,7 +104,7 @@ impl Asked {
             "Winrs.AllowRemoteShellAccess is true",
             "Winrs.AllowRemoteShellAccess is false: nobody opens shells",
         );
-        if self.serving == Serving::Machine {
+        if self.serving == ServiceScope::Machine {
             switch(
                 matches!(logon.user, LocalUser::Unix { .. }),
                 "commands run as this user of the machine",

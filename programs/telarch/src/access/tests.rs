@@ -13,7 +13,10 @@ const SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
 
 /// A machine with these settings: alice is an administrator, bob a Remote Management User, carl is neither, and
 /// the file of accounts has clerk, and out, who is disabled.
-fn machine(settings: &str, serving: Serving) -> (impl Fn(&str, Option<&str>) -> String + use<>, TempDir) {
+fn machine(
+    settings: &str,
+    serving: ServiceScope,
+) -> (impl Fn(&str, Option<&str>) -> String + use<>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     write("passwd", "root:x:0:0::/:\nalice:x:1000:1000::/:\nbob:x:1001:1001::/:\ncarl:x:1002:1002::/:\n");
@@ -28,7 +31,8 @@ fn machine(settings: &str, serving: Serving) -> (impl Fn(&str, Option<&str>) -> 
         let paths = Paths::new(&path.join("config.toml"), &path);
         let machine = MachineSid::load(&path).unwrap();
         let settings = settings_of(&paths, machine);
-        let (users, accounts) = (UnixUsers::below(&path), FileAccounts::open(path.join("accounts")).unwrap());
+        let (users, accounts) =
+            (UnixUsers::in_directory(&path), FileAccounts::open(path.join("accounts")).unwrap());
         let groups = Arc::clone(&settings.groups);
         let principals = LocalPrincipals::new(serving, users.clone(), Some(accounts.clone()))
             .with_groups(move || Arc::clone(&groups));
@@ -55,7 +59,7 @@ fn has(report: &str, lines: &[&str]) {
 
 #[test]
 fn an_administrator_passes_every_gate_by_the_groups_of_the_settings() {
-    let (report, _folder) = machine(WHEEL, Serving::Machine);
+    let (report, _folder) = machine(WHEEL, ServiceScope::Machine);
     let shown = report("alice", None);
     has(
         &shown,
@@ -79,7 +83,7 @@ fn an_administrator_passes_every_gate_by_the_groups_of_the_settings() {
 
 #[test]
 fn whom_rootsddl_does_not_name_it_stops() {
-    let (report, _folder) = machine(WHEEL, Serving::Machine);
+    let (report, _folder) = machine(WHEEL, ServiceScope::Machine);
     let shown = report("carl", Some("http://schemas.microsoft.com/wbem/wsman/1/config"));
     has(
         &shown,
@@ -94,30 +98,30 @@ fn whom_rootsddl_does_not_name_it_stops() {
 
 #[test]
 fn the_entry_of_the_plug_in_and_the_switches_of_shells_are_gates() {
-    let (report, _folder) = machine("", Serving::Machine);
+    let (report, _folder) = machine("", ServiceScope::Machine);
     let shown = report("bob", Some(SHELL));
     let granted = "+ execute (open shells, run commands): granted by (A;;GA;;;RM)";
     has(&shown, &[granted, "+ commands run as this user of the machine", ". nothing stops them"]);
 
-    let (report, _folder) = machine("Winrs.AllowRemoteShellAccess = false\n", Serving::Machine);
+    let (report, _folder) = machine("Winrs.AllowRemoteShellAccess = false\n", ServiceScope::Machine);
     let shown = report("root", Some(SHELL));
     has(&shown, &[". stopped by Winrs.AllowRemoteShellAccess is false: nobody opens shells"]);
 
     let entry = format!(
         "[[Plugin]]\nName = \"Shell\"\n[[Plugin.Security]]\nUri = \"{SHELL}\"\nSddl = \"D:P(D;;GX;;;RM)(A;;GA;;;WD)\"\n"
     );
-    let (report, _folder) = machine(&entry, Serving::Machine);
+    let (report, _folder) = machine(&entry, ServiceScope::Machine);
     let shown = report("bob", Some(&format!("{SHELL}/cmd")));
     let denied = "execute (open shells, run commands): denied by (D;;GX;;;RM)";
     has(&shown, &[&format!("- {denied}"), &format!(". stopped by Security of Shell for {SHELL}, {denied}")]);
 
-    let (report, _folder) = machine("[[Plugin]]\nName = \"Shell\"\nEnabled = false\n", Serving::Machine);
+    let (report, _folder) = machine("[[Plugin]]\nName = \"Shell\"\nEnabled = false\n", ServiceScope::Machine);
     has(&report("root", Some(SHELL)), &[". stopped by the plug-in Shell, which is switched off"]);
 }
 
 #[test]
 fn who_has_no_account_that_may_be_used_does_not_come_to_the_other_gates() {
-    let (report, _folder) = machine("", Serving::Machine);
+    let (report, _folder) = machine("", ServiceScope::Machine);
     let shown = report("out", None);
     has(
         &shown,
@@ -128,7 +132,7 @@ fn who_has_no_account_that_may_be_used_does_not_come_to_the_other_gates() {
         &shown,
         &["- nobody is called so, neither here nor in the file of accounts", "stopped by the account"],
     );
-    let (report, _folder) = machine("", Serving::OneUser { uid: 1001 });
+    let (report, _folder) = machine("", ServiceScope::OneUser { uid: 1001 });
     has(&report("alice", None), &["stopped by the account"]);
     has(&report("bob", Some(SHELL)), &[". nothing stops them"]);
 }
@@ -136,10 +140,10 @@ fn who_has_no_account_that_may_be_used_does_not_come_to_the_other_gates() {
 #[test]
 fn whom_nothing_can_prove_is_stopped_there() {
     let off = "Service.Auth.Negotiate = false\nService.Auth.Kerberos = false\n";
-    let (report, _folder) = machine(off, Serving::OneUser { uid: 1001 });
+    let (report, _folder) = machine(off, ServiceScope::OneUser { uid: 1001 });
     has(&report("clerk", None), &["stopped by signing in: nothing that is known can prove who they are"]);
     let (report, _folder) =
-        machine(&format!("{off}Service.Auth.Basic = true\n"), Serving::OneUser { uid: 1001 });
+        machine(&format!("{off}Service.Auth.Basic = true\n"), ServiceScope::OneUser { uid: 1001 });
     let shown = report("clerk", Some(SHELL));
     has(
         &shown,

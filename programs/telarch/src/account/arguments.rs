@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use auth::account_file::{AccountName, Comment, Role, Standing};
+use auth::account_file::{AccountName, Comment, EnabledState, Role};
 use lexopt::{Arg, Parser, ValueExt as _};
 
 use super::list::ListFormat;
@@ -22,7 +22,7 @@ pub(super) struct Invocation {
 pub(super) enum Action {
     Add(Add),
     SetPassword { name: String, password: PasswordFrom, ntlm: Ntlm },
-    SetStanding { name: String, standing: Standing },
+    SetStanding { name: String, standing: EnabledState },
     Remove { name: String },
     List { format: ListFormat },
     Import { from: ImportFrom, existing: Existing },
@@ -163,8 +163,8 @@ impl Given {
                 password: take(&mut self.password),
                 ntlm: take(&mut self.ntlm),
             }),
-            "disable" => Ok(Action::SetStanding { name: name()?, standing: Standing::Disabled }),
-            "enable" => Ok(Action::SetStanding { name: name()?, standing: Standing::Enabled }),
+            "disable" => Ok(Action::SetStanding { name: name()?, standing: EnabledState::Disabled }),
+            "enable" => Ok(Action::SetStanding { name: name()?, standing: EnabledState::Enabled }),
             "remove" => Ok(Action::Remove { name: name()? }),
             "list" => Ok(Action::List { format: take(&mut self.format) }),
             "import" => {

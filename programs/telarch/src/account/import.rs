@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use accounts::IfMissing;
 use auth::account_file::{
-    AccountFile, AccountName, AtLine, Comment, MAX_OCTETS, NewAccount, PasswordHash, Role, Standing,
+    AccountFile, AccountName, AtLine, Comment, EnabledState, MAX_OCTETS, NewAccount, PasswordHash, Role,
     UnixTime, shadow, smbpasswd,
 };
 use auth::ntlm::NtHash;
@@ -62,7 +62,7 @@ struct Account {
     name: AccountName,
     password: PasswordHash,
     nt_hash: Option<NtHash>,
-    standing: Standing,
+    standing: EnabledState,
     changed: Option<UnixTime>,
 }
 
@@ -72,7 +72,7 @@ fn of_samba(text: &str) -> Result<Vec<Found>, AtLine<smbpasswd::LineError>> {
             name: entry.name,
             password: PasswordHash::never(),
             nt_hash: Some(NtHash::new(*entry.nt_hash)),
-            standing: entry.standing,
+            standing: entry.state,
             changed: entry.changed,
         }),
         smbpasswd::Line::Skipped { name, reason } => skipped(name, &reason),
@@ -87,8 +87,8 @@ fn of_shadow(text: &str, now: UnixTime) -> Result<Vec<Found>, AtLine<shadow::Lin
             password: entry.password,
             nt_hash: None,
             standing: match entry.expires {
-                Some(end) if end <= now => Standing::Disabled,
-                _ => entry.standing,
+                Some(end) if end <= now => EnabledState::Disabled,
+                _ => entry.state,
             },
             changed: entry.changed,
         }),
@@ -132,8 +132,8 @@ impl Import<'_> {
             sealing.seal(file, &shown, hash)?;
         }
         // What the list says is no reason to let one in again that was shut out here.
-        if standing == Standing::Disabled {
-            file.set_standing(&shown, Standing::Disabled).map_err(failed)?;
+        if standing == EnabledState::Disabled {
+            file.set_state(&shown, EnabledState::Disabled).map_err(failed)?;
         }
         self.told.taken(&shown, taken, standing);
         Ok(())
@@ -157,13 +157,13 @@ struct Told {
 }
 
 impl Told {
-    fn taken(&mut self, name: &str, taken: Taken, standing: Standing) {
+    fn taken(&mut self, name: &str, taken: Taken, standing: EnabledState) {
         let (word, count) = match taken {
             Taken::Added => ("added", &mut self.added),
             Taken::Replaced => ("replaced", &mut self.replaced),
         };
         *count += 1;
-        let disabled = if standing == Standing::Disabled { ", disabled" } else { "" };
+        let disabled = if standing == EnabledState::Disabled { ", disabled" } else { "" };
         self.text.push_str(&format!("{word} {name}{disabled}\n"));
     }
 

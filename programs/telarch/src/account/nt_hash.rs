@@ -27,7 +27,7 @@ impl Sealing {
         };
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&state);
         made.map_err(|error| Failure::Failed(format!("cannot make {}: {error}", state.display())))?;
-        let key = HostKey::load_or_make(&state)?;
+        let key = HostKey::load_or_create(&state)?;
         Ok(Self { key, state })
     }
 

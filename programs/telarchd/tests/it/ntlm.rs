@@ -117,7 +117,7 @@ fn a_hash_that_was_sealed_elsewhere_is_named_before_the_service_is_started() {
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
     let elsewhere = tempfile::tempdir().unwrap();
-    set_nt_hash(&telarchd, &user(), Some(&HostKey::load_or_make(elsewhere.path()).unwrap()));
+    set_nt_hash(&telarchd, &user(), Some(&HostKey::load_or_create(elsewhere.path()).unwrap()));
     let (code, text) = check();
     assert_eq!(code, Some(0), "{text}");
     let part = format!("warning: account {}: its NT hash was not sealed with host-key in ", user());
@@ -125,7 +125,7 @@ fn a_hash_that_was_sealed_elsewhere_is_named_before_the_service_is_started() {
     assert!(!telarchd.state().exists(), "the key was made");
 
     fs::create_dir(telarchd.state()).unwrap();
-    set_nt_hash(&telarchd, &user(), Some(&HostKey::load_or_make(&telarchd.state()).unwrap()));
+    set_nt_hash(&telarchd, &user(), Some(&HostKey::load_or_create(&telarchd.state()).unwrap()));
     assert!(check().1.contains("nothing is wrong"), "{}", check().1);
     fs::set_permissions(telarchd.state().join("host-key"), fs::Permissions::from_mode(0o644)).unwrap();
     let (code, text) = check();

@@ -188,6 +188,6 @@ async fn a_file_that_cannot_be_used_is_not_written_over() {
 
 /// The file of mappings in a folder, with everything that it needs.
 pub(crate) fn file_in(folder: &std::path::Path) -> ClientCertificateFile {
-    let key = HostKey::load_or_make(folder).unwrap();
+    let key = HostKey::load_or_create(folder).unwrap();
     ClientCertificateFile::new(folder.join("certmappings"), folder.join("client-authorities"), key)
 }
