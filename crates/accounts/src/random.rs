@@ -5,7 +5,7 @@ use crate::AccountsError;
 /// Returns random bytes from the kernel.
 ///
 /// # Errors
-/// [`AccountsError::Randomness`].
+/// [`AccountsError::Randomness`] if the system call fails.
 pub fn random<const N: usize>() -> Result<[u8; N], AccountsError> {
     ::random::bytes().map_err(AccountsError::Randomness)
 }

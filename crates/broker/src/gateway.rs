@@ -324,7 +324,7 @@ impl Gateway {
 }
 
 impl Authenticator for Gateway {
-    fn knows(&self, scheme: Scheme) -> bool {
+    fn supports(&self, scheme: Scheme) -> bool {
         lock(&self.schemes).contains(&scheme)
     }
 
@@ -343,7 +343,7 @@ impl Authenticator for Gateway {
     }
 
     fn acceptor(&self, scheme: Scheme, peer: &Peer) -> Result<Box<dyn Acceptor>, AuthError> {
-        if !self.knows(scheme) {
+        if !self.supports(scheme) {
             return Err(AuthError::NoMechanism);
         }
         let gateway = self.me.upgrade().ok_or(AuthError::Unavailable)?;

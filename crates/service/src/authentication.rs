@@ -153,7 +153,7 @@ impl Authentication {
             (Scheme::Certificate, switches.certificate && self.transport == Transport::Https),
         ]
         .into_iter()
-        .filter(|(scheme, is_enabled)| *is_enabled && sign_in.authenticator.knows(*scheme))
+        .filter(|(scheme, is_enabled)| *is_enabled && sign_in.authenticator.supports(*scheme))
         .map(|(scheme, _)| scheme)
         .collect()
     }

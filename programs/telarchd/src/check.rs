@@ -128,7 +128,7 @@ impl Report {
     }
 
     fn certificate_mappings(&mut self, arguments: &Persistent) {
-        if let Err(error) = ClientCertificateFile::examine(&arguments.paths.certificate_mappings) {
+        if let Err(error) = ClientCertificateFile::validate(&arguments.paths.certificate_mappings) {
             self.add(Severity::Error, &error.to_string(), None);
         }
     }

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use ::accounts::{ClientCertificateFile, HostKey, Listed, SignIn, machine_numbers};
+use ::accounts::{ClientCertificateFile, HostKey, ListedAccounts, SignIn, machine_numbers};
 use config::{ListenerAddress, ListenerKey, Paths, Store};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
@@ -41,12 +41,13 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     let mut sign_in = SignIn::new(Arc::clone(&accounts) as _);
     // The keytab of the machine is used only if it is requested explicitly.
     if std::env::var_os("KRB5_KTNAME").is_some()
-        && let Some(acceptors) = kerberos_setup::acceptors(Arc::new(Listed(Arc::clone(&accounts))), None)
+        && let Some(acceptors) =
+            kerberos_setup::acceptors(Arc::new(ListedAccounts(Arc::clone(&accounts))), None)
     {
         sign_in = sign_in.with_kerberos(acceptors);
     }
     let paths = Paths::new(store.path(), state.path());
-    let key = HostKey::load_or_make(&paths.state)?;
+    let key = HostKey::load_or_create(&paths.state)?;
     let mappings = ClientCertificateFile::new(paths.certificate_mappings, paths.client_authorities, key);
     let sign_in = sign_in.with_ntlm(accounts, names).with_credssp(credssp_certificate::make);
     let sign_in = Arc::new(sign_in.with_certificates(mappings));

@@ -31,13 +31,13 @@ fn try_acceptors(
 ) -> Result<Acceptors, Box<dyn std::error::Error>> {
     let library = Library::load()?;
     let realm = library.default_realm()?;
-    let mut rules = PrincipalRules::new(accounts).realm(&realm).auth_to_local(AuthToLocal::Followed);
+    let mut rules = PrincipalRules::new(accounts).allow_realm(&realm).auth_to_local(AuthToLocal::Followed);
     if let Some(path) = table {
         let listed = read(path).inspect_err(|error| {
             tracing::error!(%error, "Kerberos is disabled: invalid table of principals");
         })?;
         for (principal, account) in listed {
-            rules = rules.list(principal, &account);
+            rules = rules.map_principal(principal, &account);
         }
     }
     let acceptors = Acceptors::new(library, Arc::new(rules)).host_names(ntlm_setup::names());

@@ -18,7 +18,7 @@ pub(crate) fn verifier(
     accounts: &FileAccounts,
 ) -> Result<Option<Arc<dyn NtlmVerifier>>, Box<dyn Error>> {
     let mut sources: Vec<Arc<dyn NtlmVerifier>> = Vec::new();
-    match HostKey::load_or_make(&arguments.paths.state) {
+    match HostKey::load_or_create(&arguments.paths.state) {
         Ok(key) => sources.push(Arc::new(FileNtlm::new(accounts.clone(), key, names()))),
         Err(error) => {
             let error = error.to_string().replace("\n  ", "; ");
@@ -48,7 +48,7 @@ pub(crate) fn winbind(arguments: &Persistent) -> Result<Option<Winbind>, Box<dyn
     }
     let mut winbind = Winbind::new(program, scope, names());
     for (theirs, ours) in read(&arguments.paths.config.with_file_name("domain-accounts"))? {
-        winbind = winbind.listed(&theirs, &ours);
+        winbind = winbind.map_account(&theirs, &ours);
     }
     Ok(Some(winbind))
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use accounts::{
     AccountSource, AnyOf, Attempts, ClientCertificateFile, FileAccounts, HostKey, IfMissing, LocalPrincipals,
-    LockoutPolicy, MachineSid, Pam, Serving, SignIn, UnixUsers,
+    LockoutPolicy, MachineSid, Pam, ServiceScope, SignIn, UnixUsers,
 };
 use auth::ntlm::NtlmVerifier;
 use config::{Paths, Store};
@@ -116,7 +116,7 @@ pub(crate) struct Files {
     pub(crate) users: UnixUsers,
     paths: Paths,
     pub(crate) machine: MachineSid,
-    serving: Serving,
+    serving: ServiceScope,
     ntlm: Option<Arc<dyn NtlmVerifier>>,
 }
 
@@ -125,8 +125,8 @@ impl Files {
         let paths = &arguments.paths;
         let me = rustix::process::geteuid();
         let (serving, config_mode) = match me.is_root() {
-            true => (Serving::Machine, 0o755),
-            false => (Serving::OneUser { uid: me.as_raw() }, 0o700),
+            true => (ServiceScope::Machine, 0o755),
+            false => (ServiceScope::OneUser { uid: me.as_raw() }, 0o700),
         };
         if arguments.config == PathOrigin::Default
             && let Some(directory) = paths.config.parent()
@@ -152,7 +152,7 @@ impl Files {
             client_certificates: ClientCertificateFile::new(
                 &paths.certificate_mappings,
                 &paths.client_authorities,
-                HostKey::load_or_make(&paths.state)?,
+                HostKey::load_or_create(&paths.state)?,
             ),
             users: UnixUsers::of_this_machine(),
             paths: paths.clone(),
@@ -214,7 +214,7 @@ impl Files {
 
     pub(crate) fn verifier(&self) -> AnyOf {
         let mut sources: Vec<Box<dyn AccountSource>> = vec![Box::new(self.accounts.clone())];
-        if self.serving == Serving::Machine {
+        if self.serving == ServiceScope::Machine {
             match Pam::load(PAM_SERVICE) {
                 Ok(pam) => sources.push(Box::new(pam)),
                 Err(error) => {
@@ -231,7 +231,7 @@ impl Files {
 
 /// Returns the SID of the machine, and creates it if it is missing.
 pub(crate) fn machine_sid(paths: &config::Paths) -> Result<MachineSid, Box<dyn Error>> {
-    Ok(MachineSid::load_or_make(&paths.state, accounts::machine_numbers()?)?)
+    Ok(MachineSid::load_or_create(&paths.state, accounts::machine_numbers()?)?)
 }
 
 /// Name of the service in `/etc/pam.d`.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use accounts::{ClientCertificateFile, HostKey, SignIn};
 use auth::UserName;
-use auth::account_file::Standing;
+use auth::account_file::EnabledState;
 use auth::certificate_mapping::{Mapping, SubjectPattern, UriPattern};
 use client::{Endpoint, Session, SessionBuilder, TlsPolicy, Transport, Unencrypted};
 use config::{Draft, ListenerAddress, ListenerKey, Store, StoreError};
@@ -60,7 +60,7 @@ impl Loopback {
             Store::open_with(folder.path().join("config.toml"), &settings).expect("these are settings");
         let store = Arc::new(store);
         let listening_on = Arc::new(|_| vec![IpAddr::from([127, 0, 0, 1])]);
-        let key = HostKey::load_or_make(folder.path()).expect("the folder takes files");
+        let key = HostKey::load_or_create(folder.path()).expect("the folder takes files");
         let parts = ["certmappings", "client-authorities"].map(|name| folder.path().join(name));
         let [mappings, authorities] = parts;
         let mappings = ClientCertificateFile::new(mappings, authorities, key);
@@ -113,7 +113,7 @@ impl Loopback {
             subject: SubjectPattern::parse("*").expect("this is a pattern"),
             uri: UriPattern::parse(uri).expect("this is a pattern"),
             user: UserName::parse(user.name()).expect("this is a name"),
-            standing: Standing::Enabled,
+            state: EnabledState::Enabled,
         };
         self.mappings.create(mapping, &user.credentials().password).expect("the folder takes files");
     }

@@ -78,7 +78,7 @@ impl RemoteHolder {
 }
 
 impl Holder for RemoteHolder {
-    fn consider(&mut self) -> Result<(), CertificateRefused> {
+    fn check_mapped(&mut self) -> Result<(), CertificateRefused> {
         match self.request(&GatewayRequest::CheckMapping { holder: self.handle })? {
             BrokerMessage::CertificateHolder(_) => Ok(()),
             _ => Err(AuthError::Unavailable.into()),

@@ -1,6 +1,6 @@
 //! Encoding of certificate proofs and mappings.
 
-use auth::account_file::Standing;
+use auth::account_file::EnabledState;
 use auth::certificate_mapping::{
     CertificateThumbprint, MAX_MAPPINGS, Mapping, MappingChange, MappingChangeError, MappingError,
     MappingFields, MappingKeys, SubjectPattern, UriPattern,
@@ -16,8 +16,8 @@ pub(super) fn put_proof<'w>(w: &'w mut Writer, proof: &CertificateProof) -> &'w 
         TlsVersion::Tls13 => 3,
     });
     w.octets(proof.message()).u32(u32::from(*scheme)).octets(octets);
-    w.u32(u32::try_from(proof.shown().len()).unwrap_or(u32::MAX));
-    proof.shown().iter().fold(w, |w, certificate| w.octets(certificate))
+    w.u32(u32::try_from(proof.certificates().len()).unwrap_or(u32::MAX));
+    proof.certificates().iter().fold(w, |w, certificate| w.octets(certificate))
 }
 
 /// Decodes a proof. Rejects data that no TLS handshake produces.
@@ -61,7 +61,7 @@ pub(super) fn put_mappings<'w>(w: &'w mut Writer, all: &[Mapping]) -> &'w mut Wr
     w.u32(u32::try_from(all.len()).unwrap_or(u32::MAX));
     all.iter().fold(w, |w, mapping| {
         let w = put_keys(w, &mapping.keys()).text(&mapping.user.to_string());
-        w.u8(standing_number(mapping.standing))
+        w.u8(standing_number(mapping.state))
     })
 }
 
@@ -115,10 +115,10 @@ fn keys(r: &mut Reader<'_>) -> Result<MappingKeys, Malformed> {
 }
 
 fn put_fields<'w>(w: &'w mut Writer, fields: &MappingFields) -> &'w mut Writer {
-    let MappingFields { user, password, standing } = fields;
+    let MappingFields { user, password, state } = fields;
     w.optional(user.as_ref(), |w, user| _ = w.text(&user.to_string()));
     w.optional(password.as_ref(), |w, password| _ = w.text(password.expose()));
-    w.optional(*standing, |w, standing| _ = w.u8(standing_number(standing)))
+    w.optional(*state, |w, state| _ = w.u8(standing_number(state)))
 }
 
 fn fields(r: &mut Reader<'_>) -> Result<MappingFields, Malformed> {
@@ -133,14 +133,14 @@ fn user(r: &mut Reader<'_>) -> Result<UserName, Malformed> {
     UserName::parse(r.text()?).map_err(|_| Malformed("invalid user name"))
 }
 
-fn standing_number(standing: Standing) -> u8 {
+fn standing_number(standing: EnabledState) -> u8 {
     match standing {
-        Standing::Enabled => 1,
-        Standing::Disabled => 2,
+        EnabledState::Enabled => 1,
+        EnabledState::Disabled => 2,
     }
 }
 
-fn standing(r: &mut Reader<'_>) -> Result<Standing, Malformed> {
+fn standing(r: &mut Reader<'_>) -> Result<EnabledState, Malformed> {
     match r.u8()? {
         1 => Ok(Standing::Enabled),
         2 => Ok(Standing::Disabled),

@@ -27,8 +27,8 @@ impl Slow {
 }
 
 impl Authenticator for Slow {
-    fn knows(&self, scheme: Scheme) -> bool {
-        self.accounts.knows(scheme)
+    fn supports(&self, scheme: Scheme) -> bool {
+        self.accounts.supports(scheme)
     }
 
     fn password(&self, user: &str, password: &Secret, source: IpAddr) -> Result<Account, AuthError> {

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use accounts::{ClientCertificateFile, HostKey, SignIn};
-use auth::account_file::Standing;
+use auth::account_file::EnabledState;
 use auth::certificate_mapping::{
     CertificateThumbprint, MappingChange, MappingChangeError, MappingFields, MappingKeys, SubjectPattern,
     UriPattern,
@@ -29,7 +29,7 @@ struct Machine {
 impl Machine {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let key = HostKey::load_or_make(folder.path()).unwrap();
+        let key = HostKey::load_or_create(folder.path()).unwrap();
         let file = ClientCertificateFile::new(folder.path().join("mappings"), folder.path().join("ca"), key);
         let accounts = AccountList::parse("alice:correct horse").unwrap();
         let sign_in = Arc::new(SignIn::new(Arc::new(accounts)).with_certificates(file));
@@ -44,7 +44,7 @@ impl Machine {
         let fields = MappingFields {
             user: Some(UserName::parse("alice").unwrap()),
             password: Some(Secret::new("correct horse".to_owned())),
-            standing: None,
+            state: None,
         };
         self.change(MappingChange::Create(certificate.keys(), fields));
     }
@@ -131,10 +131,10 @@ fn a_mapped_certificate_leads_to_the_host_of_its_user() {
     let gateway = Gateway::connect(link, |_| {}).unwrap();
     let proof = certificate.proof(&certificate.key, 1);
     let mut holder = gateway.holder(&proof, HERE).unwrap();
-    let refused = holder.consider().unwrap_err();
+    let refused = holder.check_mapped().unwrap_err();
     assert_eq!((refused.error, refused.claimed.as_str()), (AuthError::Unmapped, "alice"));
     machine.map(&certificate);
-    holder.consider().unwrap();
+    holder.check_mapped().unwrap();
     let identity = Identity::by_certificate("any", holder.as_mut()).unwrap();
     assert_eq!(identity.account().name, "alice");
     gateway.host(&gateway.session(&identity).unwrap()).unwrap();
@@ -226,7 +226,7 @@ fn a_disabled_mapping_and_an_expired_certificate_are_refused() {
         (Certificate::new(), Certificate::with(|params| params.not_after = date_time_ymd(2020, 1, 1)));
     machine.map(&disabled);
     machine.map(&expired);
-    let fields = MappingFields { standing: Some(Standing::Disabled), ..MappingFields::default() };
+    let fields = MappingFields { state: Some(EnabledState::Disabled), ..MappingFields::default() };
     machine.change(MappingChange::Put(disabled.keys(), fields));
     let (server, link) = machine.serve();
     for certificate in [disabled, expired] {

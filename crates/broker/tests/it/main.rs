@@ -70,7 +70,7 @@ pub(crate) struct Accounts {
 }
 
 impl Authenticator for Accounts {
-    fn knows(&self, scheme: Scheme) -> bool {
+    fn supports(&self, scheme: Scheme) -> bool {
         matches!(scheme, Scheme::Basic | Scheme::Negotiate | Scheme::CredSsp)
     }
 
@@ -101,7 +101,7 @@ impl Authenticator for Accounts {
         if is_out { Err(AuthError::NotAllowed) } else { Ok(()) }
     }
 
-    fn stands_for(&self) -> Duration {
+    fn verdict_lifetime(&self) -> Duration {
         Duration::ZERO
     }
 }

@@ -33,7 +33,7 @@ fn by_password(gateway: &Gateway, user: &str, password: &str) -> Result<Identity
 #[test]
 fn a_right_password_leads_to_the_user_s_host_and_a_wrong_one_is_refused() {
     let (server, gateway, _events) = connect();
-    assert!(gateway.knows(Scheme::Negotiate) && !gateway.knows(Scheme::Kerberos));
+    assert!(gateway.supports(Scheme::Negotiate) && !gateway.supports(Scheme::Kerberos));
     assert_eq!(by_password(&gateway, "alice", "wrong").err(), Some(AuthError::WrongPassword));
     assert_eq!(by_password(&gateway, "nobody", "wrong").err(), Some(AuthError::WrongPassword));
     let identity = by_password(&gateway, "ALICE", "correct horse").unwrap();

@@ -1,6 +1,6 @@
 //! Kerberos as a client of WS-Management uses it.
 
-use auth::{AuthError, Initiated, ServicePrincipalName, Step, UserName, Whose};
+use auth::{AuthError, Initiated, ServicePrincipalName, Step, UserDomain, UserName};
 use kerberos::{Delegated, Delegation as Handed, KerberosError, Library, Principal, Reason, Spn};
 
 use super::Delegation;
@@ -65,9 +65,9 @@ impl auth::Initiator for Initiator {
 
 /// The principal of a user name; without a realm, or with the short name of the default one, it is of that.
 pub(super) fn principal(library: &Library, name: &UserName, host: &str) -> Result<Principal, KerberosError> {
-    let realm = match name.whose() {
-        Whose::Realm(realm) => realm.clone(),
-        Whose::Domain(domain) if !is_host(domain, host) => realm_of(library, domain),
+    let realm = match name.domain() {
+        UserDomain::Realm(realm) => realm.clone(),
+        UserDomain::Domain(domain) if !is_host(domain, host) => realm_of(library, domain),
         _ => library.default_realm()?,
     };
     Principal::parse(&format!("{}@{realm}", name.user()))

@@ -8,7 +8,7 @@ use auth::credssp::{PasswordCredentials, Version};
 use auth::ntlm::{self, InitiatorFresh, NtHash, Sealing};
 use auth::spnego::{self, Offer};
 use auth::{
-    AuthError, ChannelBinding, Initiator, Oid, Scheme, Secret, ServicePrincipalName, UserName, Whose,
+    AuthError, ChannelBinding, Initiator, Oid, Scheme, Secret, ServicePrincipalName, UserDomain, UserName,
 };
 use kerberos::{Cache, KerberosError, Library, Reason};
 use zeroize::Zeroizing;
@@ -98,9 +98,9 @@ impl Tokens {
         if self.ntlm == Ntlm::Forbidden {
             return Ok(true);
         }
-        let has_realm = match name_of(credentials)?.whose() {
-            Whose::Realm(_) => true,
-            Whose::Domain(domain) => {
+        let has_realm = match name_of(credentials)?.domain() {
+            UserDomain::Realm(_) => true,
+            UserDomain::Domain(domain) => {
                 Library::load().is_ok_and(|library| krb::is_default_realm(&library, domain))
             }
             _ => false,
@@ -234,11 +234,11 @@ fn name_of(credentials: &Credentials) -> Result<UserName, Error> {
 
 /// Domain and user as NTLM has them apart; a name with a realm goes whole, because only its domain can resolve it.
 fn ntlm_names(name: &UserName) -> (String, String) {
-    match name.whose() {
-        Whose::Unsaid => (String::new(), name.user().to_owned()),
-        Whose::ThisMachine => (".".to_owned(), name.user().to_owned()),
-        Whose::Domain(domain) => (domain.clone(), name.user().to_owned()),
-        Whose::Realm(realm) => (String::new(), format!("{}@{realm}", name.user())),
+    match name.domain() {
+        UserDomain::Unspecified => (String::new(), name.user().to_owned()),
+        UserDomain::ThisMachine => (".".to_owned(), name.user().to_owned()),
+        UserDomain::Domain(domain) => (domain.clone(), name.user().to_owned()),
+        UserDomain::Realm(realm) => (String::new(), format!("{}@{realm}", name.user())),
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use auth::choice::{self, ClientScheme, Kerberos, Refusal, Sealing, Situation, Target, Trust};
-use auth::{UserName, Whose};
+use auth::{UserDomain, UserName};
 use kerberos::Library;
 
 use super::{Authentication, Credentials, Login, Unencrypted};
@@ -150,8 +150,8 @@ impl Authentication {
 /// What a refusal would have shown on the way, if that is what stood in the way.
 pub(crate) fn exposed(refusal: &Refusal) -> Option<Exposed> {
     match refusal.considered().first()? {
-        (ClientScheme::Basic, choice::Obstacle::Readable) => Some(Exposed::Password),
-        (_, choice::Obstacle::Readable) => Some(Exposed::Messages),
+        (ClientScheme::Basic, choice::Obstacle::Unencrypted) => Some(Exposed::Password),
+        (_, choice::Obstacle::Unencrypted) => Some(Exposed::Messages),
         _ => None,
     }
 }
@@ -161,12 +161,12 @@ fn kerberos_here(credentials: Option<&Credentials>, host: &str) -> Kerberos {
     let Ok(library) = Library::load() else { return Kerberos::Absent };
     let Some(credentials) = credentials else { return Kerberos::Ticket };
     let Ok(name) = UserName::parse(&credentials.user) else { return Kerberos::Absent };
-    match name.whose() {
-        Whose::Realm(_) => Kerberos::Configured,
-        Whose::ThisMachine => Kerberos::Absent,
+    match name.domain() {
+        UserDomain::Realm(_) => Kerberos::Configured,
+        UserDomain::ThisMachine => Kerberos::Absent,
         // An account of the host itself, of which no realm knows.
-        Whose::Domain(domain) if is_host(domain, host) => Kerberos::Absent,
-        Whose::Domain(_) | Whose::Unsaid => {
+        UserDomain::Domain(domain) if is_host(domain, host) => Kerberos::Absent,
+        UserDomain::Domain(_) | UserDomain::Unspecified => {
             library.default_realm().map_or(Kerberos::Absent, |_| Kerberos::Configured)
         }
     }

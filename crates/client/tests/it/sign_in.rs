@@ -58,7 +58,7 @@ fn a_scheme_that_is_not_allowed_is_not_used() {
     let https = || to("https://node7:5986", Authentication::Basic);
     assert_eq!(obstacles(https().allowed_schemes([Scheme::Basic])), Ok(()));
     let refused = obstacles(https().allowed_schemes([Scheme::Kerberos]));
-    assert_eq!(refused, Err(vec![(Scheme::Basic, Obstacle::SwitchedOff)]));
+    assert_eq!(refused, Err(vec![(Scheme::Basic, Obstacle::Disabled)]));
 }
 
 #[test]

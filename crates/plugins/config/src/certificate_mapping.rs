@@ -8,7 +8,7 @@ mod store;
 
 use std::sync::Arc;
 
-use auth::account_file::Standing;
+use auth::account_file::EnabledState;
 use auth::certificate_mapping::{
     CertificateThumbprint, Mapping, MappingChange, MappingChangeError, MappingKeys, SubjectPattern,
     UriPattern,
@@ -127,13 +127,13 @@ fn reference(keys: &MappingKeys) -> Result<EndpointReference, Fault> {
 
 /// Writes `cfg:CertMapping` like Windows, without the password.
 fn write(mapping: &Mapping, writer: &mut Writer) {
-    let Mapping { issuer, subject, uri, user, standing } = mapping;
+    let Mapping { issuer, subject, uri, user, state } = mapping;
     writer.start("cfg:CertMapping").namespace("cfg", RESOURCE).attribute("xml:lang", "en-US");
     writer.element("cfg:URI", &uri.to_string());
     writer.element("cfg:Subject", &subject.to_string());
     writer.element("cfg:Issuer", &issuer.to_string());
     writer.element("cfg:UserName", &user.to_string());
-    writer.element("cfg:Enabled", if *standing == Standing::Enabled { "true" } else { "false" });
+    writer.element("cfg:Enabled", if *state == EnabledState::Enabled { "true" } else { "false" });
     writer.end();
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
-use accounts::{AccountsError, Edition, HostKey, PrivateFile};
+use accounts::{AccountsError, FileVersion, HostKey, PrivateFile};
 use ipmi::proto::{CipherSuite, GroupKey, Login, Password, Privilege, ProtoError, UserName};
 use zeroize::Zeroizing;
 
@@ -33,7 +33,7 @@ pub struct HostFile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
     /// Version of the file.
-    Edition(Edition),
+    Edition(FileVersion),
     /// Number of the current interval, in which a keeper is asked only once.
     While(u64),
 }
@@ -189,7 +189,7 @@ impl HostFile {
         if let Some(key) = self.key.get() {
             return Ok(key);
         }
-        let key = HostKey::load_or_make(&self.state)?;
+        let key = HostKey::load_or_create(&self.state)?;
         Ok(self.key.get_or_init(|| key))
     }
 
@@ -264,7 +264,7 @@ impl HostFile {
     /// Returns the current version of the list of controllers.
     pub(crate) fn mark(&self) -> Mark {
         match &self.keeper {
-            None => Mark::Edition(self.file.edition()),
+            None => Mark::Edition(self.file.version()),
             Some((_, since)) => Mark::While(since.elapsed().as_secs() / ASKED_EVERY.as_secs()),
         }
     }

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use accounts::{CertificateHolder, Counting, MappedAccounts};
+use accounts::{CertificateHolder, HolderLimits, MappedAccounts};
 
-use auth::account_file::Standing;
+use auth::account_file::EnabledState;
 use auth::certificate_mapping::{
     CertificateMappings, CertificateThumbprint, Mapping, SubjectPattern, UriPattern,
 };
@@ -83,14 +83,14 @@ fn mapping(issuer: &[u8], subject: &str, uri: &str, user: &str) -> Mapping {
         subject: SubjectPattern::parse(subject).unwrap(),
         uri: UriPattern::parse(uri).unwrap(),
         user: UserName::parse(user).unwrap(),
-        standing: Standing::Enabled,
+        state: EnabledState::Enabled,
     }
 }
 
 /// An authenticator with mappings and their passwords, which counts lookups of accounts.
 struct TestMappings {
     me: Weak<Self>,
-    counting: Counting,
+    counting: HolderLimits,
     accounts: AccountList,
     known: Mutex<Arc<ClientCertificates>>,
     /// Passwords of ada and ben in the mappings.
@@ -102,7 +102,7 @@ impl TestMappings {
     fn new(authorities: &[&Authority], mappings: Vec<Mapping>) -> Arc<Self> {
         let mapped = Arc::new_cyclic(|me| Self {
             me: me.clone(),
-            counting: Counting::default(),
+            counting: HolderLimits::default(),
             accounts: accounts(),
             known: Mutex::default(),
             passwords: Mutex::new([ADA, BEN]),
@@ -124,7 +124,7 @@ impl TestMappings {
 }
 
 impl Authenticator for TestMappings {
-    fn knows(&self, scheme: Scheme) -> bool {
+    fn supports(&self, scheme: Scheme) -> bool {
         matches!(scheme, Scheme::Basic | Scheme::Certificate)
     }
 
@@ -146,17 +146,17 @@ impl Authenticator for TestMappings {
     }
 
     /// Returns zero, so that every change takes effect at once.
-    fn stands_for(&self) -> Duration {
+    fn verdict_lifetime(&self) -> Duration {
         Duration::ZERO
     }
 }
 
 impl MappedAccounts for TestMappings {
-    fn known(&self) -> Result<Arc<ClientCertificates>, AuthError> {
+    fn current(&self) -> Result<Arc<ClientCertificates>, AuthError> {
         Ok(Arc::clone(&self.known.lock().unwrap()))
     }
 
-    fn mapped(&self, mapping: &Mapping, from: IpAddr) -> Result<Account, AuthError> {
+    fn verify(&self, mapping: &Mapping, from: IpAddr) -> Result<Account, AuthError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let [ada, ben] = *self.passwords.lock().unwrap();
         let password = if mapping.user.user() == "ada" { ada } else { ben };

@@ -149,7 +149,7 @@ fn reason(obstacle: Obstacle) -> String {
 
 fn ways_out(scheme: Scheme, obstacle: Obstacle) -> Vec<String> {
     match obstacle {
-        Obstacle::SwitchedOff => {
+        Obstacle::Disabled => {
             vec![format!("allow it here: winrm set winrm/config/client/auth -set:{scheme}=true")]
         }
         Obstacle::NotTrusted => [

@@ -81,21 +81,25 @@ fn failures_name_the_reason_and_the_remedy() {
     let path = folder.path().join("accounts");
     let missing = account(&path, &["list"], "");
     assert_eq!((missing.code, missing.out.as_str()), (1, ""));
-    assert!(missing.errors.contains("does not exist\n  telarch account add NAME"), "{}", missing.errors);
+    assert!(
+        missing.errors.contains("does not exist\n  create it with: telarch account add NAME"),
+        "{}",
+        missing.errors
+    );
     assert!(!path.exists());
 
     assert_eq!(account(&path, &["add", "alice", "--password-stdin"], "x").code, 0);
     let before = fs::read_to_string(&path).unwrap();
     let long = "x".repeat(257);
     for (arguments, input, part) in [
-        (&["add", "ALICE", "--password-stdin"][..], "y", "the account alice exists already in "),
-        (&["set-password", "bob", "--password-stdin"], "y", "there is no account bob in "),
-        (&["disable", "bob"], "", "there is no account bob in "),
+        (&["add", "ALICE", "--password-stdin"][..], "y", "account alice already exists in "),
+        (&["set-password", "bob", "--password-stdin"], "y", "no account named bob in "),
+        (&["disable", "bob"], "", "no account named bob in "),
         (&["remove", "bob"], "", "\n  telarch account list"),
         (&["add", "bob", "--password-stdin"], "", "standard input holds no password"),
         (&["add", "bob", "--password-stdin"], "\nsecond line\n", "holds no password"),
         (&["add", "bob", "--password-stdin"], "a\0b", "a line break or a NUL character"),
-        (&["add", "bob", "--password-stdin"], &long, "longer than 256 octets"),
+        (&["add", "bob", "--password-stdin"], &long, "exceeds 256 bytes"),
     ] {
         let ran = account(&path, arguments, input);
         assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{arguments:?}");

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use accounts::HostKey;
-use auth::account_file::{Record, Standing};
+use auth::account_file::{EnabledState, Record};
 use auth::ntlm::NtHash;
 use auth::{PasswordVerifier as _, Secret};
 use tempfile::TempDir;
@@ -144,8 +144,8 @@ fn accounts_of_samba_are_imported_and_skipped_ones_are_reported() {
         format!(
             "added alice\n\
              skipped bob: it already exists, and --replace was not given\n\
-             skipped node7$: it belongs to a machine, not to a user\n\
-             skipped guest: it has no password\n\
+             skipped node7$: machine account\n\
+             skipped guest: no password is required to sign in\n\
              skipped ALICE: it is listed twice\n\
              {shown}: added 1, replaced 0, skipped 4\n"
         )
@@ -160,13 +160,13 @@ fn accounts_of_samba_are_imported_and_skipped_ones_are_reported() {
     let ran = place.run(&["import", "--replace", "--smbpasswd", "-"], SMBPASSWD);
     assert!(ran.out.contains("replaced alice\nreplaced bob, disabled\n"), "{}", ran.out);
     let bob = place.record("bob");
-    assert_eq!((bob.name.as_str(), bob.comment.as_str(), bob.standing), ("Bob", "mine", Standing::Disabled));
+    assert_eq!((bob.name.as_str(), bob.comment.as_str(), bob.state), ("Bob", "mine", EnabledState::Disabled));
     assert_eq!(place.nt_hash("bob"), hash_of("Password"));
     assert!(!place.accepts("bob", "own"), "the password that was replaced still holds");
     // An account that is disabled here stays disabled after an import.
     assert_eq!(place.run(&["disable", "alice"], "").code, 0);
     assert_eq!(place.run(&["import", "--replace", "--smbpasswd", "-"], SMBPASSWD).code, 0);
-    assert_eq!(place.record("alice").standing, Standing::Disabled);
+    assert_eq!(place.record("alice").state, EnabledState::Disabled);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn users_of_a_machine_are_imported_with_their_passwords() {
     assert_eq!(lines[1..3], ["added alice", "added bob, disabled"]);
     assert_eq!(lines[4], "added dave, disabled");
     assert!(lines[0].starts_with("skipped root: no password was ever set"), "{}", lines[0]);
-    assert!(lines[3].starts_with("skipped carol: the password is hashed with \"1\""), "{}", lines[3]);
+    assert!(lines[3].starts_with("skipped carol: unsupported password hash \"1\""), "{}", lines[3]);
     assert!(lines[5].ends_with("added 3, replaced 0, skipped 2") && lines.len() == 6);
     assert!(place.accepts("alice", "correct horse") && !place.accepts("bob", "correct horse"));
     assert_eq!(place.record("alice").changed.seconds(), 19_800 * 86_400);

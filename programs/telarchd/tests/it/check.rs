@@ -80,7 +80,7 @@ fn invalid_certificate_mappings_are_an_error() {
     private(&mappings, "# none\n\n");
     assert_eq!(checked(&telarchd), (0, "config.toml: no problems found\n".to_owned()));
     private(&mappings, "# one\n*\n");
-    let expected = "error: certmappings, line 2: there are 1 fields with tabs between, and not 6\nconfig.toml: errors: 1, warnings: 0\n";
+    let expected = "error: certmappings, line 2: expected 6 fields separated by tabs, found 1\nconfig.toml: errors: 1, warnings: 0\n";
     assert_eq!(checked(&telarchd), (1, expected.to_owned()));
     set_mode(&mappings, 0o644);
     let (code, text) = checked(&telarchd);
@@ -147,7 +147,7 @@ fn files_that_other_users_can_read_or_change_are_errors() {
     fs::set_permissions(telarchd.state(), fs::Permissions::from_mode(0o777)).unwrap();
     let (code, text) = checked(&telarchd);
     assert_eq!(code, 1, "{text}");
-    assert!(text.contains("error: accounts has mode 0644: others can read or change it"), "{text}");
+    assert!(text.contains("error: accounts has mode 0644: other users can read or change it"), "{text}");
     assert!(text.contains("error: state has mode 0777 and can be changed by other users"), "{text}");
     fs::set_permissions(telarchd.file("config.toml"), fs::Permissions::from_mode(0o666)).unwrap();
     assert!(checked(&telarchd).1.contains("error: config.toml is writable by all users"));

@@ -1,7 +1,7 @@
 //! Kerberos principals and accounts of the account file. The tests are skipped without MIT Kerberos' KDC.
 
 use accounts::IfMissing;
-use auth::account_file::{Role, Standing};
+use auth::account_file::{EnabledState, Role};
 use telarch_peers::{Curl, Keys, REALM, Realm, USER, in_realm};
 
 use crate::running::{Telarchd, free_ports, listener};
@@ -30,19 +30,19 @@ fn a_disabled_account_refuses_tickets_and_the_log_says_why() {
         assert_eq!(status(&url), 200);
         let standing = |standing| {
             accounts::update(&telarchd.file("accounts"), IfMissing::Fail, |file| {
-                file.set_standing(USER, standing)?;
+                file.set_state(USER, standing)?;
                 Ok::<_, Box<dyn std::error::Error>>(())
             })
             .unwrap();
             telarchd.reload();
         };
-        standing(Standing::Disabled);
+        standing(EnabledState::Disabled);
         assert_eq!(status(&url), 401);
         let principal = format!("{USER}@{REALM}");
-        let refused = format!("the account of {principal} cannot be used: the account is disabled or locked");
-        telarchd.logged(&["Kerberos refuses a client", &refused]);
+        let refused = format!("cannot use the account of {principal}: account is disabled or locked");
+        telarchd.logged(&["Kerberos rejected a client", &refused]);
         telarchd.logged(&["Sign-in failed", &format!("account=\"{principal}\""), "disabled or locked"]);
-        standing(Standing::Enabled);
+        standing(EnabledState::Enabled);
         assert_eq!(status(&url), 200);
     });
 }
@@ -56,6 +56,6 @@ fn the_table_of_principals_gives_an_instance_its_account() {
         assert_eq!(status(&url), 200);
         let (telarchd, url) = service("");
         assert_eq!(status(&url), 401);
-        telarchd.logged(&[&format!("{USER}/admin@{REALM} has no account here"), "is not listed"]);
+        telarchd.logged(&[&format!("no account for {USER}/admin@{REALM}"), "is not listed"]);
     });
 }

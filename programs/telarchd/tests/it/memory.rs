@@ -64,7 +64,7 @@ fn stays_flat(telarchd: &Telarchd, count: usize, sign_in: impl Fn() + Sync) {
 }
 
 fn set_nt_hash(telarchd: &Telarchd, name: &str) {
-    let key = HostKey::load_or_make(&telarchd.state()).unwrap();
+    let key = HostKey::load_or_create(&telarchd.state()).unwrap();
     let hash = NtHash::of_password(&Secret::new(PASSWORD.to_owned()));
     accounts::update(&telarchd.file("accounts"), IfMissing::Fail, |file| {
         let record = file.find(name).ok_or("no account")?.clone();

@@ -117,7 +117,7 @@ fn a_hash_sealed_on_another_machine_is_reported_by_check() {
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
     let elsewhere = tempfile::tempdir().unwrap();
-    set_nt_hash(&telarchd, &user(), Some(&HostKey::load_or_make(elsewhere.path()).unwrap()));
+    set_nt_hash(&telarchd, &user(), Some(&HostKey::load_or_create(elsewhere.path()).unwrap()));
     let (code, text) = check();
     assert_eq!(code, Some(0), "{text}");
     let part = format!(
@@ -128,7 +128,7 @@ fn a_hash_sealed_on_another_machine_is_reported_by_check() {
     assert!(!telarchd.state().exists(), "the key was created");
 
     fs::create_dir(telarchd.state()).unwrap();
-    set_nt_hash(&telarchd, &user(), Some(&HostKey::load_or_make(&telarchd.state()).unwrap()));
+    set_nt_hash(&telarchd, &user(), Some(&HostKey::load_or_create(&telarchd.state()).unwrap()));
     assert!(check().1.contains("no problems found"), "{}", check().1);
     fs::set_permissions(telarchd.state().join("host-key"), fs::Permissions::from_mode(0o644)).unwrap();
     let (code, text) = check();

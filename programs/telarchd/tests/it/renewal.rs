@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use accounts::IfMissing;
-use auth::account_file::{Role, Standing};
+use auth::account_file::{EnabledState, Role};
 
 use crate::PATIENCE;
 use crate::exchange::{Answer, Connection};
@@ -19,9 +19,9 @@ fn start() -> (Telarchd, u16) {
     (Telarchd::start(&[OPEN, &listener("IP:127.0.0.1", "HTTPS", port, "")].concat()), port)
 }
 
-fn set_standing(telarchd: &Telarchd, name: &str, standing: Standing) {
+fn set_standing(telarchd: &Telarchd, name: &str, standing: EnabledState) {
     accounts::update(&telarchd.file("accounts"), IfMissing::Fail, |file| {
-        file.set_standing(name, standing)?;
+        file.set_state(name, standing)?;
         Ok::<_, Box<dyn std::error::Error>>(())
     })
     .unwrap();
@@ -52,12 +52,12 @@ fn connections_of_a_disabled_account_are_refused_also_local_ones() {
     assert_eq!(remote.ask("/wsman", &settings).status, 200);
     assert_eq!(other.ask_as("other", "/wsman", &settings).status, 200);
     assert_eq!(here.ask_unnamed("/wsman", &settings).status, 200);
-    set_standing(&telarchd, &user(), Standing::Disabled);
+    set_standing(&telarchd, &user(), EnabledState::Disabled);
     until_refused(|| remote.ask("/wsman", &settings));
     until_refused(|| here.ask_unnamed("/wsman", &settings));
     assert_eq!(other.ask_as("other", "/wsman", &settings).status, 200, "other accounts continue");
     telarchd.logged(&["A connection is nobody's any more", &user()]);
-    set_standing(&telarchd, &user(), Standing::Enabled);
+    set_standing(&telarchd, &user(), EnabledState::Enabled);
     telarchd.reload();
     assert_eq!(remote.ask("/wsman", &settings).status, 200, "with the password");
 }

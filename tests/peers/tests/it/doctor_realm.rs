@@ -24,7 +24,7 @@ fn tickets_that_are_missing_or_old() {
     run("tickets_that_are_missing_or_old", |realm| {
         let service = Telarchd::start(&[]);
         let missing = Diagnosis::of(with_ticket(&service));
-        missing.begins_with("ticket", "there is no Kerberos ticket", "kinit");
+        missing.begins_with("ticket", "no Kerberos ticket", "kinit");
         realm.kinit(&[]);
         realm.age_tickets();
         Diagnosis::of(with_ticket(&service)).begins_with("ticket", "has expired", "kinit");

@@ -272,6 +272,6 @@ fn a_ticket_for_another_service_that_is_relayed_to_https_is_refused_and_logged()
             assert_ne!(status(service.https(), spn), 401, "{spn}");
         }
         assert_eq!(status(service.https(), "cifs/localhost"), 401);
-        service.logged(&["Kerberos refuses a client", "cifs/localhost", "no service of WinRM"]);
+        service.logged(&["Kerberos rejected a client", "cifs/localhost", "not a WinRM service"]);
     });
 }

@@ -15,7 +15,10 @@ const SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
 ///
 /// alice is an administrator, bob a Remote Management User, and carl neither; the accounts file has clerk, and the
 /// disabled account out.
-fn machine(settings: &str, serving: Serving) -> (impl Fn(&str, Option<&str>) -> String + use<>, TempDir) {
+fn machine(
+    settings: &str,
+    serving: ServiceScope,
+) -> (impl Fn(&str, Option<&str>) -> String + use<>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     write("passwd", "root:x:0:0::/:\nalice:x:1000:1000::/:\nbob:x:1001:1001::/:\ncarl:x:1002:1002::/:\n");
@@ -30,7 +33,8 @@ fn machine(settings: &str, serving: Serving) -> (impl Fn(&str, Option<&str>) -> 
         let paths = Paths::new(&path.join("config.toml"), &path);
         let machine = MachineSid::load(&path).unwrap();
         let settings = settings_of(&paths, machine);
-        let (users, accounts) = (UnixUsers::below(&path), FileAccounts::open(path.join("accounts")).unwrap());
+        let (users, accounts) =
+            (UnixUsers::in_directory(&path), FileAccounts::open(path.join("accounts")).unwrap());
         let groups = Arc::clone(&settings.groups);
         let principals = LocalPrincipals::new(serving, users.clone(), Some(accounts.clone()))
             .with_groups(move || Arc::clone(&groups));
@@ -70,7 +74,7 @@ fn has(report: &str, lines: &[&str]) {
 
 #[test]
 fn an_administrator_of_the_groups_setting_passes_every_check() {
-    let (report, _folder) = machine(WHEEL, Serving::Machine);
+    let (report, _folder) = machine(WHEEL, ServiceScope::Machine);
     let shown = report("alice", None);
     has(
         &shown,
@@ -92,7 +96,7 @@ fn an_administrator_of_the_groups_setting_passes_every_check() {
 
 #[test]
 fn a_user_that_rootsddl_does_not_list_is_denied() {
-    let (report, _folder) = machine(WHEEL, Serving::Machine);
+    let (report, _folder) = machine(WHEEL, ServiceScope::Machine);
     let shown = report("carl", Some("http://schemas.microsoft.com/wbem/wsman/1/config"));
     has(
         &shown,
@@ -107,35 +111,35 @@ fn a_user_that_rootsddl_does_not_list_is_denied() {
 
 #[test]
 fn the_plug_in_and_the_shell_settings_are_checked() {
-    let (report, _folder) = machine("", Serving::Machine);
+    let (report, _folder) = machine("", ServiceScope::Machine);
     let shown = report("bob", Some(SHELL));
     let granted = "+ execute (open shells, run commands): granted by (A;;GA;;;RM)";
     has(&shown, &[granted, "+ commands run as this user of the machine", ". access granted"]);
 
-    let (report, _folder) = machine("Winrs.AllowRemoteShellAccess = false\n", Serving::Machine);
+    let (report, _folder) = machine("Winrs.AllowRemoteShellAccess = false\n", ServiceScope::Machine);
     let shown = report("root", Some(SHELL));
     has(&shown, &[". denied: shells are disabled: Winrs.AllowRemoteShellAccess is false"]);
 
     let entry = format!(
         "[[Plugin]]\nName = \"Shell\"\n[[Plugin.Security]]\nUri = \"{SHELL}\"\nSddl = \"D:P(D;;GX;;;RM)(A;;GA;;;WD)\"\n"
     );
-    let (report, _folder) = machine(&entry, Serving::Machine);
+    let (report, _folder) = machine(&entry, ServiceScope::Machine);
     let shown = report("bob", Some(&format!("{SHELL}/cmd")));
     let denied = "execute (open shells, run commands): denied by (D;;GX;;;RM)";
     has(&shown, &[&format!("- {denied}"), &format!(". denied: Security of Shell for {SHELL}, {denied}")]);
 
-    let (report, _folder) = machine("[[Plugin]]\nName = \"Shell\"\nEnabled = false\n", Serving::Machine);
+    let (report, _folder) = machine("[[Plugin]]\nName = \"Shell\"\nEnabled = false\n", ServiceScope::Machine);
     has(&report("root", Some(SHELL)), &[". denied: the plug-in Shell is disabled"]);
 }
 
 #[test]
 fn without_a_usable_account_no_other_check_is_made() {
-    let (report, _folder) = machine("", Serving::Machine);
+    let (report, _folder) = machine("", ServiceScope::Machine);
     let shown = report("out", None);
     has(&shown, &["- the account in the accounts file is disabled (telarch account enable out)", NO_ACCOUNT]);
     let shown = report("nobody-at-all", None);
     has(&shown, &["- unknown user: neither this machine nor the accounts file has this name", NO_ACCOUNT]);
-    let (report, _folder) = machine("", Serving::OneUser { uid: 1001 });
+    let (report, _folder) = machine("", ServiceScope::OneUser { uid: 1001 });
     has(&report("alice", None), &[NO_ACCOUNT]);
     has(&report("bob", Some(SHELL)), &[". access granted"]);
 }
@@ -143,10 +147,10 @@ fn without_a_usable_account_no_other_check_is_made() {
 #[test]
 fn an_account_without_an_authentication_scheme_is_denied() {
     let off = "Service.Auth.Negotiate = false\nService.Auth.Kerberos = false\n";
-    let (report, _folder) = machine(off, Serving::OneUser { uid: 1001 });
+    let (report, _folder) = machine(off, ServiceScope::OneUser { uid: 1001 });
     has(&report("clerk", None), &["denied: no authentication scheme is available to the account"]);
     let (report, _folder) =
-        machine(&format!("{off}Service.Auth.Basic = true\n"), Serving::OneUser { uid: 1001 });
+        machine(&format!("{off}Service.Auth.Basic = true\n"), ServiceScope::OneUser { uid: 1001 });
     let shown = report("clerk", Some(SHELL));
     has(
         &shown,

@@ -1,6 +1,6 @@
 //! The list of accounts, as text and as JSON.
 
-use auth::account_file::{Record, Role, Standing};
+use auth::account_file::{EnabledState, Record, Role};
 use serde_json::json;
 
 use cli_command::date;
@@ -22,7 +22,7 @@ fn object(record: &Record) -> serde_json::Value {
         "name": record.name.as_str(),
         "rid": record.rid.number(),
         "admin": record.role == Role::Administrator,
-        "enabled": record.standing == Standing::Enabled,
+        "enabled": record.state == EnabledState::Enabled,
         "password": !record.password.is_never(),
         "ntlm": record.nt_hash.is_some(),
         "password_set": record.changed.seconds(),
@@ -32,9 +32,9 @@ fn object(record: &Record) -> serde_json::Value {
 
 fn table<'a>(records: impl Iterator<Item = &'a Record>) -> String {
     let rows = records.map(|record| {
-        let standing = match record.standing {
-            Standing::Enabled => "enabled",
-            Standing::Disabled => "disabled",
+        let standing = match record.state {
+            EnabledState::Enabled => "enabled",
+            EnabledState::Disabled => "disabled",
         };
         let role = match record.role {
             Role::Administrator => "admin",

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
-use auth::account_file::{AccountFile, Record, Standing};
+use auth::account_file::{AccountFile, EnabledState, Record};
 use config::State;
 
 use super::{Place, Whose};
@@ -47,7 +47,7 @@ pub(super) async fn look(place: &Place, state: &State) -> (Outcome, Option<()>) 
             return Outcome::fail(Kind::Usage, seen).fix("telarch account list names every line").alone();
         }
     };
-    let enabled = |record: &&Record| record.standing == Standing::Enabled;
+    let enabled = |record: &&Record| record.state == EnabledState::Enabled;
     let all = accounts.records().count();
     let on = accounts.records().filter(enabled).count();
     let with_ntlm = accounts.records().filter(enabled).filter(|record| record.nt_hash.is_some()).count();

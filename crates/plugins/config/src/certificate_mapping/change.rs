@@ -1,10 +1,10 @@
 //! Parsing of certificate mappings in messages.
 
-use auth::account_file::Standing;
+use auth::account_file::EnabledState;
 use auth::certificate_mapping::{
     CertificateThumbprint, MappingFields, MappingKeys, SubjectPattern, UriPattern,
 };
-use auth::{Secret, UserName, Whose};
+use auth::{Secret, UserDomain, UserName};
 use xml::Element;
 
 use super::fault::MappingFault;
@@ -36,7 +36,7 @@ pub(super) fn read(element: Element<'_>, keys: &MappingKeys) -> Result<MappingFi
             ISSUER | SUBJECT | URI => return Err(MappingFault::KeyChange(name.to_owned())),
             "UserName" => fields.user = Some(local_user(&text)?),
             "Password" => fields.password = Some(password(&text)?),
-            "Enabled" => fields.standing = Some(standing(&text)?),
+            "Enabled" => fields.state = Some(standing(&text)?),
             other => return Err(MappingFault::Unknown(excerpt(other))),
         }
     }
@@ -46,9 +46,9 @@ pub(super) fn read(element: Element<'_>, keys: &MappingKeys) -> Result<MappingFi
 /// Parses the name of a local account; certificates cannot be mapped to other accounts.
 fn local_user(text: &str) -> Result<UserName, MappingFault> {
     let user = UserName::parse(text.trim()).map_err(MappingFault::User)?;
-    match user.whose() {
-        Whose::Unsaid | Whose::ThisMachine => Ok(user),
-        Whose::Domain(_) | Whose::Realm(_) => Err(MappingFault::NotLocal(user.to_string())),
+    match user.domain() {
+        UserDomain::Unspecified | UserDomain::ThisMachine => Ok(user),
+        UserDomain::Domain(_) | UserDomain::Realm(_) => Err(MappingFault::NotLocal(user.to_string())),
     }
 }
 
@@ -62,10 +62,10 @@ fn password(text: &str) -> Result<Secret, MappingFault> {
     }
 }
 
-fn standing(text: &str) -> Result<Standing, MappingFault> {
+fn standing(text: &str) -> Result<EnabledState, MappingFault> {
     match text.trim().to_ascii_lowercase().as_str() {
-        "true" | "1" => Ok(Standing::Enabled),
-        "false" | "0" => Ok(Standing::Disabled),
+        "true" | "1" => Ok(EnabledState::Enabled),
+        "false" | "0" => Ok(EnabledState::Disabled),
         other => Err(MappingFault::Enabled(excerpt(other))),
     }
 }

@@ -188,6 +188,6 @@ async fn an_invalid_mapping_file_is_not_overwritten() {
 
 /// Creates a mapping file and its other files in a directory.
 pub(crate) fn file_in(folder: &std::path::Path) -> ClientCertificateFile {
-    let key = HostKey::load_or_make(folder).unwrap();
+    let key = HostKey::load_or_create(folder).unwrap();
     ClientCertificateFile::new(folder.join("certmappings"), folder.join("client-authorities"), key)
 }

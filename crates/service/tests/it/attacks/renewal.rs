@@ -39,8 +39,8 @@ impl Revoking {
 }
 
 impl Authenticator for Revoking {
-    fn knows(&self, scheme: Scheme) -> bool {
-        self.sign_in.knows(scheme)
+    fn supports(&self, scheme: Scheme) -> bool {
+        self.sign_in.supports(scheme)
     }
 
     fn password(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
@@ -62,7 +62,7 @@ impl Authenticator for Revoking {
         if is_out { Err(AuthError::NotAllowed) } else { Ok(()) }
     }
 
-    fn stands_for(&self) -> Duration {
+    fn verdict_lifetime(&self) -> Duration {
         self.stands_for
     }
 }

@@ -1,42 +1,42 @@
-//! A context as octets, for another process of this machine.
+//! Serialized contexts, for another process of this machine.
 
 use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
-use crate::message_protection::{Agreement, EncryptionType, KeyOwner, Side};
-use crate::order::Order;
+use crate::message_protection::{EncryptionType, KeyOwner, SessionParameters, Side};
+use crate::peer_sequence::PeerSequence;
 
-/// What comes out of the octets.
-pub(super) enum Handover<'a> {
+/// Parsed form of a serialized context.
+pub(super) enum Serialized<'a> {
     OfLibrary {
-        order: Order,
-        /// The library's own.
+        sequence: PeerSequence,
+        /// Format of the library.
         octets: &'a [u8],
     },
     Own {
-        order: Order,
+        sequence: PeerSequence,
         flags: u32,
         end: Option<SystemTime>,
-        agreement: Agreement,
+        parameters: SessionParameters,
     },
 }
 
-pub(super) fn of_library(order: Order, octets: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut exported = begun(order, OF_LIBRARY, octets.len());
+pub(super) fn of_library(sequence: PeerSequence, octets: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut exported = start(sequence, OF_LIBRARY, octets.len());
     exported.extend_from_slice(octets);
     exported
 }
 
 pub(super) fn of_own(
-    order: Order,
+    sequence: PeerSequence,
     flags: u32,
     end: Option<SystemTime>,
-    agreement: &Agreement,
+    parameters: &SessionParameters,
 ) -> Zeroizing<Vec<u8>> {
-    let Agreement { side, owner, encryption_type, key, next_sent } = agreement;
-    let mut exported = begun(order, OWN, OWN_OCTETS.saturating_add(key.len()));
-    // All ones stand for never, which is later than any ticket ends.
+    let SessionParameters { side, owner, encryption_type, key, next_sent } = parameters;
+    let mut exported = start(sequence, OWN, OWN_LENGTH.saturating_add(key.len()));
+    // All ones mean unlimited, which is later than any lifetime.
     let end = end.map(|end| end.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs());
     exported.extend(flags.to_be_bytes());
     exported.extend(end.unwrap_or(u64::MAX).to_be_bytes());
@@ -48,41 +48,41 @@ pub(super) fn of_own(
     exported
 }
 
-/// Never moves while it grows, because that would leave keys behind.
-fn begun(order: Order, kind: u8, octets: usize) -> Zeroizing<Vec<u8>> {
-    let (tag, next) = match order {
-        Order::NotBegun => (NOT_BEGUN, 0),
-        Order::Next(next) => (NEXT, next),
+/// Starts a buffer with full capacity, so that growing leaves no copies of keys in memory.
+fn start(sequence: PeerSequence, kind: u8, octets: usize) -> Zeroizing<Vec<u8>> {
+    let (tag, next) = match sequence {
+        PeerSequence::Unknown => (UNKNOWN, 0),
+        PeerSequence::Next(next) => (NEXT, next),
     };
-    let mut exported = Zeroizing::new(Vec::with_capacity(HEAD_OCTETS.saturating_add(octets)));
+    let mut exported = Zeroizing::new(Vec::with_capacity(HEAD_LENGTH.saturating_add(octets)));
     exported.extend([tag, kind]);
     exported.extend(next.to_be_bytes());
     exported
 }
 
-impl<'a> Handover<'a> {
+impl<'a> Serialized<'a> {
     pub(super) fn parse(octets: &'a [u8]) -> Option<Self> {
-        let (head, octets) = octets.split_first_chunk::<HEAD_OCTETS>()?;
+        let (head, octets) = octets.split_first_chunk::<HEAD_LENGTH>()?;
         let [tag, kind, next @ ..] = *head;
-        let order = match tag {
-            NOT_BEGUN => Order::NotBegun,
-            NEXT => Order::Next(u64::from_be_bytes(next)),
+        let sequence = match tag {
+            UNKNOWN => PeerSequence::Unknown,
+            NEXT => PeerSequence::Next(u64::from_be_bytes(next)),
             _ => return None,
         };
         match kind {
-            OF_LIBRARY => Some(Self::OfLibrary { order, octets }),
-            OWN => Self::own(order, octets),
+            OF_LIBRARY => Some(Self::OfLibrary { sequence, octets }),
+            OWN => Self::own(sequence, octets),
             _ => None,
         }
     }
 
-    fn own(order: Order, octets: &'a [u8]) -> Option<Self> {
+    fn own(sequence: PeerSequence, octets: &'a [u8]) -> Option<Self> {
         let (flags, octets) = octets.split_first_chunk()?;
         let (end, octets) = octets.split_first_chunk()?;
         let (next_sent, octets) = octets.split_first_chunk()?;
         let (&[side, owner, number], key) = octets.split_first_chunk()?;
         let encryption_type = EncryptionType::of_number(number.into())?;
-        if key.len() != encryption_type.key_octets() {
+        if key.len() != encryption_type.key_length() {
             return None;
         }
         let end = match u64::from_be_bytes(*end) {
@@ -101,19 +101,19 @@ impl<'a> Handover<'a> {
         };
         let key = Zeroizing::new(key.to_vec());
         let next_sent = u64::from_be_bytes(*next_sent);
-        let agreement = Agreement { side, owner, encryption_type, key, next_sent };
-        Some(Self::Own { order, flags: u32::from_be_bytes(*flags), end, agreement })
+        let parameters = SessionParameters { side, owner, encryption_type, key, next_sent };
+        Some(Self::Own { sequence, flags: u32::from_be_bytes(*flags), end, parameters })
     }
 }
 
-/// Whether the other end has begun, who protects the messages, and the other end's next number.
-const HEAD_OCTETS: usize = 10;
-const NOT_BEGUN: u8 = 0;
+/// Length of the header: whether the peer has sent a message, the implementation, and the peer's next sequence number.
+const HEAD_LENGTH: usize = 10;
+const UNKNOWN: u8 = 0;
 const NEXT: u8 = 1;
 const OF_LIBRARY: u8 = 0;
 const OWN: u8 = 1;
 
-/// What stands before the key.
-const OWN_OCTETS: usize = 4 + 8 + 8 + 3;
+/// Length of the data before the key.
+const OWN_LENGTH: usize = 4 + 8 + 8 + 3;
 const INITIATOR: u8 = 0;
 const ACCEPTOR: u8 = 1;
