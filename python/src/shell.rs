@@ -217,7 +217,7 @@ pub(crate) fn shell_options(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<Sh
             }
             "directory" => options.directory = Some(value.extract()?),
             "code_page" => options.code_page = value.extract()?,
-            "no_profile" if value.is_truthy()? => options.profile = Profile::LeftOut,
+            "no_profile" if value.is_truthy()? => options.profile = Profile::Skipped,
             "no_profile" => {}
             "name" => options.name = Some(value.extract()?),
             "idle_timeout" => {

@@ -78,7 +78,7 @@ impl Wsman {
         let authentication = authentication(flags, &options)?;
         let port = match flags.contains(SessionFlags::ENABLE_SPN_SERVER_PORT) {
             true => SpnPort::Appended,
-            false => SpnPort::Left,
+            false => SpnPort::Omitted,
         };
         let mut builder = client::Session::builder(address)
             .authentication(authentication)
@@ -115,7 +115,7 @@ impl Wsman {
     pub fn error_message(&self, code: u32) -> String {
         let code = Code(code);
         match (Hint::find(code), code.symbol()) {
-            (Some(hint), _) => hint.what.to_owned(),
+            (Some(hint), _) => hint.summary.to_owned(),
             (None, Some(symbol)) => symbol.to_owned(),
             (None, None) => format!("unknown error {code}"),
         }

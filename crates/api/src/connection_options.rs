@@ -233,9 +233,9 @@ impl Certificate {
 impl Service {
     pub(crate) fn for_client(self, port: SpnPort) -> ServiceName {
         match self {
-            Self::OfHost => ServiceName::OfEndpoint { class: ServiceClass::Http, port },
-            Self::Class(class) => ServiceName::OfEndpoint { class, port },
-            Self::Chosen(name) => ServiceName::Chosen(name),
+            Self::OfHost => ServiceName::FromEndpoint { class: ServiceClass::Http, port },
+            Self::Class(class) => ServiceName::FromEndpoint { class, port },
+            Self::Chosen(name) => ServiceName::Explicit(name),
         }
     }
 }

@@ -156,7 +156,7 @@ impl Failed {
     /// What it is in practice, in a few words, and what lay behind it: `cannot connect: connection refused`.
     #[must_use]
     pub fn cause(&self) -> Option<String> {
-        match (self.failure.what(), self.failure.cause()) {
+        match (self.failure.explanation(), self.failure.cause()) {
             (Some(what), Some(cause)) => Some(format!("{what}: {cause}")),
             (what, cause) => what.or(cause).map(str::to_owned),
         }

@@ -1,45 +1,50 @@
-//! What a service says to somebody who has not signed in.
+//! Unauthenticated request that determines the authentication schemes of a service.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::Date;
 
 use crate::Session;
-use crate::authentication::{Asker, Login, offered};
+use crate::authentication::{Challenger, Login, offered};
 use crate::error::Error;
 
-/// What a service answers to a request that is empty and comes from nobody.
+/// Response to an empty, unauthenticated request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Greeting {
-    /// The status; 401 where somebody has to sign in.
+pub struct ProbeResponse {
+    /// HTTP status; 401 if the service requires authentication.
     pub status: u16,
-    /// The schemes by which one can sign in, as `WWW-Authenticate` names them (RFC 9110 11.6.1).
+    /// Authentication schemes from `WWW-Authenticate` (RFC 9110 11.6.1).
     pub offered: Vec<String>,
-    /// What the time is there (RFC 9110 6.6.1).
+    /// Clock of the service, from `Date` (RFC 9110 6.6.1).
     pub date: Option<SystemTime>,
-    /// What answers, in its own words (RFC 9110 10.2.4).
+    /// Server software, from `Server` (RFC 9110 10.2.4); at most 80 characters.
     pub server: Option<String>,
 }
 
 impl Session {
-    /// Asks the service how one signs in, over a connection of its own, without saying who asks.
+    /// Sends an empty request without credentials over a new connection.
     ///
     /// # Errors
-    /// [`Error`] for what fails on the way; whatever the service answers is a greeting.
-    pub async fn greet(&self) -> Result<Greeting, Error> {
-        let patience = self.patience();
-        let mut connection = self.connect(Login::Anonymous.begin(), &patience).await?;
-        let response = connection.converse(&self.request(&[], &[]), MOST_OCTETS, &patience).await?;
+    /// [`Error`] if no HTTP response arrives; a response with any status is a success.
+    pub async fn probe(&self) -> Result<ProbeResponse, Error> {
+        let timeouts = self.timeouts();
+        let mut connection = self.connect(Login::Anonymous.start(), &timeouts).await?;
+        let response = connection.converse(&self.request(&[], &[]), MOST_OCTETS, &timeouts).await?;
         let head = response.head;
         let date = head.header("Date").and_then(Date::seconds_of);
         let date = date.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
         let server = head.header("Server").map(|name| name.chars().take(LONGEST_SHOWN).collect());
-        Ok(Greeting { status: head.status(), offered: offered(&head, Asker::Service), date, server })
+        Ok(ProbeResponse {
+            status: head.status(),
+            offered: offered(&head, Challenger::Service),
+            date,
+            server,
+        })
     }
 }
 
-/// The largest answer that is read; a challenge needs no body at all, but a login page may come.
+/// Maximum response size in bytes; a challenge has no body, but a proxy may send a login page.
 const MOST_OCTETS: usize = 1_024 * 1_024;
-/// How much of a name is worth repeating.
+/// Maximum length of the `Server` header that is kept, in characters.
 const LONGEST_SHOWN: usize = 80;

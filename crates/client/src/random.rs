@@ -1,21 +1,21 @@
-//! Where identifiers come from.
+//! Random identifiers and bytes.
 
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 use wsman::Uuid;
 
-/// A new identifier from the system's randomness.
+/// Returns a new random identifier.
 ///
 /// # Panics
-/// If the operating system has none to give: then no secret of this process would be safe either.
+/// If the operating system cannot provide random bytes: no secret of this process would be safe then.
 pub(crate) fn fresh_uuid() -> Uuid {
     Uuid::from_random(random())
 }
 
-/// Octets from the system's randomness.
+/// Returns random bytes from the operating system.
 ///
 /// # Panics
-/// As [`fresh_uuid`].
+/// If the operating system cannot provide random bytes.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut octets = [0; N];
     let mut filled = 0;
@@ -23,7 +23,7 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
         filled += match getrandom(rest, GetRandomFlags::empty()) {
             Ok(count) => count,
             Err(Errno::INTR) => 0,
-            Err(error) => panic!("the system has no randomness: {error}"),
+            Err(error) => panic!("getrandom failed: {error}"),
         };
     }
     octets

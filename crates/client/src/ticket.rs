@@ -1,43 +1,44 @@
-//! What a Kerberos realm says to somebody who wants to sign in, before the service is asked.
+//! Requests a Kerberos ticket for a service without contacting the service.
 
 use crate::Session;
 use crate::authentication::Login;
 use crate::error::Error;
 
-/// What a realm gives for signing in to a service.
+/// Kerberos ticket for a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServiceTicket {
-    /// Whom the realm knows the user as: `ada@EXAMPLE.COM`.
+    /// Principal of the user: `ada@EXAMPLE.COM`.
     pub user: String,
-    /// What the service is called: `HTTP/server7.example.com`.
+    /// Service principal name: `HTTP/server7.example.com`.
     pub service: String,
 }
 
-/// Whether Kerberos has a part in signing in.
+/// Result of [`Session::request_ticket`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum RealmAnswer {
-    /// It has none: the scheme does without it, or the account or the host is of no realm.
-    NotAsked,
-    /// It has, and there is a ticket.
+pub enum TicketResult {
+    /// Kerberos is not used: the scheme does not need it, or the account or the host has no realm.
+    NotNeeded,
+    /// The KDC issued a ticket.
     Ticket(ServiceTicket),
 }
 
 impl Session {
-    /// Gets the ticket that signing in takes, as signing in would, and goes no further: the service hears nothing.
+    /// Requests the Kerberos ticket that authentication to the service would use; the service is not contacted.
     ///
-    /// It may take as long as a KDC needs to answer.
+    /// May block for as long as a KDC takes to respond.
     ///
     /// # Errors
-    /// [`Error::SignIn`] with the cause; [`Error::NoWayIn`] and [`Error::Refused`] where the session may not sign in.
-    pub async fn ask_realm(&self) -> Result<RealmAnswer, Error> {
-        self.may_sign_in()?;
-        let Login::Tokens(tokens) = self.login() else { return Ok(RealmAnswer::NotAsked) };
+    /// [`Error::SignIn`] with the cause; [`Error::NoAllowedScheme`] and [`Error::Refused`] if the session may not
+    /// authenticate.
+    pub async fn request_ticket(&self) -> Result<TicketResult, Error> {
+        self.check_sign_in()?;
+        let Login::Tokens(tokens) = self.login() else { return Ok(TicketResult::NotNeeded) };
         let endpoint = self.endpoint().clone();
-        let asking = tokio::task::spawn_blocking(move || tokens.ask_realm(&endpoint)).await;
+        let asking = tokio::task::spawn_blocking(move || tokens.request_ticket(&endpoint)).await;
         let answer =
             asking.map_err(|error| Error::Setting { setting: "runtime", reason: error.to_string() })??;
-        Ok(answer.map_or(RealmAnswer::NotAsked, RealmAnswer::Ticket))
+        Ok(answer.map_or(TicketResult::NotNeeded, TicketResult::Ticket))
     }
 }

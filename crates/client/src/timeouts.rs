@@ -1,4 +1,4 @@
-//! How long to wait, for what.
+//! Time limits of operations.
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,37 +7,38 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::error::{Error, Waiting};
 
-/// The limits of one operation.
+/// Time limits of one operation.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    /// For finding the host, connecting and TLS together.
+pub(crate) struct Timeouts {
+    /// Limit for name resolution, connecting and TLS together.
     pub(crate) connect: Duration,
-    /// For silence.
+    /// Limit for the time without received data.
     pub(crate) idle: Duration,
-    /// For everything, and when that ends.
+    /// Limit for the whole operation, and the time at which it ends; `None` is unlimited.
     pub(crate) total: Option<(Duration, Instant)>,
 }
 
-/// What ended a wait that was too long.
+/// Time limit that expired.
 pub(crate) enum Expired {
-    /// The limit of this wait.
-    Own,
-    /// The limit of the whole operation.
+    /// Limit of this wait.
+    Step,
+    /// Limit of the whole operation.
     Total(Error),
 }
 
-impl Patience {
-    /// Waits for bytes.
-    pub(crate) async fn for_bytes<T>(&self, wanted: impl Future<Output = T>) -> Result<T, Error> {
+impl Timeouts {
+    /// Waits for data, at most [`Self::idle`].
+    pub(crate) async fn within_idle<T>(&self, wanted: impl Future<Output = T>) -> Result<T, Error> {
         self.within(self.idle, wanted).await.map_err(|expired| match expired {
-            Expired::Own => Error::TimedOut { what: Waiting::Silence, after: self.idle },
+            Expired::Step => Error::TimedOut { what: Waiting::Silence, after: self.idle },
             Expired::Total(error) => error,
         })
     }
 
-    /// Makes sure that a service which says at once that time is up is not asked at full speed.
-    pub(crate) async fn before_asking_again(&self, asked: Instant) -> Result<(), Error> {
-        let next = asked + LEAST_BETWEEN_QUESTIONS;
+    /// Waits until at least 100 ms have passed since the last request, so that a service that responds immediately
+    /// with a timeout is not polled in a busy loop.
+    pub(crate) async fn wait_before_retry(&self, asked: Instant) -> Result<(), Error> {
+        let next = asked + MIN_POLL_INTERVAL;
         match self.total {
             Some((after, end)) if end <= next => {
                 sleep_until(end).await;
@@ -50,7 +51,7 @@ impl Patience {
         }
     }
 
-    /// Waits for as long as the limit and the whole operation allow.
+    /// Waits until the future is ready, but no longer than the limit and the limit of the whole operation.
     pub(crate) async fn within<T>(
         &self,
         limit: Duration,
@@ -62,9 +63,10 @@ impl Patience {
             Some((after, end)) if end <= own => {
                 Expired::Total(Error::TimedOut { what: Waiting::Total, after })
             }
-            _ => Expired::Own,
+            _ => Expired::Step,
         })
     }
 }
 
-const LEAST_BETWEEN_QUESTIONS: Duration = Duration::from_millis(100);
+/// Minimum interval between repeated requests.
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(100);

@@ -91,7 +91,7 @@ mod tests {
         ] {
             assert_eq!(explained(&[text]).as_ref(), Ok(&answer), "{text}");
         }
-        assert!(answer.starts_with("cannot connect\n  check the name and the port"), "{answer}");
+        assert!(answer.starts_with("cannot connect\n  check the host name and the port"), "{answer}");
         assert!(answer.ends_with(
             "name    ERROR_WSMAN_DESTINATION_UNREACHABLE\n\
              number  2150858770, -2144108526, 0x80338012\nlayer   WS-Management\n"

@@ -1,4 +1,4 @@
-//! Who asks, as a proxy is told it on one connection.
+//! Authentication to a proxy on one connection.
 
 use auth::{Initiator, Step};
 use base64::Engine as _;
@@ -7,130 +7,132 @@ use http::ResponseHead;
 use zeroize::Zeroizing;
 
 use super::{Proxy, ProxyAuthentication, ProxyError};
-use crate::authentication::{Answers, Asked, Asker, Tokens, offered, token};
+use crate::authentication::{ChallengeOutcome, Challenger, DigestState, Tokens, offered, token};
 use crate::error::{Error, SignInCause};
-use crate::patience::Patience;
+use crate::timeouts::Timeouts;
 
-/// The way past a proxy, on one connection to it.
-pub(crate) struct Gate {
+/// Authentication state for a proxy, on one connection.
+pub(crate) struct ProxyAuthenticator {
     proxy: Proxy,
-    standing: Standing,
+    state: State,
 }
 
-enum Standing {
+enum State {
     Anonymous,
     Basic(Zeroizing<String>),
-    Digest(Box<Answers>),
-    Negotiate(Box<Negotiating>),
+    Digest(Box<DigestState>),
+    Negotiate(Box<NegotiateState>),
 }
 
-/// A sign-in that belongs to the connection.
-struct Negotiating {
+/// Token exchange, which authenticates the connection.
+struct NegotiateState {
     tokens: Tokens,
-    /// None once nothing more is to be said.
+    /// `None` once the exchange is complete.
     initiator: Option<Box<dyn Initiator>>,
     turn: Turn,
 }
 
-/// Whose turn it is.
+/// Next step of the token exchange.
 enum Turn {
-    /// Ours, with the first token.
+    /// Send the first token.
     First,
-    /// Ours, with an answer to this.
+    /// Send a response to this token.
     Next(Vec<u8>),
-    /// The proxy's. If it passes the request on instead of asking, it is content.
-    Theirs,
+    /// Wait for the proxy. If it forwards the request instead of sending a challenge, it accepted the credentials.
+    Proxy,
 }
 
-impl Gate {
-    /// Nothing is sent yet.
+impl ProxyAuthenticator {
+    /// Creates the initial state; sends nothing.
     pub(crate) fn new(proxy: &Proxy) -> Result<Self, Error> {
         let setting = |reason: String| Error::Setting { setting: "proxy", reason };
-        let standing = match &proxy.authentication {
-            ProxyAuthentication::None => Standing::Anonymous,
+        let state = match &proxy.authentication {
+            ProxyAuthentication::None => State::Anonymous,
             ProxyAuthentication::Basic(credentials) if credentials.user.contains(':') => {
-                return Err(setting("the name for Basic contains a colon".to_owned()));
+                return Err(setting("the user name for Basic contains a colon".to_owned()));
             }
             ProxyAuthentication::Basic(credentials) => {
-                Standing::Basic(auth::basic::authorization(&credentials.user, &credentials.password))
+                State::Basic(auth::basic::authorization(&credentials.user, &credentials.password))
             }
             ProxyAuthentication::Digest(credentials) => {
-                let answers = Answers::new(credentials).map_err(|error| setting(error.to_string()))?;
-                Standing::Digest(Box::new(answers))
+                let answers = DigestState::new(credentials).map_err(|error| setting(error.to_string()))?;
+                State::Digest(Box::new(answers))
             }
             ProxyAuthentication::Negotiate(credentials) => {
                 let tokens = Tokens::for_proxy(credentials.clone())?;
-                let initiator = Some(tokens.begin(&proxy.endpoint, None)?.initiator);
-                Standing::Negotiate(Box::new(Negotiating { tokens, initiator, turn: Turn::First }))
+                let initiator = Some(tokens.start(&proxy.endpoint, None)?.initiator);
+                State::Negotiate(Box::new(NegotiateState { tokens, initiator, turn: Turn::First }))
             }
         };
-        Ok(Self { proxy: proxy.clone(), standing })
+        Ok(Self { proxy: proxy.clone(), state })
     }
 
-    /// The value of `Proxy-Authorization` for the next request, if it needs one.
+    /// Returns the value of `Proxy-Authorization` for the next request, if one is needed.
     pub(crate) async fn authorization(
         &mut self,
         method: &str,
         target: &str,
-        patience: &Patience,
+        timeouts: &Timeouts,
     ) -> Result<Option<Zeroizing<String>>, Error> {
-        match &mut self.standing {
-            Standing::Anonymous => Ok(None),
-            Standing::Basic(value) => Ok(Some(value.clone())),
-            Standing::Digest(answers) => Ok(answers.next(method, target)),
-            Standing::Negotiate(negotiating) => negotiating.next(&self.proxy, patience).await,
+        match &mut self.state {
+            State::Anonymous => Ok(None),
+            State::Basic(value) => Ok(Some(value.clone())),
+            State::Digest(answers) => Ok(answers.next(method, target)),
+            State::Negotiate(negotiate) => negotiate.next(&self.proxy, timeouts).await,
         }
     }
 
-    /// What a 407 asks for: `Ok` that the request is to be sent again.
-    pub(crate) fn challenged(&mut self, head: &ResponseHead) -> Result<(), Error> {
-        let again = match &mut self.standing {
-            Standing::Anonymous | Standing::Basic(_) => false,
-            Standing::Digest(answers) => answers.asked(head, Asker::Proxy) == Asked::Again,
-            Standing::Negotiate(negotiating) => negotiating.challenged(head),
+    /// Processes a 407 response; returns `Ok` if the request is to be repeated.
+    pub(crate) fn accept_challenge(&mut self, head: &ResponseHead) -> Result<(), Error> {
+        let retry = match &mut self.state {
+            State::Anonymous | State::Basic(_) => false,
+            State::Digest(digest) => {
+                digest.accept_challenge(head, Challenger::Proxy) == ChallengeOutcome::Retry
+            }
+            State::Negotiate(exchange) => exchange.accept_challenge(head),
         };
-        if again {
+        if retry {
             return Ok(());
         }
-        let reason = ProxyError::Refused { offered: offered(head, Asker::Proxy), tried: self.tried() };
+        let reason = ProxyError::Refused { offered: offered(head, Challenger::Proxy), tried: self.tried() };
         Err(self.failed(reason))
     }
 
-    /// Whether another connection may go on with it.
-    pub(super) fn outlives_connection(&self) -> bool {
-        !matches!(self.standing, Standing::Negotiate(_))
+    /// Returns whether the state can be used on another connection.
+    pub(super) fn is_transferable(&self) -> bool {
+        !matches!(self.state, State::Negotiate(_))
     }
 
-    /// An error of this proxy.
+    /// Returns an error of this proxy.
     pub(crate) fn failed(&self, reason: ProxyError) -> Error {
-        Error::Proxy { proxy: self.proxy.place(), reason }
+        Error::Proxy { proxy: self.proxy.address(), reason }
     }
 
     fn tried(&self) -> Option<&'static str> {
-        match self.standing {
-            Standing::Anonymous => None,
-            Standing::Basic(_) => Some("Basic"),
-            Standing::Digest(_) => Some("Digest"),
-            Standing::Negotiate(_) => Some("Negotiate"),
+        match self.state {
+            State::Anonymous => None,
+            State::Basic(_) => Some("Basic"),
+            State::Digest(_) => Some("Digest"),
+            State::Negotiate(_) => Some("Negotiate"),
         }
     }
 }
 
-impl Negotiating {
-    async fn next(&mut self, proxy: &Proxy, patience: &Patience) -> Result<Option<Zeroizing<String>>, Error> {
-        let received = match std::mem::replace(&mut self.turn, Turn::Theirs) {
+impl NegotiateState {
+    async fn next(&mut self, proxy: &Proxy, timeouts: &Timeouts) -> Result<Option<Zeroizing<String>>, Error> {
+        let received = match std::mem::replace(&mut self.turn, Turn::Proxy) {
             Turn::First => None,
             Turn::Next(token) => Some(token),
-            Turn::Theirs => return Ok(None),
+            Turn::Proxy => return Ok(None),
         };
         let Some(mut initiator) = self.initiator.take() else { return Ok(None) };
-        // Kerberos may have to ask a KDC, and files.
+        // Kerberos may wait for a KDC and read files.
         let stepping = tokio::task::spawn_blocking(move || {
             let step = initiator.step(received.as_deref());
             (initiator, step)
         });
-        let (initiator, step) = patience
-            .for_bytes(stepping)
+        let (initiator, step) = timeouts
+            .within_idle(stepping)
             .await?
             .map_err(|error| self.tokens.failed(proxy.endpoint(), SignInCause::Other, &error))?;
         let step = step.map_err(|error| self.tokens.step_failed(proxy.endpoint(), &error, None))?;
@@ -144,9 +146,9 @@ impl Negotiating {
         Ok(token.map(|token| Zeroizing::new(format!("Negotiate {}", STANDARD.encode(token)))))
     }
 
-    /// Whether the sign-in goes on.
-    fn challenged(&mut self, head: &ResponseHead) -> bool {
-        match token(head, self.tokens.scheme, Asker::Proxy) {
+    /// Stores the token of a challenge; returns whether the exchange continues.
+    fn accept_challenge(&mut self, head: &ResponseHead) -> bool {
+        match token(head, self.tokens.scheme, Challenger::Proxy) {
             Some(token) if self.initiator.is_some() => {
                 self.turn = Turn::Next(token);
                 true

@@ -1,72 +1,76 @@
-//! What came back: a message, a fault, or something that is neither.
+//! Parses responses: a message, a fault, or neither.
 
 use http::MediaType;
 use wsman::{Head, Response, ResponseError};
 use xml::{Bounds, Element, Encoding};
 
 use super::Session;
-use crate::connection::{self, seen};
+use crate::connection::{self, describe_body};
 use crate::error::{Error, Violation};
 use crate::proxy::ProxyError;
 use crate::trace::Direction;
 
 impl Session {
-    /// Reads the message in a response. Its status only counts where there is no message: services differ
-    /// in how they map faults to it.
-    pub(super) fn understand(&self, head: &Head, response: connection::Response) -> Result<Response, Error> {
+    /// Parses the message in a response. The HTTP status matters only without a message, because services map faults
+    /// to different statuses.
+    pub(super) fn parse_response(
+        &self,
+        head: &Head,
+        response: connection::Response,
+    ) -> Result<Response, Error> {
         let connection::Response { head: http, content_type, body, .. } = response;
         let content_type = content_type.as_deref();
         let status = http.status();
         let is_success = (200..300).contains(&status);
-        let (direction, onlooker) = (Direction::Received(status), &self.0.onlooker);
+        let (direction, tracer) = (Direction::Received(status), &self.0.tracer);
         if body.is_empty() {
-            onlooker.see(direction, self.peer(), "");
+            tracer.record(direction, self.peer(), "");
             return Err(if is_success { self.violated(Violation::Empty) } else { Error::Http { status } });
         }
-        let seen = (!is_success).then(|| seen(content_type, &body));
-        let shown = (!is_message(content_type)).then(|| onlooker.see_octets(direction, self.peer(), &body));
+        let unexpected = (!is_success).then(|| describe_body(content_type, &body));
+        let shown = (!is_message(content_type)).then(|| tracer.record_bytes(direction, self.peer(), &body));
         let read = decode(content_type, body).map_err(Violation::from).and_then(|text| {
             if shown.is_none() {
-                onlooker.see(direction, self.peer(), &text);
+                tracer.record(direction, self.peer(), &text);
             }
             let bounds = Bounds { octets: usize::MAX, ..Bounds::default() };
             let answer = Response::parse(text, &bounds).map_err(Violation::Message)?;
-            // Identify has no identifier that an answer could relate to.
+            // Identify has no message identifier that a response could refer to.
             if !head.message_id.is_empty() {
                 answer.require_relation(&head.message_id).map_err(Violation::Message)?;
             }
             Ok(answer)
         });
-        match (read, seen) {
+        match (read, unexpected) {
             (Err(Violation::Message(ResponseError::Fault(fault))), _) => Err(Error::Fault(fault)),
-            (_, Some(seen)) => Err(match self.forwarder() {
-                // The service itself would have sent a message, or nothing.
+            (_, Some(body)) => Err(match self.forwarder() {
+                // The service itself would have sent a message or an empty body.
                 Some(proxy) if matches!(status, 403 | 502..=504) => {
-                    Error::Proxy { proxy: proxy.place(), reason: ProxyError::Status { status, seen } }
+                    Error::Proxy { proxy: proxy.address(), reason: ProxyError::Status { status, body } }
                 }
-                _ => Error::NoMessage { status, seen },
+                _ => Error::NoMessage { status, body },
             }),
             (Ok(answer), None) => Ok(answer),
             (Err(violation), None) => Err(self.violated(violation)),
         }
     }
 
-    /// An answer that lacks what the operation needs, where its body should have it.
-    pub(crate) fn lacking(&self, what: &'static str, answer: &Response) -> Error {
+    /// Returns the error for a response without an element that the operation needs.
+    pub(crate) fn missing(&self, what: &'static str, answer: &Response) -> Error {
         let (mut at, mut held) = ("s:Envelope/s:Body".to_owned(), None);
         if let Some(body) = answer.body() {
             (at, held) = (path(body), answer.content());
         }
         let held = held.map_or_else(|| "nothing".to_owned(), qualified_name);
-        self.violated(Violation::Lacking { at: format!("{at}, which holds {held},"), what })
+        self.violated(Violation::Missing { at: format!("{at}, which contains {held}"), what })
     }
 
-    /// An element of an answer that lacks what the operation needs.
-    pub(crate) fn lacking_in(&self, what: &'static str, element: Element<'_>) -> Error {
-        self.violated(Violation::Lacking { at: path(element), what })
+    /// Returns the error for an element without a part that the operation needs.
+    pub(crate) fn missing_in(&self, what: &'static str, element: Element<'_>) -> Error {
+        self.violated(Violation::Missing { at: path(element), what })
     }
 
-    /// An element of an answer that cannot be read.
+    /// Returns the error for an element that cannot be parsed.
     pub(crate) fn unreadable(&self, element: Element<'_>, reason: impl ToString) -> Error {
         self.violated(Violation::Body { at: path(element), reason: reason.to_string() })
     }
@@ -76,7 +80,7 @@ impl Session {
     }
 }
 
-/// Where an element stands: `s:Envelope/s:Body/rsp:ReceiveResponse`.
+/// Returns the path of an element: `s:Envelope/s:Body/rsp:ReceiveResponse`.
 fn path(element: Element<'_>) -> String {
     let mut names: Vec<_> =
         std::iter::successors(Some(element), Element::parent).map(qualified_name).collect();
@@ -84,7 +88,7 @@ fn path(element: Element<'_>) -> String {
     names.join("/")
 }
 
-/// The name of an element as it is written, as much of it as is worth repeating.
+/// Returns the qualified name of an element, truncated to 80 characters.
 fn qualified_name(element: Element<'_>) -> String {
     let name = match element.prefix() {
         "" => element.name().to_owned(),
@@ -93,16 +97,16 @@ fn qualified_name(element: Element<'_>) -> String {
     name.chars().take(LONGEST_SHOWN).collect()
 }
 
-/// How much of a name is repeated.
+/// Maximum length of a name in an error, in characters.
 const LONGEST_SHOWN: usize = 80;
 
-/// Whether it says that it is a message (RFC 3902), rather than a page for people.
+/// Returns whether the media type is that of SOAP 1.2 (RFC 3902).
 fn is_message(content_type: Option<&str>) -> bool {
     let media_type = content_type.and_then(|value| MediaType::parse(value).ok());
     media_type.is_some_and(|media_type| media_type.is("application/soap+xml"))
 }
 
-/// The text of a body; the parameter `charset` decides, then a byte order mark, else it is UTF-8.
+/// Decodes a body; `charset` takes precedence over a byte order mark, and the default is UTF-8.
 fn decode(content_type: Option<&str>, body: Vec<u8>) -> Result<String, xml::EncodingError> {
     let media_type = content_type.and_then(|value| MediaType::parse(value).ok());
     let encoding = match media_type.as_ref().and_then(MediaType::charset) {

@@ -1,4 +1,4 @@
-//! A command from start to end, for those who want all of its output at once.
+//! Runs a command and collects its output.
 
 use std::time::Duration;
 
@@ -8,26 +8,25 @@ use wsman::shell::CommandLine;
 use super::{Command, CommandOptions, Output, Shell};
 use crate::error::Error;
 
-/// A command that has ended.
+/// Result of a command that has ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Finished {
-    /// All of its output.
+pub struct CommandResult {
+    /// Standard output.
     pub stdout: Vec<u8>,
-    /// All of its error output.
+    /// Standard error.
     pub stderr: Vec<u8>,
-    /// What it returned.
+    /// Exit code.
     pub exit_code: i32,
 }
 
 impl Shell {
-    /// Runs a line and gathers its output.
+    /// Runs a command line and collects its output.
     ///
-    /// A command that still runs after half a second finds its input at an end, so that none waits for an
-    /// answer nobody gives.
+    /// Standard input is closed after half a second, so that a command that reads it does not wait forever.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::OutputTooLarge`] beyond [`ShellOptions::output_limit`](super::ShellOptions).
-    pub async fn run(&self, line: &str) -> Result<Finished, Error> {
+    /// [`Error`] if a request fails; [`Error::OutputTooLarge`] beyond [`ShellOptions::output_limit`](super::ShellOptions).
+    pub async fn run(&self, line: &str) -> Result<CommandResult, Error> {
         let line = CommandLine { command: line.to_owned(), ..CommandLine::default() };
         let mut command = self.start(&line, CommandOptions::default()).await?;
         let finished = gather(&mut command, self.output_limit).await?;
@@ -36,15 +35,15 @@ impl Shell {
     }
 }
 
-async fn gather(command: &mut Command, limit: usize) -> Result<Finished, Error> {
+async fn gather(command: &mut Command, limit: usize) -> Result<CommandResult, Error> {
     let stdin = command.input();
     let ending = async {
-        sleep(PATIENCE_WITH_INPUT).await;
+        sleep(CLOSE_INPUT_AFTER).await;
         stdin.close().await
     };
     tokio::pin!(ending);
     let mut input_ended = false;
-    let mut finished = Finished::default();
+    let mut finished = CommandResult::default();
     loop {
         let output = tokio::select! {
             biased;
@@ -52,7 +51,7 @@ async fn gather(command: &mut Command, limit: usize) -> Result<Finished, Error> 
             ended = &mut ending, if !input_ended => {
                 input_ended = true;
                 if let Err(error) = ended {
-                    tracing::debug!(%error, "The input of a command could not be ended");
+                    tracing::debug!(%error, "Cannot close the input of a command");
                 }
                 continue;
             }
@@ -72,7 +71,7 @@ async fn gather(command: &mut Command, limit: usize) -> Result<Finished, Error> 
     }
 }
 
-/// The first piece is most often the only one, and need not be copied.
+/// Appends a piece; the first one, which is usually the only one, is not copied.
 fn append(all: &mut Vec<u8>, piece: Vec<u8>) {
     if all.is_empty() {
         *all = piece;
@@ -81,4 +80,5 @@ fn append(all: &mut Vec<u8>, piece: Vec<u8>) {
     }
 }
 
-const PATIENCE_WITH_INPUT: Duration = Duration::from_millis(500);
+/// Time after which standard input is closed.
+const CLOSE_INPUT_AFTER: Duration = Duration::from_millis(500);

@@ -157,5 +157,5 @@ async fn a_service_that_has_ended_is_not_there() {
             other => panic!("{other:?}"),
         }
     };
-    assert!(error.to_string().contains("no.sock is not there"), "{error}");
+    assert!(error.to_string().contains("no.sock does not exist"), "{error}");
 }

@@ -1,358 +1,354 @@
-//! What is known about failures that share their number with others, or that only this side has.
+//! Explanations of failures without an error number of their own.
 
 use super::super::Kind;
 use super::{Hint, hint};
 
 impl Hint {
-    /// All of them.
+    /// All explanations in this module.
     #[cfg(test)]
-    pub(super) const BEYOND: &[Self] = &[
-        Self::NOT_STARTED,
-        Self::NOT_CONFIGURED_BY_ITSELF,
-        Self::FOREIGN,
-        Self::NOT_LET_IN,
-        Self::UNSEALED,
-        Self::UNEXPLAINED,
-        Self::NO_MESSAGE,
-        Self::BROKEN,
-        Self::UNREADABLE,
-        Self::NOT_OFFERED,
-        Self::NOT_MAPPED,
+    pub(super) const UNNUMBERED: &[Self] = &[
+        Self::NO_LOCAL_SERVICE,
+        Self::QUICKCONFIG_UNSUPPORTED,
+        Self::FOREIGN_SERVICE,
+        Self::CONNECTION_REJECTED,
+        Self::UNENCRYPTED,
+        Self::NO_REASON,
+        Self::NOT_WSMAN,
+        Self::DISCONNECTED,
+        Self::PROTOCOL_VIOLATION,
+        Self::SCHEME_NOT_OFFERED,
+        Self::CERTIFICATE_NOT_MAPPED,
         Self::NO_CREDENTIALS,
         Self::NOT_TLS,
-        Self::CERTIFICATE,
-        Self::UNTRUSTED,
-        Self::OTHER_NAME,
-        Self::EXPIRED,
-        Self::NOT_YET_VALID,
-        Self::WRONG_PURPOSE,
+        Self::CERTIFICATE_INVALID,
+        Self::CERTIFICATE_UNTRUSTED,
+        Self::CERTIFICATE_WRONG_NAME,
+        Self::CERTIFICATE_EXPIRED,
+        Self::CERTIFICATE_NOT_YET_VALID,
+        Self::CERTIFICATE_WRONG_PURPOSE,
         Self::NOT_HTTP,
         Self::NO_TICKET,
         Self::TICKET_EXPIRED,
         Self::CLOCK_SKEW,
-        Self::UNKNOWN_SERVICE,
-        Self::NO_KDC,
+        Self::UNKNOWN_PRINCIPAL,
+        Self::KDC_UNREACHABLE,
         Self::NO_KERBEROS,
-        Self::UNPROVEN,
+        Self::SERVICE_UNVERIFIED,
         Self::NOT_DELEGATED,
-        Self::REFUSED,
+        Self::LOGIN_REFUSED,
         Self::WRONG_PASSWORD,
         Self::UNKNOWN_USER,
-        Self::NOT_ALLOWED,
-        Self::NOT_SIGNED_IN,
-        Self::WEB_SERVER,
-        Self::PROXY_UNREACHED,
-        Self::PROXY_REFUSED,
-        Self::PROXY_LEADS_NOWHERE,
+        Self::ACCOUNT_RESTRICTED,
+        Self::SIGN_IN_FAILED,
+        Self::DIGEST_OFFERED,
+        Self::PROXY_UNREACHABLE,
+        Self::PROXY_AUTHENTICATION,
+        Self::PROXY_FAILED,
     ];
 
-    /// Nobody listens at a socket of this machine.
-    pub const NOT_STARTED: Self = hint(
+    /// No service listens on the local socket.
+    pub const NO_LOCAL_SERVICE: Self = hint(
         &[],
         Kind::Connect,
-        "no service of this machine listens",
+        "the Telarch service is not running on this machine",
         &[
-            "start that of the machine, as root: systemctl start telarchd.socket, without systemd telarchd",
-            "or one for this user alone: telarchd",
-            "or say where the socket is: -socket:FILE",
-            "or say which machine is meant: -remote:HOST",
+            "start the machine's service as root: systemctl start telarchd.socket (without systemd: telarchd)",
+            "or start a service for this user only: telarchd",
+            "or specify its socket: -socket:FILE",
+            "or specify a remote machine: -remote:HOST",
         ],
     );
-    /// Quickconfig on a service that does not know it.
-    pub const NOT_CONFIGURED_BY_ITSELF: Self = hint(
+    /// Quickconfig was sent to a service without that operation.
+    pub const QUICKCONFIG_UNSUPPORTED: Self = hint(
         &[],
         Kind::Fault,
-        "the service runs, and this version of it cannot set up the rest by itself",
+        "the service is running, but this version cannot configure the rest automatically",
         &[
-            "a listener: winrm create winrm/config/listener?Address=*+Transport=HTTPS '@{}'",
-            "for other machines, the firewall must let its port through: 5986, or 5985 for HTTP",
+            "create a listener: winrm create winrm/config/listener?Address=*+Transport=HTTPS '@{}'",
+            "for remote access, open its port in the firewall: 5986, or 5985 for HTTP",
         ],
     );
-    /// Somebody else listens there.
-    pub const FOREIGN: Self = hint(
+    /// The local socket belongs to another user's process.
+    pub const FOREIGN_SERVICE: Self = hint(
         &[],
         Kind::Connect,
-        "the service belongs to another user, so nothing was sent to it",
+        "the service belongs to another user; no credentials were sent",
         &[
-            "ask it as its user, or as anyone over the network: -remote:localhost",
-            "as root, the service of the machine is meant: systemctl start telarchd.socket",
+            "connect as that user, or over the network: -remote:localhost",
+            "to use the machine's service, start it as root: systemctl start telarchd.socket",
         ],
     );
-    /// The service of this machine closed the connection without a word.
-    pub const NOT_LET_IN: Self = hint(
+    /// The local service closed the connection without a response.
+    pub const CONNECTION_REJECTED: Self = hint(
         &[],
         Kind::Connect,
-        "the service of this machine closed the connection without an answer",
+        "the local service closed the connection without a response",
         &[
-            "a user's own service lets in nobody else; every other one the users that the machine knows",
-            "its log tells why: journalctl -u telarchd",
+            "a user's own service accepts only that user; the machine's service accepts only known users",
+            "see its log: journalctl -u telarchd",
         ],
     );
-    /// HTTP 500 without a fault, over plain HTTP.
-    pub const UNSEALED: Self = hint(
+    /// HTTP 500 without a fault, in response to an unencrypted message over HTTP.
+    pub const UNENCRYPTED: Self = hint(
         &[],
         Kind::Fault,
         "the service gave no reason (HTTP 500 without a fault)",
         &[
-            "most likely it refuses messages that are not sealed, as these over plain HTTP: use https://",
-            "or, where nobody else can listen, allow them on {host}:",
+            "the service probably rejects unencrypted messages: use https://",
+            "or, on a network that no other machine can intercept, allow them on {host}:",
             "    winrm set winrm/config/service -set:AllowUnencrypted=true",
-            "if they are allowed already, its log tells why",
+            "if they are already allowed, see the log of the service",
         ],
     );
-    /// HTTP 500 without a fault, where nothing was readable.
-    pub const UNEXPLAINED: Self = hint(
+    /// HTTP 500 without a fault, for any other reason.
+    pub const NO_REASON: Self = hint(
         &[],
         Kind::Fault,
         "the service gave no reason (HTTP 500 without a fault)",
         &[
-            "see whether it is a WS-Management service at all: winrm identify -r:{host} -auth:none",
-            "its log tells why: the event log of WinRM on Windows, journalctl -u telarchd on Linux",
+            "check that it is a WS-Management service: winrm identify -r:{host} -auth:none",
+            "see its log: the WinRM event log on Windows, journalctl -u telarchd on Linux",
         ],
     );
-    /// Any other status without a fault.
-    pub const NO_MESSAGE: Self = hint(
+    /// Any other HTTP status without a fault.
+    pub const NOT_WSMAN: Self = hint(
         &[],
         Kind::Fault,
-        "what answered does not speak WS-Management",
-        &["check port and prefix: leave them away for 5985 or 5986 and wsman", "a proxy may be on the way"],
+        "the server does not speak WS-Management",
+        &["check port and prefix; the defaults are 5985 or 5986 and wsman", "a proxy may be in between"],
     );
-    /// The connection broke.
-    pub const BROKEN: Self = hint(
+    /// The connection was closed during an operation.
+    pub const DISCONNECTED: Self = hint(
         &[],
         Kind::Connect,
-        "the connection broke",
-        &["a service that closes at once may want HTTPS, or HTTP instead of it"],
+        "the connection was closed",
+        &["if the service closes it at once, the port may need HTTPS instead of HTTP, or vice versa"],
     );
-    /// An answer that the protocol does not allow.
-    pub const UNREADABLE: Self = hint(
+    /// A response that violates HTTP or WS-Management.
+    pub const PROTOCOL_VIOLATION: Self = hint(
         &[],
         Kind::Fault,
-        "the answer is not what the protocol allows",
-        &["see that nothing on the way changes it, such as a proxy or a login page"],
+        "the response violates the protocol",
+        &["check whether a proxy or a login page modifies the traffic"],
     );
-    /// The service offers no scheme that was tried.
-    pub const NOT_OFFERED: Self = hint(
+    /// The service does not offer the authentication scheme that was tried.
+    pub const SCHEME_NOT_OFFERED: Self = hint(
         &[],
         Kind::Authentication,
-        "the service does not offer the scheme that was tried",
+        "the service does not offer the requested authentication scheme",
         &[
-            "Basic is offered over HTTPS, and over HTTP only where the service allows unencrypted messages",
-            "on {host}: winrm set winrm/config/service/auth -set:SCHEME=true",
+            "Basic is offered over HTTPS, and over HTTP only if the service allows unencrypted messages",
+            "enable it on {host}: winrm set winrm/config/service/auth -set:SCHEME=true",
         ],
     );
-    /// The certificate of the client lets nobody in.
-    pub const NOT_MAPPED: Self = hint(
+    /// The client certificate was rejected by the service.
+    pub const CERTIFICATE_NOT_MAPPED: Self = hint(
         &[],
         Kind::Authentication,
-        "the service does not let the holder of this certificate in",
+        "the service rejected the client certificate",
         &[
-            "on {host}: winrm set winrm/config/service/auth -set:Certificate=true",
-            "and a mapping to an account whose password is the same as when it was made:",
-            "winrm enumerate winrm/config/service/certmapping; the log of the service says what is missing",
+            "enable certificates on {host}: winrm set winrm/config/service/auth -set:Certificate=true",
+            "map the certificate to an account and update the mapping when the account's password changes:",
+            "winrm enumerate winrm/config/service/certmapping; the service's log names the reason",
         ],
     );
-    /// The service wants to know who asks, and nobody said it.
+    /// The service requires authentication and the client has no credentials.
     pub const NO_CREDENTIALS: Self = hint(
         &[],
         Kind::Authentication,
-        "the service asks who is there",
-        &["add -username:NAME; the password is asked for"],
+        "the service requires authentication",
+        &["add -username:NAME; the password is prompted for"],
     );
-    /// The other end does not answer in TLS.
+    /// The server does not respond with TLS.
     pub const NOT_TLS: Self = hint(
         &[],
         Kind::Connect,
-        "the connection cannot be secured",
-        &["the port may be one for HTTP: 5986 is that for HTTPS, unless its listener has another"],
+        "cannot establish a TLS connection",
+        &["the port may be for HTTP; the default port for HTTPS is 5986"],
     );
-    /// A certificate that no switch makes acceptable.
-    pub const CERTIFICATE: Self = hint(
+    /// A certificate that no option makes acceptable.
+    pub const CERTIFICATE_INVALID: Self = hint(
         &[],
         Kind::Connect,
-        "the certificate of the service cannot be accepted",
+        "the service's certificate is invalid",
+        &["replace it on {host}; winrm enumerate winrm/config/listener shows its thumbprint there"],
+    );
+    /// The certificate's issuer is not trusted.
+    pub(crate) const CERTIFICATE_UNTRUSTED: Self = hint(
+        &[],
+        Kind::Connect,
+        "certificate is not signed by a trusted authority",
         &[
-            "what is wrong with it must be mended on {host}; winrm enumerate winrm/config/listener names it there",
+            "trust its issuer, or the self-signed certificate itself: -ca:FILE in PEM format",
+            "or install a certificate of a trusted authority on {host}, in the directory certificates",
+            "for tests only: -skipCAcheck",
         ],
     );
-    /// Nobody who is trusted has signed it.
-    pub(crate) const UNTRUSTED: Self = hint(
+    /// The certificate is for a different host name.
+    pub(crate) const CERTIFICATE_WRONG_NAME: Self = hint(
         &[],
         Kind::Connect,
-        "the certificate of the service was not accepted",
+        "the certificate is for a different name",
         &[
-            "trust its issuer, or a self-signed certificate itself: -ca:FILE with it in PEM",
-            "on {host}: a certificate of an authority that is known here, in the folder certificates",
-            "for a test only: -skipCAcheck",
+            "use a host name that the certificate contains",
+            "or install a certificate on {host} with this name in its subjectAltName",
+            "for tests only: -skipCNcheck",
         ],
     );
-    /// It is for another host.
-    pub(crate) const OTHER_NAME: Self = hint(
+    /// The certificate has expired.
+    pub(crate) const CERTIFICATE_EXPIRED: Self = hint(
         &[],
         Kind::Connect,
-        "the certificate of the service was not accepted",
+        "the service's certificate has expired",
         &[
-            "use a name that stands in the certificate",
-            "on {host}: a certificate with the name that is used, among its subjectAltName",
-            "for a test only: -skipCNcheck",
+            "renew it on {host} and select it: winrm set winrm/config/listener?Address=*+Transport=HTTPS",
+            "    -set:CertificateThumbprint=THUMBPRINT; winrm enumerate winrm/config/listener lists listeners",
         ],
     );
-    /// Its time is over.
-    pub(crate) const EXPIRED: Self = hint(
+    /// The certificate's validity period has not started.
+    pub(crate) const CERTIFICATE_NOT_YET_VALID: Self = hint(
         &[],
         Kind::Connect,
-        "the certificate of the service has expired",
-        &[
-            "renew it on {host} and name the new one: winrm set winrm/config/listener?Address=*+Transport=HTTPS",
-            "    -set:CertificateThumbprint=THUMBPRINT; winrm enumerate winrm/config/listener shows the listeners",
-        ],
+        "the service's certificate is not yet valid",
+        &["compare the clocks of both machines: timedatectl shows whether the clock is synchronized"],
     );
-    /// Its time has not come.
-    pub(crate) const NOT_YET_VALID: Self = hint(
+    /// The certificate does not allow server authentication.
+    pub(crate) const CERTIFICATE_WRONG_PURPOSE: Self = hint(
         &[],
         Kind::Connect,
-        "the certificate of the service is not valid yet",
-        &["compare the clocks of both machines: timedatectl shows whether one follows others"],
+        "the service's certificate is not valid for server authentication",
+        &["on {host}, use a certificate with the extended key usage serverAuth"],
     );
-    /// It was made for something else.
-    pub(crate) const WRONG_PURPOSE: Self = hint(
-        &[],
-        Kind::Connect,
-        "the certificate of the service is not made for servers",
-        &["on {host}: a certificate with the purpose server authentication (extendedKeyUsage = serverAuth)"],
-    );
-    /// The other end does not answer in HTTP.
+    /// The server does not respond with HTTP.
     pub const NOT_HTTP: Self = hint(
         &[],
         Kind::Connect,
-        "what answered does not speak HTTP",
-        &["the port may be one for HTTPS: write https://, or add -usessl"],
+        "the server does not speak HTTP",
+        &["if the port uses HTTPS, write https:// or add -usessl"],
     );
-    /// Nothing to sign in with.
+    /// No Kerberos ticket and no password.
     pub const NO_TICKET: Self = hint(
         &[],
         Kind::Authentication,
-        "there is no Kerberos ticket to sign in with",
-        &["or give a user: -username:USER@REALM; the password is asked for"],
+        "no Kerberos ticket",
+        &["run kinit, or specify a user: -username:USER@REALM; the password is prompted for"],
     );
-    /// It was good once.
+    /// The Kerberos ticket has expired.
     pub const TICKET_EXPIRED: Self = hint(
         &[],
         Kind::Authentication,
         "the Kerberos ticket has expired",
-        &["klist shows what there is and how long it is good"],
+        &["run kinit; klist shows the tickets and when they expire"],
     );
-    /// Kerberos allows five minutes.
+    /// The clock skew exceeds the five minutes that Kerberos allows by default (RFC 4120 8.2).
     pub const CLOCK_SKEW: Self = hint(
         &[],
         Kind::Authentication,
-        "the clocks of this machine and of the realm are too far apart",
-        &["on this machine: timedatectl shows whether its clock follows others"],
+        "the clocks of this machine and of the KDC differ too much",
+        &["timedatectl shows whether the clock of this machine is synchronized"],
     );
-    /// No ticket for what the service is called.
-    pub const UNKNOWN_SERVICE: Self = hint(
+    /// The KDC does not know the service principal name.
+    pub const UNKNOWN_PRINCIPAL: Self = hint(
         &[],
         Kind::Authentication,
-        "the realm does not know the service",
-        &["ask for it by another name: -spn:WSMAN, -spn:HOST or -spn:HTTP/NAME; with its port: -SPNPort"],
+        "the KDC does not know the service principal name",
+        &["use another one: -spn:WSMAN, -spn:HOST or -spn:HTTP/NAME; with the port: -SPNPort"],
     );
-    /// Nobody to ask for a ticket.
-    pub const NO_KDC: Self = hint(
+    /// No KDC of the realm responds.
+    pub const KDC_UNREACHABLE: Self = hint(
         &[],
         Kind::Authentication,
-        "no server of the Kerberos realm answers",
-        &["the name of the user may have another realm: -username:USER@REALM"],
+        "no KDC of the Kerberos realm responds",
+        &["check the realm of the user name: -username:USER@REALM"],
     );
-    /// The library or its settings are missing.
+    /// The Kerberos library or its configuration is missing.
     pub const NO_KERBEROS: Self = hint(
         &[],
         Kind::Authentication,
-        "Kerberos cannot be used on this machine",
-        &["without Kerberos, NTLM takes -usessl, or a host in TrustedHosts"],
+        "Kerberos is not available on this machine",
+        &["without Kerberos, use NTLM with -usessl or with the host in TrustedHosts"],
     );
     /// Mutual authentication failed.
-    pub const UNPROVEN: Self = hint(
+    pub const SERVICE_UNVERIFIED: Self = hint(
         &[],
         Kind::Authentication,
-        "what answers has not proven that it is the service",
-        &["nothing but the request to sign in was sent"],
+        "the server did not prove its identity",
+        &["only the authentication request was sent; check the address and -spn"],
     );
     /// `-allowdelegate` with a ticket that is not forwardable.
     pub const NOT_DELEGATED: Self = hint(
         &[],
         Kind::Authentication,
-        "the service cannot be given a ticket to use elsewhere",
-        &["without -allowdelegate the command runs, but reaches no third machine"],
+        "cannot delegate a ticket to the service",
+        &["without -allowdelegate the command runs, but cannot access a third machine"],
     );
-    /// A status of the service, inside CredSSP.
-    pub const REFUSED: Self = hint(
+    /// The service rejected the credentials inside CredSSP.
+    pub const LOGIN_REFUSED: Self = hint(
         &[],
         Kind::Authentication,
         "login refused",
-        &["user name or password are wrong, or the account may not log in over the network"],
+        &["the user name or the password is wrong, or the account may not log on over the network"],
     );
-    /// A KDC says so.
+    /// The KDC rejected the password.
     pub const WRONG_PASSWORD: Self = hint(
         &[],
         Kind::Authentication,
-        "login refused: the realm does not take the password",
-        &["a local account of the host is HOST\\USER or .\\USER, and NTLM: Kerberos knows none"],
+        "login refused: the realm rejected the password",
+        &["a local account of the host is HOST\\USER or .\\USER and uses NTLM, not Kerberos"],
     );
-    /// A KDC says so, too.
+    /// The KDC does not know the user.
     pub const UNKNOWN_USER: Self = hint(
         &[],
         Kind::Authentication,
         "login refused: the realm does not know the user",
-        &["a local account of the host is HOST\\USER or .\\USER, and NTLM: Kerberos knows none"],
+        &["a local account of the host is HOST\\USER or .\\USER and uses NTLM, not Kerberos"],
     );
-    /// Locked, disabled or expired.
-    pub const NOT_ALLOWED: Self = hint(
+    /// The account is locked, disabled or expired in the realm.
+    pub const ACCOUNT_RESTRICTED: Self = hint(
         &[],
         Kind::Authentication,
-        "login refused: the account may not sign in",
-        &["an administrator of the realm sees why"],
+        "login refused: the account is locked, disabled or expired",
+        &["ask an administrator of the realm"],
     );
-    /// Anything else that ends a sign-in here.
-    pub const NOT_SIGNED_IN: Self = hint(
+    /// Any other authentication failure on the client.
+    pub const SIGN_IN_FAILED: Self = hint(
         &[],
         Kind::Authentication,
-        "signing in failed on this side",
-        &[
-            "see what the service offers: winrm identify -r:{host} -auth:none; winrm help auth tells the schemes",
-        ],
+        "authentication failed on this client",
+        &["show the schemes the service offers: winrm identify -r:{host} -auth:none; see winrm help auth"],
     );
-    /// Nobody listens where the proxy should be.
-    pub(crate) const PROXY_UNREACHED: Self = hint(
+    /// The proxy does not accept connections.
+    pub(crate) const PROXY_UNREACHABLE: Self = hint(
         &[],
         Kind::Connect,
-        "the proxy on the way cannot be reached",
+        "cannot connect to the proxy",
         &[
-            "https_proxy and http_proxy say where it is; no_proxy names hosts that are reached without it",
-            "without a proxy: leave -proxyaccess away, or -proxyaccess:no_proxy",
+            "https_proxy and http_proxy set its address; no_proxy lists hosts to connect to directly",
+            "to connect directly, omit -proxyaccess or use -proxyaccess:no_proxy",
         ],
     );
-    /// 407.
-    pub(crate) const PROXY_REFUSED: Self = hint(
+    /// The proxy requires authentication (HTTP 407, RFC 9110 15.5.8).
+    pub(crate) const PROXY_AUTHENTICATION: Self = hint(
         &[],
         Kind::Authentication,
-        "the proxy on the way wants to know who asks, or does not know them",
-        &["say it: -proxyauth:basic, digest or negotiate, with -proxyusername:NAME -proxypassword:PASSWORD"],
+        "the proxy requires authentication or rejected the credentials",
+        &["add -proxyauth:basic, digest or negotiate with -proxyusername:NAME -proxypassword:PASSWORD"],
     );
-    /// Any other refusal of a proxy.
-    pub(crate) const PROXY_LEADS_NOWHERE: Self = hint(
+    /// Any other refusal by a proxy.
+    pub(crate) const PROXY_FAILED: Self = hint(
         &[],
         Kind::Connect,
-        "the proxy on the way does not lead to the service",
+        "the proxy refused to connect to the service",
         &[
-            "many proxies make tunnels to port 443 only: its rules must allow 5986, and 5985 for HTTP",
-            "it must know the name of {host} as well; the log of the proxy tells why",
+            "many proxies allow tunnels to port 443 only: its rules must allow 5986, and 5985 for HTTP",
+            "it must be able to resolve the name of {host}; see the log of the proxy",
         ],
     );
-    /// The service offers Digest, which telarchd and Windows never do.
-    pub const WEB_SERVER: Self = hint(
+    /// The server offers Digest, which neither telarchd nor Windows does.
+    pub const DIGEST_OFFERED: Self = hint(
         &[],
         Kind::Authentication,
-        "the service does not offer the scheme that was tried",
-        &["with Digest, a web server or proxy stands before it: -authentication:digest"],
+        "the service does not offer the requested authentication scheme",
+        &["a web server or proxy that uses Digest is in front of it: try -authentication:digest"],
     );
 }
