@@ -236,5 +236,5 @@ pub(crate) fn shell_options(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<Sh
 }
 
 fn closed() -> Error {
-    Error::Argument { what: "it is closed".to_owned(), fix: None }
+    Error::Argument { what: "the shell or command is closed".to_owned(), fix: None }
 }

@@ -1,4 +1,4 @@
-//! Where everything begins: `WSMan.Automation`.
+//! Entry point of the API: `WSMan.Automation`.
 
 use client::HostTrust;
 use client::{Authentication, Credentials, Sealing, Secret, SessionBuilder, SpnPort, TlsPolicy, Unencrypted};
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::flags::SessionFlags;
 use crate::session::Session;
 
-/// Makes sessions (`IWSMan`).
+/// Creates sessions (`IWSMan`).
 ///
 /// ```
 /// use telarch::{ConnectionOptions, SessionFlags, Wsman};
@@ -29,41 +29,40 @@ pub struct Wsman {
 }
 
 impl Wsman {
-    /// Without regard to the settings of this machine: what a session may do is said by its flags and options alone.
+    /// Creates an object that ignores the settings of this machine; flags and options alone determine a session.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With `winrm/config/client` of this machine and its user, as the command lines and Windows have it: hosts in
-    /// `TrustedHosts` need no proof, schemes that are switched off are not used, and default ports are those of the
-    /// settings.
+    /// Creates an object that applies `winrm/config/client` of this machine and its user, as the command lines and Windows
+    /// do: `TrustedHosts`, disabled schemes and default ports.
     ///
-    /// The variable `TELARCH_CLIENT_CONFIG` names another file than the usual ones.
+    /// The environment variable `TELARCH_CLIENT_CONFIG` names a different configuration file.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a file that cannot be read: what it would forbid is not known then.
+    /// [`Error::Argument`] for a file that cannot be read, because its restrictions would be unknown.
     pub fn of_this_process() -> Result<Self, Error> {
-        let settings = ClientFiles::of_this_process().read().map_err(|error| {
-            Error::argument(format!("the settings of clients cannot be read: {error}"), None)
-        })?;
-        Ok(Self::obeying(settings))
+        let settings = ClientFiles::of_this_process()
+            .read()
+            .map_err(|error| Error::argument(format!("cannot read the client settings: {error}"), None))?;
+        Ok(Self::with_settings(settings))
     }
 
-    /// With these settings.
+    /// Creates an object that applies the given settings.
     #[must_use]
-    pub fn obeying(settings: config::Client) -> Self {
+    pub fn with_settings(settings: config::Client) -> Self {
         Self { settings: Some(Box::new(settings)) }
     }
 
-    /// A session with the service at `[TRANSPORT://]HOST[:PORT][/PREFIX]`, or with that of this machine if `connection`
-    /// is empty. Nothing is sent.
+    /// Creates a session with the service at `[TRANSPORT://]HOST[:PORT][/PREFIX]`, or with the local service if
+    /// `connection` is empty. Sends nothing.
     ///
-    /// Without a port, `http://` means 80 and `https://` 443, and a bare host 5985, or 5986 with
+    /// Without a port, `http://` means 80 and `https://` 443; a bare host means 5985, or 5986 with
     /// [`SessionFlags::USE_SSL`].
     ///
     /// # Errors
-    /// [`Error::Argument`] for what cannot be meant.
+    /// [`Error::Argument`] for an invalid or contradictory argument.
     pub fn create_session(
         &self,
         connection: &str,
@@ -101,7 +100,7 @@ impl Wsman {
             };
         }
         if let Some(settings) = &self.settings {
-            builder = builder.obeying(settings, endpoint.host());
+            builder = builder.with_client_settings(settings, endpoint.host());
         }
         if flags.contains(SessionFlags::NO_ENCRYPTION) {
             builder = builder.unencrypted(Unencrypted::Allowed).sealing(Sealing::Off);
@@ -110,7 +109,7 @@ impl Wsman {
         Session::new(limited(builder, flags, options)?, authentication, endpoint.host(), user)
     }
 
-    /// The text for an error number, in a few words (`GetErrorMessage`).
+    /// Returns the text for an error number, in a few words (`GetErrorMessage`).
     #[must_use]
     pub fn error_message(&self, code: u32) -> String {
         let code = Code(code);
@@ -121,7 +120,7 @@ impl Wsman {
         }
     }
 
-    /// The command line of this process, its words joined by spaces (`CommandLine`).
+    /// Returns the command line of this process, joined with spaces (`CommandLine`).
     #[must_use]
     pub fn command_line(&self) -> String {
         let words: Vec<String> =
@@ -129,11 +128,10 @@ impl Wsman {
         words.join(" ")
     }
 
-    /// The service of this machine: the kernel says who asks.
+    /// Creates a session with the local service, where the kernel authenticates the user.
     fn local(&self, flags: SessionFlags, options: ConnectionOptions) -> Result<Session, Error> {
         if options.user_name.is_some() || options.certificate.is_some() {
-            let fix =
-                "name the host, or leave user and certificate away: on this machine the kernel says who asks";
+            let fix = "specify the host, or omit user and certificate: the kernel authenticates local users";
             return Err(Error::argument("credentials need a host", Some(fix)));
         }
         let authentication = match flags.contains(SessionFlags::USE_NO_AUTHENTICATION) {
@@ -149,8 +147,8 @@ impl Wsman {
         let transport = match (flags.contains(SessionFlags::USE_SSL), address.transport()) {
             (true, Some(Transport::Http)) => {
                 return Err(Error::argument(
-                    format!("{connection}: http:// and USE_SSL exclude each other"),
-                    Some("write https://, or the host alone"),
+                    format!("{connection}: http:// and USE_SSL cannot be combined"),
+                    Some("use https://, or the host without a transport"),
                 ));
             }
             (true, _) => Transport::Https,
@@ -168,7 +166,7 @@ impl Wsman {
     }
 }
 
-/// The one scheme that the flags name, or what fits.
+/// Returns the scheme that the flags select; the default is automatic selection.
 fn authentication(flags: SessionFlags, options: &ConnectionOptions) -> Result<Authentication, Error> {
     const SCHEMES: [(SessionFlags, Authentication); 7] = [
         (SessionFlags::USE_NO_AUTHENTICATION, Authentication::None),
@@ -181,13 +179,13 @@ fn authentication(flags: SessionFlags, options: &ConnectionOptions) -> Result<Au
     ];
     let unknown = flags.bits() & !SessionFlags::all().bits();
     if unknown != 0 {
-        return Err(Error::argument(format!("0x{unknown:X} is no session flag"), None));
+        return Err(Error::argument(format!("unknown session flag 0x{unknown:X}"), None));
     }
     let mut named = SCHEMES.into_iter().filter(|(flag, _)| flags.contains(*flag));
     match (named.next(), named.next(), &options.certificate) {
         (Some(_), Some(_), _) => {
-            let fix = "name one of them, or none, which means what fits";
-            Err(Error::argument("the flags name more than one scheme to sign in with", Some(fix)))
+            let fix = "use one of them, or none for automatic selection";
+            Err(Error::argument("the flags select more than one authentication scheme", Some(fix)))
         }
         (Some((_, named)), None, _) => Ok(named),
         (None, _, Some(_)) => Ok(Authentication::Certificate),
@@ -201,7 +199,9 @@ fn authentication(flags: SessionFlags, options: &ConnectionOptions) -> Result<Au
 fn credentials(options: &ConnectionOptions) -> Result<Option<Credentials>, Error> {
     match (&options.user_name, &options.password) {
         (None, None) => Ok(None),
-        (None, Some(_)) => Err(Error::argument("a password without a user", Some("name the user"))),
+        (None, Some(_)) => {
+            Err(Error::argument("a password without a user name", Some("specify the user name")))
+        }
         (Some(user), password) => Ok(Some(Credentials {
             user: user.clone(),
             password: password.clone().unwrap_or_else(|| Secret::new(String::new())),
@@ -214,14 +214,14 @@ fn tls(flags: SessionFlags, policy: TlsPolicy) -> TlsPolicy {
     if flags.contains(SessionFlags::SKIP_CN_CHECK) { policy.skip_name() } else { policy }
 }
 
-/// With the limits and the encoding that were asked for.
+/// Applies the time limits, the sizes and the encoding of the options.
 fn limited(
     builder: SessionBuilder,
     flags: SessionFlags,
     options: ConnectionOptions,
 ) -> Result<SessionBuilder, Error> {
     let encoding = match (flags.contains(SessionFlags::UTF8), flags.contains(SessionFlags::UTF16)) {
-        (true, true) => return Err(Error::argument("UTF8 and UTF16 exclude each other", None)),
+        (true, true) => return Err(Error::argument("UTF8 and UTF16 cannot be combined", None)),
         (_, true) => Encoding::Utf16,
         (_, false) => Encoding::Utf8,
     };

@@ -1,4 +1,4 @@
-//! The same for programs without a runtime: every call waits for its answer.
+//! Synchronous API for programs without a tokio runtime.
 //!
 //! ```no_run
 //! use telarch::{ConnectionOptions, SessionFlags, Wsman, blocking};
@@ -12,11 +12,11 @@
 //! # Ok::<(), telarch::Error>(())
 //! ```
 //!
-//! Not to be called from inside a runtime, which would have to wait with the caller: use the asynchronous API there.
+//! Not usable inside a tokio runtime, because it would block the runtime; use the asynchronous API there.
 
 use std::sync::Arc;
 
-use client::{CommandOptions, Finished, Output, ShellOptions};
+use client::{CommandOptions, CommandResult, Output, ShellOptions};
 use tokio::runtime::Runtime;
 use wsman::shell::SignalCode;
 
@@ -24,21 +24,21 @@ use crate::error::Error;
 use crate::flags::EnumerationFlags;
 use crate::{Filter, Occurrence, Resource, ResourceLocator};
 
-/// A session whose calls wait. Clones share connections and the one thread that serves them.
+/// Synchronous session. Clones share connections and one worker thread.
 #[derive(Clone, Debug)]
 pub struct Session {
     session: crate::Session,
     runtime: Arc<Runtime>,
 }
 
-/// The items of an enumeration.
+/// Items of an enumeration.
 #[derive(Debug)]
 pub struct Enumerator {
     items: Option<crate::Enumerator>,
     runtime: Arc<Runtime>,
 }
 
-/// The events of a subscription.
+/// Events of a subscription.
 #[derive(Debug)]
 pub struct Subscription {
     events: Option<crate::Subscription>,
@@ -60,34 +60,35 @@ pub struct Command {
 }
 
 impl Session {
-    /// The session, with a runtime of its own.
+    /// Creates a synchronous session with a runtime of its own.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the system has no thread to give.
+    /// [`Error::Argument`] if no thread can be created.
     pub fn new(session: crate::Session) -> Result<Self, Error> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.map_err(|error| Error::argument(format!("no runtime: {error}"), None))?;
+        let runtime =
+            runtime.map_err(|error| Error::argument(format!("cannot start a thread: {error}"), None))?;
         Ok(Self { session, runtime: Arc::new(runtime) })
     }
 
-    /// The session it stands for.
+    /// Returns the asynchronous session.
     #[must_use]
     pub fn inner(&self) -> &crate::Session {
         &self.session
     }
 
-    /// As [`crate::Session::identify`].
+    /// Synchronous version of [`crate::Session::identify`].
     ///
     /// # Errors
-    /// [`Error`].
+    /// As for the asynchronous function.
     pub fn identify(&self) -> Result<Resource, Error> {
         self.runtime.block_on(self.session.identify())
     }
 
-    /// As [`crate::Session::get`].
+    /// Synchronous version of [`crate::Session::get`].
     ///
     /// # Errors
-    /// [`Error`].
+    /// As for the asynchronous function.
     pub fn get<L>(&self, locator: L) -> Result<Resource, Error>
     where
         L: TryInto<ResourceLocator>,
@@ -96,10 +97,10 @@ impl Session {
         self.runtime.block_on(self.session.get(locator))
     }
 
-    /// As [`crate::Session::put`].
+    /// Synchronous version of [`crate::Session::put`].
     ///
     /// # Errors
-    /// [`Error`].
+    /// As for the asynchronous function.
     pub fn put<L>(&self, locator: L, xml: &str) -> Result<Option<Resource>, Error>
     where
         L: TryInto<ResourceLocator>,
@@ -108,10 +109,10 @@ impl Session {
         self.runtime.block_on(self.session.put(locator, xml))
     }
 
-    /// As [`crate::Session::create`].
+    /// Synchronous version of [`crate::Session::create`].
     ///
     /// # Errors
-    /// [`Error`].
+    /// As for the asynchronous function.
     pub fn create<L>(&self, locator: L, xml: &str) -> Result<Resource, Error>
     where
         L: TryInto<ResourceLocator>,
@@ -120,10 +121,10 @@ impl Session {
         self.runtime.block_on(self.session.create(locator, xml))
     }
 
-    /// As [`crate::Session::delete`].
+    /// Synchronous version of [`crate::Session::delete`].
     ///
     /// # Errors
-    /// [`Error`].
+    /// As for the asynchronous function.
     pub fn delete<L>(&self, locator: L) -> Result<(), Error>
     where
         L: TryInto<ResourceLocator>,
@@ -132,10 +133,10 @@ impl Session {
         self.runtime.block_on(self.session.delete(locator))
     }
 
-    /// As [`crate::Session::invoke`].
+    /// Synchronous version of [`crate::Session::invoke`].
     ///
     /// # Errors
-    /// [`Error`].
+    /// As for the asynchronous function.
     pub fn invoke<L>(&self, action: &str, locator: L, xml: &str) -> Result<Option<Resource>, Error>
     where
         L: TryInto<ResourceLocator>,
@@ -144,10 +145,10 @@ impl Session {
         self.runtime.block_on(self.session.invoke(action, locator, xml))
     }
 
-    /// As [`crate::Session::enumerate`].
+    /// Synchronous version of [`crate::Session::enumerate`].
     ///
     /// # Errors
-    /// [`Error`].
+    /// As for the asynchronous function.
     pub fn enumerate<L>(
         &self,
         locator: L,
@@ -162,10 +163,10 @@ impl Session {
         Ok(Enumerator { items: Some(items), runtime: Arc::clone(&self.runtime) })
     }
 
-    /// As [`crate::Session::subscribe`].
+    /// Synchronous version of [`crate::Session::subscribe`].
     ///
     /// # Errors
-    /// [`Error`].
+    /// As for the asynchronous function.
     pub fn subscribe<L>(&self, locator: L, filter: Filter) -> Result<Subscription, Error>
     where
         L: TryInto<ResourceLocator>,
@@ -175,18 +176,23 @@ impl Session {
         Ok(Subscription { events: Some(events), runtime: Arc::clone(&self.runtime) })
     }
 
-    /// As [`crate::Session::run`].
+    /// Synchronous version of [`crate::Session::run`].
     ///
     /// # Errors
-    /// [`Error`].
-    pub fn run(&self, command: &str, arguments: &[String], options: ShellOptions) -> Result<Finished, Error> {
+    /// As for the asynchronous function.
+    pub fn run(
+        &self,
+        command: &str,
+        arguments: &[String],
+        options: ShellOptions,
+    ) -> Result<CommandResult, Error> {
         self.runtime.block_on(self.session.run(command, arguments, options))
     }
 
-    /// As [`crate::Session::shell`].
+    /// Synchronous version of [`crate::Session::shell`].
     ///
     /// # Errors
-    /// [`Error`].
+    /// As for the asynchronous function.
     pub fn shell(&self, options: ShellOptions) -> Result<Shell, Error> {
         let shell = self.runtime.block_on(self.session.shell(options))?;
         Ok(Shell { shell: Some(shell), runtime: Arc::clone(&self.runtime) })
@@ -201,17 +207,17 @@ impl Iterator for Enumerator {
     }
 }
 
-/// What is left of the enumeration is released before the caller goes on.
+/// Releases the rest of the enumeration.
 impl Drop for Enumerator {
     fn drop(&mut self) {
         if let Some(items) = self.items.take() {
-            // Nobody is left to hear of it.
+            // An error can no longer be returned.
             let _released = self.runtime.block_on(items.release());
         }
     }
 }
 
-/// Each call waits for the next event, for as long as it takes.
+/// Each call waits for the next event, without a time limit.
 impl Iterator for Subscription {
     type Item = Result<Occurrence, Error>;
 
@@ -220,30 +226,30 @@ impl Iterator for Subscription {
     }
 }
 
-/// It is ended before the caller goes on.
+/// Cancels the subscription.
 impl Drop for Subscription {
     fn drop(&mut self) {
         if let Some(events) = self.events.take() {
-            // Nobody is left to hear of it.
+            // An error can no longer be returned.
             let _ended = self.runtime.block_on(events.end());
         }
     }
 }
 
 impl Shell {
-    /// As [`crate::Shell::run`].
+    /// Synchronous version of [`crate::Shell::run`].
     ///
     /// # Errors
-    /// [`Error`].
-    pub fn run(&self, command: &str, arguments: &[String]) -> Result<Finished, Error> {
+    /// As for the asynchronous function.
+    pub fn run(&self, command: &str, arguments: &[String]) -> Result<CommandResult, Error> {
         let shell = self.shell.as_ref().ok_or_else(closed)?;
         self.runtime.block_on(shell.run(command, arguments))
     }
 
-    /// As [`crate::Shell::start`].
+    /// Synchronous version of [`crate::Shell::start`].
     ///
     /// # Errors
-    /// [`Error`].
+    /// As for the asynchronous function.
     pub fn start(
         &self,
         command: &str,
@@ -255,16 +261,16 @@ impl Shell {
         Ok(Command { command: Some(command), runtime: Arc::clone(&self.runtime) })
     }
 
-    /// As [`crate::Shell::close`].
+    /// Synchronous version of [`crate::Shell::close`].
     ///
     /// # Errors
-    /// [`Error`].
+    /// As for the asynchronous function.
     pub fn close(mut self) -> Result<(), Error> {
         self.shell.take().map_or(Ok(()), |shell| self.runtime.block_on(shell.close()))
     }
 }
 
-/// It is closed before the caller goes on, so that no shell is left on the service.
+/// Closes the shell, so that none is left on the service.
 impl Drop for Shell {
     fn drop(&mut self) {
         if let Some(shell) = self.shell.take() {
@@ -274,52 +280,52 @@ impl Drop for Shell {
 }
 
 impl Command {
-    /// As [`crate::Command::next_output`].
+    /// Synchronous version of [`crate::Command::next_output`].
     ///
     /// # Errors
-    /// [`Error`].
+    /// As for the asynchronous function.
     pub fn next_output(&mut self) -> Result<Output, Error> {
         let command = self.command.as_mut().ok_or_else(closed)?;
         self.runtime.block_on(command.next_output())
     }
 
-    /// As [`crate::Controls::write`].
+    /// Synchronous version of [`crate::Controls::write`].
     ///
     /// # Errors
-    /// [`Error`].
+    /// As for the asynchronous function.
     pub fn write(&self, octets: &[u8]) -> Result<(), Error> {
         let command = self.command.as_ref().ok_or_else(closed)?;
         self.runtime.block_on(command.controls().write(octets))
     }
 
-    /// As [`crate::Controls::close_input`].
+    /// Synchronous version of [`crate::Controls::close_input`].
     ///
     /// # Errors
-    /// [`Error`].
+    /// As for the asynchronous function.
     pub fn close_input(&self) -> Result<(), Error> {
         let command = self.command.as_ref().ok_or_else(closed)?;
         self.runtime.block_on(command.controls().close_input())
     }
 
-    /// As [`crate::Controls::signal`].
+    /// Synchronous version of [`crate::Controls::signal`].
     ///
     /// # Errors
-    /// [`Error`].
+    /// As for the asynchronous function.
     pub fn signal(&self, code: SignalCode) -> Result<(), Error> {
         let command = self.command.as_ref().ok_or_else(closed)?;
         self.runtime.block_on(command.controls().signal(code))
     }
 
-    /// As [`crate::Command::finish`].
+    /// Synchronous version of [`crate::Command::finish`].
     ///
     /// # Errors
-    /// [`Error`].
+    /// As for the asynchronous function.
     pub fn finish(mut self) -> Result<(), Error> {
         self.command.take().map_or(Ok(()), |command| self.runtime.block_on(command.finish()))
     }
 }
 
-/// It is ended before the caller goes on.
+/// Terminates the command.
 impl Drop for Command {
     fn drop(&mut self) {
         if let Some(command) = self.command.take() {
@@ -329,5 +335,5 @@ impl Drop for Command {
 }
 
 fn closed() -> Error {
-    Error::argument("it is closed", None)
+    Error::argument("the shell or command is closed", None)
 }

@@ -1,4 +1,4 @@
-//! Who asks, and how the other machine is to be reached.
+//! Credentials and connection settings.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::flags::{ProxyAccess, ProxyAuthentication};
 use crate::proxy;
 
-/// Who asks (`IWSManConnectionOptions`), and what else a session may be told beside its flags.
+/// Credentials (`IWSManConnectionOptions`) and further settings of a session.
 ///
 /// ```
 /// use std::time::Duration;
@@ -32,7 +32,7 @@ pub struct ConnectionOptions {
     pub(crate) password: Option<Secret>,
     pub(crate) certificate: Option<Certificate>,
     pub(crate) tls: TlsPolicy,
-    pub(crate) proxy: Option<proxy::Asked>,
+    pub(crate) proxy: Option<proxy::ProxySetting>,
     pub(crate) trust: Option<HostTrust>,
     pub(crate) service: Service,
     pub(crate) delegation: Delegation,
@@ -44,51 +44,51 @@ pub struct ConnectionOptions {
     pub(crate) locale: Option<String>,
 }
 
-/// Where the certificate of the client is.
+/// Source of the client certificate.
 #[derive(Clone, Debug)]
 pub(crate) enum Certificate {
     Thumbprint(Thumbprint),
     Files { certificate: PathBuf, key: PathBuf },
 }
 
-/// What the service is called to its realm.
+/// Choice of the service principal name.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Service {
     #[default]
     OfHost,
-    /// The host, with another class than `HTTP`.
+    /// The host with another service class than `HTTP`.
     Class(ServiceClass),
-    Chosen(ServicePrincipalName),
+    Explicit(ServicePrincipalName),
 }
 
 impl ConnectionOptions {
-    /// The user of this process, the authorities of this system, the usual limits.
+    /// Creates options with the defaults: the user of this process, the authorities of this system.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Who asks: `USER`, `DOMAIN\USER` or `USER@DOMAIN`, and the password.
+    /// Sets the user name (`USER`, `DOMAIN\USER` or `USER@DOMAIN`) and the password.
     pub fn credentials(self, user_name: impl Into<String>, password: impl Into<String>) -> Self {
         self.user_name(user_name).password(password)
     }
 
-    /// Who asks (`UserName`).
+    /// Sets the user name (`UserName`).
     pub fn user_name(mut self, user_name: impl Into<String>) -> Self {
         self.user_name = Some(user_name.into());
         self
     }
 
-    /// The password (`Password`), which nobody reads out again.
+    /// Sets the password (`Password`), which cannot be read back.
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(Secret::new(password.into()));
         self
     }
 
-    /// The client certificate of this thumbprint, in hexadecimal digits (`CertificateThumbprint`); it is looked for
-    /// where `winrm -certificate` looks.
+    /// Sets the thumbprint of the client certificate, in hexadecimal digits (`CertificateThumbprint`); the certificate is
+    /// searched for in the same directories as for `winrm -certificate`.
     ///
     /// # Errors
-    /// [`Error::Argument`] for what is no thumbprint.
+    /// [`Error::Argument`] for an invalid thumbprint.
     pub fn certificate_thumbprint(mut self, thumbprint: &str) -> Result<Self, Error> {
         let thumbprint =
             Thumbprint::parse(thumbprint).map_err(|error| Error::argument(error.to_string(), None))?;
@@ -96,49 +96,49 @@ impl ConnectionOptions {
         Ok(self)
     }
 
-    /// The client certificate in a PEM file, with its chain, and its private key, which may be in the same file.
+    /// Sets the PEM file of the client certificate with its chain, and that of its private key, which may be the same.
     pub fn certificate_files(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.certificate = Some(Certificate::Files { certificate: certificate.into(), key: key.into() });
         self
     }
 
-    /// Where the proxy on the way is looked for, and how one signs in there (`SetProxy`): in the environment of this
+    /// Sets where to look for a proxy and how to authenticate to it (`SetProxy`): the environment variables of this
     /// process (`https_proxy`, `http_proxy`, `no_proxy`) for [`ProxyAccess::IE_CONFIG`] and
-    /// [`ProxyAccess::AUTO_DETECT`], in `/etc/environment` for [`ProxyAccess::WIN_HTTP_CONFIG`].
+    /// [`ProxyAccess::AUTO_DETECT`], `/etc/environment` for [`ProxyAccess::WIN_HTTP_CONFIG`].
     ///
-    /// By default there is none, whatever the environment says.
+    /// By default no proxy is used, regardless of the environment.
     ///
     /// # Errors
-    /// [`Error::Argument`] for what cannot be meant.
+    /// [`Error::Argument`] for an invalid combination of arguments.
     pub fn proxy(
         mut self,
         access: ProxyAccess,
         authentication: Option<ProxyAuthentication>,
         credentials: Option<(&str, &str)>,
     ) -> Result<Self, Error> {
-        self.proxy = Some(proxy::Asked::new(access, authentication, credentials)?);
+        self.proxy = Some(proxy::ProxySetting::new(access, authentication, credentials)?);
         Ok(self)
     }
 
-    /// The proxy on the way: `http://[USER:PASSWORD@]HOST[:PORT]`.
+    /// Sets the proxy: `http://[USER:PASSWORD@]HOST[:PORT]`.
     ///
     /// # Errors
-    /// [`Error::Argument`] for what is no address of a proxy.
+    /// [`Error::Argument`] for an invalid address.
     pub fn proxy_address(mut self, address: &str) -> Result<Self, Error> {
-        self.proxy = Some(proxy::Asked::at(address)?);
+        self.proxy = Some(proxy::ProxySetting::from_address(address)?);
         Ok(self)
     }
 
-    /// Trusts the certificates of a PEM file too, beside the authorities of this system.
+    /// Trusts the certificates in a PEM file, in addition to the authorities of this system.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.tls = self.tls.ca_file(path);
         self
     }
 
-    /// Accepts no certificate of the service but that of this thumbprint, in hexadecimal digits.
+    /// Accepts only the service certificate with this thumbprint, in hexadecimal digits.
     ///
     /// # Errors
-    /// [`Error::Argument`] for what is no thumbprint.
+    /// [`Error::Argument`] for an invalid thumbprint.
     pub fn pin(mut self, thumbprint: &str) -> Result<Self, Error> {
         let thumbprint =
             Thumbprint::parse(thumbprint).map_err(|error| Error::argument(error.to_string(), None))?;
@@ -146,68 +146,70 @@ impl ConnectionOptions {
         Ok(self)
     }
 
-    /// Talks to the host over HTTP although nothing proves who it is, as if it stood in `TrustedHosts`. Over HTTPS the
-    /// certificate proves it, with Kerberos the realm does.
+    /// Allows credentials to be sent over HTTP to the host although its identity is not verified, as if it were in
+    /// `TrustedHosts`.
     pub fn trust_host(mut self) -> Self {
         self.trust = Some(HostTrust::Listed);
         self
     }
 
-    /// What the service is called to its realm: `HTTP`, `WSMAN` or `HOST` for the host as it is addressed, or a whole
-    /// name such as `HTTP/node7.example.com`. `HTTP` and the host by default.
+    /// Sets the service principal name: the class `HTTP`, `WSMAN` or `HOST` for the addressed host, or a complete name
+    /// such as `HTTP/node7.example.com`. The default is `HTTP` and the host.
     ///
     /// # Errors
-    /// [`Error::Argument`] for what is neither.
+    /// [`Error::Argument`] for an invalid name.
     pub fn service_name(mut self, name: &str) -> Result<Self, Error> {
-        let wrong = |error: client::SpnError| Error::argument(error.to_string(), None);
         self.service = match name.to_ascii_uppercase().as_str() {
             "HTTP" => Service::Class(ServiceClass::Http),
             "WSMAN" => Service::Class(ServiceClass::Wsman),
             "HOST" => Service::Class(ServiceClass::Host),
-            _ => Service::Chosen(ServicePrincipalName::parse(name).map_err(wrong)?),
+            _ => {
+                let name = ServicePrincipalName::parse(name);
+                Service::Explicit(name.map_err(|error| Error::argument(error.to_string(), None))?)
+            }
         };
         Ok(self)
     }
 
-    /// Lets the service act as the user on other machines. It needs Kerberos; CredSSP does so anyway.
+    /// Allows the service to act as the user on other machines, which requires Kerberos; CredSSP always does so.
     pub fn delegate(mut self) -> Self {
         self.delegation = Delegation::Demanded;
         self
     }
 
-    /// How long finding the host, connecting and TLS may take together; 30 seconds by default.
+    /// Limits the time for name resolution, connecting and TLS together; the default is 30 seconds.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = Some(limit);
         self
     }
 
-    /// How long the connection may be silent while an answer is due; 10 seconds longer than
-    /// [`Self::operation_timeout`] by default, and never shorter than that.
+    /// Limits the time without received data while a response is due; it must exceed [`Self::operation_timeout`]. The
+    /// default is 10 seconds longer.
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.idle_timeout = Some(limit);
         self
     }
 
-    /// How long an operation may take with all its requests; unlimited by default.
+    /// Limits the duration of an operation with all its requests; the default is unlimited.
     pub fn total_timeout(mut self, limit: Option<Duration>) -> Self {
         self.total_timeout = limit;
         self
     }
 
-    /// Within what time the service is to answer one request (`IWSManSession::Timeout`); 60 seconds by default.
-    /// A command or an enumeration with nothing to say in that time is asked again.
+    /// Limits the time the service may take for one request (`IWSManSession::Timeout`); the default is 60 seconds. After
+    /// this time, a command or an enumeration without results is polled again.
     pub fn operation_timeout(mut self, limit: Duration) -> Self {
         self.operation_timeout = Some(limit);
         self
     }
 
-    /// The largest answer asked for, in octets; 512,000 by default.
+    /// Sets the maximum response size requested from the service, in bytes; the default is 512,000.
     pub fn max_envelope_size(mut self, octets: u32) -> Self {
         self.max_envelope_size = Some(octets);
         self
     }
 
-    /// The language of texts; `en-US` by default.
+    /// Sets the language of texts; the default is `en-US`.
     pub fn locale(mut self, language: impl Into<String>) -> Self {
         self.locale = Some(language.into());
         self
@@ -235,12 +237,12 @@ impl Service {
         match self {
             Self::OfHost => ServiceName::FromEndpoint { class: ServiceClass::Http, port },
             Self::Class(class) => ServiceName::FromEndpoint { class, port },
-            Self::Chosen(name) => ServiceName::Explicit(name),
+            Self::Explicit(name) => ServiceName::Explicit(name),
         }
     }
 }
 
-/// Shows who asks and never the password.
+/// Shows the user name and never the password.
 impl fmt::Debug for ConnectionOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectionOptions")

@@ -1,4 +1,4 @@
-//! Enumerations: which instances, and one after the other.
+//! Enumerations and their filters.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use wsman::{AssociationFilter, AssociationResult, Fault, SelectorSet, namespace}
 use crate::Resource;
 use crate::error::Error;
 use crate::flags::EnumerationFlags;
-use crate::session::About;
+use crate::session::ErrorContext;
 
-/// Which instances an enumeration lists.
+/// Filter of an enumeration.
 ///
 /// ```
 /// use telarch::Filter;
@@ -23,44 +23,39 @@ use crate::session::About;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     text: String,
-    /// None means that the text tells.
+    /// `None` determines the dialect from the text.
     dialect: Option<String>,
     selectors: SelectorSet,
 }
 
 impl Filter {
-    /// The dialect of WQL.
+    /// Dialect of WQL.
     pub const WQL: &'static str = namespace::DIALECT_WQL;
-    /// The dialect of selector filters.
+    /// Dialect of selector filters.
     pub const SELECTOR: &'static str = namespace::DIALECT_SELECTOR;
 
-    /// The dialect of association filters.
+    /// Dialect of association filters.
     pub const ASSOCIATION: &'static str = namespace::DIALECT_ASSOCIATION;
 
-    /// A text in a dialect, which is a URI or one of the words `wql`, `selector` and `association`; the latter two are
-    /// written in XML, associations also as `{Object=CLASS?Key=Value;ResultClassName=NAME;Role=NAME}`.
+    /// Creates a filter in a dialect, which is a URI or one of the words `wql`, `selector` and `association`. Selector and
+    /// association filters are XML; association filters may also be written
+    /// `{Object=CLASS?Key=Value;ResultClassName=NAME;Role=NAME}`.
     ///
-    /// Without a dialect a text that begins like XML is taken for XML, unless
-    /// [`EnumerationFlags::NON_XML_TEXT`] says that it is none, and any other for WQL.
+    /// Without a dialect, a text that begins like XML is XML, unless [`EnumerationFlags::NON_XML_TEXT`] is set; any other
+    /// text is WQL.
     #[must_use]
     pub fn new(text: impl Into<String>, dialect: Option<&str>) -> Self {
-        let known = [("wql", Self::WQL), ("selector", Self::SELECTOR), ("association", Self::ASSOCIATION)];
-        let dialect = dialect.map(|dialect| {
-            let is_meant = |(word, uri): &(&str, &str)| {
-                word.eq_ignore_ascii_case(dialect) || uri.eq_ignore_ascii_case(dialect)
-            };
-            known.into_iter().find(is_meant).map_or(dialect, |(_, uri)| uri).to_owned()
-        });
+        let dialect = dialect.map(|dialect| expand_dialect(dialect).to_owned());
         Self { text: text.into(), dialect, selectors: SelectorSet::new() }
     }
 
-    /// A WQL query.
+    /// Creates a WQL filter.
     #[must_use]
     pub fn wql(query: impl Into<String>) -> Self {
         Self::new(query, Some(Self::WQL))
     }
 
-    /// Values that properties must have.
+    /// Creates a filter of required property values.
     #[must_use]
     pub fn selectors<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         let selectors =
@@ -68,7 +63,7 @@ impl Filter {
         Self { text: String::new(), dialect: Some(Self::SELECTOR.to_owned()), selectors }
     }
 
-    /// `resource` is what is enumerated.
+    /// Converts the filter to its wire form; `resource` is the enumerated resource.
     pub(crate) fn for_client(self, flags: EnumerationFlags, resource: &str) -> Result<WireFilter, Error> {
         let Self { text, dialect, selectors } = self;
         let is_markup = text.trim_start().starts_with('<') && !flags.contains(EnumerationFlags::NON_XML_TEXT);
@@ -80,7 +75,7 @@ impl Filter {
                     AssociationResult::Instances
                 };
                 let association = association::AssociationFilter::parse(&text, result, resource)?.to_wire();
-                let association = Some(association.map_err(wrong)?);
+                let association = Some(association.map_err(invalid_filter)?);
                 Ok(WireFilter { dialect, association, ..WireFilter::default() })
             }
             Some(dialect)
@@ -95,40 +90,49 @@ impl Filter {
     }
 }
 
-/// A `w:SelectorSet`, or a `b:AssociatedInstances` or `b:AssociationInstances`, as a filter.
+/// Converts a `w:SelectorSet`, `b:AssociatedInstances` or `b:AssociationInstances` element into a filter.
 fn of_markup(markup: &str) -> Result<WireFilter, Error> {
     let document = Resource::parse(markup)?;
     let filter = WireFilter::default();
     match document.name() {
         "SelectorSet" => {
-            let selectors = SelectorSet::parse(document.element()).map_err(wrong)?;
+            let selectors = SelectorSet::parse(document.element()).map_err(invalid_filter)?;
             Ok(WireFilter { dialect: Filter::SELECTOR.to_owned(), selectors, ..filter })
         }
         "AssociatedInstances" | "AssociationInstances" => {
-            let association = Some(AssociationFilter::parse(document.element()).map_err(wrong)?);
+            let association = Some(AssociationFilter::parse(document.element()).map_err(invalid_filter)?);
             Ok(WireFilter { dialect: Filter::ASSOCIATION.to_owned(), association, ..filter })
         }
         other => Err(Error::argument(
-            format!("{other} is no element of a filter"),
+            format!("unknown filter element {other}"),
             Some("use WQL, a wsman:SelectorSet, or a wsmb:AssociatedInstances"),
         )),
     }
 }
 
-fn wrong(fault: Fault) -> Error {
-    Error::argument(format!("the filter is wrong: {}", fault.reason()), None)
+fn expand_dialect(dialect: &str) -> &str {
+    let dialects =
+        [("wql", Filter::WQL), ("selector", Filter::SELECTOR), ("association", Filter::ASSOCIATION)];
+    let found = dialects
+        .into_iter()
+        .find(|(word, uri)| word.eq_ignore_ascii_case(dialect) || uri.eq_ignore_ascii_case(dialect));
+    found.map_or(dialect, |(_, uri)| uri)
 }
 
-/// What each item is, and how subclasses are listed.
+fn invalid_filter(fault: Fault) -> Error {
+    Error::argument(format!("invalid filter: {}", fault.reason()), None)
+}
+
+/// Returns the form of the items and the treatment of subclasses.
 pub(crate) fn modes(flags: EnumerationFlags) -> Result<(EnumerationMode, PolymorphismMode), Error> {
     use EnumerationFlags as F;
     let unknown = flags.bits() & !F::all().bits();
     if unknown != 0 {
-        return Err(Error::argument(format!("0x{unknown:X} is no enumeration flag"), None));
+        return Err(Error::argument(format!("unknown enumeration flag 0x{unknown:X}"), None));
     }
     let mode = match (flags.contains(F::RETURN_EPR), flags.contains(F::RETURN_OBJECT_AND_EPR)) {
         (true, true) => {
-            return Err(Error::argument("RETURN_EPR and RETURN_OBJECT_AND_EPR exclude each other", None));
+            return Err(Error::argument("RETURN_EPR and RETURN_OBJECT_AND_EPR cannot be combined", None));
         }
         (true, false) => EnumerationMode::Reference,
         (false, true) => EnumerationMode::ObjectAndReference,
@@ -144,36 +148,36 @@ pub(crate) fn modes(flags: EnumerationFlags) -> Result<(EnumerationMode, Polymor
     Ok((mode, polymorphism))
 }
 
-/// The items of an enumeration (`IWSManEnumerator`). Dropping it before the end releases it on the service, if it can.
+/// Active enumeration (`IWSManEnumerator`). Dropping it before the end releases it on the service in the background.
 #[derive(Debug)]
 pub struct Enumerator {
     items: client::Enumerator,
-    about: Arc<About>,
+    context: Arc<ErrorContext>,
 }
 
 impl Enumerator {
-    pub(crate) fn new(items: client::Enumerator, about: Arc<About>) -> Self {
-        Self { items, about }
+    pub(crate) fn new(items: client::Enumerator, context: Arc<ErrorContext>) -> Self {
+        Self { items, context }
     }
 
-    /// The next item (`ReadItem`), or none at the end (`AtEndOfStream`). What it is, the flags said: an object, a
-    /// reference, or a `w:Item` with both.
+    /// Returns the next item (`ReadItem`), or `None` at the end (`AtEndOfStream`). The flags determine its form: an
+    /// object, a reference, or a `w:Item` with both.
     ///
-    /// Nothing is lost if the future is dropped before it is ready.
+    /// The future is cancellation-safe.
     ///
     /// # Errors
-    /// [`Error`]; the enumeration is over then.
+    /// [`Error`]; the enumeration has ended then.
     pub async fn next(&mut self) -> Option<Result<Resource, Error>> {
         let item = self.items.next().await?;
-        Some(item.map_err(|error| self.about.explain(error)).and_then(|item| Resource::parse(item.xml())))
+        Some(item.map_err(|error| self.context.explain(error)).and_then(|item| Resource::parse(item.xml())))
     }
 
-    /// Tells the service that no further items are wanted.
+    /// Releases the enumeration on the service before the last item was received.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request fails.
     pub async fn release(self) -> Result<(), Error> {
-        self.items.release().await.map_err(|error| self.about.explain(error))
+        self.items.release().await.map_err(|error| self.context.explain(error))
     }
 }
 
@@ -185,7 +189,7 @@ mod tests {
     const WHAT: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/*";
 
     #[test]
-    fn associations_are_written_as_in_a_command_line_or_in_xml() {
+    fn associations_are_accepted_as_text_or_xml() {
         let written = "{Object=Win32_Service?Name=spooler;ResultClassName=Win32_Process;Role=Antecedent}";
         let flags = EnumerationFlags::ASSOCIATION_INSTANCE;
         for dialect in ["Association", &Filter::ASSOCIATION.replace("/association", "/Association")] {
@@ -201,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_of_associations_that_is_none_says_how_one_is_written() {
+    fn an_invalid_association_filter_returns_advice() {
         for text in ["{Role=a}", "{Object=a;Object=b}", "{Object=a", "{Other=a}", "{Object=nobody/a}"] {
             let refused = Filter::new(text, Some("association")).for_client(EnumerationFlags::empty(), WHAT);
             let Err(Error::Argument { what, fix }) = refused else { panic!("{text}: {refused:?}") };

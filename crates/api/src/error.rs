@@ -1,4 +1,4 @@
-//! Everything that can go wrong, by what one would do about it.
+//! Errors, by what a program would do about them.
 
 use std::convert::Infallible;
 
@@ -11,62 +11,62 @@ use wording::failure::Kind;
 use wording::locator::LocatorError;
 use wsman::Fault;
 
-/// Why an operation did not succeed.
+/// Error of an operation.
 ///
-/// The variants are what programs tell apart; everything else is in [`Failed`].
+/// The variants are the cases that programs distinguish; [`FailureDetails`] contains everything else.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An argument or a setting that cannot be meant. Nothing was sent.
-    #[error("{what}{}", line_of(fix.as_deref()))]
+    /// An invalid argument or setting. Nothing was sent.
+    #[error("{what}{}", advice_line(fix.as_deref()))]
     Argument {
-        /// What is wrong.
+        /// Description of the error.
         what: String,
-        /// What to do about it.
+        /// Advice.
         fix: Option<String>,
     },
-    /// Nobody answered, or nobody who is trusted.
+    /// The service cannot be reached, or its certificate is not trusted.
     #[error("{0}")]
-    Connect(Box<Failed>),
-    /// Who asks could not be proven.
+    Connect(Box<FailureDetails>),
+    /// The service rejected the credentials.
     #[error("{0}")]
-    Authentication(Box<Failed>),
-    /// Who asks is known and may not.
+    Authentication(Box<FailureDetails>),
+    /// The authenticated user may not do this.
     #[error("{0}")]
-    Denied(Box<Failed>),
-    /// It took too long.
+    Denied(Box<FailureDetails>),
+    /// The operation timed out.
     #[error("{0}")]
-    Timeout(Box<Failed>),
-    /// A quota is used up.
+    Timeout(Box<FailureDetails>),
+    /// A quota is exceeded.
     #[error("{0}")]
-    Quota(Box<Failed>),
-    /// The service says that it could not, for any other reason.
+    Quota(Box<FailureDetails>),
+    /// The service returned any other fault.
     #[error("{0}")]
-    Fault(Box<Failed>),
-    /// What came is not what the protocol allows.
+    Fault(Box<FailureDetails>),
+    /// The response violates HTTP or WS-Management.
     #[error("{0}")]
-    Protocol(Box<Failed>),
-    /// A file of this machine cannot be read or written.
+    Protocol(Box<FailureDetails>),
+    /// A local file cannot be read or written.
     #[error("{path}: {source}")]
     File {
-        /// Which file.
+        /// Path of the file.
         path: String,
-        /// What the system says.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// A file was not copied to the other machine, or not fetched from it.
-    #[error("{path} was not copied: {reason}")]
+    /// A file could not be copied to or from the remote machine.
+    #[error("cannot copy {path}: {reason}")]
     Copy {
-        /// The file on the other machine.
+        /// Path on the remote machine.
         path: String,
-        /// What the other machine says.
+        /// Message of the remote machine.
         reason: String,
     },
 }
 
-/// An operation that failed: what happened, what it means, what to do.
+/// Details of a failed operation: message, explanation and advice.
 #[derive(Debug)]
-pub struct Failed {
+pub struct FailureDetails {
     failure: Failure,
     error: client::Error,
 }
@@ -85,7 +85,7 @@ impl Error {
         }
         let is_protocol = matches!(error, client::Error::Protocol { .. } | client::Error::NoMessage { .. });
         let kind = failure.kind();
-        let failed = Box::new(Failed { failure, error });
+        let failed = Box::new(FailureDetails { failure, error });
         match kind {
             Kind::Connect => Self::Connect(failed),
             Kind::Authentication => Self::Authentication(failed),
@@ -97,9 +97,9 @@ impl Error {
         }
     }
 
-    /// What is known of a failed operation; none for what went wrong on this side.
+    /// Details of a failed operation; `None` for errors detected before a request was sent.
     #[must_use]
-    pub fn failed(&self) -> Option<&Failed> {
+    pub fn details(&self) -> Option<&FailureDetails> {
         match self {
             Self::Connect(failed)
             | Self::Authentication(failed)
@@ -112,48 +112,48 @@ impl Error {
         }
     }
 
-    /// Windows' number, unsigned as on the wire: 2150858770.
+    /// Windows error number, unsigned as on the wire: 2150858770.
     #[must_use]
     pub fn code(&self) -> Option<u32> {
-        self.failed().and_then(Failed::code)
+        self.details().and_then(FailureDetails::code)
     }
 
-    /// What to do about it, a line each; empty if nothing is known.
+    /// Advice, one line each; may be empty.
     #[must_use]
     pub fn fix(&self) -> Vec<String> {
         match self {
             Self::Argument { fix, .. } => fix.iter().cloned().collect(),
-            error => error.failed().map(Failed::fix).unwrap_or_default(),
+            error => error.details().map(FailureDetails::fix).unwrap_or_default(),
         }
     }
 }
 
-impl Failed {
-    /// Windows' number, unsigned as on the wire: 2150858770.
+impl FailureDetails {
+    /// Windows error number, unsigned as on the wire: 2150858770.
     #[must_use]
     pub fn code(&self) -> Option<u32> {
         self.failure.code().map(|code| code.0)
     }
 
-    /// The same as scripts know it: -2144108526.
+    /// Windows error number, signed as in scripts: -2144108526.
     #[must_use]
     pub fn hresult(&self) -> Option<i32> {
         self.failure.code().map(Code::signed)
     }
 
-    /// Its name in the headers of Windows: `ERROR_WSMAN_DESTINATION_UNREACHABLE`.
+    /// Symbol in the Windows headers: `ERROR_WSMAN_DESTINATION_UNREACHABLE`.
     #[must_use]
     pub fn symbol(&self) -> Option<&'static str> {
         self.failure.code().and_then(Code::symbol)
     }
 
-    /// What the one who failed says of it.
+    /// Message of the service or the client.
     #[must_use]
     pub fn message(&self) -> &str {
         self.failure.message()
     }
 
-    /// What it is in practice, in a few words, and what lay behind it: `cannot connect: connection refused`.
+    /// Explanation in a few words, and the underlying cause: `cannot connect: connection refused`.
     #[must_use]
     pub fn cause(&self) -> Option<String> {
         match (self.failure.explanation(), self.failure.cause()) {
@@ -162,13 +162,13 @@ impl Failed {
         }
     }
 
-    /// What to do about it, a line each; switches are those of the command lines.
+    /// Advice, one line each; options are those of the command lines.
     #[must_use]
     pub fn fix(&self) -> Vec<String> {
         self.failure.way_out()
     }
 
-    /// The fault, if the service answered with one.
+    /// Fault, if the service returned one.
     #[must_use]
     pub fn fault(&self) -> Option<&Fault> {
         match &self.error {
@@ -177,13 +177,13 @@ impl Failed {
         }
     }
 
-    /// The fault as `IWSManSession::Error` returns it, one `f:WSManFault` with `Code` and `Machine`.
+    /// Fault as in `IWSManSession::Error`, one `f:WSManFault` with `Code` and `Machine`.
     #[must_use]
     pub fn xml(&self) -> Option<&str> {
         self.failure.xml()
     }
 
-    /// The schemes the service offers, if that is what failed.
+    /// Schemes that the service offers, if authentication failed.
     #[must_use]
     pub fn offered(&self) -> &[String] {
         match &self.error {
@@ -192,7 +192,7 @@ impl Failed {
         }
     }
 
-    /// The scheme that was tried, if signing in failed.
+    /// Scheme that was tried, if authentication failed.
     #[must_use]
     pub fn tried(&self) -> Option<Scheme> {
         match &self.error {
@@ -202,15 +202,15 @@ impl Failed {
         }
     }
 
-    /// What the client says, in all detail.
+    /// Error of the client with all details.
     #[must_use]
     pub fn error(&self) -> &client::Error {
         &self.error
     }
 }
 
-/// What happened, what it means where that says more, and each way out on a line of its own.
-impl std::fmt::Display for Failed {
+/// Writes message, explanation and advice, each advice on a separate line.
+impl std::fmt::Display for FailureDetails {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let message = self.message();
         match self.cause() {
@@ -255,6 +255,6 @@ impl From<Infallible> for Error {
     }
 }
 
-fn line_of(fix: Option<&str>) -> String {
+fn advice_line(fix: Option<&str>) -> String {
     fix.map(|fix| format!("\n  {fix}")).unwrap_or_default()
 }

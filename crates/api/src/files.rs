@@ -1,8 +1,7 @@
-//! Files to the other machine and from it, through its shell.
+//! File transfer through the remote shell.
 //!
-//! A file travels over the input or output of one command, and its SHA-256 is compared at the other end before it gets
-//! its name. A service of POSIX takes the octets as they are; one of Windows takes them as lines of base64, which its
-//! PowerShell reads.
+//! A file is the input or the output of one command; its SHA-256 is compared at the receiving end before the file gets
+//! its name. POSIX shells transfer the bytes unchanged, Windows PowerShell as lines of base64.
 
 mod posix;
 mod powershell;
@@ -18,23 +17,23 @@ use crate::error::Error;
 use crate::session::Session;
 use crate::shell::{Command, Shell};
 
-/// How the commands of one kind of machine are written, and how octets travel through them.
+/// Commands for one kind of remote machine, and the encoding of data for them.
 trait Dialect: Send + Sync {
-    /// A command that reads a file from its input, gives it its name if it is the one of this digest, and prints its
-    /// whole path.
+    /// Returns a command that reads a file from its input, moves it to `path` if its SHA-256 is `digest`, and prints its
+    /// absolute path.
     fn receive(&self, path: &str, digest: &str) -> String;
 
-    /// A command that prints the digest of a file and a line end to its error output, and the file to its output.
+    /// Returns a command that prints the SHA-256 of a file to its error output, and the file to its output.
     fn send(&self, path: &str) -> String;
 
-    /// Octets as the command reads them.
+    /// Encodes data for the input of the receiving command.
     fn encode(&self, octets: &[u8]) -> Vec<u8>;
 
-    /// Octets as the command has written them; pieces come as they were cut on the way.
+    /// Decodes output of the sending command, which may be split at any byte; removes the decoded part from `text`.
     fn decode(&self, text: &mut Vec<u8>, end: End) -> Result<Vec<u8>, String>;
 }
 
-/// Whether more is to come.
+/// Whether more data follows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Open,
@@ -42,18 +41,17 @@ enum End {
 }
 
 impl Session {
-    /// Copies a file of this machine to `remote`, a path on the other one, and returns the whole path it has there.
+    /// Copies a local file to `remote`, a path on the remote machine, and returns its absolute path there.
     ///
-    /// A file that is there is replaced when all of the new one has arrived unharmed, not before.
+    /// An existing file is replaced only after all data has arrived and its SHA-256 matches.
     ///
     /// # Errors
-    /// [`Error::File`] for the file here, [`Error::Copy`] for the one there, and what else can go wrong on the way.
+    /// [`Error::File`] for the local file, [`Error::Copy`] for the remote file, [`Error`] if a request fails.
     pub async fn copy(&self, local: impl AsRef<Path>, remote: &str) -> Result<String, Error> {
         let dialect = self.dialect().await?;
-        let named = |source| Error::File { path: local.as_ref().display().to_string(), source };
-        let mut file = File::open(local.as_ref()).map_err(named)?;
-        let digest = digest_of(&mut file).map_err(named)?;
-        let refused = |reason: String| Error::Copy { path: remote.to_owned(), reason };
+        let local = local.as_ref();
+        let mut file = File::open(local).map_err(|source| file_error(local, source))?;
+        let digest = digest_of(&mut file).map_err(|source| file_error(local, source))?;
 
         let shell = self.shell(ShellOptions::default()).await?;
         let sent = async {
@@ -62,43 +60,41 @@ impl Session {
             let controls = command.controls();
             let mut buffer = vec![0; PIECE];
             loop {
-                let count = file.read(&mut buffer).map_err(named)?;
+                let count = file.read(&mut buffer).map_err(|source| file_error(local, source))?;
                 let piece = buffer.get(..count).unwrap_or_default();
-                if piece.is_empty() || ended(controls.write(&dialect.encode(piece)).await)? {
+                if piece.is_empty() || check_ended(controls.write(&dialect.encode(piece)).await)? {
                     break;
                 }
             }
-            ended(controls.close_input().await)?;
-            let finished = rest_of(command).await?;
-            match finished.exit_code {
-                0 => Ok(String::from_utf8_lossy(&finished.output).trim().to_owned()),
-                _ => Err(refused(finished.reason())),
+            check_ended(controls.close_input().await)?;
+            let outcome = collect_outcome(command).await?;
+            match outcome.exit_code {
+                0 => Ok(String::from_utf8_lossy(&outcome.stdout).trim().to_owned()),
+                _ => Err(copy_error(remote, outcome.reason())),
             }
         };
-        closing(sent.await, shell).await
+        close_after(sent.await, shell).await
     }
 
-    /// Fetches `remote`, a file of the other machine, to `local`, a path on this one.
+    /// Fetches `remote`, a file on the remote machine, to the local path `local`.
     ///
-    /// A file that is there is replaced when all of the new one has arrived unharmed, not before.
+    /// An existing file is replaced only after all data has arrived and its SHA-256 matches.
     ///
     /// # Errors
-    /// [`Error::File`] for the file here, [`Error::Copy`] for the one there, and what else can go wrong on the way.
+    /// [`Error::File`] for the local file, [`Error::Copy`] for the remote file, [`Error`] if a request fails.
     pub async fn fetch(&self, remote: &str, local: impl AsRef<Path>) -> Result<(), Error> {
         let dialect = self.dialect().await?;
         let local = local.as_ref();
-        let named = |source| Error::File { path: local.display().to_string(), source };
-        let refused = |reason: String| Error::Copy { path: remote.to_owned(), reason };
-        let folder = local.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let directory = local.parent().filter(|directory| !directory.as_os_str().is_empty());
         let mut arriving = tempfile::Builder::new()
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
-            .tempfile_in(folder.unwrap_or(Path::new(".")))
-            .map_err(named)?;
+            .tempfile_in(directory.unwrap_or(Path::new(".")))
+            .map_err(|source| file_error(local, source))?;
 
         let shell = self.shell(ShellOptions::default()).await?;
         let got = async {
             let mut command = shell.start(&dialect.send(remote), &[], CommandOptions::default()).await?;
-            let (mut digest, mut text, mut told) = (Sha256::new(), Vec::new(), Vec::new());
+            let (mut digest, mut text, mut stderr) = (Sha256::new(), Vec::new(), Vec::new());
             let exit_code = loop {
                 let end = match command.next_output().await? {
                     Output::Stdout(octets) => {
@@ -106,88 +102,96 @@ impl Session {
                         End::Open
                     }
                     Output::Stderr(octets) => {
-                        let room = MOST_TOLD.saturating_sub(told.len());
-                        told.extend(octets.into_iter().take(room));
+                        let room = MAX_TEXT.saturating_sub(stderr.len());
+                        stderr.extend(octets.into_iter().take(room));
                         continue;
                     }
                     Output::Done { exit_code } if exit_code != 0 => break exit_code,
                     Output::Done { .. } => End::Here,
                     _ => continue,
                 };
-                let octets = dialect.decode(&mut text, end).map_err(refused)?;
+                let octets = dialect.decode(&mut text, end).map_err(|reason| copy_error(remote, reason))?;
                 digest.update(&octets);
-                arriving.write_all(&octets).map_err(named)?;
+                arriving.write_all(&octets).map_err(|source| file_error(local, source))?;
                 if end == End::Here {
                     break 0;
                 }
             };
             command.finish().await?;
-            let told = String::from_utf8_lossy(&told).trim().to_owned();
+            let stderr = String::from_utf8_lossy(&stderr).trim().to_owned();
             if exit_code != 0 {
-                return Err(refused(told));
+                return Err(copy_error(remote, stderr));
             }
-            // Shells may say something of their own first.
-            let expected = told.lines().last().unwrap_or_default().trim();
+            // The shell may print messages before the digest.
+            let expected = stderr.lines().last().unwrap_or_default().trim();
             if expected.eq_ignore_ascii_case(&hex(&digest.finalize())) {
                 Ok(())
             } else {
-                Err(refused("what has arrived is not what was sent: its SHA-256 is another".to_owned()))
+                Err(copy_error(remote, "the SHA-256 of the received data does not match".to_owned()))
             }
         };
-        closing(got.await, shell).await?;
-        arriving.persist(local).map(drop).map_err(|error| named(error.error))
+        close_after(got.await, shell).await?;
+        arriving.persist(local).map(drop).map_err(|error| file_error(local, error.error))
     }
 
-    /// What the other machine speaks, as it says itself.
+    /// Returns the commands for the operating system that the remote machine reports.
     async fn dialect(&self) -> Result<Box<dyn Dialect>, Error> {
-        Ok(if self.is_windows().await? { Box::new(powershell::Windows) } else { Box::new(posix::Posix) })
+        Ok(if self.detect_windows().await? { Box::new(powershell::Windows) } else { Box::new(posix::Posix) })
     }
 }
 
-/// Whether the command has ended, so that the rest of its input is of no use.
-fn ended(sent: Result<(), Error>) -> Result<bool, Error> {
+fn file_error(path: &Path, source: io::Error) -> Error {
+    Error::File { path: path.display().to_string(), source }
+}
+
+fn copy_error(remote: &str, reason: String) -> Error {
+    Error::Copy { path: remote.to_owned(), reason }
+}
+
+/// Returns whether the command has ended, so that it reads no more input.
+fn check_ended(sent: Result<(), Error>) -> Result<bool, Error> {
     match sent {
-        Err(error) if error.failed().is_some_and(|failed| failed.error().is_gone()) => Ok(true),
+        Err(error) if error.details().is_some_and(|failed| failed.error().is_gone()) => Ok(true),
         sent => sent.map(|()| false),
     }
 }
 
-/// What a command said after its input had ended.
-struct Rest {
-    output: Vec<u8>,
-    told: Vec<u8>,
+/// Outcome of a command that has read its input.
+struct CommandOutcome {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
     exit_code: i32,
 }
 
-impl Rest {
+impl CommandOutcome {
     fn reason(&self) -> String {
-        match String::from_utf8_lossy(&self.told).trim() {
-            "" => format!("the command ended with {}", self.exit_code),
-            told => told.to_owned(),
+        match String::from_utf8_lossy(&self.stderr).trim() {
+            "" => format!("the command ended with exit code {}", self.exit_code),
+            message => message.to_owned(),
         }
     }
 }
 
-async fn rest_of(mut command: Command) -> Result<Rest, Error> {
-    let mut rest = Rest { output: Vec::new(), told: Vec::new(), exit_code: 0 };
+async fn collect_outcome(mut command: Command) -> Result<CommandOutcome, Error> {
+    let mut outcome = CommandOutcome { stdout: Vec::new(), stderr: Vec::new(), exit_code: 0 };
     loop {
         let (octets, to) = match command.next_output().await? {
-            Output::Stdout(octets) => (octets, &mut rest.output),
-            Output::Stderr(octets) => (octets, &mut rest.told),
+            Output::Stdout(octets) => (octets, &mut outcome.stdout),
+            Output::Stderr(octets) => (octets, &mut outcome.stderr),
             Output::Done { exit_code } => {
-                rest.exit_code = exit_code;
+                outcome.exit_code = exit_code;
                 command.finish().await?;
-                return Ok(rest);
+                return Ok(outcome);
             }
             _ => continue,
         };
-        let room = MOST_TOLD.saturating_sub(to.len());
+        let room = MAX_TEXT.saturating_sub(to.len());
         to.extend(octets.into_iter().take(room));
     }
 }
 
-/// Closes the shell whatever came of its work; what went wrong first counts.
-async fn closing<T>(done: Result<T, Error>, shell: Shell) -> Result<T, Error> {
+/// Closes the shell after its work; an error of the work takes precedence.
+async fn close_after<T>(done: Result<T, Error>, shell: Shell) -> Result<T, Error> {
     let closed = shell.close().await;
     let done = done?;
     closed.map(|()| done)
@@ -211,7 +215,7 @@ fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-/// How much of a file is in memory at once.
+/// Number of bytes read at a time.
 const PIECE: usize = 96 * 1_024;
-/// How much is kept of what a command says beside a file.
-const MOST_TOLD: usize = 64 * 1_024;
+/// Maximum number of bytes of the messages of a command that are kept.
+const MAX_TEXT: usize = 64 * 1_024;

@@ -1,6 +1,6 @@
-//! The scripting API of Telarch: everything that `WSMan.Automation` offers to scripts on Windows, for Rust.
+//! Scripting API of Telarch: the functions of `WSMan.Automation` on Windows, for Rust.
 //!
-//! | COM | here |
+//! | COM | Rust |
 //! |---|---|
 //! | `IWSMan`, `IWSManEx` | [`Wsman`] |
 //! | `IWSManConnectionOptions` | [`ConnectionOptions`] |
@@ -8,9 +8,9 @@
 //! | `IWSManResourceLocator` | [`ResourceLocator`] |
 //! | `IWSManEnumerator` | [`Enumerator`] |
 //! | `SessionFlag…`, `EnumerationFlag…`, `Proxy…` | [`SessionFlags`], [`EnumerationFlags`], [`ProxyAccess`], [`ProxyAuthentication`] |
-//! | `Error` | [`Error`], with the fault, its cause and what to do |
+//! | `Error` | [`Error`], with the fault, its cause and advice |
 //!
-//! And what COM has not: events ([`Session::subscribe`]), remote shells ([`Session::run`], [`Shell`]) and files
+//! In addition to COM: events ([`Session::subscribe`]), remote shells ([`Session::run`], [`Shell`]) and file transfer
 //! ([`Session::copy`], [`Session::fetch`]).
 //!
 //! ```no_run
@@ -35,9 +35,10 @@
 //! # }
 //! ```
 //!
-//! Everything is asynchronous on tokio; [`blocking`] waits. Bodies go in as XML and come out as [`Resource`].
+//! All functions are asynchronous and need tokio; [`blocking`] has synchronous ones. Request bodies are XML texts,
+//! response bodies are [`Resource`]s.
 //!
-//! Left out on purpose: the dialogue that edits security descriptors (`IWSManInternal`), which is `winrm configSDDL`.
+//! Not included: the security descriptor editor (`IWSManInternal`), which is `winrm configSDDL`.
 
 mod automation;
 pub mod blocking;
@@ -55,10 +56,12 @@ mod shell;
 mod subscription;
 
 pub use automation::Wsman;
-pub use client::{CommandOptions, Console, Finished, Interpreter, Output, Profile, Scheme, ShellOptions};
+pub use client::{
+    CommandOptions, CommandResult, Console, Interpreter, Output, Profile, Scheme, ShellOptions,
+};
 pub use connection_options::ConnectionOptions;
 pub use enumerator::{Enumerator, Filter};
-pub use error::{Error, Failed};
+pub use error::{Error, FailureDetails};
 pub use flags::{EnumerationFlags, ProxyAccess, ProxyAuthentication, SessionFlags};
 pub use powershell::clean_clixml;
 pub use resource::Resource;

@@ -1,11 +1,11 @@
-//! Scripts of PowerShell, as text in and text out.
+//! PowerShell scripts with text output.
 //!
-//! They run in a shell, not in a runspace: objects, streams beside output and errors, and input need PowerShell
-//! remoting, which this crate does not speak.
+//! Scripts run in a command shell, not in a runspace: objects, other streams and input need PowerShell remoting
+//! (MS-PSRP), which is not supported.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use client::{Finished, ShellOptions};
+use client::{CommandResult, ShellOptions};
 use wsman::identify::Identity;
 use xml::{Bounds, Document};
 
@@ -13,20 +13,20 @@ use crate::error::Error;
 use crate::session::Session;
 
 impl Session {
-    /// Runs a script in the PowerShell of the other machine, `powershell.exe` of Windows or `pwsh` elsewhere, and
-    /// gathers its output; what it wrote to its error stream as CLIXML comes out as text.
+    /// Runs a script in the PowerShell of the remote machine, `powershell.exe` on Windows and `pwsh` elsewhere, and
+    /// collects its output; CLIXML in its error stream is converted to text.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::Argument`] if the other machine has no PowerShell. A script that fails is none: see its exit
-    /// code.
-    pub async fn run_ps(&self, script: &str, options: ShellOptions) -> Result<Finished, Error> {
-        let program = if self.is_windows().await? { "powershell" } else { "pwsh" };
+    /// [`Error`] if a request fails; [`Error::Argument`] if the remote machine has no PowerShell. A failed script is not
+    /// an error; check its exit code.
+    pub async fn run_ps(&self, script: &str, options: ShellOptions) -> Result<CommandResult, Error> {
+        let program = if self.detect_windows().await? { "powershell" } else { "pwsh" };
         let line = command_line(program, &format!("$ProgressPreference = 'SilentlyContinue'\n{script}"));
         let mut finished = self.run(&line, &[], options).await?;
         if program == "pwsh" && finished.exit_code == NOT_FOUND {
             return Err(Error::argument(
-                format!("{} has no PowerShell: pwsh was not found", self.host()),
-                Some("install it there, in the PATH of the service, or use the shell it has: run()"),
+                format!("no PowerShell on {}: pwsh was not found", self.host()),
+                Some("install it in the PATH of the service, or use the command shell: run()"),
             ));
         }
         if let Some(text) = clean_clixml(&finished.stderr) {
@@ -35,20 +35,20 @@ impl Session {
         Ok(finished)
     }
 
-    /// Whether the other machine says that it is one of Windows.
-    pub(crate) async fn is_windows(&self) -> Result<bool, Error> {
+    /// Returns whether the remote machine reports that it runs Windows.
+    pub(crate) async fn detect_windows(&self) -> Result<bool, Error> {
         Ok(Identity::parse(self.identify().await?.element()).is_windows())
     }
 }
 
-/// A line that runs a script: as base64 of UTF-16LE, so that no shell on the way reads it.
+/// Returns a command line with the script as base64 of UTF-16LE, which no shell interprets.
 pub(crate) fn command_line(program: &str, script: &str) -> String {
     let octets: Vec<u8> = script.encode_utf16().flat_map(u16::to_le_bytes).collect();
     format!("{program} -NoProfile -NonInteractive -EncodedCommand {}", STANDARD.encode(octets))
 }
 
-/// The messages in what PowerShell writes to a pipe: `#< CLIXML` and one document (MS-PSRP 2.2.5). None if it is
-/// something else, or holds no error.
+/// Extracts error messages from PowerShell's output to a pipe: `#< CLIXML` and one document (MS-PSRP 2.2.5). Returns
+/// `None` for other output and if there is no error.
 #[must_use]
 pub fn clean_clixml(octets: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(octets).ok()?;
@@ -62,7 +62,7 @@ pub fn clean_clixml(octets: &[u8]) -> Option<String> {
     (!text.trim().is_empty()).then(|| text.trim().to_owned())
 }
 
-/// `_x000D_` stands for a code unit of UTF-16 (MS-PSRP 2.2.5.3.2).
+/// Decodes `_x000D_`, the escape for a UTF-16 code unit (MS-PSRP 2.2.5.3.2).
 fn unescaped(text: &str) -> String {
     let mut units: Vec<u16> = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -84,7 +84,7 @@ fn unescaped(text: &str) -> String {
     String::from_utf16_lossy(&units)
 }
 
-/// What shells of POSIX return for a program that is not there (2.8.2 Exit Status for Commands).
+/// Exit code of POSIX shells for a command that was not found (POSIX.1-2017, Shell Command Language 2.8.2).
 const NOT_FOUND: i32 = 127;
 
 #[cfg(test)]
@@ -92,11 +92,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_come_out_of_clixml_as_text() {
-        let told = b"#< CLIXML\r\n<Objs Version=\"1.1.0.1\" xmlns=\"http://schemas.microsoft.com/powershell/2004/04\">\
+    fn errors_are_extracted_from_clixml_as_text() {
+        let clixml = b"#< CLIXML\r\n<Objs Version=\"1.1.0.1\" xmlns=\"http://schemas.microsoft.com/powershell/2004/04\">\
             <Obj S=\"progress\" RefId=\"0\"><MS/></Obj><S S=\"Error\">no such thing _x000D__x000A_</S>\
             <S S=\"Error\">At line:1 a_xb_x0041__xD83D__xDE00_</S></Objs>";
-        assert_eq!(clean_clixml(told).as_deref(), Some("no such thing \nAt line:1 a_xbA\u{1F600}"));
+        assert_eq!(clean_clixml(clixml).as_deref(), Some("no such thing \nAt line:1 a_xbA\u{1F600}"));
         assert_eq!(clean_clixml(b"plain"), None);
         assert_eq!(clean_clixml(b"#< CLIXML\r\n<Objs><S"), None);
         assert_eq!(clean_clixml(b"#< CLIXML\r\n<Objs/>"), None);

@@ -1,4 +1,4 @@
-//! The proxy on the way, if one was asked for.
+//! Proxy settings.
 
 use client::{Credentials, Proxy, ProxyAuthentication as SignIn, Secret};
 use config::{Proxies, Tls};
@@ -7,23 +7,23 @@ use wording::endpoint::{Endpoint, Transport};
 use crate::error::Error;
 use crate::flags::{ProxyAccess, ProxyAuthentication};
 
-/// What a session was told of a proxy.
+/// Proxy setting of a session.
 #[derive(Clone, Debug)]
-pub(crate) enum Asked {
-    /// This one.
-    At(Box<Proxy>),
-    /// There is none.
-    Nowhere,
-    /// The one that somebody else says.
-    Looked { machine: bool, sign_in: Option<SignIn> },
+pub(crate) enum ProxySetting {
+    /// A specified proxy.
+    Fixed(Box<Proxy>),
+    /// No proxy.
+    Direct,
+    /// The proxy from the machine's or this process's environment.
+    Discover { machine: bool, sign_in: Option<SignIn> },
 }
 
-impl Asked {
-    pub(crate) fn at(address: &str) -> Result<Self, Error> {
+impl ProxySetting {
+    pub(crate) fn from_address(address: &str) -> Result<Self, Error> {
         let proxy = Proxy::parse(address).map_err(|error| {
             Error::argument(error.to_string(), Some("write http://[USER:PASSWORD@]HOST[:PORT]"))
         })?;
-        Ok(Self::At(Box::new(proxy)))
+        Ok(Self::Fixed(Box::new(proxy)))
     }
 
     pub(crate) fn new(
@@ -34,25 +34,28 @@ impl Asked {
         let sign_in = sign_in(authentication, credentials)?;
         let machine = match access {
             ProxyAccess::NO_PROXY_SERVER if sign_in.is_some() => {
-                return Err(Error::argument("nobody signs in to a proxy that is not there", None));
+                return Err(Error::argument(
+                    "NO_PROXY_SERVER and proxy authentication cannot be combined",
+                    None,
+                ));
             }
-            ProxyAccess::NO_PROXY_SERVER => return Ok(Self::Nowhere),
+            ProxyAccess::NO_PROXY_SERVER => return Ok(Self::Direct),
             ProxyAccess::WIN_HTTP_CONFIG => true,
             ProxyAccess::IE_CONFIG | ProxyAccess::AUTO_DETECT => false,
             other => {
-                let what = format!("0x{:X} is no single way to a proxy", other.bits());
-                return Err(Error::argument(what, Some("name one of ProxyAccess")));
+                let what = format!("invalid proxy access 0x{:X}", other.bits());
+                return Err(Error::argument(what, Some("use exactly one value of ProxyAccess")));
             }
         };
-        Ok(Self::Looked { machine, sign_in })
+        Ok(Self::Discover { machine, sign_in })
     }
 
-    /// The proxy to an endpoint, if there is one.
+    /// Returns the proxy for an endpoint, if there is one.
     pub(crate) fn find(self, endpoint: &Endpoint) -> Result<Option<Proxy>, Error> {
         let (machine, sign_in) = match self {
-            Self::Nowhere => return Ok(None),
-            Self::At(proxy) => return Ok(Some(*proxy)),
-            Self::Looked { machine, sign_in } => (machine, sign_in),
+            Self::Direct => return Ok(None),
+            Self::Fixed(proxy) => return Ok(Some(*proxy)),
+            Self::Discover { machine, sign_in } => (machine, sign_in),
         };
         let proxies = if machine {
             Proxies::of_machine()
@@ -68,7 +71,7 @@ impl Asked {
         let proxy = Proxy::parse(address).map_err(|error| {
             Error::argument(
                 error.to_string(),
-                Some("correct https_proxy and http_proxy, such as http://proxy:3128"),
+                Some("set https_proxy and http_proxy, such as http://proxy:3128"),
             )
         })?;
         Ok(Some(match sign_in {
@@ -91,12 +94,17 @@ fn sign_in(
         (Some(ProxyAuthentication::USE_NEGOTIATE), credentials) => Ok(Some(SignIn::Negotiate(credentials))),
         (Some(ProxyAuthentication::USE_BASIC), Some(credentials)) => Ok(Some(SignIn::Basic(credentials))),
         (Some(ProxyAuthentication::USE_DIGEST), Some(credentials)) => Ok(Some(SignIn::Digest(credentials))),
-        (None, Some(_)) => Err(Error::argument("a user for the proxy needs a scheme to sign in with", None)),
-        (Some(ProxyAuthentication::USE_BASIC | ProxyAuthentication::USE_DIGEST), None) => Err(
-            Error::argument("Basic and Digest at a proxy need a user", Some("give a name and a password")),
-        ),
+        (None, Some(_)) => {
+            Err(Error::argument("credentials for the proxy need an authentication scheme", None))
+        }
+        (Some(ProxyAuthentication::USE_BASIC | ProxyAuthentication::USE_DIGEST), None) => {
+            Err(Error::argument(
+                "Basic and Digest need credentials for the proxy",
+                Some("specify user name and password"),
+            ))
+        }
         (Some(other), _) => {
-            Err(Error::argument(format!("0x{:X} is no single scheme for a proxy", other.bits()), None))
+            Err(Error::argument(format!("invalid proxy authentication 0x{:X}", other.bits()), None))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What services send back: one element, in every form one could want.
+//! Representation of resources, method outputs and enumeration items.
 
 use wording::Format;
 use wsman::EndpointReference;
@@ -6,7 +6,7 @@ use xml::{Bounds, Document, Element, Fragment, Name, Writer};
 
 use crate::error::Error;
 
-/// A representation, an output or an item: one XML document of its own.
+/// Representation, method output or enumeration item: one XML document.
 ///
 /// ```
 /// use telarch::Resource;
@@ -20,69 +20,65 @@ use crate::error::Error;
 pub struct Resource(Document);
 
 impl Resource {
-    /// Reads XML: one element, without a DTD.
+    /// Parses XML: one element without a DTD.
     ///
     /// # Errors
-    /// [`Error::Argument`].
+    /// [`Error::Argument`] for invalid XML.
     pub fn parse(markup: &str) -> Result<Self, Error> {
         let document = Document::parse(markup, &bounds());
-        document.map(Self).map_err(|error| Error::argument(format!("this is no XML: {error}"), None))
+        document.map(Self).map_err(|error| Error::argument(format!("invalid XML: {error}"), None))
     }
 
-    /// One element with a child for each pair, all in one namespace, as Create and methods take it; `None` is `xsi:nil`.
+    /// Creates an element with one child for each pair, all in one namespace, for Create and methods; `None` is `xsi:nil`.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a name that no element can have.
+    /// [`Error::Argument`] for a name that is not a valid element name.
     pub fn compose<'p>(
         name: &str,
         namespace: &str,
         pairs: impl IntoIterator<Item = (&'p str, Option<&'p str>)>,
     ) -> Result<Self, Error> {
-        let named = |name: &str| match Name::parse(name) {
-            Ok(name) => Ok(name.with_prefix("p")),
-            Err(error) => Err(Error::argument(error.to_string(), None)),
-        };
         let mut writer = Writer::new();
-        writer.start(&named(name)?).namespace("p", namespace).namespace("xsi", wording::markup::XSI);
+        writer.start(&qualified(name)?).namespace("p", namespace).namespace("xsi", wording::markup::XSI);
         for (name, value) in pairs {
             match value {
-                Some(text) => writer.element(&named(name)?, text),
-                None => writer.start(&named(name)?).attribute("xsi:nil", "true").end_empty(),
+                Some(text) => writer.element(&qualified(name)?, text),
+                None => writer.start(&qualified(name)?).attribute("xsi:nil", "true").end_empty(),
             };
         }
         Self::parse(&writer.finish())
     }
 
-    /// An element of another document, so that it outlives that.
+    /// Copies an element into a document of its own.
     ///
     /// # Errors
-    /// None for what has been read once; the signature is that of [`Self::parse`].
+    /// Never for an element that was parsed; the signature is that of [`Self::parse`].
     pub fn of(element: Element<'_>) -> Result<Self, Error> {
         let mut writer = Writer::with_capacity(element.source().len() + 512);
         writer.copy(element);
         Self::parse(&writer.finish())
     }
 
-    /// The markup, with all the namespaces it needs.
+    /// Markup with all required namespace declarations.
     #[must_use]
     pub fn xml(&self) -> &str {
         self.0.source()
     }
 
-    /// The element.
+    /// Root element.
     #[must_use]
     pub fn element(&self) -> Element<'_> {
         self.0.root()
     }
 
-    /// Its local name: `Win32_Service`.
+    /// Local name of the root element: `Win32_Service`.
     #[must_use]
     pub fn name(&self) -> &str {
         self.element().name()
     }
 
-    /// The text at a path of local names below the element, such as `Auth/Basic`: that of the first of its name on each
-    /// level. None where there is no such element, or where it is `xsi:nil`.
+    /// Returns the text at a path of local names below the root, such as `Auth/Basic`; the first element of each name is
+    /// used. Returns `None` if there is no such element or if it is `xsi:nil`.
     #[must_use]
     pub fn value(&self, path: &str) -> Option<String> {
         let found = path.split('/').try_fold(self.element(), |element, name| {
@@ -91,19 +87,19 @@ impl Resource {
         (!wording::markup::is_nil(found)).then(|| found.text().into_owned())
     }
 
-    /// The tree of `Name = value` lines that `winrm` prints.
+    /// Returns the tree of `Name = value` lines that `winrm` prints.
     #[must_use]
     pub fn to_text(&self) -> String {
         Format::Text.print(self.element())
     }
 
-    /// One JSON object with one member, the element; see `winrm -format:json`.
+    /// Returns a JSON object with one member, the root element, as for `winrm -format:json`.
     #[must_use]
     pub fn to_json(&self) -> String {
         Format::Ndjson.print(self.element()).trim_end().to_owned()
     }
 
-    /// The address in it, where it is an endpoint reference, the answer to Create, or an item with both.
+    /// Returns the endpoint reference, if the document is one, a response to Create, or an item with both.
     #[must_use]
     pub fn reference(&self) -> Option<EndpointReference> {
         let root = self.element();
@@ -112,7 +108,7 @@ impl Resource {
             .or_else(|| root.children().find_map(|child| EndpointReference::parse(child).ok()))
     }
 
-    /// As it is put into a message.
+    /// Converts the document for a request.
     pub(crate) fn fragment(&self) -> Fragment {
         let mut writer = Writer::new();
         writer.copy(self.element());
@@ -120,7 +116,14 @@ impl Resource {
     }
 }
 
+fn qualified(name: &str) -> Result<String, Error> {
+    match Name::parse(name) {
+        Ok(name) => Ok(name.with_prefix("p")),
+        Err(error) => Err(Error::argument(error.to_string(), None)),
+    }
+}
+
 fn bounds() -> Bounds {
-    // What came from the network was bounded there.
+    // Documents from the network were already bounded.
     Bounds { octets: usize::MAX, ..Bounds::default() }
 }

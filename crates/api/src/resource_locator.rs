@@ -1,4 +1,4 @@
-//! Which resource an operation is about.
+//! Resource of an operation.
 
 use wording::locator::Locator;
 use wsman::{EndpointReference, FragmentTransfer, OptionSet, ResourceUri, SelectorSet, WsmanOption};
@@ -6,10 +6,10 @@ use xml::{Bounds, Document};
 
 use crate::error::Error;
 
-/// A resource, the instance of it, and how it is to be worked on (`IWSManResourceLocator`).
+/// Resource URI with selectors, options and fragment (`IWSManResourceLocator`).
 ///
-/// Wherever one is wanted, a text will do: `winrm/config/listener?Address=*+Transport=HTTP`, a whole URI, or the XML
-/// of an endpoint reference.
+/// A text can be used instead: `winrm/config/listener?Address=*+Transport=HTTP`, a complete URI, or the XML of an
+/// endpoint reference.
 ///
 /// ```
 /// use telarch::ResourceLocator;
@@ -26,22 +26,22 @@ pub struct ResourceLocator {
     fragment: Option<FragmentTransfer>,
 }
 
-/// Whether a service that does not know an option must refuse the request.
+/// Whether a service must reject the request if it does not know an option.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MustComply {
-    /// It may do without.
+    /// The option may be ignored.
     #[default]
     No,
-    /// It must.
+    /// The request must be rejected.
     Yes,
 }
 
 impl ResourceLocator {
-    /// Reads `URI[?Name=Value[+Name2=Value2]]`, with an alias such as `winrm` or `wmicimv2` in the first segment, or the
+    /// Parses `URI[?Name=Value[+Name2=Value2]]` with an alias such as `winrm` or `wmicimv2` in the first segment, or the
     /// XML of an endpoint reference.
     ///
     /// # Errors
-    /// [`Error::Argument`].
+    /// [`Error::Argument`] for an unknown alias, an invalid selector or an invalid reference.
     pub fn parse(text: &str) -> Result<Self, Error> {
         if text.trim_start().starts_with('<') {
             return Self::of_reference(text);
@@ -53,20 +53,21 @@ impl ResourceLocator {
         Ok(Self { resource, selectors, options: Vec::new(), fragment: None })
     }
 
-    /// Reads an endpoint reference, such as the answer to Create or an item of an enumeration of references.
+    /// Parses an endpoint reference, such as the response to Create or an item of an enumeration of references.
     fn of_reference(markup: &str) -> Result<Self, Error> {
-        let document = Document::parse(markup, &Bounds::default())
-            .map_err(|error| Error::argument(format!("the endpoint reference is no XML: {error}"), None))?;
+        let document = Document::parse(markup, &Bounds::default()).map_err(|error| {
+            Error::argument(format!("invalid XML in the endpoint reference: {error}"), None)
+        })?;
         EndpointReference::parse(document.root()).map(Self::from).map_err(refused)
     }
 
-    /// The URI of the resource, without selectors.
+    /// Resource URI without selectors.
     #[must_use]
     pub fn resource_uri(&self) -> &str {
         self.resource.as_str()
     }
 
-    /// Adds a selector, whose value may hold any character.
+    /// Adds a selector; the value may contain any character.
     #[must_use]
     pub fn selector(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.selectors = self.selectors.with(name, value);
@@ -80,7 +81,7 @@ impl ResourceLocator {
         self
     }
 
-    /// The selectors.
+    /// Selectors.
     #[must_use]
     pub fn selectors(&self) -> &SelectorSet {
         &self.selectors
@@ -94,7 +95,7 @@ impl ResourceLocator {
         self
     }
 
-    /// Says of every option that a service which does not know it must refuse the request
+    /// Sets `MustComply` for every option, so that a service which does not know one rejects the request
     /// (`MustUnderstandOptions`).
     #[must_use]
     pub fn must_understand_options(mut self) -> Self {
@@ -109,7 +110,7 @@ impl ResourceLocator {
         self
     }
 
-    /// Only a part of the instance, an XPath expression such as `Caption` or `Names[2]`; items of an array count from 1.
+    /// Restricts the operation to a fragment, an XPath expression such as `Caption` or `Names[2]`; array items count from 1.
     #[must_use]
     pub fn fragment(mut self, expression: impl Into<String>) -> Self {
         let dialect = self.fragment.and_then(|fragment| fragment.dialect);
@@ -117,7 +118,7 @@ impl ResourceLocator {
         self
     }
 
-    /// The language of [`Self::fragment`]; XPath 1.0 if none is named.
+    /// Sets the dialect of [`Self::fragment`]; the default is XPath 1.0.
     #[must_use]
     pub fn fragment_dialect(mut self, dialect: impl Into<String>) -> Self {
         let expression = self.fragment.map(|fragment| fragment.expression).unwrap_or_default();
@@ -125,7 +126,7 @@ impl ResourceLocator {
         self
     }
 
-    /// As the client takes it.
+    /// Converts the locator to the client's type.
     pub(crate) fn for_client(&self) -> client::Locator {
         let mut options = OptionSet::new();
         self.options.iter().cloned().for_each(|option| options.push(option));
@@ -138,7 +139,7 @@ impl ResourceLocator {
         }
     }
 
-    /// The URI of the action that calls a method, which may be a whole URI already.
+    /// Returns the action URI of a method, which may already be a complete URI.
     pub(crate) fn action_uri(&self, method: &str) -> String {
         if method.contains("://") { method.to_owned() } else { format!("{}/{method}", self.resource_uri()) }
     }

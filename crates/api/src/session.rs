@@ -11,10 +11,10 @@ use crate::error::Error;
 use crate::flags::EnumerationFlags;
 use crate::{Resource, ResourceLocator};
 
-/// A session with one service (`IWSManSession`), made by [`Wsman::create_session`](crate::Wsman::create_session).
-/// Cloning it is cheap, and all clones share their connections.
+/// Session with one service (`IWSManSession`), created by [`Wsman::create_session`](crate::Wsman::create_session).
+/// Clones are cheap and share their connections.
 ///
-/// Operations may run at the same time. Dropping the future of one gives it up.
+/// Operations may run concurrently. Dropping the future of an operation cancels it.
 ///
 /// ```no_run
 /// # async fn example(session: telarch::Session) -> Result<(), telarch::Error> {
@@ -31,22 +31,22 @@ use crate::{Resource, ResourceLocator};
 #[derive(Clone, Debug)]
 pub struct Session {
     pub(crate) client: client::Session,
-    /// To make the client's session again with another limit.
+    /// Builder, to create the client's session again with another time limit.
     builder: SessionBuilder,
     authentication: Authentication,
     batch_items: Option<u32>,
     timeout: Duration,
-    about: Arc<About>,
+    context: Arc<ErrorContext>,
 }
 
-/// What errors need to know of a session.
+/// Context for error messages.
 #[derive(Debug)]
-pub(crate) struct About {
+pub(crate) struct ErrorContext {
     host: String,
     user: Option<String>,
 }
 
-impl About {
+impl ErrorContext {
     pub(crate) fn explain(&self, error: client::Error) -> Error {
         Error::of(error, &self.host)
     }
@@ -59,64 +59,63 @@ impl Session {
         host: &str,
         user: Option<String>,
     ) -> Result<Self, Error> {
-        let about = Arc::new(About { host: host.to_owned(), user });
-        let client = builder.clone().build().map_err(|error| about.explain(error))?;
+        let context = Arc::new(ErrorContext { host: host.to_owned(), user });
+        let client = builder.clone().build().map_err(|error| context.explain(error))?;
         let timeout = client.operation_timeout();
-        Ok(Self { client, builder, authentication, batch_items: None, timeout, about })
+        Ok(Self { client, builder, authentication, batch_items: None, timeout, context })
     }
 
-    /// The host as it was addressed; `localhost` for the service of this machine.
+    /// Host as it was addressed; `localhost` for the local service.
     #[must_use]
     pub fn host(&self) -> &str {
-        &self.about.host
+        &self.context.host
     }
 
-    /// Who asks, if a name was given.
+    /// User name, if one was specified.
     #[must_use]
     pub fn user_name(&self) -> Option<&str> {
-        self.about.user.as_deref()
+        self.context.user.as_deref()
     }
 
-    /// How many items of an enumeration one answer may bring (`BatchItems`); none means as many as fit.
+    /// Maximum number of enumeration items per response (`BatchItems`); `None` is limited only by size.
     #[must_use]
     pub fn batch_items(&self) -> Option<u32> {
         self.batch_items
     }
 
-    /// Sets it, for enumerations that begin from now on.
+    /// Sets the maximum number of items for enumerations that start afterwards.
     ///
     /// # Errors
     /// [`Error::Argument`] for 0.
     pub fn set_batch_items(&mut self, items: Option<u32>) -> Result<(), Error> {
         if items == Some(0) {
-            return Err(Error::argument("batch items: 0 would bring nothing", Some("use 1 or more")));
+            return Err(Error::argument("batch items must not be 0", Some("use 1 or more")));
         }
         self.batch_items = items;
         Ok(())
     }
 
-    /// Within what time the service is to answer one request (`Timeout`).
+    /// Time limit for the service to respond to one request (`Timeout`).
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// Sets it for this session, which lets go of its connections. Enumerations and commands under way keep the old
-    /// one.
+    /// Sets the time limit and closes pooled connections. Active enumerations and commands keep the old limit.
     ///
     /// # Errors
-    /// [`Error::Argument`] for no time at all.
+    /// [`Error::Argument`] for 0.
     pub fn set_timeout(&mut self, timeout: Duration) -> Result<(), Error> {
         let builder = self.builder.clone().operation_timeout(timeout);
-        let client = builder.clone().build().map_err(|error| self.about.explain(error))?;
+        let client = builder.clone().build().map_err(|error| self.context.explain(error))?;
         (self.client, self.builder, self.timeout) = (client, builder, timeout);
         Ok(())
     }
 
-    /// Asks the service who it is (`Identify`); without signing in if the session does not.
+    /// Identifies the service (`Identify`); without authentication if the session uses none.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn identify(&self) -> Result<Resource, Error> {
         let identified = match self.authentication {
             Authentication::None => self.client.identify_anonymous().await,
@@ -128,7 +127,7 @@ impl Session {
     /// Reads an instance (`Get`).
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn get<L>(&self, locator: L) -> Result<Resource, Error>
     where
         L: TryInto<ResourceLocator>,
@@ -138,11 +137,11 @@ impl Session {
         self.content(self.client.get(&locator).await)
     }
 
-    /// Replaces an instance, or the fragment that the locator names (`Put`), and returns what it is then, if the
-    /// service says so. `xml` is one element.
+    /// Replaces an instance or the fragment in the locator (`Put`), and returns the new representation if the service
+    /// sends it. `xml` is one element.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn put<L>(&self, locator: L, xml: &str) -> Result<Option<Resource>, Error>
     where
         L: TryInto<ResourceLocator>,
@@ -153,11 +152,11 @@ impl Session {
         self.content_if_any(self.client.put(&locator, &representation).await)
     }
 
-    /// Makes an instance (`Create`) and returns where it is: `ResourceCreated`, which [`Resource::reference`] reads and
-    /// [`ResourceLocator`] takes as XML.
+    /// Creates an instance (`Create`) and returns `ResourceCreated`, from which [`Resource::reference`] extracts the
+    /// reference and which [`ResourceLocator`] accepts as XML.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn create<L>(&self, locator: L, xml: &str) -> Result<Resource, Error>
     where
         L: TryInto<ResourceLocator>,
@@ -169,10 +168,10 @@ impl Session {
         self.content(created.map(|created| created.answer))
     }
 
-    /// Removes an instance (`Delete`).
+    /// Deletes an instance (`Delete`).
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn delete<L>(&self, locator: L) -> Result<(), Error>
     where
         L: TryInto<ResourceLocator>,
@@ -182,11 +181,11 @@ impl Session {
         self.client.delete(&locator).await.map(drop).map_err(|error| self.explain(error))
     }
 
-    /// Calls a method (`Invoke`) and returns its output, if it has one. `action` is a name or a whole URI; `xml` is
-    /// the input, one element called `NAME_INPUT`.
+    /// Calls a method (`Invoke`) and returns its output, if any. `action` is a method name or an action URI; `xml` is the
+    /// input, one element named `NAME_INPUT`.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn invoke<L>(&self, action: &str, locator: L, xml: &str) -> Result<Option<Resource>, Error>
     where
         L: TryInto<ResourceLocator>,
@@ -198,10 +197,10 @@ impl Session {
         self.content_if_any(self.client.invoke(&locator.for_client(), &action, Some(&input)).await)
     }
 
-    /// Lists instances (`Enumerate`).
+    /// Enumerates instances (`Enumerate`).
     ///
     /// # Errors
-    /// [`Error`]; [`Error::Argument`] for a filter beside selectors.
+    /// [`Error`] if the request or the response fails; [`Error::Argument`] for a filter together with selectors.
     pub async fn enumerate<L>(
         &self,
         locator: L,
@@ -215,8 +214,8 @@ impl Session {
         let locator = locator.try_into()?;
         if filter.is_some() && !locator.selectors().is_empty() {
             return Err(Error::argument(
-                "a filter and selectors exclude each other",
-                Some("leave the selectors away: the filter says which instances"),
+                "a filter and selectors cannot be combined",
+                Some("omit the selectors; the filter selects the instances"),
             ));
         }
         let (mode, polymorphism) = crate::enumerator::modes(flags)?;
@@ -227,28 +226,28 @@ impl Session {
         }
         let started = self.client.enumerate(&locator.for_client(), options).await;
         let items = started.map_err(|error| self.explain(error))?;
-        Ok(Enumerator::new(items, Arc::clone(&self.about)))
+        Ok(Enumerator::new(items, Arc::clone(&self.context)))
     }
 
-    /// Sends a whole envelope as it is, and returns the status and the body of the response, whatever they are. For
-    /// messages this API has no words for.
+    /// Sends a complete envelope unchanged, and returns status and body of the response. For messages that this API does
+    /// not support.
     ///
     /// # Errors
-    /// [`Error`] if no answer came, or the service does not accept who asks.
+    /// [`Error`] if no response arrives or the service rejects the credentials.
     pub async fn post(&self, envelope: &str) -> Result<(u16, Vec<u8>), Error> {
         let answer = self.client.post(envelope).await.map_err(|error| self.explain(error))?;
         Ok((answer.status, answer.body))
     }
 
     pub(crate) fn explain(&self, error: client::Error) -> Error {
-        self.about.explain(error)
+        self.context.explain(error)
     }
 
-    pub(crate) fn about(&self) -> Arc<About> {
-        Arc::clone(&self.about)
+    pub(crate) fn context(&self) -> Arc<ErrorContext> {
+        Arc::clone(&self.context)
     }
 
-    /// What the answer holds; the client has seen to it that there is something.
+    /// Returns the content of the response; the client has checked that there is one.
     fn content(&self, answer: Result<Response, client::Error>) -> Result<Resource, Error> {
         let answer = answer.map_err(|error| self.explain(error))?;
         Resource::of(answer.content().unwrap_or_else(|| answer.envelope()))

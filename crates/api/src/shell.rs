@@ -1,15 +1,15 @@
-//! Commands on the other machine.
+//! Remote shells and commands.
 
 use std::sync::Arc;
 
-use client::{CommandOptions, Finished, Output, ShellOptions};
+use client::{CommandOptions, CommandResult, Output, ShellOptions};
 use tokio::sync::Mutex;
 use wsman::shell::{CommandLine, SignalCode};
 
 use crate::error::Error;
-use crate::session::{About, Session};
+use crate::session::{ErrorContext, Session};
 
-/// A shell on the service, in which commands run. Dropping it closes it in the background, if it can.
+/// Open shell on the service. Dropping it closes the shell in the background if a tokio runtime is running.
 ///
 /// ```no_run
 /// # async fn example(session: telarch::Session) -> Result<(), telarch::Error> {
@@ -23,48 +23,48 @@ use crate::session::{About, Session};
 #[derive(Debug)]
 pub struct Shell {
     shell: client::Shell,
-    about: Arc<About>,
+    context: Arc<ErrorContext>,
 }
 
-/// A command in a shell. Dropping it before [`Command::finish`] ends it in the background, if it can.
+/// Running command in a shell. Dropping it before [`Command::finish`] terminates it in the background.
 #[derive(Debug)]
 pub struct Command {
     command: client::Command,
     controls: Controls,
-    about: Arc<About>,
+    context: Arc<ErrorContext>,
 }
 
-/// Input and signals for a command, for whoever has something to say while somebody else waits for its output.
+/// Handle for the input and the signals of a command, usable while another task waits for its output.
 #[derive(Clone, Debug)]
 pub struct Controls {
-    /// One piece after the other; none once its end was said.
+    /// Pieces of input are sent one after the other; `None` after the input was closed.
     stdin: Arc<Mutex<Option<client::Stdin>>>,
     signaller: client::Signaller,
-    about: Arc<About>,
+    context: Arc<ErrorContext>,
 }
 
 impl Session {
     /// Opens a shell.
     ///
-    /// # Errors
+    /// [`Error`] if the request or the response fails.
     /// [`Error`].
     pub async fn shell(&self, options: ShellOptions) -> Result<Shell, Error> {
         let shell = self.client.shell(options).await.map_err(|error| self.explain(error))?;
-        Ok(Shell { shell, about: self.about() })
+        Ok(Shell { shell, context: self.context() })
     }
 
-    /// Runs one command in a shell of its own and gathers its output; the shell is closed on every path.
+    /// Runs one command in a new shell and collects its output; the shell is closed in any case.
     ///
-    /// Arguments are joined by spaces, not quoted: the shell of the other machine reads them.
+    /// Arguments are joined with spaces and not quoted; the remote shell interprets them.
     ///
     /// # Errors
-    /// [`Error`]. A command that fails is none: see its exit code.
+    /// [`Error`] if a request fails. A failed command is not an error; check its exit code.
     pub async fn run(
         &self,
         command: &str,
         arguments: &[String],
         options: ShellOptions,
-    ) -> Result<Finished, Error> {
+    ) -> Result<CommandResult, Error> {
         let shell = self.shell(options).await?;
         let finished = shell.run(command, arguments).await;
         let closed = shell.close().await;
@@ -74,25 +74,25 @@ impl Session {
 }
 
 impl Shell {
-    /// The identifier the service gave it.
+    /// Identifier of the shell, assigned by the service.
     #[must_use]
     pub fn id(&self) -> &str {
         self.shell.id()
     }
 
-    /// Runs a command and gathers its output. One that still runs after half a second finds its input at an end.
+    /// Runs a command and collects its output. Its input is closed after half a second.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::Argument`] beyond [`ShellOptions::output_limit`].
-    pub async fn run(&self, command: &str, arguments: &[String]) -> Result<Finished, Error> {
+    /// [`Error`] if a request fails; [`Error::Argument`] beyond [`ShellOptions::output_limit`].
+    pub async fn run(&self, command: &str, arguments: &[String]) -> Result<CommandResult, Error> {
         let line = [&[command.to_owned()], arguments].concat().join(" ");
-        self.shell.run(&line).await.map_err(|error| self.about.explain(error))
+        self.shell.run(&line).await.map_err(|error| self.context.explain(error))
     }
 
     /// Starts a command.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn start(
         &self,
         command: &str,
@@ -102,88 +102,88 @@ impl Shell {
         let line =
             CommandLine { command: command.to_owned(), arguments: arguments.to_vec(), ..Default::default() };
         let started = self.shell.start(&line, options).await;
-        let command = started.map_err(|error| self.about.explain(error))?;
+        let command = started.map_err(|error| self.context.explain(error))?;
         let controls = Controls {
             stdin: Arc::new(Mutex::new(Some(command.input()))),
             signaller: command.signaller(),
-            about: Arc::clone(&self.about),
+            context: Arc::clone(&self.context),
         };
-        Ok(Command { command, controls, about: Arc::clone(&self.about) })
+        Ok(Command { command, controls, context: Arc::clone(&self.context) })
     }
 
-    /// Ends the shell and all of its commands; one that is gone already counts as closed.
+    /// Closes the shell and terminates its commands; succeeds if the shell no longer exists.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request fails.
     pub async fn close(self) -> Result<(), Error> {
-        let Self { shell, about } = self;
-        shell.close().await.map_err(|error| about.explain(error))
+        let Self { shell, context } = self;
+        shell.close().await.map_err(|error| context.explain(error))
     }
 }
 
 impl Command {
-    /// The identifier the service gave it.
+    /// Identifier of the command, assigned by the service.
     #[must_use]
     pub fn id(&self) -> &str {
         self.command.id()
     }
 
-    /// Waits for the next piece of output, for as long as the command takes; after [`Output::Done`] it is that again
-    /// and again. Nothing is lost if the future is dropped before it is ready.
+    /// Waits for the next output, for as long as the command runs. After [`Output::Done`], every call returns `Done`.
+    /// The future is cancellation-safe.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if a request or a response fails.
     pub async fn next_output(&mut self) -> Result<Output, Error> {
-        self.command.next_output().await.map_err(|error| self.about.explain(error))
+        self.command.next_output().await.map_err(|error| self.context.explain(error))
     }
 
-    /// Input and signals for the command.
+    /// Returns a handle for input and signals.
     #[must_use]
     pub fn controls(&self) -> Controls {
         self.controls.clone()
     }
 
-    /// Lets go of the command: ends it if it still runs, and frees what the service keeps of it.
+    /// Terminates the command if it is running, and releases its resources on the service.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request fails.
     pub async fn finish(self) -> Result<(), Error> {
-        let Self { command, about, .. } = self;
-        command.finish().await.map_err(|error| about.explain(error))
+        let Self { command, context, .. } = self;
+        command.finish().await.map_err(|error| context.explain(error))
     }
 }
 
 impl Controls {
-    /// Gives octets to the command, in as many requests as their number needs.
+    /// Sends bytes to the command, in as many requests as needed.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::Argument`] after [`Self::close_input`].
+    /// [`Error`] if a request fails; [`Error::Argument`] after [`Self::close_input`].
     pub async fn write(&self, octets: &[u8]) -> Result<(), Error> {
         match self.stdin.lock().await.as_mut() {
-            Some(stdin) => stdin.write(octets).await.map_err(|error| self.about.explain(error)),
-            None => Err(Error::argument("the input of the command was ended", None)),
+            Some(stdin) => stdin.write(octets).await.map_err(|error| self.context.explain(error)),
+            None => Err(Error::argument("the input of the command is closed", None)),
         }
     }
 
-    /// Says that there is no further input; a second time it does nothing.
+    /// Closes the input; further calls do nothing.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request fails.
     pub async fn close_input(&self) -> Result<(), Error> {
         match self.stdin.lock().await.take() {
-            Some(stdin) => stdin.close().await.map_err(|error| self.about.explain(error)),
+            Some(stdin) => stdin.close().await.map_err(|error| self.context.explain(error)),
             None => Ok(()),
         }
     }
 
-    /// Sends a signal; one to a command that has ended is lost without an error.
+    /// Sends a signal; succeeds without effect if the command has ended.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request fails.
     pub async fn signal(&self, code: SignalCode) -> Result<(), Error> {
         match self.signaller.signal(code).await {
             Err(error) if error.is_gone() => Ok(()),
-            sent => sent.map_err(|error| self.about.explain(error)),
+            sent => sent.map_err(|error| self.context.explain(error)),
         }
     }
 }

@@ -1,14 +1,14 @@
-//! Subscriptions: events as they come.
+//! Event subscriptions.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
 use crate::flags::EnumerationFlags;
-use crate::session::About;
+use crate::session::ErrorContext;
 use crate::{Filter, Resource, ResourceLocator, Session};
 
-/// The events of a subscription. Dropping it ends it on the service, if it can; [`Subscription::end`] waits for that.
+/// Active subscription. Dropping it cancels it in the background; [`Subscription::end`] waits for the cancellation.
 ///
 /// ```no_run
 /// # async fn example(session: telarch::Session) -> Result<(), telarch::Error> {
@@ -19,7 +19,7 @@ use crate::{Filter, Resource, ResourceLocator, Session};
 /// while let Some(event) = events.next().await {
 ///     match event? {
 ///         Occurrence::Event(event) => println!("{}", event.value("TargetInstance/Name").unwrap_or_default()),
-///         Occurrence::Dropped(count) => println!("{count} events were not taken in time"),
+///         Occurrence::Dropped(count) => println!("{count} events were dropped"),
 ///     }
 /// }
 /// # Ok(())
@@ -28,24 +28,24 @@ use crate::{Filter, Resource, ResourceLocator, Session};
 #[derive(Debug)]
 pub struct Subscription {
     events: client::Subscription,
-    about: Arc<About>,
+    context: Arc<ErrorContext>,
 }
 
-/// What comes next of a subscription.
+/// Result of waiting for an event.
 #[derive(Debug)]
 pub enum Occurrence {
     /// An event.
     Event(Resource),
-    /// So many events were given up here by the service, because they were asked for too slowly.
+    /// Number of events the service dropped because the client pulled too slowly.
     Dropped(u64),
 }
 
 impl Session {
-    /// Subscribes to events (`Subscribe`, in pull mode), which COM does not offer. For those of WMI the locator is that
-    /// of all classes of a namespace, `wmicimv2/*`, and the filter a query of events.
+    /// Subscribes to events (`Subscribe`, in pull mode), which COM does not support. For WMI events, the locator is that
+    /// of all classes of a namespace, `wmicimv2/*`, and the filter an event query.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::Argument`] for a filter beside selectors.
+    /// [`Error`] if the request fails; [`Error::Argument`] for a filter together with selectors.
     pub async fn subscribe<L>(&self, locator: L, filter: Filter) -> Result<Subscription, Error>
     where
         L: TryInto<ResourceLocator>,
@@ -54,25 +54,25 @@ impl Session {
         let locator = locator.try_into()?;
         if !locator.selectors().is_empty() {
             return Err(Error::argument(
-                "a filter and selectors exclude each other",
-                Some("leave the selectors away: the filter says which events"),
+                "a filter and selectors cannot be combined",
+                Some("omit the selectors; the filter selects the events"),
             ));
         }
         let filter = filter.for_client(EnumerationFlags::empty(), locator.resource_uri())?;
         let events = self.client.subscribe(&locator.for_client(), filter, None).await;
-        Ok(Subscription { events: events.map_err(|error| self.explain(error))?, about: self.about() })
+        Ok(Subscription { events: events.map_err(|error| self.explain(error))?, context: self.context() })
     }
 }
 
 impl Subscription {
-    /// Waits for the next event, for as long as it takes; none once the service has said that there are no more.
+    /// Waits for the next event, without a time limit; returns `None` after the service has ended the subscription.
     ///
-    /// Nothing is lost if the future is dropped before it is ready.
+    /// The future is cancellation-safe.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if a request or a response fails.
     pub async fn next(&mut self) -> Option<Result<Occurrence, Error>> {
-        let occurrence = self.events.next().await?.map_err(|error| self.about.explain(error));
+        let occurrence = self.events.next().await?.map_err(|error| self.context.explain(error));
         Some(occurrence.and_then(|occurrence| {
             Ok(match occurrence {
                 client::Occurrence::Event(item) => Occurrence::Event(Resource::parse(item.xml())?),
@@ -81,19 +81,19 @@ impl Subscription {
         }))
     }
 
-    /// How much time it has left (`GetStatus`); none is no end.
+    /// Requests the remaining time (`GetStatus`); `None` is no end.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn time_left(&mut self) -> Result<Option<Duration>, Error> {
-        self.events.time_left().await.map_err(|error| self.about.explain(error))
+        self.events.time_left().await.map_err(|error| self.context.explain(error))
     }
 
-    /// Tells the service that no further events are wanted (`Unsubscribe`).
+    /// Cancels the subscription (`Unsubscribe`).
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request fails.
     pub async fn end(self) -> Result<(), Error> {
-        self.events.unsubscribe().await.map_err(|error| self.about.explain(error))
+        self.events.unsubscribe().await.map_err(|error| self.context.explain(error))
     }
 }

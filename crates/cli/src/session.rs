@@ -95,7 +95,7 @@ impl Service {
             connection;
         let spn = service_name_of(service_name, &login);
         let builder = Session::builder(address(&endpoint)?).tls(policy(trust)).service_name(spn);
-        let builder = unencrypted_if(builder.obeying(&settings, endpoint.host()), unencrypted);
+        let builder = unencrypted_if(builder.with_client_settings(&settings, endpoint.host()), unencrypted);
         let builder = traced(builder, trace)?;
         let proxy = proxy.map(|proxy| proxy::find(&proxy, &endpoint)).transpose()?.flatten();
         let builder = proxy.into_iter().fold(builder, SessionBuilder::proxy);

@@ -1,18 +1,18 @@
-//! Commands for Windows PowerShell, whose scripts travel as base64 of UTF-16LE so that nothing on the way reads them.
+//! File transfer commands for Windows PowerShell, encoded as base64 of UTF-16LE so that no shell interprets them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Dialect, End};
 
-/// A machine with Windows PowerShell.
+/// Machine with Windows PowerShell.
 pub(super) struct Windows;
 
 impl Dialect for Windows {
     fn receive(&self, path: &str, digest: &str) -> String {
         encoded(&format!(
             "$f = $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath({path})\n\
-             if (Test-Path -LiteralPath $f -PathType Container) {{ throw \"$f is a folder\" }}\n\
+             if (Test-Path -LiteralPath $f -PathType Container) {{ throw \"$f is a directory\" }}\n\
              $t = \"$f.{part}.part\"\n\
              $to = [IO.File]::Open($t, 'Create', 'Write', 'None')\n\
              try {{ while ($line = [Console]::In.ReadLine()) {{\n\
@@ -20,7 +20,7 @@ impl Dialect for Windows {
              finally {{ $to.Dispose() }}\n\
              {DIGEST}\n\
              if ((Digest $t) -ne '{digest}') {{ Remove-Item -LiteralPath $t -Force\n\
-             throw 'what has arrived is not what was sent: its SHA-256 is another' }}\n\
+             throw 'the SHA-256 of the received data does not match' }}\n\
              Move-Item -LiteralPath $t -Destination $f -Force\n\
              [Console]::Out.WriteLine($f)",
             path = quoted(path),
@@ -65,23 +65,23 @@ impl Dialect for Windows {
         {
             STANDARD
                 .decode_vec(line, &mut octets)
-                .map_err(|error| format!("what has arrived is not base64: {error}"))?;
+                .map_err(|error| format!("the received data is not base64: {error}"))?;
         }
         Ok(octets)
     }
 }
 
-/// Windows has no such function before PowerShell 4.
+/// Computes a SHA-256; Windows has no cmdlet for it before PowerShell 4.
 const DIGEST: &str = "function Digest($path) { $s = [IO.File]::OpenRead($path)\n\
      try { -join ([Security.Cryptography.SHA256]::Create().ComputeHash($s) | ForEach-Object { $_.ToString('x2') }) }\n\
      finally { $s.Dispose() } }";
 
-/// Octets of a line: short enough for a console's reader.
+/// Number of bytes per line, short enough for the console reader.
 const LINE: usize = 3_072;
 
-/// A text that PowerShell reads as nothing else.
+/// Quotes a text for PowerShell.
 fn quoted(text: &str) -> String {
-    // It takes the typographic ones for quotation marks, too.
+    // PowerShell accepts typographic quotation marks, too.
     let doubled: String = text
         .chars()
         .flat_map(|c| std::iter::repeat_n(c, if matches!(c, '\'' | '\u{2018}'..='\u{201B}') { 2 } else { 1 }))
@@ -89,7 +89,7 @@ fn quoted(text: &str) -> String {
     format!("'{doubled}'")
 }
 
-/// The command line that runs a script and fails when the script does.
+/// Returns the command line that runs a script and fails if the script fails.
 fn encoded(script: &str) -> String {
     let script = format!(
         "$ErrorActionPreference = 'Stop'; $ProgressPreference = 'SilentlyContinue'\n\
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_that_were_cut_on_the_way_are_put_together() {
+    fn lines_split_across_reads_are_reassembled() {
         let text = Windows.encode(&(0..=255).cycle().take(10_000).collect::<Vec<u8>>());
         for cut in [1, 3, 4_000, 4_098, text.len() - 1] {
             let (mut buffer, mut octets) = (Vec::new(), Vec::new());
@@ -117,13 +117,13 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_one_text_whatever_it_holds() {
+    fn any_path_is_quoted_as_one_text() {
         assert_eq!(quoted("C:\\it's $x"), "'C:\\it''s $x'");
         assert_eq!(quoted("a\u{2019}b"), "'a\u{2019}\u{2019}b'");
     }
 
     #[test]
-    fn a_command_fits_what_cmd_reads() {
+    fn commands_fit_the_limit_of_cmd() {
         let longest = "C:\\".to_owned() + &"a".repeat(257);
         assert!(Windows.receive(&longest, &"0".repeat(64)).len() < 8_191);
         assert!(Windows.send(&longest).len() < 8_191);

@@ -1,10 +1,10 @@
-//! Failures: what they are called, what is known of them, what to do.
+//! Errors, their details and advice.
 
 use telarch::{ConnectionOptions, Error, SessionFlags, Wsman, blocking};
 
 #[test]
-fn a_host_that_nobody_answers_for_is_told_with_number_cause_and_way_out() {
-    // A port that was free a moment ago.
+fn connection_refused_has_number_cause_and_advice() {
+    // A port that is no longer in use.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     drop(taken);
@@ -24,7 +24,7 @@ fn a_host_that_nobody_answers_for_is_told_with_number_cause_and_way_out() {
 }
 
 #[test]
-fn a_password_is_not_sent_where_others_could_read_it() {
+fn a_password_is_not_sent_unencrypted() {
     let options = ConnectionOptions::new().credentials("ann", "secret");
     let session = Wsman::new().create_session("node7.invalid", SessionFlags::USE_BASIC, options).unwrap();
     let error = blocking::Session::new(session).unwrap().identify().unwrap_err();
@@ -33,7 +33,7 @@ fn a_password_is_not_sent_where_others_could_read_it() {
 }
 
 #[test]
-fn numbers_have_texts() {
+fn error_numbers_have_texts() {
     let wsman = Wsman::new();
     assert_eq!(wsman.error_message(5), "access denied");
     assert_eq!(wsman.error_message(1_018), "ERROR_KEY_DELETED");

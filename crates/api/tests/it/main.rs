@@ -1,4 +1,4 @@
-//! What the API promises without a service.
+//! Tests of the API that need no service.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,9 +1,9 @@
-//! The numbers of `WSMan.Automation`, as the documentation of Windows has them.
+//! Flag values of `WSMan.Automation`, as in the Windows documentation.
 
 use telarch::{EnumerationFlags as E, ProxyAccess as P, ProxyAuthentication as A, SessionFlags as S};
 
 #[test]
-fn session_flags_are_those_of_windows() {
+fn session_flags_have_the_windows_values() {
     for (flag, number) in [
         (S::UTF8, 1),
         (S::CRED_USERNAME_PASSWORD, 4_096),
@@ -28,7 +28,7 @@ fn session_flags_are_those_of_windows() {
 }
 
 #[test]
-fn flags_of_enumerations_and_proxies_are_those_of_windows() {
+fn enumeration_and_proxy_flags_have_the_windows_values() {
     let enumeration = [
         E::RETURN_OBJECT,
         E::NON_XML_TEXT,

@@ -1,4 +1,4 @@
-//! Sessions and locators that are made, and those that are refused before anything is sent.
+//! Valid and invalid sessions and locators.
 
 use telarch::{
     ConnectionOptions, Error, MustComply, ProxyAccess, ProxyAuthentication, ResourceLocator, SessionFlags,
@@ -13,43 +13,43 @@ fn refused(connection: &str, flags: SessionFlags, options: ConnectionOptions) ->
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused_when_the_session_is_made() {
-    let nobody = ConnectionOptions::new;
-    let somebody = || nobody().credentials("ann", "secret");
+fn invalid_arguments_are_rejected_when_a_session_is_created() {
+    let anonymous = ConnectionOptions::new;
+    let ann = || anonymous().credentials("ann", "secret");
     let two = SessionFlags::USE_BASIC | SessionFlags::USE_KERBEROS;
     let texts = SessionFlags::UTF8 | SessionFlags::UTF16;
     for (what, found) in [
-        ("more than one scheme", refused("node7", two, somebody())),
-        ("exclude each other", refused("node7", texts, somebody())),
-        ("http:// and USE_SSL", refused("http://node7", SessionFlags::USE_SSL, somebody())),
-        ("no session flag", refused("node7", SessionFlags::from_bits_retain(2), somebody())),
-        ("credentials need a host", refused("", SessionFlags::empty(), somebody())),
-        ("without a user", refused("node7", SessionFlags::empty(), nobody().password("x"))),
-        ("no host", refused("https://", SessionFlags::empty(), nobody())),
-        ("needs a name", refused("node7", SessionFlags::USE_BASIC, nobody())),
+        ("more than one authentication scheme", refused("node7", two, ann())),
+        ("cannot be combined", refused("node7", texts, ann())),
+        ("http:// and USE_SSL", refused("http://node7", SessionFlags::USE_SSL, ann())),
+        ("unknown session flag", refused("node7", SessionFlags::from_bits_retain(2), ann())),
+        ("credentials need a host", refused("", SessionFlags::empty(), ann())),
+        ("without a user", refused("node7", SessionFlags::empty(), anonymous().password("x"))),
+        ("the host is missing", refused("https://", SessionFlags::empty(), anonymous())),
+        ("requires a user name", refused("node7", SessionFlags::USE_BASIC, anonymous())),
     ] {
         assert!(found.contains(what), "{found}");
     }
 }
 
 #[test]
-fn a_proxy_is_one_that_can_be_meant() {
+fn valid_and_invalid_proxy_settings() {
     let options = ConnectionOptions::new;
-    let somebody = Some(("ann", "secret"));
+    let credentials = Some(("ann", "secret"));
     for (access, scheme, credentials) in [
         (ProxyAccess::NO_PROXY_SERVER, None, None),
         (ProxyAccess::AUTO_DETECT, None, None),
         (ProxyAccess::IE_CONFIG, Some(ProxyAuthentication::USE_NEGOTIATE), None),
-        (ProxyAccess::WIN_HTTP_CONFIG, Some(ProxyAuthentication::USE_BASIC), somebody),
+        (ProxyAccess::WIN_HTTP_CONFIG, Some(ProxyAuthentication::USE_BASIC), credentials),
     ] {
         assert!(options().proxy(access, scheme, credentials).is_ok(), "{access:?}");
     }
     for (access, scheme, credentials) in [
         (ProxyAccess::NO_PROXY_SERVER, Some(ProxyAuthentication::USE_NEGOTIATE), None),
         (ProxyAccess::all(), None, None),
-        (ProxyAccess::AUTO_DETECT, None, somebody),
+        (ProxyAccess::AUTO_DETECT, None, credentials),
         (ProxyAccess::AUTO_DETECT, Some(ProxyAuthentication::USE_DIGEST), None),
-        (ProxyAccess::AUTO_DETECT, Some(ProxyAuthentication::all()), somebody),
+        (ProxyAccess::AUTO_DETECT, Some(ProxyAuthentication::all()), credentials),
     ] {
         assert!(options().proxy(access, scheme, credentials).is_err(), "{access:?} {scheme:?}");
     }
@@ -59,7 +59,7 @@ fn a_proxy_is_one_that_can_be_meant() {
 }
 
 #[test]
-fn a_locator_is_a_text_or_a_reference() {
+fn a_locator_is_parsed_from_text_or_a_reference() {
     let spooler = ResourceLocator::parse("wmicimv2/Win32_Service?Name=spooler").unwrap();
     let reference = "<a:EndpointReference xmlns:a='http://schemas.xmlsoap.org/ws/2004/08/addressing' \
         xmlns:w='http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd'><a:Address>x</a:Address><a:ReferenceParameters>\

@@ -74,7 +74,7 @@ impl Tokens {
         let mut offers = Vec::new();
         let mut diagnosis = None;
         let credentials = self.credentials.as_deref();
-        if self.is_for_kerberos(credentials, endpoint)? {
+        if self.wants_kerberos(credentials, endpoint)? {
             match self.kerberos(credentials, endpoint, channel) {
                 Ok(initiator) => {
                     diagnosis = Some(KerberosDiagnosis::of(&initiator));
@@ -93,7 +93,7 @@ impl Tokens {
     }
 
     /// Returns whether to try Kerberos: a password needs a realm, and an address has no tickets.
-    fn is_for_kerberos(&self, credentials: Option<&Credentials>, endpoint: &Endpoint) -> Result<bool, Error> {
+    fn wants_kerberos(&self, credentials: Option<&Credentials>, endpoint: &Endpoint) -> Result<bool, Error> {
         let Some(credentials) = credentials else { return Ok(true) };
         if self.ntlm == Ntlm::Forbidden {
             return Ok(true);
@@ -138,7 +138,7 @@ impl Tokens {
     /// May block for as long as a KDC takes to respond.
     pub(crate) fn request_ticket(&self, endpoint: &Endpoint) -> Result<Option<ServiceTicket>, Error> {
         let credentials = self.credentials.as_deref();
-        if self.scheme != Scheme::Kerberos && !self.is_for_kerberos(credentials, endpoint)? {
+        if self.scheme != Scheme::Kerberos && !self.wants_kerberos(credentials, endpoint)? {
             return Ok(None);
         }
         let mut initiator = self.kerberos(credentials, endpoint, None)?;

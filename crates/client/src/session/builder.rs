@@ -141,7 +141,7 @@ impl SessionBuilder {
         self
     }
 
-    /// Sets an HTTP proxy; the default is none, regardless of the environment.
+    /// Sets an HTTP proxy. By default no proxy is used, regardless of the environment.
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = Some(proxy);
         self
@@ -207,7 +207,7 @@ impl SessionBuilder {
         self
     }
 
-    /// Sets a trace that receives every message; the default is none.
+    /// Sets a trace that receives every message. By default messages are not traced.
     pub fn trace(mut self, trace: Arc<dyn Trace>) -> Self {
         self.tracer = Tracer::new(trace);
         self

@@ -7,7 +7,7 @@ impl SessionBuilder {
     /// messages.
     ///
     /// Settings only add permissions; trust and unencrypted messages that were allowed before stay allowed.
-    pub fn obeying(self, settings: &config::Client, host: &str) -> Self {
+    pub fn with_client_settings(self, settings: &config::Client, host: &str) -> Self {
         let auth = &settings.auth;
         let schemes = [
             (Scheme::Basic, auth.basic),
