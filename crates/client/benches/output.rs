@@ -105,7 +105,7 @@ fn serve(pieces: usize) -> SocketAddr {
                 Action::Create => {
                     let resource = ResourceUri::parse(namespace::SHELL_CMD).unwrap();
                     let shell = SelectorSet::new().with("ShellId", "S");
-                    wsman::write_resource_created(body, &EndpointReference::here(resource, shell));
+                    wsman::write_resource_created(body, &EndpointReference::anonymous(resource, shell));
                 }
                 Action::Shell(ShellVerb::Command) => write_command_response(body, "C"),
                 Action::Shell(ShellVerb::Receive) if left > 0 => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use wsman::enumeration::Filter;
-use wsman::eventing::{self, Subscribe, Subscribed};
+use wsman::eventing::{self, Subscribe, SubscribeResponse};
 use wsman::{Action, Head, Response};
 use xml::Writer;
 
@@ -51,8 +51,8 @@ impl Session {
         // A repeated request could create a second subscription that is never cancelled.
         let answer =
             self.exchange(&head, Retry::Unsafe, &self.timeouts(), |body| subscribe.write(body)).await?;
-        let subscribed = answer.content_named("SubscribeResponse").and_then(Subscribed::parse);
-        let Some(Subscribed { identifier, expires, context: Some(context) }) = subscribed else {
+        let subscribed = answer.content_named("SubscribeResponse").and_then(SubscribeResponse::parse);
+        let Some(SubscribeResponse { identifier, expires, context: Some(context) }) = subscribed else {
             return Err(self.missing("a subscription with a context to pull with", &answer));
         };
         Ok(Subscription {
@@ -75,7 +75,7 @@ impl Subscription {
     pub async fn next(&mut self) -> Option<Result<Occurrence, Error>> {
         let item = self.events.next().await?;
         Some(match item {
-            Ok(item) => Ok(match eventing::dropped(item.element()) {
+            Ok(item) => Ok(match eventing::dropped_events(item.element()) {
                 Some(count) => Occurrence::Dropped(count),
                 None => Occurrence::Event(item),
             }),
@@ -100,7 +100,7 @@ impl Subscription {
     /// [`Error`] if the request or the response fails.
     pub async fn renew(&mut self, wanted: Option<Duration>) -> Result<Option<Duration>, Error> {
         let answer = self.request(Action::Renew, |body| eventing::write_renew(body, wanted)).await?;
-        self.expires = answer.content_named("RenewResponse").and_then(eventing::granted);
+        self.expires = answer.content_named("RenewResponse").and_then(eventing::expires_of);
         Ok(self.expires)
     }
 
@@ -110,7 +110,7 @@ impl Subscription {
     /// [`Error`] if the request or the response fails.
     pub async fn time_left(&mut self) -> Result<Option<Duration>, Error> {
         let answer = self.request(Action::GetStatus, eventing::write_get_status).await?;
-        Ok(answer.content_named("GetStatusResponse").and_then(eventing::granted))
+        Ok(answer.content_named("GetStatusResponse").and_then(eventing::expires_of))
     }
 
     /// Cancels the subscription.

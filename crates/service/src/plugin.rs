@@ -144,7 +144,7 @@ impl Answer {
 
 /// What an enumeration goes through, one after the other; or the events of a subscription, which are awaited.
 ///
-/// Events that had to be given up are told among the others (`wsman::eventing::write_dropped`).
+/// Events that had to be given up are told among the others (`wsman::eventing::write_dropped_events`).
 pub trait Items: Send {
     /// The next item, or `None` at the end. Cancelled by dropping the future: no item may be lost by that.
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>>;

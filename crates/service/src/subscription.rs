@@ -9,7 +9,7 @@ use sddl::Sid;
 use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use wsman::enumeration::Pull;
-use wsman::eventing::{self, DeliveryMode, Subscribe, Subscribed};
+use wsman::eventing::{self, DeliveryMode, Subscribe, SubscribeResponse};
 use wsman::{Action, Detail, Fault, Head, Reply, Request, Subcode, code};
 use xml::Writer;
 
@@ -144,7 +144,7 @@ impl Subscriptions {
     pub(crate) fn open(&self, opening: Opening, head: &Head, limits: &Limits) -> Result<Answer, Fault> {
         let Opening { owner, target, items, operation, expires } = opening;
         let identifier = fresh_uuid().to_string();
-        let subscribed = Subscribed {
+        let subscribed = SubscribeResponse {
             identifier: identifier.clone(),
             expires: Some(Lease::length(expires)),
             context: Some(format!("uuid:{identifier}")),

@@ -83,7 +83,7 @@ impl AssociationFilter {
         let selectors = object.selectors().iter();
         let selectors = selectors.fold(SelectorSet::new(), |set, (name, value)| set.with(name, value));
         Ok(wsman::AssociationFilter {
-            object: EndpointReference::here(ResourceUri::parse(object.resource_uri())?, selectors),
+            object: EndpointReference::anonymous(ResourceUri::parse(object.resource_uri())?, selectors),
             result,
             association_class,
             role,

@@ -82,7 +82,7 @@ async fn an_item_declares_its_own_namespaces() {
 async fn references_are_read_with_and_without_objects() {
     let mut service = Service::start(|request| {
         let selectors = SelectorSet::new().with("Name", "x");
-        let reference = EndpointReference::here(config().resource, selectors);
+        let reference = EndpointReference::anonymous(config().resource, selectors);
         request.answer(|body| {
             body.start("n:EnumerateResponse").start("w:Items").start("w:Item");
             body.start("c:Item").namespace("c", "urn:c").element("c:Name", "x").end();

@@ -24,7 +24,7 @@ const STREAMS: [&str; 2] = ["stdout", "stderr"];
 
 fn created(request: &Request) -> Reply {
     let resource = ResourceUri::parse(namespace::SHELL_CMD).unwrap();
-    let reference = EndpointReference::here(resource, SelectorSet::new().with("ShellId", SHELL));
+    let reference = EndpointReference::anonymous(resource, SelectorSet::new().with("ShellId", SHELL));
     request.answer(|body| wsman::write_resource_created(body, &reference))
 }
 

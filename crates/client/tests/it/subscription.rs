@@ -5,7 +5,7 @@ use std::time::Duration;
 use client::{Error, Occurrence, Subscription};
 use telarch_client as client;
 use wsman::enumeration::{Filter, Pull};
-use wsman::eventing::{Subscribe, Subscribed, parse_renew, write_dropped, write_status};
+use wsman::eventing::{Subscribe, SubscribeResponse, parse_renew, write_dropped_events, write_status};
 use wsman::{Head, ResourceUri, code};
 
 use crate::service::{Reply, Request, Service, Step, config};
@@ -14,7 +14,7 @@ const TEN_MINUTES: Option<Duration> = Some(Duration::from_secs(600));
 
 fn subscribed(request: &Request) -> Reply {
     let subscribed =
-        Subscribed { identifier: "S-1".to_owned(), expires: TEN_MINUTES, context: Some("uuid:C".to_owned()) };
+        SubscribeResponse { identifier: "S-1".to_owned(), expires: TEN_MINUTES, context: Some("uuid:C".to_owned()) };
     let resource = ResourceUri::parse("urn:events").unwrap();
     request.answer(|body| subscribed.write(body, None, &resource))
 }
@@ -27,7 +27,7 @@ fn page(request: &Request, events: &[&str], dropped: u64) -> Reply {
             body.start("c:Event").namespace("c", "urn:c").text(event).end();
         }
         if dropped > 0 {
-            write_dropped(body, dropped);
+            write_dropped_events(body, dropped);
         }
         body.end().end();
     })
@@ -136,7 +136,7 @@ async fn a_subscription_resumes_after_a_disconnection_but_not_after_a_fault() {
 #[tokio::test]
 async fn a_subscribe_response_without_context_is_rejected() {
     let service = Service::start(|request| {
-        let subscribed = Subscribed { identifier: "S-1".to_owned(), expires: None, context: None };
+        let subscribed = SubscribeResponse { identifier: "S-1".to_owned(), expires: None, context: None };
         let resource = ResourceUri::parse("urn:events").unwrap();
         request.answer(|body| subscribed.write(body, None, &resource))
     })

@@ -28,7 +28,7 @@ async fn put_sends_a_representation_and_returns_the_new_one() {
 #[tokio::test]
 async fn create_returns_the_reference_of_the_instance() {
     let service = Service::start(|request| {
-        let reference = EndpointReference::here(listener().resource, listener().selectors);
+        let reference = EndpointReference::anonymous(listener().resource, listener().selectors);
         request.answer(|body| wsman::write_resource_created(body, &reference))
     })
     .await;
