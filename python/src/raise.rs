@@ -29,7 +29,7 @@ fn made(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     };
     let exception = py.import("telarch._errors")?.getattr(class)?.call1((error.to_string(),))?;
     exception.setattr("fix", PyTuple::new(py, error.fix())?)?;
-    if let Some(failed) = error.failed() {
+    if let Some(failed) = error.details() {
         exception.setattr("message", failed.message())?;
         exception.setattr("code", failed.code())?;
         exception.setattr("hresult", failed.hresult())?;

@@ -217,7 +217,7 @@ pub(crate) fn shell_options(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<Sh
             }
             "directory" => options.directory = Some(value.extract()?),
             "code_page" => options.code_page = value.extract()?,
-            "no_profile" if value.is_truthy()? => options.profile = Profile::LeftOut,
+            "no_profile" if value.is_truthy()? => options.profile = Profile::Skipped,
             "no_profile" => {}
             "name" => options.name = Some(value.extract()?),
             "idle_timeout" => {
@@ -236,5 +236,5 @@ pub(crate) fn shell_options(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<Sh
 }
 
 fn closed() -> Error {
-    Error::Argument { what: "it is closed".to_owned(), fix: None }
+    Error::Argument { what: "the shell or command is closed".to_owned(), fix: None }
 }

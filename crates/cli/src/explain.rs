@@ -79,7 +79,7 @@ impl Explanation {
 
     fn what(&self) -> String {
         match (self.hint, self.code.words()) {
-            (Some(hint), _) => hint.what.to_owned(),
+            (Some(hint), _) => hint.summary.to_owned(),
             (None, Some(words)) => words,
             (None, None) if self.code == Code(0) => "success".to_owned(),
             (None, None) => "no name is known for this number".to_owned(),

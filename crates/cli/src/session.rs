@@ -95,7 +95,7 @@ impl Service {
             connection;
         let spn = service_name_of(service_name, &login);
         let builder = Session::builder(address(&endpoint)?).tls(policy(trust)).service_name(spn);
-        let builder = unencrypted_if(builder.obeying(&settings, endpoint.host()), unencrypted);
+        let builder = unencrypted_if(builder.with_client_settings(&settings, endpoint.host()), unencrypted);
         let builder = traced(builder, trace)?;
         let proxy = proxy.map(|proxy| proxy::find(&proxy, &endpoint)).transpose()?.flatten();
         let builder = proxy.into_iter().fold(builder, SessionBuilder::proxy);
@@ -141,7 +141,7 @@ impl Service {
             Proven::Yes,
             Some(user.clone()),
         );
-        asking.session.may_sign_in().map_err(|error| asking.failure(error))?;
+        asking.session.check_sign_in().map_err(|error| asking.failure(error))?;
         let password = resolve(source, &user, endpoint.host())?;
         let builder = builder.credentials(Credentials { user: user.clone(), password });
         Ok(service(finished(builder, encoding, timeout)?, Proven::Yes, Some(user)))
@@ -180,12 +180,12 @@ impl Service {
             failure = failure.as_user(user);
         }
         let endpoint = match &self.target {
-            Target::Local(_) if closed => return failure.here_on_this_machine().with_hint(&Hint::NOT_LET_IN),
-            Target::Local(_) => return failure.here_on_this_machine(),
+            Target::Local(_) if closed => return failure.at_local_service().with_hint(&Hint::CONNECTION_REJECTED),
+            Target::Local(_) => return failure.at_local_service(),
             Target::Remote(endpoint) => endpoint,
         };
         if unexplained && endpoint.transport() == Transport::Http {
-            return failure.with_hint(&Hint::UNSEALED);
+            return failure.with_hint(&Hint::UNENCRYPTED);
         }
         match endpoint.usual_port() {
             Some(usual) if failure.kind() == Kind::Connect => failure.advise(format!(
@@ -386,17 +386,17 @@ fn service_name_of(name: ServiceName, login: &Login) -> client::ServiceName {
         login,
         Login::Implicit { spn: SpnPort::Appended, .. } | Login::Password { spn: SpnPort::Appended, .. }
     );
-    let port = if appended { client::SpnPort::Appended } else { client::SpnPort::Left };
+    let port = if appended { client::SpnPort::Appended } else { client::SpnPort::Omitted };
     match name {
-        ServiceName::OfHost(class) => client::ServiceName::OfEndpoint { class, port },
-        ServiceName::Chosen(name) => client::ServiceName::Chosen(name),
+        ServiceName::OfHost(class) => client::ServiceName::FromEndpoint { class, port },
+        ServiceName::Chosen(name) => client::ServiceName::Explicit(name),
     }
 }
 
 /// Whether trusting the host would have helped: then NTLM had been tried, too.
 fn is_about_trust(error: &client::Error, target: &Target) -> bool {
     match error {
-        client::Error::NoWayIn { refusal, .. } => {
+        client::Error::NoAllowedScheme { refusal, .. } => {
             refusal.considered().iter().any(|(_, obstacle)| *obstacle == Obstacle::NotTrusted)
         }
         client::Error::SignIn {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use client::{Direction, Trace, Traced};
+use client::{Direction, Trace, TracedMessage};
 use files::TrustedFile;
 use xml::{Bounds, Document, Element, Writer};
 
@@ -37,7 +37,7 @@ pub(crate) fn to(path: &Path) -> Result<Arc<dyn Trace>, Failure> {
 }
 
 impl Trace for TraceFile {
-    fn see(&self, Traced { direction, peer, text }: Traced<'_>) {
+    fn record(&self, TracedMessage { direction, peer, text }: TracedMessage<'_>) {
         let elapsed = self.begun.elapsed();
         let headline = match direction {
             Direction::Sent => format!(">>> to {peer}"),

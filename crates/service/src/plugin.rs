@@ -173,7 +173,7 @@ impl Answer {
 
 /// The items of an enumeration, or the events of a subscription as they occur.
 ///
-/// A report of dropped events is an item like any other (`wsman::eventing::write_dropped`).
+/// A report of dropped events is an item like any other (`wsman::eventing::write_dropped_events`).
 pub trait Items: Send {
     /// Returns the next item, or `None` at the end. Dropping the future must not lose an item.
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>>;

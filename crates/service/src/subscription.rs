@@ -10,7 +10,7 @@ use sddl::Sid;
 use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use wsman::enumeration::Pull;
-use wsman::eventing::{self, DeliveryMode, Subscribe, Subscribed};
+use wsman::eventing::{self, DeliveryMode, Subscribe, SubscribeResponse};
 use wsman::{Action, Detail, Fault, Head, Reply, Request, Subcode, code};
 use xml::Writer;
 
@@ -157,7 +157,7 @@ impl Subscriptions {
     ) -> Result<Answer, Fault> {
         let NewSubscription { owner, target, items, permit, expires } = new;
         let identifier = fresh_uuid().to_string();
-        let subscribed = Subscribed {
+        let subscribed = SubscribeResponse {
             identifier: identifier.clone(),
             expires: Some(Lease::length(expires)),
             context: Some(format!("uuid:{identifier}")),

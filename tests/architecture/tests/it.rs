@@ -18,7 +18,7 @@ fn floor(folder: &str) -> u8 {
         "crates/accounts" | "crates/broker" | "crates/client" | "crates/service" | "crates/wmi" => 3,
         "crates/ipmi" => 3,
         "crates/wording" | "crates/repository" => 4,
-        "crates/cli" | "crates/telarch" | "crates/consumers" => 5,
+        "crates/cli" | "crates/api" | "crates/consumers" => 5,
         folder if folder.starts_with("crates/plugins/") || folder.starts_with("crates/providers/") => 5,
         "crates/cimom" | "crates/cli/command" => 6,
         "crates/cli/admin" | "crates/cli/ipmi" | "crates/cli/wmi" => 7,

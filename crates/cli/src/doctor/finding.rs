@@ -234,6 +234,6 @@ impl From<&Failure> for Outcome {
     fn from(failure: &Failure) -> Self {
         // Who reads this has come to the doctor already.
         let fixes = failure.way_out().into_iter().filter(|line| !line.contains("winrm doctor"));
-        Self::fail(failure.kind(), failure.seen()).fixes(fixes)
+        Self::fail(failure.kind(), failure.headline()).fixes(fixes)
     }
 }

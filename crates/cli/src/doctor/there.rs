@@ -86,7 +86,7 @@ impl<'s> Patient<'s> {
         // Nobody is asked for a password that would not be sent.
         let empty = PasswordSource::Argument(crate::secret::Secret::new(String::new()));
         let asking = self.service(login(empty))?;
-        asking.session.may_sign_in().map_err(|error| asking.failure(error))?;
+        asking.session.check_sign_in().map_err(|error| asking.failure(error))?;
         let secret = crate::session::resolve(password, &user, self.endpoint().host())?;
         Ok(login(PasswordSource::Argument(secret)))
     }

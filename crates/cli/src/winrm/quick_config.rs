@@ -203,7 +203,7 @@ fn remark(analysis: Element<'_>, streams: &mut Streams<'_>) -> Result<(), Stop> 
 fn unknown_to_the_service(stop: Stop) -> Stop {
     match stop {
         Stop::Failed(failure) if failure.code() == Some(Code(ACTION_NOT_SUPPORTED)) => {
-            Stop::Failed(failure.with_hint(&Hint::NOT_CONFIGURED_BY_ITSELF))
+            Stop::Failed(failure.with_hint(&Hint::QUICKCONFIG_UNSUPPORTED))
         }
         stop => stop,
     }

@@ -50,7 +50,7 @@ pub async fn run_on(
         directory: command.directory,
         profile: match command.profile {
             Profile::Loaded => client::Profile::Loaded,
-            Profile::Skipped => client::Profile::LeftOut,
+            Profile::Skipped => client::Profile::Skipped,
         },
         ..ShellOptions::default()
     };

@@ -116,7 +116,7 @@ fn what_is_no_list_of_hosts_is_refused() {
         ("id -parallel:2", "-parallel without -hosts"),
         ("qc -hosts:a", "-hosts is not valid for quickconfig"),
         ("id -hosts:a -parallel:0", "-parallel: \"0\" is not a whole number from 1 to 1000"),
-        ("id -hosts:a·b", "endpoint \"a b\": the host is neither a name nor an address"),
+        ("id -hosts:a·b", "invalid endpoint \"a b\": the host is neither a valid name nor an address"),
     ] {
         assert_eq!(refusal(line).0, problem, "{line}");
     }

@@ -130,7 +130,7 @@ fn what_is_wrong_with_the_file_is_said_with_its_place() {
         ("[web1]\nPort = 1\n", "[web1]: Address is missing"),
         (
             "[web1]\nAddress = \"a b\"\n",
-            "[web1]: endpoint \"a b\": the host is neither a name nor an address",
+            "[web1]: invalid endpoint \"a b\": the host is neither a valid name nor an address",
         ),
         ("[web1]\nAddress = \"a\"\nPort = 0\n", "[web1]: Port is a number from 1 to 65535"),
         ("[web1]\nAddress = \"a\"\nPassword = \"x\"\n", "[web1]: Password is not known"),

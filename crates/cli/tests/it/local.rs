@@ -97,7 +97,7 @@ fn a_connection_that_is_closed_at_once_is_explained() {
     let asking = command(&format!("get winrm/config -socket:{}", path.display()));
     let (text, status) = execute(asking, "").report(Format::Text);
     closing.join().unwrap();
-    assert!(text.contains("closed the connection without an answer"), "{text}");
+    assert!(text.contains("closed the connection without a response"), "{text}");
     assert!(text.contains("journalctl -u telarchd"), "{text}");
     assert_eq!(status, 3);
 }
@@ -111,10 +111,10 @@ fn where_nobody_listens_it_says_where_it_looked_and_what_to_do() {
     let (text, status) = execute(lonely, "").report(Format::Text);
     assert!(text.contains("\nError number:  -2144108526 0x80338012\n"), "{text}");
     for path in &paths {
-        assert!(text.contains(&format!("{} is not there", path.display())), "{text}");
+        assert!(text.contains(&format!("{} does not exist", path.display())), "{text}");
     }
     for way_out in
-        ["systemctl start telarchd.socket", "  or one for this user alone: telarchd\n", "-remote:HOST"]
+        ["systemctl start telarchd.socket", "  or start a service for this user only: telarchd\n", "-remote:HOST"]
     {
         assert!(text.contains(way_out), "{way_out} is not in {text}");
     }

@@ -30,7 +30,7 @@ fn went_on(line: &str, changes: &[(&str, &str)]) -> bool {
     match text.contains("0x803381B9") {
         true => true,
         false => {
-            assert!(text.contains("nothing was sent"), "{text}");
+            assert!(text.contains("no credentials were sent"), "{text}");
             false
         }
     }
@@ -44,18 +44,18 @@ fn a_host_that_nothing_proves_gets_no_ntlm_over_http_and_the_choices_are_told() 
     assert_eq!(
         text,
         "WSManFault
-    Message = nothing was sent to http://server7.invalid:5985/wsman; Negotiate: nothing would prove who the host is; \
-Kerberos: it is not set up here, or the account is not one of a realm
+    Message = no credentials were sent to http://server7.invalid:5985/wsman; Negotiate: nothing would prove who the host is; \
+Kerberos: not configured on this machine, or the account has no realm
 
 Error number:  -2144108316 0x803380E4
-nothing was sent to http://server7.invalid:5985/wsman; Negotiate: nothing would prove who the host is; \
-Kerberos: it is not set up here, or the account is not one of a realm
+no credentials were sent to http://server7.invalid:5985/wsman; Negotiate: nothing would prove who the host is; \
+Kerberos: not configured on this machine, or the account has no realm
 
-winrm: server7.invalid: nothing proves who the host is, so nothing was sent to it as server7\\ann
-  use -usessl or https://: the certificate proves who the host is
+winrm: server7.invalid: cannot verify the identity of the host; no credentials were sent, user server7\\ann
+  use -usessl or https://, where the certificate proves the identity of the host
   or Kerberos, which proves it too: -authentication:kerberos -username:USER@REALM, or kinit
   or trust it without proof: winrm trust server7.invalid
-  whoever answers in the name of a trusted host learns what is sent: winrm help config
+  a server impersonating a trusted host can capture your credentials: winrm help config
   (code 2150858980, 0x803380E4, ERROR_WSMAN_SERVER_NOT_TRUSTED)
 "
     );
@@ -81,7 +81,7 @@ fn trusted_hosts_are_talked_to_and_no_others() {
     for (list, refused) in [("[2001:db8::7]", false), ("[2001:db8::8]", true), ("2001*", false)] {
         let line = r"id -r:[2001:db8:0::7]:1 -timeout:1 -u:.\ann -p:s3cret";
         let text = report(line, &[("TrustedHosts", list)]).0;
-        assert_eq!(text.contains("nothing was sent"), refused, "{list}: {text}");
+        assert_eq!(text.contains("no credentials were sent"), refused, "{list}: {text}");
     }
 }
 
@@ -108,7 +108,7 @@ fn a_scheme_that_is_switched_off_is_refused_with_its_setting() {
         let (text, status) = report(&line, &[(&format!("Auth/{setting}"), "false")]);
         assert!(text.contains(&format!("  (code {number}, ")), "{text}");
         assert!(text.contains(&format!("(Client/Auth/{setting})")), "{text}");
-        let command = format!("\n  allow it here: winrm set winrm/config/client/auth -set:{setting}=true\n");
+        let command = format!("\n  enable it: winrm set winrm/config/client/auth -set:{setting}=true\n");
         assert!(text.contains(&command), "{text}");
         assert_eq!(status, 5);
         if scheme != "kerberos" {
@@ -121,7 +121,7 @@ fn a_scheme_that_is_switched_off_is_refused_with_its_setting() {
 fn nobody_is_asked_for_a_password_that_would_not_be_sent() {
     // There is no terminal here to ask on, which would be another failure.
     let (text, _) = report(r"id -r:server7.invalid -u:.\ann", &[]);
-    assert!(text.contains("nothing proves who the host is"), "{text}");
+    assert!(text.contains("cannot verify the identity of the host"), "{text}");
 }
 
 #[test]

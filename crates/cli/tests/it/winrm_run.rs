@@ -263,7 +263,7 @@ Error number:  5 0x5
 access is denied
 
 winrm: 127.0.0.1: access denied to winrm/config as ann
-  it needs the Administrators group, or an entry for the user in RootSDDL on 127.0.0.1
+  the user must be in the Administrators group or have an entry in RootSDDL on 127.0.0.1
   (fault w:AccessDenied, code 5, 0x5, ERROR_ACCESS_DENIED)
 "
     );
@@ -274,7 +274,7 @@ winrm: 127.0.0.1: access denied to winrm/config as ann
 fn a_wrong_password_tells_what_is_offered() {
     let service = Service::start(|_: &Asked| (401, String::new()));
     let (report, status) = ran(&service, "get winrm/config").report(Format::Text);
-    assert!(report.contains("\n  it offers Basic; Basic was tried\n"), "{report}");
+    assert!(report.contains("\n  the service offers Basic; the client tried Basic\n"), "{report}");
     assert!(!report.contains("secret"), "{report}");
     assert_eq!(status, 4);
 }
@@ -295,7 +295,7 @@ fn nothing_is_sent_in_the_clear_unless_that_was_said() {
     let line = format!("get winrm/config -r:http://127.0.0.1:{} -auth:basic -u:ann -p:secret", service.port);
     let Ok(Invocation::Run(command)) = parse(&words(&line)) else { panic!("{line}") };
     let (report, status) = execute(*command, "").report(Format::Text);
-    assert!(report.contains("  or allow it: -unencrypted\n"), "{report}");
+    assert!(report.contains("  or allow them: -unencrypted\n"), "{report}");
     assert_eq!((status, service.asked().len()), (5, 0));
 }
 
@@ -357,7 +357,7 @@ fn a_failure_without_a_reason_says_what_came_and_what_it_may_be() {
     for (content, seen) in [("", "HTTP 500"), ("<a>no fault</a>", "application/soap+xml")] {
         let service = Service::start(move |_: &Asked| -> Answer { (500, content.to_owned()) });
         let (report, status) = ran(&service, "get winrm/config").report(Format::Text);
-        for part in [seen, "use https://", "-set:AllowUnencrypted=true\n", "on 127.0.0.1:\n", "its log"] {
+        for part in [seen, "use https://", "-set:AllowUnencrypted=true\n", "on 127.0.0.1:\n", "log of the service"] {
             assert!(report.contains(part), "{part} is not in {report}");
         }
         assert_eq!(status, 6);

@@ -185,7 +185,7 @@ impl ShellPlugin {
             shell.state_in(&snapshot).write(&mut object);
             let resource = ResourceUri::parse(namespace::SHELL_CMD)?;
             let selectors = SelectorSet::new().with(message::option::SHELL_ID, shell.id());
-            let reference = Some(EndpointReference::here(resource, selectors));
+            let reference = Some(EndpointReference::anonymous(resource, selectors));
             Ok(Item { object: object.into_fragment(), reference })
         });
         Ok(Answer::items(items.collect::<Result<Vec<_>, Fault>>()?.into_iter()))

@@ -102,7 +102,7 @@ pub(crate) fn reference(
             value => selectors.with(name.as_str(), value.to_text()),
         };
     }
-    Ok(EndpointReference::here(resource, selectors))
+    Ok(EndpointReference::anonymous(resource, selectors))
 }
 
 /// Returns the namespace of a DMTF URI without namespace selector: root/hardware if it has the class, as on

@@ -3,7 +3,7 @@
 use cim::wscim::Selection;
 use service::{Answer, BoxFuture, Caller, Item, Items};
 use wmi::{Events, Occurrence};
-use wsman::eventing::write_dropped;
+use wsman::eventing::write_dropped_events;
 use wsman::namespace::DIALECT_WQL;
 use wsman::{Fault, Subcode, code};
 use xml::Writer;
@@ -55,7 +55,7 @@ impl Items for EventItems {
             let mut object = Writer::new();
             match self.events.next().await? {
                 Ok(Occurrence::Event(event)) => self.writer.write(&mut object, &event),
-                Ok(Occurrence::Dropped(count)) => write_dropped(&mut object, count),
+                Ok(Occurrence::Dropped(count)) => write_dropped_events(&mut object, count),
                 Err(error) => {
                     return Some(Err(self.told.fault(error, Operation::ExecNotificationQuery, &self.query)));
                 }

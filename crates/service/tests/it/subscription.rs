@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wsman::eventing::Subscribed;
+use wsman::eventing::SubscribeResponse;
 use wsman::{Fault, Subcode, code};
 
 use crate::TIMEOUT;
@@ -34,14 +34,14 @@ pub(crate) fn about(verb: &str, identifier: &str) -> Message {
         .body(&format!("<e:{verb} {E}/>"))
 }
 
-pub(crate) async fn opened(wire: &mut Wire, message: Message) -> Subscribed {
+pub(crate) async fn opened(wire: &mut Wire, message: Message) -> SubscribeResponse {
     let answer = wire.ask(&post(message)).await;
     let response = answer.response();
-    Subscribed::parse(response.content().unwrap()).expect("a subscription")
+    SubscribeResponse::parse(response.content().unwrap()).expect("a subscription")
 }
 
 /// Returns a Pull for up to `most` events with a timeout of half a second.
-fn pull_most(subscribed: &Subscribed, most: u32) -> Message {
+fn pull_most(subscribed: &SubscribeResponse, most: u32) -> Message {
     let context = subscribed.context.as_deref().unwrap();
     let mut message = pull(context).header("<w:OperationTimeout>PT0.5S</w:OperationTimeout>");
     let most = format!("<n:MaxElements>{most}</n:MaxElements></n:Pull>");
@@ -55,7 +55,7 @@ fn events(answer: &Answer) -> Vec<String> {
     page.items.iter().map(|item| item.text().into_owned()).collect()
 }
 
-async fn pulled(wire: &mut Wire, subscribed: &Subscribed) -> Vec<String> {
+async fn pulled(wire: &mut Wire, subscribed: &SubscribeResponse) -> Vec<String> {
     events(&wire.ask(&post(pull_most(subscribed, 100))).await)
 }
 
@@ -203,7 +203,7 @@ async fn a_subscription_does_not_exist_for_other_users() {
 }
 
 fn granted(answer: &Answer) -> Duration {
-    wsman::eventing::granted(answer.response().content().unwrap()).expect("an end")
+    wsman::eventing::expires_of(answer.response().content().unwrap()).expect("an end")
 }
 
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn a_subscription_expires_without_a_request() {
 }
 
 /// Advances the clock by most of ten minutes, after the last response was delivered.
-async fn later(wire: &mut Wire, subscribed: &Subscribed) {
+async fn later(wire: &mut Wire, subscribed: &SubscribeResponse) {
     assert_eq!(wire.ask(&post(about("GetStatus", &subscribed.identifier))).await.status, 200);
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(400)).await;
@@ -271,7 +271,7 @@ async fn subscriptions_count_as_operations_until_they_end() {
         let answer = wire.ask(&post(subscribe("many"))).await;
         if answer.status == 200 {
             let response = answer.response();
-            open.push(Subscribed::parse(response.content().unwrap()).unwrap());
+            open.push(SubscribeResponse::parse(response.content().unwrap()).unwrap());
         } else {
             assert_eq!(answer.fault().code(), code::MAX_OPERATIONS_PER_USER);
         }

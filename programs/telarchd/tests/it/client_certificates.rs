@@ -95,7 +95,7 @@ fn a_mapping_works_until_the_account_s_password_changes() {
     .unwrap();
     telarchd.reload();
     let refused = sign_in(&runtime, port, &holder).unwrap_err();
-    assert!(refused.to_string().contains("does not accept the client certificate"), "{refused}");
+    assert!(refused.to_string().contains("rejected the client certificate"), "{refused}");
     telarchd.logged(&["check that its password is still the same"]);
 
     let fields = [("Password", "another one")];

@@ -52,7 +52,7 @@ async fn a_rejected_certificate_is_reported() {
         let service = Loopback::start_with(settings).await;
         let session = service.over_https_with(&CertificateHolder::new()).build().unwrap();
         let refused = session.get(&config()).await.unwrap_err();
-        assert_eq!(refused.to_string(), "the service does not accept the client certificate");
+        assert_eq!(refused.to_string(), "the service rejected the client certificate");
         let Error::AuthenticationFailed { tried, user, .. } = refused else { panic!("{refused}") };
         assert_eq!((tried, user), (Some(Scheme::Certificate), None));
         service.close().await;

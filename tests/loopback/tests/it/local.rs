@@ -156,5 +156,5 @@ async fn a_stopped_service_cannot_be_reached() {
             other => panic!("{other:?}"),
         }
     };
-    assert!(error.to_string().contains("no.sock is not there"), "{error}");
+    assert!(error.to_string().contains("no.sock does not exist"), "{error}");
 }

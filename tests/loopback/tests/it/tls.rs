@@ -26,7 +26,7 @@ async fn a_self_signed_certificate_is_rejected_with_a_remedy() {
     let service = Loopback::start().await;
     let refused = ask(&service, "localhost", TlsPolicy::new()).await;
     let shown = refused.as_ref().unwrap_err().to_string();
-    for word in ["localhost", "no trusted authority", "-ca", "-skipCAcheck"] {
+    for word in ["localhost", "not signed by a trusted authority", "-ca", "-skipCAcheck"] {
         assert!(shown.contains(word), "{word} is not in: {shown}");
     }
     assert!(matches!(reason(refused), TlsError::Untrusted));

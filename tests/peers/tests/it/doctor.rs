@@ -192,7 +192,7 @@ fn a_proxy_that_nobody_answers_for() {
     let proxy = format!("http://{}", free.expect("a free port"));
     let winrm = Winrm::to(service.http()).switch("-proxyaccess:ie_settings");
     let diagnosis = Diagnosis::of(winrm.variable("http_proxy", &proxy).variable("no_proxy", ""));
-    diagnosis.begins_with("identify", "it cannot be reached", "proxy");
+    diagnosis.begins_with("identify", "proxy unreachable", "proxy");
     assert_eq!(diagnosis.check("port").verdict, "skip", "{diagnosis:#?}");
 }
 
@@ -252,7 +252,7 @@ fn a_wrong_password_is_sent_once() {
     let service = Telarchd::start(&[]);
     let winrm = Winrm::to(service.https()).switch("-skipCAcheck").switch("-skipCNcheck");
     let diagnosis = Diagnosis::of(winrm.password(Password::Switch("wrong")));
-    diagnosis.begins_with("sign-in", &format!("does not accept {USER}"), "user name or password are wrong");
+    diagnosis.begins_with("sign-in", &format!("rejected {USER}"), "the user name or the password is wrong");
     assert_eq!(diagnosis.check("by basic").verdict, "skip", "{diagnosis:#?}");
     assert_eq!(service.logged(&["Sign-in failed"]).matches("Sign-in failed").count(), 1);
 }
@@ -276,11 +276,11 @@ fn accounts_that_are_locked_or_disabled() {
         Diagnosis::of(winrm.switch("-authentication:negotiate"))
     };
     assert_eq!(examined(USER).check("sign-in").verdict, "pass");
-    examined("eve").begins_with("sign-in", "does not accept eve", "locked after wrong passwords, disabled");
+    examined("eve").begins_with("sign-in", "rejected eve", "locked after wrong passwords, disabled");
     for _ in 0..10 {
         assert_eq!(Curl::to(&url).scheme("--basic", &format!("{USER}:wrong")).last_status(), 401);
     }
-    examined(USER).begins_with("sign-in", &format!("does not accept {USER}"), "locked after wrong passwords");
+    examined(USER).begins_with("sign-in", &format!("rejected {USER}"), "locked after wrong passwords");
 }
 
 #[test]
@@ -288,14 +288,14 @@ fn a_client_certificate_that_is_nobodys() {
     let service = Telarchd::start(&[("Service.Auth.Certificate", "true")]);
     let holder = Holder::self_signed("nobody@localhost");
     let diagnosis = Diagnosis::of(Winrm::held_by(&holder, &service));
-    diagnosis.begins_with("sign-in", "does not accept the client certificate", "a mapping to an account");
+    diagnosis.begins_with("sign-in", "rejected the client certificate", "map the certificate to an account");
 }
 
 #[test]
 fn somebody_in_between_who_ends_tls() {
     let service = PyspnegoService::start(&["Negotiate"], Flaw::OtherCertificate);
     let winrm = Winrm::to(service.https()).switch("-skipCAcheck").switch("-skipCNcheck");
-    Diagnosis::of(winrm).begins_with("sign-in", "does not accept", "CbtHardeningLevel");
+    Diagnosis::of(winrm).begins_with("sign-in", "rejected", "CbtHardeningLevel");
 }
 
 #[test]
@@ -321,7 +321,7 @@ fn a_quota_of_shells_that_is_used_up() {
     let running = Winrs::against(&service, way).start(&["echo open; sleep 60"]);
     running.wait_for("open\n");
     let diagnosis = Diagnosis::of(Winrm::against(&service, way));
-    diagnosis.begins_with("shell", "there are too many shells", "winrm delete shell?ShellId=ID");
+    diagnosis.begins_with("shell", "too many shells", "winrm delete shell?ShellId=ID");
     assert_eq!(diagnosis.check("quotas").verdict, "warn", "{diagnosis:#?}");
 }
 

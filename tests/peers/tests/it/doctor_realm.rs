@@ -107,7 +107,7 @@ fn a_service_whose_key_has_changed() {
         realm.kinit(&[]);
         Diagnosis::of(with_ticket(&service)).begins_with(
             "sign-in",
-            "does not accept",
+            "rejected",
             "write its keytab anew",
         );
     });

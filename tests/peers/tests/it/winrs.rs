@@ -170,8 +170,8 @@ fn credssp_hands_the_password_over_only_where_this_side_is_set_to() {
         let (stdout, stderr, code) = run.text();
         assert_eq!((stdout, code), ("", 1), "{way:?}");
         for line in [
-            "winrs: 127.0.0.1: CredSSP authentication is not allowed on this side (Client/Auth/CredSSP)",
-            "\n  allow it here: winrm set winrm/config/client/auth -set:CredSSP=true\n",
+            "winrs: 127.0.0.1: CredSSP authentication is disabled on this client (Client/Auth/CredSSP)",
+            "\n  enable it: winrm set winrm/config/client/auth -set:CredSSP=true\n",
         ] {
             assert!(stderr.contains(line), "{line} is not in {stderr}");
         }

@@ -113,7 +113,7 @@ pub(super) async fn certificates(listeners: &[Listener]) -> (Outcome, Option<()>
 }
 
 /// What a listener shows, and what TLS makes of it apart from who has signed it and the name.
-async fn shown(there: &Listening) -> Result<(client::ShownCertificate, Result<(), TlsError>), String> {
+async fn shown(there: &Listening) -> Result<(client::PresentedCertificate, Result<(), TlsError>), String> {
     let address = there.reached_at().to_string();
     let endpoint = Endpoint::new(client::Transport::Https, &address, there.port, Endpoint::PATH)
         .map_err(|error| error.to_string())?;

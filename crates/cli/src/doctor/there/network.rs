@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
-use client::{Error, Greeting, Handshake, ShownCertificate, TlsError, Transport, Violation};
+use client::{Error, ProbeResponse, Handshake, PresentedCertificate, TlsError, Transport, Violation};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use wsman::identify::Identity;
@@ -27,7 +27,7 @@ pub(super) async fn reach(patient: &Patient<'_>, round: &mut Round<'_>) -> io::R
     let limit = Limit { after: Duration::from_secs(10), late };
     match patient.anonymous.session.proxy() {
         Some(proxy) => {
-            let why = format!("the proxy {} looks for the host, and connects to it", proxy.place());
+            let why = format!("the proxy {} looks for the host, and connects to it", proxy.address());
             round.skip(Check::Name, &[], &why)?;
             round.skip(Check::Port, &[], &why)?;
         }
@@ -57,9 +57,9 @@ pub(super) async fn identify(patient: &Patient<'_>, round: &mut Round<'_>) -> io
 }
 
 /// By which schemes it lets one sign in.
-pub(super) async fn greet(patient: &Patient<'_>, round: &mut Round<'_>) -> io::Result<Option<Greeting>> {
+pub(super) async fn greet(patient: &Patient<'_>, round: &mut Round<'_>) -> io::Result<Option<ProbeResponse>> {
     let looking = async {
-        match patient.anonymous.session.greet().await {
+        match patient.anonymous.session.probe().await {
             Ok(greeting) => (schemes(patient, &greeting), Some(greeting)),
             Err(error) => (patient.outcome(error), None),
         }
@@ -195,9 +195,9 @@ fn unchecked(patient: &Patient<'_>) -> bool {
 }
 
 /// What is wrong with TLS, with the certificate that shows it.
-fn refused(patient: &Patient<'_>, reason: TlsError, certificate: Option<&ShownCertificate>) -> Outcome {
+fn refused(patient: &Patient<'_>, reason: TlsError, certificate: Option<&PresentedCertificate>) -> Outcome {
     let shown = certificate.map(described).unwrap_or_default();
-    let at = |moment: fn(&ShownCertificate) -> SystemTime| {
+    let at = |moment: fn(&PresentedCertificate) -> SystemTime| {
         certificate.map(|certificate| words::moment(moment(certificate))).unwrap_or_default()
     };
     let seen = match &reason {
@@ -218,12 +218,12 @@ fn refused(patient: &Patient<'_>, reason: TlsError, certificate: Option<&ShownCe
 }
 
 /// `for node7, 10.0.0.7 by CN=…, thumbprint …`
-fn described(certificate: &ShownCertificate) -> String {
+fn described(certificate: &PresentedCertificate) -> String {
     let names = match certificate.names.as_slice() {
         [] => "no name".to_owned(),
         names => names.join(", "),
     };
-    let ShownCertificate { issuer, thumbprint, not_after, .. } = certificate;
+    let PresentedCertificate { issuer, thumbprint, not_after, .. } = certificate;
     let until = words::moment(*not_after);
     format!("for {names}, signed by {issuer}, good until {until}, thumbprint {thumbprint}")
 }
@@ -265,8 +265,8 @@ fn speaks_tls(patient: &Patient<'_>, outcome: Outcome) -> Outcome {
     outcome.first_fix(format!("ask it in TLS: {fix}"))
 }
 
-fn schemes(patient: &Patient<'_>, greeting: &Greeting) -> Outcome {
-    let Greeting { status, offered, .. } = greeting;
+fn schemes(patient: &Patient<'_>, greeting: &ProbeResponse) -> Outcome {
+    let ProbeResponse { status, offered, .. } = greeting;
     if *status != 401 && offered.is_empty() {
         let seen =
             format!("it lets nobody sign in: an empty request without a name is answered by HTTP {status}");

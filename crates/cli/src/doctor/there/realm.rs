@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, SystemTime};
 
 use auth::choice::Ntlm;
-use client::{Error, Greeting, Obstacle, RealmAnswer, Scheme, ServiceTicket, SignInCause};
+use client::{Error, ProbeResponse, Obstacle, TicketResult, Scheme, ServiceTicket, SignInCause};
 
 use super::Patient;
 use crate::connection::{ImplicitScheme, Login, PasswordScheme};
@@ -17,7 +17,7 @@ use crate::session::Service;
 /// What the realm says, told as five checks; returns the login with its password, where there is one to try.
 pub(super) async fn ask(
     patient: &Patient<'_>,
-    greeting: Option<&Greeting>,
+    greeting: Option<&ProbeResponse>,
     round: &mut Round<'_>,
 ) -> io::Result<Option<Login>> {
     if round.failed(&[Check::Schemes]).is_some() {
@@ -30,7 +30,7 @@ pub(super) async fn ask(
     let standing = match &login {
         Ok(login) => standing(patient, login, greeting).await,
         // Signing in is where that is told.
-        Err(_) => Standing::NotAsked("nothing would be sent to the service".to_owned()),
+        Err(_) => Standing::NotNeeded("nothing would be sent to the service".to_owned()),
     };
     tell(patient, &standing, greeting, round)?;
     Ok(match (login, standing) {
@@ -52,7 +52,7 @@ pub(super) async fn ask(
 /// How it stands with Kerberos.
 enum Standing {
     /// It has no part in signing in, and why.
-    NotAsked(String),
+    NotNeeded(String),
     /// Nobody said who asks, and no ticket says it.
     NoTicket,
     Ticket(ServiceTicket),
@@ -64,8 +64,8 @@ enum Standing {
     Late,
 }
 
-async fn standing(patient: &Patient<'_>, login: &Login, greeting: Option<&Greeting>) -> Standing {
-    let no_part = |why: &str| Standing::NotAsked(why.to_owned());
+async fn standing(patient: &Patient<'_>, login: &Login, greeting: Option<&ProbeResponse>) -> Standing {
+    let no_part = |why: &str| Standing::NotNeeded(why.to_owned());
     match login {
         Login::Anonymous => return no_part("nobody signs in, as -authentication:none says"),
         Login::Certificate(_) => return no_part("a certificate signs in without it"),
@@ -85,9 +85,9 @@ async fn standing(patient: &Patient<'_>, login: &Login, greeting: Option<&Greeti
         Ok(service) => service,
         Err(_) => return no_part("nothing would be sent to the service"),
     };
-    match tokio::time::timeout(LONGEST, service.session.ask_realm()).await {
+    match tokio::time::timeout(LONGEST, service.session.request_ticket()).await {
         Err(_) => Standing::Late,
-        Ok(Ok(RealmAnswer::Ticket(ticket))) => Standing::Ticket(ticket),
+        Ok(Ok(TicketResult::Ticket(ticket))) => Standing::Ticket(ticket),
         Ok(Ok(_)) => no_part("the account or the host is of no realm"),
         Ok(Err(error)) => failed(&service, login, error),
     }
@@ -100,11 +100,11 @@ fn failed(service: &Service, login: &Login, error: Error) -> Standing {
         {
             Standing::NoTicket
         }
-        Error::NoWayIn { refusal, .. } if is_by_default(login) => {
+        Error::NoAllowedScheme { refusal, .. } if is_by_default(login) => {
             let needs_name =
                 refusal.considered().iter().any(|(_, obstacle)| *obstacle == Obstacle::NeedsName);
             if needs_name {
-                Standing::NotAsked("Kerberos knows hosts by name only".to_owned())
+                Standing::NotNeeded("Kerberos knows hosts by name only".to_owned())
             } else {
                 Standing::NoTicket
             }
@@ -121,7 +121,7 @@ fn failed(service: &Service, login: &Login, error: Error) -> Standing {
             let is_only_way = is_refused || ntlm == Ntlm::Forbidden;
             Standing::Failed { cause, outcome: if is_only_way { outcome } else { outcome.only_a_warning() } }
         }
-        _ => Standing::NotAsked("nothing would be sent to the service".to_owned()),
+        _ => Standing::NotNeeded("nothing would be sent to the service".to_owned()),
     }
 }
 
@@ -133,7 +133,7 @@ fn is_by_default(login: &Login) -> bool {
 fn tell(
     patient: &Patient<'_>,
     standing: &Standing,
-    greeting: Option<&Greeting>,
+    greeting: Option<&ProbeResponse>,
     round: &mut Round<'_>,
 ) -> io::Result<()> {
     let failing = match standing {
@@ -150,7 +150,7 @@ fn tell(
             }
             (_, Some(failing)) if is_behind => Outcome::skip(format!("{} has failed", failing.name())),
             _ if check == Check::Clock => clock(greeting),
-            (Standing::NotAsked(why), _) => Outcome::skip(why.clone()),
+            (Standing::NotNeeded(why), _) => Outcome::skip(why.clone()),
             (Standing::NoTicket, _) => Outcome::skip("there is no ticket of Kerberos, and no -username"),
             (_, Some(_)) if check == Check::Kdc && needs_no_kdc(standing) => {
                 Outcome::skip("none was asked: there is no ticket to ask with")
@@ -207,7 +207,7 @@ fn place_of(cause: SignInCause) -> Check {
 }
 
 /// The clock of the service, by its answers.
-fn clock(greeting: Option<&Greeting>) -> Outcome {
+fn clock(greeting: Option<&ProbeResponse>) -> Outcome {
     let Some(there) = greeting.and_then(|greeting| greeting.date) else {
         return Outcome::skip("the service does not say what the time is");
     };

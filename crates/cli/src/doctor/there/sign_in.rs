@@ -5,7 +5,7 @@
 use std::io;
 use std::time::Duration;
 
-use client::{Error, Greeting, SignInCause};
+use client::{Error, ProbeResponse, SignInCause};
 
 use super::{Patient, seconds};
 use crate::connection::{ImplicitScheme, Login, PasswordScheme, Unencrypted};
@@ -18,7 +18,7 @@ use crate::session::{Proven, Service};
 pub(super) async fn try_all(
     patient: &Patient<'_>,
     login: Option<Login>,
-    greeting: Option<&Greeting>,
+    greeting: Option<&ProbeResponse>,
     round: &mut Round<'_>,
 ) -> io::Result<Option<Service>> {
     let Some(login) = login else {
@@ -74,7 +74,7 @@ fn said(patient: &Patient<'_>, login: &Login) -> String {
 }
 
 /// Why it does not work, with what the usual hint cannot know.
-fn told(patient: &Patient<'_>, service: &Service, error: Error, greeting: Option<&Greeting>) -> Outcome {
+fn told(patient: &Patient<'_>, service: &Service, error: Error, greeting: Option<&ProbeResponse>) -> Outcome {
     let (is_password_refused, is_refused) =
         (refuses_the_password(&error), matches!(error, Error::AuthenticationFailed { .. }));
     let is_kerberos =
@@ -104,7 +104,7 @@ fn told(patient: &Patient<'_>, service: &Service, error: Error, greeting: Option
     outcome
 }
 
-fn clocks_apart(greeting: Option<&Greeting>) -> Option<Duration> {
+fn clocks_apart(greeting: Option<&ProbeResponse>) -> Option<Duration> {
     let there = greeting?.date?;
     let apart = words::apart(there, std::time::SystemTime::now());
     (apart > Duration::from_secs(300)).then_some(apart)
@@ -131,7 +131,7 @@ fn refuses_the_password(error: &Error) -> bool {
 async fn others(
     patient: &Patient<'_>,
     login: &Login,
-    greeting: Option<&Greeting>,
+    greeting: Option<&ProbeResponse>,
     is_refused: bool,
     round: &mut Round<'_>,
 ) -> io::Result<()> {
@@ -157,12 +157,12 @@ async fn others(
         let service = match patient.service(other) {
             Ok(service) => service,
             Err(failure) => {
-                round.note(check, Outcome::skip(failure.seen()))?;
+                round.note(check, Outcome::skip(failure.headline()))?;
                 continue;
             }
         };
-        if let Err(error) = service.session.may_sign_in() {
-            round.note(check, Outcome::skip(service.failure(error).seen()))?;
+        if let Err(error) = service.session.check_sign_in() {
+            round.note(check, Outcome::skip(service.failure(error).headline()))?;
             continue;
         }
         let trying = async {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use accounts::SignIn;
 use auth::{Acceptor, Account, AuthError, Authenticator, Identity, Peer, Scheme, Secret, VerifierCost};
 use wsman::Subcode;
-use wsman::eventing::Subscribed;
+use wsman::eventing::SubscribeResponse;
 
 use super::client::{self, SignedInClient};
 use super::{assert_refused, calls, certificate_of_credssp, names, with_authenticator};
@@ -122,7 +122,7 @@ async fn an_event_is_not_sent_if_the_account_was_disabled_during_the_wait() {
     let mut wire = running.connect().await;
     let as_ada = |message| post(message).signed_in("ada", ADA);
     let answer = wire.ask(&as_ada(subscribe("x"))).await;
-    let subscribed = Subscribed::parse(answer.response().content().unwrap()).unwrap();
+    let subscribed = SubscribeResponse::parse(answer.response().content().unwrap()).unwrap();
     let asked = revoking.asked.load(Ordering::Relaxed);
     wire.send(as_ada(pull(subscribed.context.as_deref().unwrap())).octets()).await;
     while revoking.asked.load(Ordering::Acquire) == asked {

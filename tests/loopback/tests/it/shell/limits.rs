@@ -159,7 +159,7 @@ async fn no_profile_is_read_as_with_sshd() {
     let service = Loopback::start().await;
     std::fs::write(service.home().join(".profile"), "GREETING=hello; export GREETING\n").unwrap();
     let session = service.session(User::Ada);
-    for profile in [Profile::Loaded, Profile::LeftOut] {
+    for profile in [Profile::Loaded, Profile::Skipped] {
         let shell = session.shell(ShellOptions { profile, ..ShellOptions::default() }).await.unwrap();
         assert_eq!(text(&shell.run("echo \"$GREETING|\"").await.unwrap()), ("|\n", "", 0));
         shell.close().await.unwrap();
