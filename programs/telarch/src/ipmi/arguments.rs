@@ -301,7 +301,7 @@ impl Said {
         }
         hosts.iter_mut().for_each(|host: &mut Host| host.behind = behind);
         // There may be several lists, and several ways to write the same.
-        host_list::each_once(hosts.iter().map(Host::to_string)).map_err(wrong)?;
+        host_list::reject_duplicates(hosts.iter().map(Host::to_string)).map_err(wrong)?;
         if let Some(what) = action.is_of_the_network().filter(|_| hosts.iter().any(Host::is_local)) {
             return Err(wrong(format!(
                 "{what} is for controllers on the network: that of this machine is reached there by its address"
