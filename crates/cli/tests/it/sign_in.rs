@@ -212,7 +212,7 @@ fn the_report_shows_the_trust_command_and_its_file() {
     let ran = ran(r"id -r:[2001:db8::7] -u:.\ann -p:s3cret", &ClientSettings::of_file(&file));
     let text = ran.report(Format::Text).0;
     let line = format!(
-        "  or trust it without proof: winrm trust '[2001:db8::7]', which writes {}\n",
+        "  or trust the host without verification: winrm trust '[2001:db8::7]' (changes {})\n",
         file.display()
     );
     assert!(text.contains(&line), "{line} is not in {text}");

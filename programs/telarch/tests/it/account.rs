@@ -92,8 +92,8 @@ fn what_cannot_be_done_is_told_with_a_way_out() {
         (&["set-password", "bob", "--password-stdin"], "y", "there is no account bob in "),
         (&["disable", "bob"], "", "there is no account bob in "),
         (&["remove", "bob"], "", "\n  telarch account list"),
-        (&["add", "bob", "--password-stdin"], "", "standard input holds no password"),
-        (&["add", "bob", "--password-stdin"], "\nsecond line\n", "holds no password"),
+        (&["add", "bob", "--password-stdin"], "", "no password in the first line of standard input"),
+        (&["add", "bob", "--password-stdin"], "\nsecond line\n", "no password in the first line"),
         (&["add", "bob", "--password-stdin"], "a\0b", "a line break or a NUL character"),
         (&["add", "bob", "--password-stdin"], &long, "longer than 256 octets"),
     ] {

@@ -31,7 +31,7 @@ fn ctrl_c_at_the_question_ends_it_and_the_terminal_shows_what_is_typed_again() {
     terminal.wait_for("Password for ");
     terminal.key("C-c");
     let screen = terminal.seen("end 1");
-    assert!(screen.contains("Error: no password was typed"), "{screen}");
+    assert!(screen.contains("Error: no password was entered"), "{screen}");
     terminal.clear();
     terminal.line("echo seen again");
     assert!(terminal.seen("\nseen again").contains(" echo seen again"), "typing is not shown");
