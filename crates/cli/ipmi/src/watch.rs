@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::time::Duration;
 
 use cli::screen::Screen;
-use cli::terminal::Raw;
+use cli::terminal::RawTerminal;
 use ipmi::proto::{Login, Privilege, Timing};
 use ipmi::{Connection, IpmiError, Measured};
 use rustix::termios::tcgetwinsize;
@@ -109,12 +109,12 @@ fn typed() -> mpsc::Receiver<Key> {
 
 /// The other screen of the terminal, without a cursor; everything is as it was when this is dropped.
 struct Canvas {
-    _raw: Raw<io::Stdin>,
+    _raw: RawTerminal<io::Stdin>,
 }
 
 impl Canvas {
     fn open() -> io::Result<Self> {
-        let raw = Raw::of(io::stdin())?;
+        let raw = RawTerminal::enable(io::stdin())?;
         let mut out = io::stdout();
         out.write_all(b"\x1b[?1049h\x1b[?25l")?;
         out.flush()?;

@@ -226,7 +226,7 @@ impl Here {
             .filter(|class| {
                 let class = class.to_ascii_lowercase();
                 let other = class.strip_prefix("win32_").unwrap_or(&class);
-                !core.is_empty() && (other == core || core.len() > 3 && cli::slips(core, other) <= 2)
+                !core.is_empty() && (other == core || core.len() > 3 && cli::edit_distance(core, other) <= 2)
             })
             .collect();
         found.sort();

@@ -12,7 +12,7 @@ use cim::wscim::Reader;
 use cim::{Class, KeyValue, Name, Namespace, ObjectPath, Origin, Schema, Value};
 use cli::failure::{ExitCodes, Kind, Program};
 use cli::program::Stop;
-use cli::winrm::{Conversation, Invocation, Streams, Told};
+use cli::winrm::{CommandRunner, Invocation, Streams, WatchEvent};
 use cli::{ClientSettings, Format, SavedHosts};
 use sddl::SecurityDescriptor;
 use serde_json::Value as Json;
@@ -32,7 +32,7 @@ pub(super) struct There {
     schema: Schema,
     runtime: Runtime,
     /// The service, once it was asked something: who signs in does so once.
-    conversation: OnceCell<Conversation>,
+    conversation: OnceCell<CommandRunner>,
     /// The classes there, with what each declares; none where the machine does not tell them.
     told: OnceCell<Option<Schema>>,
     /// The classes that this program does not know and somebody asked for.
@@ -285,14 +285,14 @@ impl There {
         let classes = self.classes_of_events(query);
         let command =
             self.command(&["enumerate", &format!("wmi/{}/*", self.namespace), &format!("-filter:{query}")])?;
-        let mut tell_one = |told: Told<'_>| match told {
-            Told::Begun => tell(Occurred::Begun),
-            Told::Event(event) => {
+        let mut tell_one = |told: WatchEvent<'_>| match told {
+            WatchEvent::Started => tell(Occurred::Begun),
+            WatchEvent::Event(event) => {
                 let reader = Reader::new(&self.schema);
                 let class = classes.iter().find(|class| reader.properties(event, class).is_ok());
                 tell(Occurred::Event(self.row(event, class, asked.as_deref())))
             }
-            Told::Dropped(count) => tell(Occurred::Dropped(count)),
+            WatchEvent::Dropped(count) => tell(Occurred::Dropped(count)),
         };
         let settings = ClientSettings::of_this_process();
         let watched = cli::winrm::watch(*command, &settings, enough, &mut tell_one);
@@ -323,12 +323,12 @@ impl There {
         String::from_utf8(out).map_err(|error| Failure::Failed(format!("the answer is no text: {error}")))
     }
 
-    fn conversation(&self, command: &cli::winrm::Command, way_out: &str) -> Result<&Conversation, Failure> {
+    fn conversation(&self, command: &cli::winrm::Command, way_out: &str) -> Result<&CommandRunner, Failure> {
         if let Some(begun) = self.conversation.get() {
             return Ok(begun);
         }
         let settings = ClientSettings::of_this_process();
-        let begun = Conversation::begin(command.connection.clone(), &settings);
+        let begun = CommandRunner::new(command.connection.clone(), &settings);
         let begun = begun.map_err(|stop| stopped(&stop, way_out))?;
         Ok(self.conversation.get_or_init(|| begun))
     }

@@ -96,8 +96,8 @@ fn failures_name_the_reason_and_the_remedy() {
         (&["set-password", "bob", "--password-stdin"], "y", "no account named bob in "),
         (&["disable", "bob"], "", "no account named bob in "),
         (&["remove", "bob"], "", "\n  telarch account list"),
-        (&["add", "bob", "--password-stdin"], "", "standard input holds no password"),
-        (&["add", "bob", "--password-stdin"], "\nsecond line\n", "holds no password"),
+        (&["add", "bob", "--password-stdin"], "", "no password in the first line of standard input"),
+        (&["add", "bob", "--password-stdin"], "\nsecond line\n", "no password in the first line"),
         (&["add", "bob", "--password-stdin"], "a\0b", "a line break or a NUL character"),
         (&["add", "bob", "--password-stdin"], &long, "exceeds 256 bytes"),
     ] {

@@ -100,7 +100,7 @@ fn ctrl_c_changes_nothing() {
     let Some(mut terminal) = AtTerminal::start(&["add", "alice"], &path) else { return };
     terminal.answer("New password for alice: ", "s3c\x03");
     let (_, errors, code) = terminal.end();
-    assert_eq!((errors.as_str(), code), ("telarch: no password was typed\n", Some(1)));
+    assert_eq!((errors.as_str(), code), ("telarch: no password was entered\n", Some(1)));
     assert!(!path.exists());
 }
 

@@ -172,7 +172,7 @@ fn a_host_that_is_not_trusted_gets_kerberos_or_nothing() {
         assert_told(
             &run,
             &format!("winrm: 2130706433: the KDC does not know the service principal name, user {USER}"),
-            &["or trust it without proof: winrm trust 2130706433"],
+            &["or trust the host without verification: winrm trust 2130706433"],
         );
         assert!(!service.log().contains("Sign-in"), "it was asked: {}", service.log());
         let trusted = Winrm::to(&url).user(Some(USER)).setting("Client.TrustedHosts = \"2130706433\"");

@@ -46,7 +46,7 @@ fn ctrl_c_at_the_question_ends_it_and_echo_works_again() {
         terminal.keys(CTRL_C);
     });
     assert_eq!(ended.status, 1, "{}", ended.screen);
-    assert!(ended.screen.contains("Error: no password was typed"), "{}", ended.screen);
+    assert!(ended.screen.contains("Error: no password was entered"), "{}", ended.screen);
     terminal.clear();
     let ended = terminal.run("echo seen again");
     assert!(ended.screen.contains(" echo seen again\nseen again"), "{}", ended.screen);

@@ -1,7 +1,7 @@
 //! The checks between a user and the service, from the account to the resources.
 
 use accounts::{FileAccounts, LocalLogon, LocalPrincipals, LocalUser, MachineSid, Serving, UnixUsers};
-use auth::account_file::{Record, Standing};
+use auth::account_file::{EnabledState, Record};
 use config::{Paths, State};
 use sddl::linux::Proof;
 use sddl::{DomainSid, Principal, Sid, Token};

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::time::Duration;
 
-use cli::terminal::Raw;
+use cli::terminal::RawTerminal;
 use ipmi::proto::serial::SerialEvent;
 use ipmi::proto::{Login, Privilege, Timing};
 use ipmi::{Connection, Console};
@@ -33,7 +33,7 @@ pub(in super::super) fn run(targets: Targets) -> Result<String, Failure> {
     let opened = begun.map_err(|error| Failure::Failed(format!("{host}: {error}")))?;
     eprintln!("telarch: the console of {host}; ~. ends it, ~? tells more");
     let lost = |error: io::Error| Failure::Failed(format!("the terminal cannot be used: {error}"));
-    let raw = Raw::of(io::stdin()).map_err(lost)?;
+    let raw = RawTerminal::enable(io::stdin()).map_err(lost)?;
     let ended = runtime.block_on(converse(&host, (&login, timing), opened));
     drop(raw);
     // A key that nobody types any more is not waited for.

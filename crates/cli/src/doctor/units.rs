@@ -1,16 +1,16 @@
-//! Times and amounts, for people.
+//! Times and durations as text.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::Date;
 
-/// A moment: `Sun, 06 Nov 1994 08:49:37 GMT`.
-pub(super) fn moment(at: SystemTime) -> String {
+/// Returns a time such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+pub(super) fn time_text(at: SystemTime) -> String {
     Date::from_unix(at.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())).to_string()
 }
 
-/// How long something took or is off: `0.4 ms`, `12 ms`, `3.1 s`, `5 min`, `3 h`, `12 days`.
-pub(super) fn span(time: Duration) -> String {
+/// Returns a duration such as `0.4 ms`, `12 ms`, `3.1 s`, `5 min`, `3 h` or `12 days`.
+pub(super) fn duration_text(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0 if time < Duration::from_millis(10) => format!("{:.1} ms", time.as_secs_f64() * 1_000.0),
@@ -22,8 +22,8 @@ pub(super) fn span(time: Duration) -> String {
     }
 }
 
-/// How far two moments are from each other.
-pub(super) fn apart(one: SystemTime, other: SystemTime) -> Duration {
+/// Returns the absolute difference of two times.
+pub(super) fn difference(one: SystemTime, other: SystemTime) -> Duration {
     one.duration_since(other).unwrap_or_else(|error| error.duration())
 }
 
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_have_the_unit_that_suits_them() {
+    fn durations_are_shown_in_a_suitable_unit() {
         for (milliseconds, text) in [
             (0, "0.0 ms"),
             (4, "4.0 ms"),
@@ -42,7 +42,7 @@ mod tests {
             (10_800_000, "3 h"),
             (1_036_800_000, "12 days"),
         ] {
-            assert_eq!(span(Duration::from_millis(milliseconds)), text);
+            assert_eq!(duration_text(Duration::from_millis(milliseconds)), text);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where a security descriptor stands: in `RootSDDL`, or in an entry of a plug-in.
+//! Security descriptors stored by a service: `RootSDDL` or an entry of a plug-in.
 
 use std::fmt;
 
@@ -11,24 +11,24 @@ use crate::program::Stop;
 use crate::winrm::SddlTarget;
 use crate::winrm::run::Run;
 
-/// A security descriptor of a service, as it is now.
-pub(super) enum Place {
+/// Location and current value of a security descriptor.
+pub(super) enum StoredDescriptor {
     Root {
         current: String,
     },
     Entry {
-        /// The plug-in as it was listed.
+        /// Plug-in as enumerated.
         plugin: client::Item,
-        /// The URI of the one of its resources that the entry belongs to.
+        /// URI of the resource of the plug-in that contains the entry.
         resource: String,
-        /// The URI of the entry.
+        /// URI of the entry.
         uri: String,
-        /// The descriptor of the entry; if there is none yet, the one that counts without it.
+        /// Descriptor of the entry, or the descriptor that applies if the entry does not exist yet.
         current: String,
     },
 }
 
-impl Place {
+impl StoredDescriptor {
     pub(super) async fn find(run: &Run, target: SddlTarget) -> Result<Self, Stop> {
         let target = match target {
             SddlTarget::Root => return Ok(Self::Root { current: root(run).await? }),
@@ -44,37 +44,37 @@ impl Place {
             }
         }
         let Some((plugin, resource)) = best else {
-            let failure = format!("no plug-in of the service has entries for {target}");
+            let failure = format!("no plug-in provides the resource {target}");
             return Err(Failure::here(Kind::Usage, failure)
-                .advise("winrm enumerate winrm/config/plugin lists what there is")
-                .advise("winrm configSDDL default edits RootSDDL, which counts for all else")
+                .advise("run winrm enumerate winrm/config/plugin for a list of plug-ins")
+                .advise("winrm configSDDL default edits RootSDDL, which applies to all other resources")
                 .into());
         };
         let entries: Vec<Element<'_>> = resources(plugin.element())
             .filter(|own| attribute(*own, "ResourceUri").is_some_and(|own| own == resource))
             .flat_map(|own| own.children().filter(|child| child.name() == "Security"))
             .collect();
-        let of = |entry: Element<'_>| attribute(entry, "Uri").unwrap_or_default();
-        let own = entries.iter().find(|entry| of(**entry).eq_ignore_ascii_case(&target));
-        let counting = own.or_else(|| {
-            let reaching = entries.iter().filter(|entry| begins(&target, &of(**entry)) && !is_exact(**entry));
-            reaching.max_by_key(|entry| of(**entry).len())
+        let own = entries.iter().find(|entry| uri_of(**entry).eq_ignore_ascii_case(&target));
+        let applicable = own.or_else(|| {
+            let prefixes =
+                entries.iter().filter(|entry| begins(&target, &uri_of(**entry)) && !is_exact(**entry));
+            prefixes.max_by_key(|entry| uri_of(**entry).len())
         });
-        let current = match counting.and_then(|entry| attribute(*entry, "Sddl")) {
+        let current = match applicable.and_then(|entry| attribute(*entry, "Sddl")) {
             Some(current) => current,
             None => root(run).await?,
         };
         Ok(Self::Entry { resource, uri: target, current, plugin })
     }
 
-    /// The descriptor as it is now.
+    /// Returns the current descriptor.
     pub(super) fn current(&self) -> &str {
         match self {
             Self::Root { current } | Self::Entry { current, .. } => current.trim(),
         }
     }
 
-    /// Puts another descriptor in its place.
+    /// Replaces the descriptor.
     pub(super) async fn write(&self, run: &Run, new: &str) -> Result<(), Stop> {
         match self {
             Self::Root { .. } => {
@@ -93,7 +93,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for StoredDescriptor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root { .. } => formatter.write_str(ROOT),
@@ -102,7 +102,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// The setting that counts where nothing else does.
+/// Setting with the descriptor of resources without an entry.
 const ROOT: &str = "RootSDDL";
 const SERVICE: &str = "winrm/config/service";
 const PLUGINS: &str = "winrm/config/plugin";
@@ -113,7 +113,7 @@ async fn root(run: &Run) -> Result<String, Stop> {
     Ok(setting.map(|setting| setting.text().into_owned()).unwrap_or_default())
 }
 
-/// The plug-in with one entry changed or added, and everything else as it was.
+/// Returns the configuration of the plug-in with one entry changed or added.
 fn with_entry(plugin: Element<'_>, resource: &str, uri: &str, sddl: &str) -> Fragment {
     let mut writer = Writer::new();
     writer.start(plugin.name()).namespace("", plugin.namespace());
@@ -140,24 +140,25 @@ fn with_entry(plugin: Element<'_>, resource: &str, uri: &str, sddl: &str) -> Fra
 fn resource_with_entry(writer: &mut Writer, resource: Element<'_>, uri: &str, sddl: &str) {
     writer.start(resource.name());
     own_attributes(writer, resource);
-    let is_it = |child: &Element<'_>| {
-        child.name() == "Security"
-            && attribute(*child, "Uri").is_some_and(|own| own.eq_ignore_ascii_case(uri))
-    };
-    let exact = resource.children().find(is_it).is_some_and(is_exact);
-    let entry = |writer: &mut Writer| {
-        let exact = if exact { "true" } else { "false" };
-        writer.start("Security").attribute("Uri", uri).attribute("Sddl", sddl);
-        writer.attribute("ExactMatch", exact).end_empty();
-    };
-    let place = resource.children().position(|child| is_it(&child));
-    if place.is_none() {
-        entry(writer);
+    let position = resource
+        .children()
+        .position(|child| child.name() == "Security" && uri_of(child).eq_ignore_ascii_case(uri));
+    if position.is_none() {
+        write_entry(writer, uri, sddl, false);
     }
-    for (at, child) in resource.children().enumerate() {
-        if Some(at) == place { entry(writer) } else { copy(writer, child) }
+    for (index, child) in resource.children().enumerate() {
+        if Some(index) == position {
+            write_entry(writer, uri, sddl, is_exact(child));
+        } else {
+            copy(writer, child);
+        }
     }
     writer.end();
+}
+
+fn write_entry(writer: &mut Writer, uri: &str, sddl: &str, exact: bool) {
+    writer.start("Security").attribute("Uri", uri).attribute("Sddl", sddl);
+    writer.attribute("ExactMatch", if exact { "true" } else { "false" }).end_empty();
 }
 
 fn copy(writer: &mut Writer, element: Element<'_>) {
@@ -167,7 +168,7 @@ fn copy(writer: &mut Writer, element: Element<'_>) {
     writer.end();
 }
 
-/// Those that are the plug-in's own, without `xml:lang` and the like.
+/// Copies the attributes without a namespace; `xml:lang` and similar attributes are omitted.
 fn own_attributes(writer: &mut Writer, element: Element<'_>) {
     for attribute in element.attributes().filter(|attribute| attribute.namespace().is_empty()) {
         writer.attribute(attribute.name(), &attribute.value());
@@ -179,6 +180,11 @@ fn resources<'a>(plugin: Element<'a>) -> impl Iterator<Item = Element<'a>> {
     lists.flat_map(|list| list.children()).filter(|child| child.name() == "Resource")
 }
 
+/// Returns the URI of an entry; empty if it has none.
+fn uri_of(entry: Element<'_>) -> String {
+    attribute(entry, "Uri").unwrap_or_default()
+}
+
 fn attribute(element: Element<'_>, name: &str) -> Option<String> {
     element.attribute("", name).map(|value| value.trim().to_owned())
 }
@@ -187,7 +193,7 @@ fn is_exact(entry: Element<'_>) -> bool {
     attribute(entry, "ExactMatch").is_some_and(|text| text.eq_ignore_ascii_case("true"))
 }
 
-/// Whether a URI is `prefix`, or goes on with `/`.
+/// Returns whether a URI equals `prefix` or continues it with `/`.
 fn begins(uri: &str, prefix: &str) -> bool {
     let prefix = prefix.trim_end_matches('/');
     let (Some(head), Some(rest)) = (uri.get(..prefix.len()), uri.get(prefix.len()..)) else { return false };

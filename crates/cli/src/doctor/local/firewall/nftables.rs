@@ -1,26 +1,27 @@
-//! Whether the rules of nftables let a new connection in (`nft -j list ruleset`, libnftables-json(5)).
+//! Evaluation of nftables rules for a new connection (`nft -j list ruleset`, libnftables-json(5)).
 //!
-//! Only what is certain is called closed: a rule that depends on who comes, or that is not understood, may let it in.
+//! A port is reported as blocked only if that is certain: rules that depend on the source of the connection, or that
+//! are not supported here, may accept it.
 
 use serde_json::Value;
 
-/// The rules of a machine.
+/// The nftables rule set of a machine.
 pub(super) struct Rules {
     chains: Vec<Chain>,
     rules: Vec<Rule>,
 }
 
-/// Whether a new connection from another machine gets through.
+/// Effect of the rules on a new connection from another machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum PortAccess {
     Open,
-    /// In this chain it ends, whoever comes.
-    Closed {
+    /// This chain drops the connection, regardless of its source.
+    Blocked {
         family: String,
         table: String,
         chain: String,
     },
-    /// It depends on more than the port.
+    /// The effect depends on more than the port.
     Uncertain,
 }
 
@@ -29,7 +30,7 @@ struct Chain {
     family: String,
     table: String,
     name: String,
-    /// Where it stands among those that the kernel calls for what comes in; none for chains that are jumped to.
+    /// Priority of a base chain of the input hook; `None` for other chains.
     priority: Option<i64>,
     is_policy_drop: bool,
 }
@@ -41,17 +42,17 @@ struct Rule {
     statements: Vec<Value>,
 }
 
-/// What a chain does with the connection.
+/// Verdict of a chain for the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+enum ChainVerdict {
     Accepted,
     Dropped,
-    /// It goes on behind the place that the chain was called from.
+    /// Evaluation continues after the jump to the chain.
     Returned,
     Uncertain,
 }
 
-/// Whether a rule is about the connection.
+/// Whether a rule matches the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Match {
     No,
@@ -60,7 +61,7 @@ enum Match {
 }
 
 impl Rules {
-    /// Reads the list; none if it is not what nft writes.
+    /// Parses the output of nft; returns `None` if the format is unknown.
     pub(super) fn parse(json: &[u8]) -> Option<Self> {
         let document: Value = serde_json::from_slice(json).ok()?;
         let mut rules = Self { chains: Vec::new(), rules: Vec::new() };
@@ -74,38 +75,35 @@ impl Rules {
         Some(rules)
     }
 
-    /// What becomes of a new TCP connection over IPv4 from another machine.
-    pub(super) fn way_to(&self, port: u16) -> Way {
+    /// Evaluates the rules for a new TCP connection over IPv4 from another machine.
+    pub(super) fn access_to(&self, port: u16) -> PortAccess {
         let mut base: Vec<&Chain> = self.chains.iter().filter(|chain| chain.priority.is_some()).collect();
         base.sort_by_key(|chain| chain.priority);
         let mut is_certain = true;
         for chain in base {
             let fate = match self.walk(chain, port, 0) {
-                Fate::Returned if chain.is_policy_drop => Fate::Dropped,
+                ChainVerdict::Returned if chain.is_policy_drop => ChainVerdict::Dropped,
                 fate => fate,
             };
             match fate {
-                // Another chain may still drop it.
-                Fate::Accepted | Fate::Returned => {}
-                Fate::Uncertain => is_certain = false,
-                Fate::Dropped => {
+                // A later base chain may still drop the connection.
+                ChainVerdict::Accepted | ChainVerdict::Returned => {}
+                ChainVerdict::Uncertain => is_certain = false,
+                ChainVerdict::Dropped => {
                     let Chain { family, table, name, .. } = chain.clone();
-                    return Way::Closed { family, table, chain: name };
+                    return PortAccess::Blocked { family, table, chain: name };
                 }
             }
         }
-        if is_certain { Way::Open } else { Way::Uncertain }
+        if is_certain { PortAccess::Open } else { PortAccess::Uncertain }
     }
 
-    fn walk(&self, chain: &Chain, port: u16, depth: usize) -> Fate {
+    fn walk(&self, chain: &Chain, port: u16, depth: usize) -> ChainVerdict {
         if depth > DEEPEST {
-            return Fate::Uncertain;
+            return ChainVerdict::Uncertain;
         }
-        let is_here = |rule: &&Rule| {
-            rule.family == chain.family && rule.table == chain.table && rule.chain == chain.name
-        };
-        let mut perhaps = false;
-        for rule in self.rules.iter().filter(is_here) {
+        let mut uncertain = false;
+        for rule in self.rules.iter().filter(|rule| rule.is_in(chain)) {
             let matched = rule.statements.iter().map(|statement| matches_connection(statement, port)).min();
             let matched = matched.unwrap_or(Match::Yes);
             if matched == Match::No {
@@ -117,58 +115,62 @@ impl Rules {
                 continue;
             };
             match (matched, fate) {
-                (_, Fate::Returned) if rule.is_jump() => {}
-                (Match::Yes, Fate::Uncertain) | (Match::Maybe, Fate::Accepted | Fate::Uncertain) => {
-                    perhaps = true;
+                (_, ChainVerdict::Returned) if rule.is_jump() => {}
+                (Match::Yes, ChainVerdict::Uncertain) | (Match::Maybe, ChainVerdict::Accepted | ChainVerdict::Uncertain) => {
+                    uncertain = true;
                 }
-                (Match::Yes, fate) if perhaps && fate != Fate::Accepted => return Fate::Uncertain,
-                (Match::Yes, fate) => return fate,
-                // Some are dropped here, and others are not.
-                (_, _) => perhaps = true,
+                (Match::Yes, verdict) if uncertain && verdict != ChainVerdict::Accepted => {
+                    return ChainVerdict::Uncertain;
+                }
+                (Match::Yes, verdict) => return verdict,
+                // The rule drops some connections and not others.
+                (_, _) => uncertain = true,
             }
         }
-        if perhaps { Fate::Uncertain } else { Fate::Returned }
+        if uncertain { ChainVerdict::Uncertain } else { ChainVerdict::Returned }
     }
 
-    /// What a statement does; none for those that decide nothing.
-    fn verdict(&self, statement: &Value, from: &Chain, port: u16, depth: usize) -> Option<Fate> {
+    /// Returns the verdict of a statement, or `None` if it has none.
+    fn verdict(&self, statement: &Value, from: &Chain, port: u16, depth: usize) -> Option<ChainVerdict> {
         let (name, value) = statement.as_object()?.iter().next()?;
         match name.as_str() {
-            "accept" => Some(Fate::Accepted),
-            "drop" | "reject" => Some(Fate::Dropped),
-            "return" => Some(Fate::Returned),
+            "accept" => Some(ChainVerdict::Accepted),
+            "drop" | "reject" => Some(ChainVerdict::Dropped),
+            "return" => Some(ChainVerdict::Returned),
             "jump" | "goto" => {
                 let target = value.get("target")?.as_str()?;
-                let is_it = |chain: &&Chain| {
+                let chain = self.chains.iter().find(|chain| {
                     chain.family == from.family && chain.table == from.table && chain.name == target
-                };
-                let target = self.chains.iter().find(is_it)?;
-                Some(self.walk(target, port, depth + 1))
+                })?;
+                Some(self.walk(chain, port, depth + 1))
             }
-            "vmap" | "queue" | "xt" => Some(Fate::Uncertain),
+            "vmap" | "queue" | "xt" => Some(ChainVerdict::Uncertain),
             _ => None,
         }
     }
 }
 
 impl Chain {
-    /// One that sees TCP over IPv4.
+    /// Reads a chain of a family that includes IPv4; returns `None` for other chains.
     fn read(value: &Value) -> Option<Self> {
-        let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        let family = text("family").filter(|family| sees_ipv4(family))?;
-        let is_input = text("hook").is_some_and(|hook| hook == "input");
+        let family = text(value, "family").filter(|family| includes_ipv4(family))?;
+        let is_input = text(value, "hook").is_some_and(|hook| hook == "input");
         let priority = if is_input { value.get("prio").and_then(Value::as_i64) } else { None };
-        let is_policy_drop = text("policy").is_some_and(|policy| policy == "drop");
-        Some(Self { family, table: text("table")?, name: text("name")?, priority, is_policy_drop })
+        let is_policy_drop = text(value, "policy").is_some_and(|policy| policy == "drop");
+        let (table, name) = (text(value, "table")?, text(value, "name")?);
+        Some(Self { family, table, name, priority, is_policy_drop })
     }
 }
 
 impl Rule {
     fn read(value: &Value) -> Option<Self> {
-        let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        let family = text("family").filter(|family| sees_ipv4(family))?;
+        let family = text(value, "family").filter(|family| includes_ipv4(family))?;
         let statements = value.get("expr")?.as_array()?.clone();
-        Some(Self { family, table: text("table")?, chain: text("chain")?, statements })
+        Some(Self { family, table: text(value, "table")?, chain: text(value, "chain")?, statements })
+    }
+
+    fn is_in(&self, chain: &Chain) -> bool {
+        self.family == chain.family && self.table == chain.table && self.chain == chain.name
     }
 
     fn is_jump(&self) -> bool {
@@ -176,11 +178,15 @@ impl Rule {
     }
 }
 
-fn sees_ipv4(family: &str) -> bool {
+fn text(value: &Value, name: &str) -> Option<String> {
+    value.get(name).and_then(Value::as_str).map(str::to_owned)
+}
+
+fn includes_ipv4(family: &str) -> bool {
     matches!(family, "inet" | "ip")
 }
 
-/// Whether a statement is about a new TCP connection to this port; what is no condition always is.
+/// Returns whether a statement matches a new TCP connection to a port. A statement without condition matches.
 fn matches_connection(statement: &Value, port: u16) -> Match {
     if statement.get("xt").is_some() {
         return Match::Maybe;
@@ -211,27 +217,25 @@ fn matches_connection(statement: &Value, port: u16) -> Match {
     }
 }
 
-/// What is looked at: `payload tcp dport`, `meta iifname`, `ct state`.
+/// Returns the left side of a condition, such as `payload tcp dport`, `meta iifname` or `ct state`.
 fn side(left: &Value) -> (&str, &str, &str) {
-    let field =
-        |kind: &str, name: &str| left.get(kind).and_then(|value| value.get(name)).and_then(Value::as_str);
-    if left.get("payload").is_some() {
-        return (
-            "payload",
-            field("payload", "protocol").unwrap_or_default(),
-            field("payload", "field").unwrap_or_default(),
-        );
+    if let Some(payload) = left.get("payload") {
+        return ("payload", member(payload, "protocol"), member(payload, "field"));
     }
-    if let Some(key) = field("meta", "key") {
-        return ("meta", key, "");
+    if let Some(meta) = left.get("meta") {
+        return ("meta", member(meta, "key"), "");
     }
-    if let Some(key) = field("ct", "key") {
-        return ("ct", key, "");
+    if let Some(ct) = left.get("ct") {
+        return ("ct", member(ct, "key"), "");
     }
     ("", "", "")
 }
 
-/// Whether a number is one of those on the right: a number, a range, or a set of them.
+fn member<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Returns whether the right side of a condition, a number, range or set, contains a number.
 fn number_in(right: &Value, number: u64) -> Match {
     if let Some(only) = right.as_u64() {
         return if only == number { Match::Yes } else { Match::No };
@@ -245,12 +249,12 @@ fn number_in(right: &Value, number: u64) -> Match {
     }
     match right.get("set").and_then(Value::as_array).or_else(|| right.as_array()) {
         Some(members) => members.iter().map(|member| number_in(member, number)).max().unwrap_or(Match::No),
-        // A set with a name, whose members stand elsewhere.
+        // A named set, whose elements are listed elsewhere.
         None => Match::Maybe,
     }
 }
 
-/// Whether one of these words is among those on the right.
+/// Returns whether the right side of a condition, a word or set, contains one of these words.
 fn word_in(right: &Value, wanted: &[&str]) -> Match {
     let is_wanted = |value: &Value| match value {
         Value::String(word) => wanted.contains(&word.as_str()),
@@ -262,7 +266,7 @@ fn word_in(right: &Value, wanted: &[&str]) -> Match {
     if found { Match::Yes } else { Match::No }
 }
 
-/// How far jumps are followed; the kernel allows sixteen.
+/// Maximum depth of jumps; the kernel allows 16.
 const DEEPEST: usize = 16;
 
 #[cfg(test)]
@@ -292,26 +296,26 @@ mod tests {
         json!({"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": ["established", "related"]}})
     }
 
-    fn way(entries: Vec<Value>) -> Way {
+    fn access(entries: Vec<Value>) -> PortAccess {
         let text = json!({ "nftables": entries }).to_string();
-        Rules::parse(text.as_bytes()).expect("a list").way_to(5985)
+        Rules::parse(text.as_bytes()).expect("a list").access_to(5985)
     }
 
-    fn closed(chain: &str) -> Way {
-        Way::Closed { family: "inet".to_owned(), table: "filter".to_owned(), chain: chain.to_owned() }
+    fn closed(chain: &str) -> PortAccess {
+        PortAccess::Blocked { family: "inet".to_owned(), table: "filter".to_owned(), chain: chain.to_owned() }
     }
 
     #[test]
     fn without_rules_everybody_comes_in() {
-        assert_eq!(way(vec![]), Way::Open);
-        assert_eq!(way(vec![chain("input", Some(0), "accept")]), Way::Open);
+        assert_eq!(access(vec![]), PortAccess::Open);
+        assert_eq!(access(vec![chain("input", Some(0), "accept")]), PortAccess::Open);
     }
 
     #[test]
     fn a_policy_that_drops_needs_a_rule_that_accepts_the_port() {
         let base = || chain("input", Some(0), "drop");
         let kept = || rule("input", json!([established(), {"accept": null}]));
-        assert_eq!(way(vec![base(), kept()]), closed("input"));
+        assert_eq!(access(vec![base(), kept()]), closed("input"));
         for right in [
             json!(5985),
             json!({"set": [22, 5985]}),
@@ -319,44 +323,44 @@ mod tests {
             json!({"range": [1, 6000]}),
         ] {
             assert_eq!(
-                way(vec![base(), kept(), rule("input", json!([port(right.clone()), {"accept": null}]))]),
-                Way::Open,
+                access(vec![base(), kept(), rule("input", json!([port(right.clone()), {"accept": null}]))]),
+                PortAccess::Open,
                 "{right}"
             );
         }
         assert_eq!(
-            way(vec![base(), rule("input", json!([port(json!(22)), {"accept": null}]))]),
+            access(vec![base(), rule("input", json!([port(json!(22)), {"accept": null}]))]),
             closed("input")
         );
         assert_eq!(
-            way(vec![base(), rule("input", json!([port(json!("@allowed")), {"accept": null}]))]),
-            Way::Uncertain
+            access(vec![base(), rule("input", json!([port(json!("@allowed")), {"accept": null}]))]),
+            PortAccess::Uncertain
         );
     }
 
     #[test]
-    fn a_rule_that_drops_the_port_closes_it_where_nothing_lets_it_in_before() {
+    fn a_drop_rule_blocks_the_port_unless_an_earlier_rule_accepts_it() {
         let base = || chain("input", Some(0), "accept");
         let drop = || rule("input", json!([port(json!(5985)), {"counter": {"packets": 0}}, {"drop": null}]));
-        assert_eq!(way(vec![base(), drop()]), closed("input"));
+        assert_eq!(access(vec![base(), drop()]), closed("input"));
         assert_eq!(
-            way(vec![base(), rule("input", json!([port(json!(5985)), {"accept": null}])), drop()]),
-            Way::Open
+            access(vec![base(), rule("input", json!([port(json!(5985)), {"accept": null}])), drop()]),
+            PortAccess::Open
         );
         let from_some = json!({"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": "10.0.0.1"}});
         assert_eq!(
-            way(vec![base(), rule("input", json!([from_some, {"accept": null}])), drop()]),
-            Way::Uncertain
+            access(vec![base(), rule("input", json!([from_some, {"accept": null}])), drop()]),
+            PortAccess::Uncertain
         );
         let loopback = json!({"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "lo"}});
         assert_eq!(
-            way(vec![base(), rule("input", json!([loopback, {"accept": null}])), drop()]),
+            access(vec![base(), rule("input", json!([loopback, {"accept": null}])), drop()]),
             closed("input")
         );
     }
 
     #[test]
-    fn jumps_are_followed_and_come_back() {
+    fn jumps_are_followed_and_return() {
         let entries = |inner: Value| {
             vec![
                 chain("input", Some(0), "accept"),
@@ -366,24 +370,24 @@ mod tests {
                 rule("input", json!([{"reject": {"type": "icmpx", "expr": "admin-prohibited"}}])),
             ]
         };
-        assert_eq!(way(entries(json!([port(json!(22)), {"accept": null}]))), closed("input"));
-        assert_eq!(way(entries(json!([port(json!(5985)), {"accept": null}]))), Way::Open);
+        assert_eq!(access(entries(json!([port(json!(22)), {"accept": null}]))), closed("input"));
+        assert_eq!(access(entries(json!([port(json!(5985)), {"accept": null}]))), PortAccess::Open);
     }
 
     #[test]
-    fn a_circle_of_jumps_ends() {
+    fn cyclic_jumps_end_with_an_uncertain_result() {
         let entries =
             vec![chain("input", Some(0), "accept"), rule("input", json!([{"jump": {"target": "input"}}]))];
-        assert_eq!(way(entries), Way::Uncertain);
+        assert_eq!(access(entries), PortAccess::Uncertain);
     }
 
     #[test]
-    fn an_accept_in_one_chain_does_not_help_where_another_drops() {
+    fn an_accept_in_one_base_chain_does_not_override_a_drop_in_another() {
         let entries = vec![
             chain("early", Some(-5), "accept"),
             chain("input", Some(0), "drop"),
             rule("early", json!([port(json!(5985)), {"accept": null}])),
         ];
-        assert_eq!(way(entries), closed("input"));
+        assert_eq!(access(entries), closed("input"));
     }
 }

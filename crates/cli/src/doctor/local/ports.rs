@@ -1,4 +1,4 @@
-//! Who listens at the ports of the listeners (proc(5), `/proc/net/tcp`).
+//! Check for port conflicts (proc(5), `/proc/net/tcp`).
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,52 +9,52 @@ use config::{Listener, ListenerAddress};
 use crate::doctor::finding::Outcome;
 use crate::failure::Kind;
 
-/// Somebody who listens.
+/// A listening TCP socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Listening {
+pub(super) struct ListeningSocket {
     pub(super) address: IpAddr,
     pub(super) port: u16,
     inode: u64,
 }
 
-/// Whether another program has a port.
-pub(super) async fn look(listeners: &[Listener]) -> (Outcome, Option<()>) {
-    let listening = all();
+/// Checks that no other program uses the port of a listener.
+pub(super) async fn check(listeners: &[Listener]) -> (Outcome, Option<()>) {
+    let sockets = all();
     let mut seen = Vec::new();
     for listener in listeners {
         let port = listener.port.number();
-        let taken = listening.iter().filter(|listening| listening.is_for(listener));
-        for (program, process) in taken.filter_map(|listening| owner(listening.inode)) {
+        let matching = sockets.iter().filter(|socket| socket.is_for(listener));
+        for (program, process) in matching.filter_map(|socket| owner(socket.inode)) {
             if program == SERVICE {
                 continue;
             }
             let key = listener.key();
-            let seen = format!("port {port} of listener {key} belongs to {program} (process {process})");
+            let seen = format!("port {port} of listener {key} is used by {program} (process {process})");
             return Outcome::fail(Kind::Connect, seen)
-                .fix(format!("end {program}, or give it another port"))
-                .fix(format!("or the listener: winrm set winrm/config/listener?{key} -set:Port=NUMBER"))
-                .alone();
+                .fix(format!("stop {program}, or change its port"))
+                .fix(format!("or change the listener: winrm set winrm/config/listener?{key} -set:Port=NUMBER"))
+                .without_data();
         }
         seen.push(port.to_string());
     }
     match seen.as_slice() {
-        [] => Outcome::skip("no listener is enabled").alone(),
-        ports => Outcome::pass(format!("nobody else listens at {}", ports.join(", "))).alone(),
+        [] => Outcome::skip("no listener is enabled").without_data(),
+        ports => Outcome::pass(format!("no other program listens on {}", ports.join(", "))).without_data(),
     }
 }
 
-impl Listening {
-    /// Whether a listener would get the same connections.
+impl ListeningSocket {
+    /// Returns whether the socket accepts connections to the port and address of a listener.
     pub(super) fn is_for(&self, listener: &Listener) -> bool {
-        let is_there = match listener.address {
+        let same_address = match listener.address {
             ListenerAddress::Ip(address) => address == self.address || self.address.is_unspecified(),
             _ => true,
         };
-        self.port == listener.port.number() && is_there
+        self.port == listener.port.number() && same_address
     }
 
-    /// Where a connection gets to it.
-    pub(super) fn reached_at(&self) -> IpAddr {
+    /// Returns an address of this machine at which the socket accepts connections.
+    pub(super) fn connect_address(&self) -> IpAddr {
         match self.address {
             address if !address.is_unspecified() => address,
             IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
@@ -63,15 +63,14 @@ impl Listening {
     }
 }
 
-/// Everybody who listens.
-pub(super) fn all() -> Vec<Listening> {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let texts = [read("/proc/net/tcp"), read("/proc/net/tcp6")];
-    texts.iter().flat_map(|text| text.lines()).filter_map(parse).collect()
+/// Returns all listening TCP sockets of the network namespace.
+pub(super) fn all() -> Vec<ListeningSocket> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
+    tables.iter().flat_map(|table| table.lines()).filter_map(parse).collect()
 }
 
-/// One line; none for what does not listen.
-fn parse(line: &str) -> Option<Listening> {
+/// Parses one line; returns `None` for a socket that is not listening.
+fn parse(line: &str) -> Option<ListeningSocket> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let [_, local, _, "0A", _, _, _, _, _, inode, ..] = fields.as_slice() else { return None };
     let (address, port) = local.split_once(':')?;
@@ -80,20 +79,21 @@ fn parse(line: &str) -> Option<Listening> {
         .map(|at| u32::from_str_radix(address.get(at..at + 8)?, 16).ok())
         .collect::<Option<_>>()?;
     let address = match words.as_slice() {
-        // Each word stands in the order of the machine.
+        // Each 32-bit word is in host byte order.
         [word] => IpAddr::V4(Ipv4Addr::from(word.to_ne_bytes())),
         [a, b, c, d] => {
-            let mut octets = [0; 16];
-            let all = [a, b, c, d].into_iter().flat_map(|word| word.to_ne_bytes());
-            octets.iter_mut().zip(all).for_each(|(octet, own)| *octet = own);
-            IpAddr::V6(Ipv6Addr::from(octets))
+            let mut bytes = [0; 16];
+            for (chunk, word) in bytes.chunks_exact_mut(4).zip([a, b, c, d]) {
+                chunk.copy_from_slice(&word.to_ne_bytes());
+            }
+            IpAddr::V6(Ipv6Addr::from(bytes))
         }
         _ => return None,
     };
-    Some(Listening { address, port: u16::from_str_radix(port, 16).ok()?, inode: inode.parse().ok()? })
+    Some(ListeningSocket { address, port: u16::from_str_radix(port, 16).ok()?, inode: inode.parse().ok()? })
 }
 
-/// The program and the process that hold a socket, as far as this user may see them.
+/// Returns name and ID of the process that owns a socket, or `None` if this user may not see it.
 fn owner(inode: u64) -> Option<(String, u32)> {
     let wanted = format!("socket:[{inode}]");
     for process in fs::read_dir("/proc").ok()?.filter_map(Result::ok) {
@@ -109,15 +109,17 @@ fn owner(inode: u64) -> Option<(String, u32)> {
     None
 }
 
-/// The name of the program that a process is, also where it was replaced since; what it calls itself may be another.
+/// Returns the file name of the executable of a process, even if the file was deleted. Falls back to the name that the
+/// process has set itself.
 fn program(process: &Path) -> String {
     let file = fs::read_link(process.join("exe")).ok();
-    let name = file.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-    let own = || fs::read_to_string(process.join("comm")).unwrap_or_default().trim().to_owned();
-    name.map_or_else(own, |name| name.trim_end_matches(" (deleted)").to_owned())
+    match file.as_deref().and_then(Path::file_name) {
+        Some(name) => name.to_string_lossy().trim_end_matches(" (deleted)").to_owned(),
+        None => fs::read_to_string(process.join("comm")).unwrap_or_default().trim().to_owned(),
+    }
 }
 
-/// The name of the program that the service is.
+/// Program name of the service.
 const SERVICE: &str = "telarchd";
 
 #[cfg(test)]
@@ -125,24 +127,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_listens_is_read_from_the_kernel() {
+    fn listening_sockets_are_found_with_their_process() {
         let own = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = own.local_addr().expect("bound").port();
-        let found: Vec<_> = all().into_iter().filter(|listening| listening.port == port).collect();
+        let found: Vec<_> = all().into_iter().filter(|socket| socket.port == port).collect();
         let [found] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!(found.address, IpAddr::V4(Ipv4Addr::LOCALHOST));
         assert_eq!(owner(found.inode).map(|(_, id)| id), Some(std::process::id()));
     }
 
     #[test]
-    fn addresses_of_the_sixth_version_are_read() {
+    fn ipv6_addresses_are_parsed() {
         if cfg!(target_endian = "big") {
             return;
         }
         let line = "0: 00000000000000000000000001000000:1761 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 77 1";
-        let listening = parse(line).expect("a line");
+        let socket = parse(line).expect("a line");
         assert_eq!(
-            (listening.address, listening.port, listening.inode),
+            (socket.address, socket.port, socket.inode),
             (Ipv6Addr::LOCALHOST.into(), 5985, 77)
         );
         for other in [
