@@ -436,7 +436,7 @@ impl Broker {
     /// the gateway to renew sessions.
     fn current_user(&self, session: SessionId) -> Result<Arc<VerifiedUser>, Denied> {
         let user = self.sessions.find(session)?;
-        if user.verified_at.elapsed() < self.authenticator.stands_for() {
+        if user.verified_at.elapsed() < self.authenticator.verdict_lifetime() {
             return Ok(user);
         }
         let admitted = self.authenticator.admits(&user.identity, user.source);
@@ -457,7 +457,7 @@ impl Broker {
 
     fn schemes(&self) -> Vec<Scheme> {
         let all = [Scheme::Negotiate, Scheme::Kerberos, Scheme::CredSsp, Scheme::Basic, Scheme::Certificate];
-        all.into_iter().filter(|scheme| self.authenticator.knows(*scheme)).collect()
+        all.into_iter().filter(|scheme| self.authenticator.supports(*scheme)).collect()
     }
 
     fn seal(&self, context: u64, mut message: Zeroizing<Vec<u8>>) -> BrokerMessage {

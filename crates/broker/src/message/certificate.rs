@@ -61,7 +61,7 @@ pub(super) fn put_mappings<'w>(w: &'w mut Writer, all: &[Mapping]) -> &'w mut Wr
     w.u32(u32::try_from(all.len()).unwrap_or(u32::MAX));
     all.iter().fold(w, |w, mapping| {
         let w = put_keys(w, &mapping.keys()).text(&mapping.user.to_string());
-        w.u8(standing_number(mapping.state))
+        w.u8(state_number(mapping.state))
     })
 }
 
@@ -100,7 +100,7 @@ pub(super) fn change_error(r: &mut Reader<'_>) -> Result<MappingChangeError, Mal
 
 fn mapping(r: &mut Reader<'_>) -> Result<Mapping, Malformed> {
     let MappingKeys { issuer, subject, uri } = keys(r)?;
-    Ok(Mapping { issuer, subject, uri, user: user(r)?, standing: standing(r)? })
+    Ok(Mapping { issuer, subject, uri, user: user(r)?, state: state(r)? })
 }
 fn put_keys<'w>(w: &'w mut Writer, keys: &MappingKeys) -> &'w mut Writer {
     w.fixed(&keys.issuer.0).text(&keys.subject.to_string()).text(&keys.uri.to_string())
@@ -118,14 +118,14 @@ fn put_fields<'w>(w: &'w mut Writer, fields: &MappingFields) -> &'w mut Writer {
     let MappingFields { user, password, state } = fields;
     w.optional(user.as_ref(), |w, user| _ = w.text(&user.to_string()));
     w.optional(password.as_ref(), |w, password| _ = w.text(password.expose()));
-    w.optional(*state, |w, state| _ = w.u8(standing_number(state)))
+    w.optional(*state, |w, state| _ = w.u8(state_number(state)))
 }
 
 fn fields(r: &mut Reader<'_>) -> Result<MappingFields, Malformed> {
     Ok(MappingFields {
         user: r.optional(user)?,
         password: r.optional(|r| Ok(Secret::new(r.text()?.to_owned())))?,
-        standing: r.optional(standing)?,
+        state: r.optional(state)?,
     })
 }
 
@@ -133,17 +133,17 @@ fn user(r: &mut Reader<'_>) -> Result<UserName, Malformed> {
     UserName::parse(r.text()?).map_err(|_| Malformed("invalid user name"))
 }
 
-fn standing_number(standing: EnabledState) -> u8 {
-    match standing {
+fn state_number(state: EnabledState) -> u8 {
+    match state {
         EnabledState::Enabled => 1,
         EnabledState::Disabled => 2,
     }
 }
 
-fn standing(r: &mut Reader<'_>) -> Result<EnabledState, Malformed> {
+fn state(r: &mut Reader<'_>) -> Result<EnabledState, Malformed> {
     match r.u8()? {
-        1 => Ok(Standing::Enabled),
-        2 => Ok(Standing::Disabled),
+        1 => Ok(EnabledState::Enabled),
+        2 => Ok(EnabledState::Disabled),
         _ => Err(Malformed("unknown mapping state")),
     }
 }

@@ -26,7 +26,7 @@ impl Broker {
     /// Checks that a mapping exists for a verified certificate.
     pub(super) fn check_mapping(&self, handle: u64) -> BrokerMessage {
         let Some(holder) = self.objects().holder(handle) else { return unknown_holder() };
-        let checked = holder.lock().unwrap_or_else(PoisonError::into_inner).holder.consider();
+        let checked = holder.lock().unwrap_or_else(PoisonError::into_inner).holder.check_mapped();
         checked.map_or_else(refused, |()| BrokerMessage::CertificateHolder(handle))
     }
 

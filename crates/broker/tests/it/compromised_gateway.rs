@@ -225,7 +225,7 @@ fn a_request_over_its_size_limit_ends_the_gateway_before_it_is_read() {
 fn a_panic_while_answering_results_in_a_response_and_frees_its_slot() {
     struct Panics;
     impl Authenticator for Panics {
-        fn knows(&self, _: Scheme) -> bool {
+        fn supports(&self, _: Scheme) -> bool {
             true
         }
 

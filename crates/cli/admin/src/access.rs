@@ -5,7 +5,7 @@ mod resource;
 #[cfg(test)]
 mod tests;
 
-use accounts::{AccountsError, FileAccounts, LocalPrincipals, MachineSid, Pam, Serving, UnixUsers};
+use accounts::{AccountsError, FileAccounts, LocalPrincipals, MachineSid, Pam, ServiceScope, UnixUsers};
 use cli::locator::Locator;
 use cli_command::{Action, Arguments, Command, Failure, Opt, Value};
 use config::{Paths, State, Store};
@@ -53,14 +53,14 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
             Err(error) => return Err(error.into()),
         };
     let me = rustix::process::geteuid();
-    let serving = if me.is_root() { Serving::Machine } else { Serving::OneUser { uid: me.as_raw() } };
+    let serving = if me.is_root() { ServiceScope::Machine } else { ServiceScope::OneUser { uid: me.as_raw() } };
     let machine = MachineSid::load(&paths.state)?;
     let settings = settings(&paths, machine)?;
     let users = UnixUsers::of_this_machine();
     let groups = std::sync::Arc::clone(&settings.groups);
     let principals = LocalPrincipals::new(serving, users.clone(), accounts.clone())
         .with_groups(move || std::sync::Arc::clone(&groups));
-    let has_pam = serving == Serving::Machine && Pam::load("winrm").is_ok();
+    let has_pam = serving == ServiceScope::Machine && Pam::load("winrm").is_ok();
     let query = AccessQuery {
         user,
         resource,

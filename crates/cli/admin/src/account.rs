@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use accounts::{AccountsError, IfMissing};
 use auth::account_file::{
-    AccountFile, AccountName, ChangeError, Comment, NewAccount, NewPassword, PasswordHash, Role, Standing,
+    AccountFile, AccountName, ChangeError, Comment, NewAccount, NewPassword, PasswordHash, Role, EnabledState,
     UnixTime,
 };
 use auth::ntlm::NtHash;
@@ -164,8 +164,8 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
     match (arguments.action(), new_name) {
         (_, Some(name)) => add(&path, arguments, name),
         ("set-password", _) => set_password(&path, arguments, name),
-        ("disable", _) => set_standing(&path, &name, Standing::Disabled),
-        ("enable", _) => set_standing(&path, &name, Standing::Enabled),
+        ("disable", _) => set_state(&path, &name, EnabledState::Disabled),
+        ("enable", _) => set_state(&path, &name, EnabledState::Enabled),
         ("remove", _) => {
             change(&path, IfMissing::Fail, |file| {
                 file.remove(&name).map_err(|error| change_failure(error, &path))
@@ -190,13 +190,13 @@ fn import(path: &Path, arguments: &Arguments) -> Result<String, Failure> {
     Import { path, source, existing, state: arguments.path(&STATE) }.run()
 }
 
-fn set_standing(path: &Path, name: &str, standing: Standing) -> Result<String, Failure> {
+fn set_state(path: &Path, name: &str, standing: EnabledState) -> Result<String, Failure> {
     change(path, IfMissing::Fail, |file| {
-        file.set_standing(name, standing).map_err(|error| change_failure(error, path))
+        file.set_state(name, standing).map_err(|error| change_failure(error, path))
     })?;
     let standing = match standing {
-        Standing::Enabled => "enabled",
-        Standing::Disabled => "disabled",
+        EnabledState::Enabled => "enabled",
+        EnabledState::Disabled => "disabled",
     };
     Ok(format!("{standing} {name} in {}\n", path.display()))
 }

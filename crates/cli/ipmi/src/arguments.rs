@@ -113,7 +113,7 @@ impl Invocation {
         let behind = destination(arguments)?;
         hosts.iter_mut().for_each(|host: &mut Host| host.behind = behind);
         // A controller may be named in several lists, and in several spellings.
-        host_list::each_once(hosts.iter().map(Host::to_string)).map_err(usage_error)?;
+        host_list::reject_duplicates(hosts.iter().map(Host::to_string)).map_err(usage_error)?;
         let user_name = arguments.text(&table::USER)?.unwrap_or_default().to_owned();
         // Most addresses of a scan do not respond, so that timeouts determine its duration.
         let (default_limit, default_parallel) =

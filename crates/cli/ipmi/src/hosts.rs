@@ -152,7 +152,7 @@ mod tests {
             [("a,b", None), ("b,a,A:623", Some("A")), ("[::1]:623,::1", Some("::1")), ("a,a:1", None)]
         {
             let hosts = parse(text).expect("a list");
-            let rejected = host_list::each_once(hosts.iter().map(Host::to_string)).err();
+            let rejected = host_list::reject_duplicates(hosts.iter().map(Host::to_string)).err();
             let expected = twice.map(|twice| format!("{twice} is listed twice"));
             assert_eq!(rejected.map(|error| error.to_string()), expected, "{text}");
         }

@@ -54,7 +54,7 @@ impl Authentication {
                             (None, Some(proof)) => authenticator.holder(&proof, address)?,
                             (None, None) => return Err(AuthError::Unproven.into()),
                         };
-                        let considered = holder.consider();
+                        let considered = holder.check_mapped();
                         Ok((holder, considered))
                     })
                     .await

@@ -30,7 +30,7 @@ impl SignIn {
 
     /// Returns how long the check of an account remains valid.
     pub(crate) fn check_lifetime(&self) -> Duration {
-        self.authenticator.stands_for()
+        self.authenticator.verdict_lifetime()
     }
 
     /// Verifies that the account of a caller may still be used, without new credentials.

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use client::{
-    Authentication, Credentials, Endpoint, Finished, Secret, Session, SessionBuilder, ShellOptions, TlsPolicy,
+    Authentication, Credentials, Endpoint, CommandResult, Secret, Session, SessionBuilder, ShellOptions, TlsPolicy,
 };
 
 use crate::running::PASSWORD;
@@ -77,7 +77,7 @@ impl Person {
     /// Runs a command line in a new shell without input.
     pub(crate) async fn run(&self, port: u16, line: &str) -> Result<String, client::Error> {
         let shell = self.session(port).shell(ShellOptions::default()).await?;
-        let Finished { stdout, stderr, .. } = shell.run(line).await?;
+        let CommandResult { stdout, stderr, .. } = shell.run(line).await?;
         shell.close().await?;
         Ok(String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
     }

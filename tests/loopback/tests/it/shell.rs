@@ -7,7 +7,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 
 use client::{
-    Command, CommandOptions, Console, Finished, Interpreter, Locator, Output, Session, Shell, ShellOptions,
+    Command, CommandOptions, Console, CommandResult, Interpreter, Locator, Output, Session, Shell, ShellOptions,
 };
 use config::Section;
 use telarch_loopback::{Loopback, TIMEOUT, User};
@@ -32,13 +32,13 @@ pub(crate) async fn start(shell: &Shell, text: &str) -> Command {
 }
 
 /// Returns the remaining output of a command and its exit code.
-pub(crate) async fn rest(command: &mut Command) -> Finished {
-    let mut finished = Finished::default();
+pub(crate) async fn rest(command: &mut Command) -> CommandResult {
+    let mut finished = CommandResult::default();
     loop {
         match timeout(TIMEOUT, command.next_output()).await.unwrap().unwrap() {
             Output::Stdout(octets) => finished.stdout.extend(octets),
             Output::Stderr(octets) => finished.stderr.extend(octets),
-            Output::Done { exit_code } => return Finished { exit_code, ..finished },
+            Output::Done { exit_code } => return CommandResult { exit_code, ..finished },
             other => panic!("{other:?}"),
         }
     }
@@ -56,7 +56,7 @@ pub(crate) async fn first_line(command: &mut Command) -> String {
     text
 }
 
-pub(crate) fn text(finished: &Finished) -> (&str, &str, i32) {
+pub(crate) fn text(finished: &CommandResult) -> (&str, &str, i32) {
     let text = |octets| str::from_utf8(octets).unwrap();
     (text(&finished.stdout), text(&finished.stderr), finished.exit_code)
 }
@@ -242,7 +242,7 @@ async fn large_output_is_split_into_small_envelopes() {
     let session = service.over_http(User::Ada).max_envelope_size(8_192).build().unwrap();
     let shell = open(&session).await;
     let mut command = start(&shell, "seq 1 50000; seq 1 50000 >&2; exit 4").await;
-    let (mut finished, mut largest) = (Finished::default(), 0);
+    let (mut finished, mut largest) = (CommandResult::default(), 0);
     let exit_code = loop {
         match timeout(TIMEOUT, command.next_output()).await.unwrap().unwrap() {
             Output::Stdout(octets) => {

@@ -1,6 +1,6 @@
 //! The checks between a user and the service, from the account to the resources.
 
-use accounts::{FileAccounts, LocalLogon, LocalPrincipals, LocalUser, MachineSid, Serving, UnixUsers};
+use accounts::{FileAccounts, LocalLogon, LocalPrincipals, LocalUser, MachineSid, ServiceScope, UnixUsers};
 use auth::account_file::{EnabledState, Record};
 use config::{Paths, State};
 use sddl::linux::Proof;
@@ -13,7 +13,7 @@ pub(super) struct AccessQuery {
     pub(super) resource: Option<String>,
     pub(super) paths: Paths,
     pub(super) settings: State,
-    pub(super) serving: Serving,
+    pub(super) serving: ServiceScope,
     pub(super) users: UnixUsers,
     /// The accounts file; `None` if it does not exist.
     pub(super) accounts: Option<FileAccounts>,
@@ -62,8 +62,8 @@ impl AccessQuery {
         let mut report = Report::default();
         let file = self.paths.config.display();
         let service = match self.serving {
-            Serving::Machine => "the service of this machine".to_owned(),
-            Serving::OneUser { uid } => format!("the service of user {uid}"),
+            ServiceScope::Machine => "the service of this machine".to_owned(),
+            ServiceScope::OneUser { uid } => format!("the service of user {uid}"),
         };
         report.title(&format!("{} at {service} ({file})", self.user));
         if self.machine.is_none() {
@@ -104,14 +104,14 @@ impl AccessQuery {
             }
             Some(Ok(record)) => record,
         };
-        match record.as_ref().map(|record| record.standing) {
-            Some(Standing::Disabled) => {
+        match record.as_ref().map(|record| record.state) {
+            Some(EnabledState::Disabled) => {
                 let remedy = format!("telarch account enable {}", self.user);
                 report
                     .line(Check::Failed, &format!("the account in the accounts file is disabled ({remedy})"));
                 return None;
             }
-            Some(Standing::Enabled) => {
+            Some(EnabledState::Enabled) => {
                 report.line(Check::Passed, "the account in the accounts file is enabled")
             }
             None => report.line(Check::Info, "the accounts file has no such account"),
@@ -126,8 +126,8 @@ impl AccessQuery {
         let logon = self.principals.logon(&self.user);
         if logon.is_none() {
             let reason = match self.serving {
-                Serving::Machine => "unknown user: neither this machine nor the accounts file has this name",
-                Serving::OneUser { .. } => {
+                ServiceScope::Machine => "unknown user: neither this machine nor the accounts file has this name",
+                ServiceScope::OneUser { .. } => {
                     "a service of one user accepts only that user and accounts of the accounts file"
                 }
             };
@@ -178,7 +178,7 @@ impl AccessQuery {
     }
 
     fn password_scheme(&self, is_unix: bool, has_record: bool) -> (Check, String) {
-        if !has_record && !(is_unix && self.has_pam && self.serving == Serving::Machine) {
+        if !has_record && !(is_unix && self.has_pam && self.serving == ServiceScope::Machine) {
             let text = "no password: the account is not in the accounts file, and PAM is not used";
             return (Check::Info, text.to_owned());
         }

@@ -1,6 +1,6 @@
 //! The checks of one resource.
 
-use accounts::{LocalLogon, LocalUser, Serving};
+use accounts::{LocalLogon, LocalUser, ServiceScope};
 use sddl::linux::Proof;
 use sddl::{AccessMask, Explanation, Principal, SecurityDescriptor, Verdict};
 
@@ -37,7 +37,7 @@ impl AccessQuery {
 
     fn check_resource(&self, uri: &str, logon: &LocalLogon, report: &mut Report) {
         report.title(uri);
-        let plugin = self.settings.plugins.answering(uri);
+        let plugin = self.settings.plugins.find_by_uri(uri);
         match plugin {
             Some(plugin) if !plugin.is_enabled() => {
                 let name = plugin.kind().name;
@@ -51,7 +51,7 @@ impl AccessQuery {
             None => report.line(Check::Info, "no configurable plug-in serves this resource"),
         }
         let deciding = self.settings.access.of(uri);
-        report.line(Check::Info, &format!("security descriptor: {}: {}", deciding.decider, deciding.guard));
+        report.line(Check::Info, &format!("security descriptor: {}: {}", deciding.origin, deciding.guard));
         for explanation in deciding.guard.explain() {
             report.line(Check::Info, &format!("  {}", self.explained(explanation)));
         }
@@ -66,7 +66,7 @@ impl AccessQuery {
             let result = format!("{words}: {}", entry(deciding.guard, verdict));
             report.line(check, &result);
             if check == Check::Failed {
-                denial.get_or_insert_with(|| format!("{}, {result}", deciding.decider));
+                denial.get_or_insert_with(|| format!("{}, {result}", deciding.origin));
             }
             let local_verdict = deciding.guard.access_check(&local_token, *right);
             if local_verdict.is_granted() != verdict.is_granted() {
@@ -94,7 +94,7 @@ impl AccessQuery {
         } else {
             (Check::Failed, "shells are disabled: Winrs.AllowRemoteShellAccess is false")
         }];
-        if self.serving == Serving::Machine {
+        if self.serving == ServiceScope::Machine {
             checks.push(if matches!(logon.user, LocalUser::Unix { .. }) {
                 (Check::Passed, "commands run as this user of the machine")
             } else {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use accounts::IfMissing;
 use auth::account_file::{
-    AccountFile, AccountName, AtLine, Comment, MAX_OCTETS, NewAccount, PasswordHash, Role, Standing,
+    AccountFile, AccountName, AtLine, Comment, MAX_OCTETS, NewAccount, PasswordHash, Role, EnabledState,
     UnixTime, shadow, smbpasswd,
 };
 use auth::ntlm::NtHash;
@@ -89,7 +89,7 @@ struct Account {
     name: AccountName,
     password: PasswordHash,
     nt_hash: Option<NtHash>,
-    standing: Standing,
+    standing: EnabledState,
     changed: Option<UnixTime>,
 }
 
@@ -99,7 +99,7 @@ fn parse_smbpasswd(text: &str) -> Result<Vec<Entry>, AtLine<smbpasswd::LineError
             name: entry.name,
             password: PasswordHash::never(),
             nt_hash: Some(NtHash::new(*entry.nt_hash)),
-            standing: entry.standing,
+            standing: entry.state,
             changed: entry.changed,
         }),
         smbpasswd::Line::Skipped { name, reason } => skipped(name, &reason),
@@ -114,8 +114,8 @@ fn parse_shadow(text: &str, now: UnixTime) -> Result<Vec<Entry>, AtLine<shadow::
             password: entry.password,
             nt_hash: None,
             standing: match entry.expires {
-                Some(end) if end <= now => Standing::Disabled,
-                _ => entry.standing,
+                Some(end) if end <= now => EnabledState::Disabled,
+                _ => entry.state,
             },
             changed: entry.changed,
         }),
@@ -159,8 +159,8 @@ impl Importer<'_> {
             sealer.seal(file, &shown, hash)?;
         }
         // An import disables accounts but never enables one that was disabled here.
-        if standing == Standing::Disabled {
-            file.set_standing(&shown, Standing::Disabled).map_err(failed)?;
+        if standing == EnabledState::Disabled {
+            file.set_state(&shown, EnabledState::Disabled).map_err(failed)?;
         }
         self.report.imported(&shown, outcome, standing);
         Ok(())
@@ -184,13 +184,13 @@ struct Report {
 }
 
 impl Report {
-    fn imported(&mut self, name: &str, outcome: Outcome, standing: Standing) {
+    fn imported(&mut self, name: &str, outcome: Outcome, standing: EnabledState) {
         let (word, count) = match outcome {
             Outcome::Added => ("added", &mut self.added),
             Outcome::Replaced => ("replaced", &mut self.replaced),
         };
         *count += 1;
-        let disabled = if standing == Standing::Disabled { ", disabled" } else { "" };
+        let disabled = if standing == EnabledState::Disabled { ", disabled" } else { "" };
         self.text.push_str(&format!("{word} {name}{disabled}\n"));
     }
 

@@ -27,7 +27,7 @@ impl NtHashSealer {
         };
         let created = DirBuilder::new().recursive(true).mode(0o700).create(&state);
         created.map_err(|error| Failure::Failed(format!("cannot create {}: {error}", state.display())))?;
-        let key = HostKey::load_or_make(&state)?;
+        let key = HostKey::load_or_create(&state)?;
         Ok(Self { key, state })
     }
 

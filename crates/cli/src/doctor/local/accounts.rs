@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
-use auth::account_file::{AccountFile, Standing};
+use auth::account_file::{AccountFile, EnabledState};
 use config::State;
 
 use super::{LocalService, Owner};

@@ -158,12 +158,12 @@ async fn check_other_schemes(
         let service = match target.service(other) {
             Ok(service) => service,
             Err(failure) => {
-                runner.record(check, Outcome::skip(failure.seen()))?;
+                runner.record(check, Outcome::skip(failure.headline()))?;
                 continue;
             }
         };
         if let Err(error) = service.session.check_sign_in() {
-            runner.record(check, Outcome::skip(service.failure(error).seen()))?;
+            runner.record(check, Outcome::skip(service.failure(error).headline()))?;
             continue;
         }
         let trying = async {
