@@ -170,7 +170,9 @@ impl RemoteService {
             failure = failure.as_user(user);
         }
         let endpoint = match &self.target {
-            Target::Local(_) if closed => return failure.at_local_service().with_hint(&Hint::CONNECTION_REJECTED),
+            Target::Local(_) if closed => {
+                return failure.at_local_service().with_hint(&Hint::CONNECTION_REJECTED);
+            }
             Target::Local(_) => return failure.at_local_service(),
             Target::Remote(endpoint) => endpoint,
         };
@@ -348,11 +350,7 @@ fn traced(builder: SessionBuilder, trace: Option<PathBuf>) -> Result<SessionBuil
     }
 }
 
-fn build(
-    builder: SessionBuilder,
-    encoding: Encoding,
-    timeout: Option<Duration>,
-) -> Result<Session, Failure> {
+fn build(builder: SessionBuilder, encoding: Encoding, timeout: Option<Duration>) -> Result<Session, Failure> {
     let builder = builder.encoding(match encoding {
         Encoding::Utf8 => XmlEncoding::Utf8,
         Encoding::Utf16 => XmlEncoding::Utf16,

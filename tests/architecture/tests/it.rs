@@ -1,4 +1,4 @@
-//! What ARCHITECTURE.md promises about the code itself.
+//! Rules of ARCHITECTURE.md that a program can check.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
@@ -111,7 +111,7 @@ fn every_fuzz_target_is_in_the_table_and_tests_run_its_corpus() {
         let kinds = ["unproven", "processes", "other"].map(|kind| format!("{name} {kind}"));
         let has_exposure = exposures.lines().any(|line| kinds.iter().any(|kind| kind == line));
         assert!(has_exposure, "fuzz/exposure.txt does not say where the input of {name} comes from");
-        // Its seeds are written in the test itself.
+        // The seeds of this target are in the test itself.
         if name != "http_header_value" {
             let is_run =
                 tests.contains(&format!("\"{name}\"")) || tests.contains(&format!("corpus/{name}\""));

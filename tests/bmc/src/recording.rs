@@ -15,7 +15,7 @@ use ipmi_proto::{
 use crate::board::Board;
 use crate::crowd::settings;
 
-/// What both ends have said, and how each of them comes to say it again.
+/// Recorded conversation, which each end can repeat.
 #[derive(Debug)]
 pub struct Recording {
     flights: Vec<Flight>,
@@ -52,7 +52,7 @@ impl Recording {
         recording
     }
 
-    /// What went to and fro.
+    /// Datagrams in both directions.
     #[must_use]
     pub fn flights(&self) -> &[Flight] {
         &self.flights

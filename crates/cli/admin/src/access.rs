@@ -53,7 +53,8 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
             Err(error) => return Err(error.into()),
         };
     let me = rustix::process::geteuid();
-    let serving = if me.is_root() { ServiceScope::Machine } else { ServiceScope::OneUser { uid: me.as_raw() } };
+    let serving =
+        if me.is_root() { ServiceScope::Machine } else { ServiceScope::OneUser { uid: me.as_raw() } };
     let machine = MachineSid::load(&paths.state)?;
     let settings = settings(&paths, machine)?;
     let users = UnixUsers::of_this_machine();

@@ -10,8 +10,8 @@ use std::time::SystemTime;
 
 use accounts::{AccountsError, IfMissing};
 use auth::account_file::{
-    AccountFile, AccountName, ChangeError, Comment, NewAccount, NewPassword, PasswordHash, Role, EnabledState,
-    UnixTime,
+    AccountFile, AccountName, ChangeError, Comment, EnabledState, NewAccount, NewPassword, PasswordHash,
+    Role, UnixTime,
 };
 use auth::ntlm::NtHash;
 use cli_command::format::Format;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use cli_command::format::Format;
 use cli_command::{Action, Arguments, Command, Failure, Opt, Scope, Value, keywords};
-use config::{PolicyValue, Paths, Policies, Policy, PolicyKind, Setting, Store, PolicyTarget};
+use config::{Paths, Policies, Policy, PolicyKind, PolicyTarget, PolicyValue, Setting, Store};
 
 use crate::configuration;
 

@@ -63,7 +63,10 @@ fn a_service_with_vendor_microsoft_is_not_assumed_to_be_windows() {
     let product = "<t:Product xmlns:t=\"urn:telarch:identity\">Telarch</t:Product>";
     let (kind, text) = report_of_denying_service(product);
     assert_eq!(kind, Some(Kind::Denied), "{text}");
-    assert!(text.contains(" Telarch, with the configured vendor Microsoft Corporation, OS: 0.0.0 "), "{text}");
+    assert!(
+        text.contains(" Telarch, with the configured vendor Microsoft Corporation, OS: 0.0.0 "),
+        "{text}"
+    );
     assert!(!text.contains("LocalAccountTokenFilterPolicy"), "{text}");
 }
 

@@ -113,9 +113,11 @@ fn missing_sockets_are_listed_with_advice() {
     for path in &paths {
         assert!(text.contains(&format!("{} does not exist", path.display())), "{text}");
     }
-    for way_out in
-        ["systemctl start telarchd.socket", "  or start a service for this user only: telarchd\n", "-remote:HOST"]
-    {
+    for way_out in [
+        "systemctl start telarchd.socket",
+        "  or start a service for this user only: telarchd\n",
+        "-remote:HOST",
+    ] {
         assert!(text.contains(way_out), "{way_out} is not in {text}");
     }
     assert_eq!(status, 3);

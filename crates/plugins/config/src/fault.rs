@@ -140,7 +140,9 @@ fn of_acceptance(error: &AcceptanceError) -> Fault {
             unfit: CertificateProblem::Expired { .. } | CertificateProblem::NotYetValid { .. },
             ..
         } => CERTIFICATE_EXPIRED,
-        AcceptanceError::Unfit { unfit: CertificateProblem::NotForServers, .. } => CERTIFICATE_NOT_FOR_SERVERS,
+        AcceptanceError::Unfit { unfit: CertificateProblem::NotForServers, .. } => {
+            CERTIFICATE_NOT_FOR_SERVERS
+        }
         AcceptanceError::Unfit { .. } => CERTIFICATE_OF_ANOTHER_NAME,
     };
     // Faults have a single line, but errors have their hint on a second one.

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use auth::{Account, AccountList, AuthError, Authenticator, LocalUsers};
 use config::{Draft, Store, StoreError};
 use plugin_config::ConfigPlugin;
-use plugin_shell::{ShellPlugin, ShellEnvironment};
+use plugin_shell::{ShellEnvironment, ShellPlugin};
 use sddl::{DomainSid, Sid, Token, well_known};
 use telarch_service::{
     Catalog, Certificate, Listener, LocalSocket, Plugin, Principals, Product, Service, ServiceParts,

@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use client::{
-    Authentication, Credentials, Endpoint, CommandResult, Secret, Session, SessionBuilder, ShellOptions, TlsPolicy,
+    Authentication, CommandResult, Credentials, Endpoint, Secret, Session, SessionBuilder, ShellOptions,
+    TlsPolicy,
 };
 
 use crate::running::PASSWORD;

@@ -7,7 +7,8 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 
 use client::{
-    Command, CommandOptions, Console, CommandResult, Interpreter, Locator, Output, Session, Shell, ShellOptions,
+    Command, CommandOptions, CommandResult, Console, Interpreter, Locator, Output, Session, Shell,
+    ShellOptions,
 };
 use config::Section;
 use telarch_loopback::{Loopback, TIMEOUT, User};

@@ -126,7 +126,9 @@ impl AccessQuery {
         let logon = self.principals.logon(&self.user);
         if logon.is_none() {
             let reason = match self.serving {
-                ServiceScope::Machine => "unknown user: neither this machine nor the accounts file has this name",
+                ServiceScope::Machine => {
+                    "unknown user: neither this machine nor the accounts file has this name"
+                }
                 ServiceScope::OneUser { .. } => {
                     "a service of one user accepts only that user and accounts of the accounts file"
                 }

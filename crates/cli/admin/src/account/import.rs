@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use accounts::IfMissing;
 use auth::account_file::{
-    AccountFile, AccountName, AtLine, Comment, MAX_OCTETS, NewAccount, PasswordHash, Role, EnabledState,
+    AccountFile, AccountName, AtLine, Comment, EnabledState, MAX_OCTETS, NewAccount, PasswordHash, Role,
     UnixTime, shadow, smbpasswd,
 };
 use auth::ntlm::NtHash;

@@ -1,8 +1,6 @@
 //! The list of demands of policies, as text and as JSON.
 
-use config::{
-    FilePosition as Place, Policy, PolicyTarget, PolicyValue, SubscriptionManager,
-};
+use config::{FilePosition as Place, Policy, PolicyTarget, PolicyValue, SubscriptionManager};
 use serde_json::{Value, json};
 
 use cli_command::format::Format;
@@ -64,11 +62,13 @@ fn column_width(rows: &[[String; 3]], column: usize) -> usize {
 pub(super) fn describe(demand: &PolicyValue) -> String {
     match &demand.target {
         PolicyTarget::Setting(setting) => format!("{} = {}", setting.path(), demand.value),
-        PolicyTarget::Policy { policy, item } if item.is_empty() => match (policy.name(), demand.value.as_str()) {
-            ("AllowAutoConfig", "true") => "listener created by policy".to_owned(),
-            ("AllowAutoConfig", _) => "no listener by policy".to_owned(),
-            (_, value) => format!("{value} (no effect in Telarch)"),
-        },
+        PolicyTarget::Policy { policy, item } if item.is_empty() => {
+            match (policy.name(), demand.value.as_str()) {
+                ("AllowAutoConfig", "true") => "listener created by policy".to_owned(),
+                ("AllowAutoConfig", _) => "no listener by policy".to_owned(),
+                (_, value) => format!("{value} (no effect in Telarch)"),
+            }
+        }
         PolicyTarget::Policy { policy, item } => {
             let is_manager = policy.name() == "SubscriptionManager";
             let mistake = is_manager.then(|| SubscriptionManager::parse(&demand.value).err()).flatten();
