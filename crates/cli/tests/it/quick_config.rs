@@ -196,10 +196,12 @@ fn what_was_done_is_shown_asked_about_and_taken_back() {
             (200, body)
         })
     };
-    let service = recorded("A listener for HTTP was made.");
+    let service = recorded("A listener for HTTP was created.");
     let shown = ran(&service, "qc -undo", "n\n");
     assert!(
-        shown.out.starts_with("The following changes will be taken back:\n\nA listener for HTTP was made.\n")
+        shown
+            .out
+            .starts_with("The following changes will be taken back:\n\nA listener for HTTP was created.\n")
     );
     assert_eq!(service.actions(), ["AnalyzeUndo"]);
     let shown = ran(&service, "qc -undo -quiet", "");
