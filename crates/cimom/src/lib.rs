@@ -45,7 +45,7 @@ impl ObjectManager {
                 tracing::warn!(%error, "The SID of the machine cannot be read: those of accounts are not told");
             }
         }
-        let hardware = Hardware::new(machine.host_name(), hosts, OwnController::Asked, runtime);
+        let hardware = Hardware::new(machine.host_name(), hosts, OwnController::Used, runtime);
         let (machine, repository) = (Arc::new(machine), Arc::new(repository));
         let failures = FailureLog::of_state(state);
         Self { machine, hardware, repository, failures, engine: Mutex::default() }

@@ -37,7 +37,7 @@ impl Asked {
 
     fn one(&self, uri: &str, logon: &LocalLogon, report: &mut Report) {
         report.title(uri);
-        let plugin = self.settings.plugins.answering(uri);
+        let plugin = self.settings.plugins.find_by_uri(uri);
         match plugin {
             Some(plugin) if !plugin.is_enabled() => {
                 let name = plugin.kind().name;
@@ -51,7 +51,7 @@ impl Asked {
             None => report.line(Gate::Told, "no plug-in that can be set answers for it"),
         }
         let deciding = self.settings.access.of(uri);
-        report.line(Gate::Told, &format!("decided by {}: {}", deciding.decider, deciding.guard));
+        report.line(Gate::Told, &format!("decided by {}: {}", deciding.origin, deciding.guard));
         for explanation in deciding.guard.explain() {
             report.line(Gate::Told, &format!("  {}", self.explained(explanation)));
         }
@@ -66,7 +66,7 @@ impl Asked {
             let told = format!("{words}: {}", entry(deciding.guard, verdict));
             report.line(gate, &told);
             if gate == Gate::Shut {
-                stop.get_or_insert_with(|| format!("{}, {told}", deciding.decider));
+                stop.get_or_insert_with(|| format!("{}, {told}", deciding.origin));
             }
             let at_the_socket = deciding.guard.access_check(&here, *right);
             if at_the_socket.is_granted() != verdict.is_granted() {

@@ -11,10 +11,10 @@ use auth::certificate_mapping::{Mapping, MappingChange};
 use auth::{Account, AuthError, Identity, LocalUsers};
 use broker::{Ask, CertificateWish, Denial, Denied, Gateway, Link, Local, Session, Unasked, Unchanged};
 use config::{Config, Policies, Store, Thumbprint};
-use hardware::EventLogs;
 use plugin_config::{
     ConfigFileWriter, ConfigPlugin, MachineSetup, MappingStore, MappingStoreError, ReplaceError,
 };
+use plugin_hardware::EventLogs;
 use plugin_hosted::{HostedPlugin, Hosts, UserQuota};
 use plugin_shell::ShellPlugin;
 use plugin_wmi::WmiPlugin;

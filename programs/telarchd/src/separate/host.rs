@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use auth::{Account, AuthError, Identity, LocalUsers};
 use broker::{Hardware, KeptSession, Link, Order, Report};
-use hardware::{Handed, HardwareKeeper};
+use hardware::{ControllerAccess, ControllerSource};
 use plugin_hosted::Host;
 use plugin_shell::ShellPlugin;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, setrlimit};
@@ -59,7 +59,7 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
         let (handing, handed) = std::sync::mpsc::channel();
         let keeper = FromBroker { link: Arc::clone(&link), handed: Mutex::new(handed) };
         // Root has them without asking.
-        let keeper = (uid != 0).then(|| Arc::new(keeper) as Arc<dyn HardwareKeeper>);
+        let keeper = (uid != 0).then(|| Arc::new(keeper) as Arc<dyn ControllerSource>);
         let wmi = Wmi::open(state, keeper);
         plugins.extend(wmi.plugins());
         let plugins: Arc<dyn Plugin> = Arc::new(Catalog::new(plugins));
@@ -89,7 +89,7 @@ enum Ordered {
 fn listen(
     link: &Link,
     orders: &mpsc::UnboundedSender<Ordered>,
-    handing: &std::sync::mpsc::Sender<io::Result<Handed>>,
+    handing: &std::sync::mpsc::Sender<io::Result<ControllerAccess>>,
 ) {
     while let Ok(Some(mut frame)) = link.receive() {
         let ordered = match (Order::decode(&frame.message), frame.descriptors.pop()) {
@@ -108,10 +108,10 @@ fn listen(
     }
 }
 
-fn handed(hardware: Hardware, driver: Option<OwnedFd>) -> io::Result<Handed> {
+fn handed(hardware: Hardware, driver: Option<OwnedFd>) -> io::Result<ControllerAccess> {
     match hardware {
-        Hardware::Given(controllers) => Ok(Handed { controllers: Some(controllers), driver }),
-        Hardware::Withheld => Ok(Handed { controllers: None, driver }),
+        Hardware::Given(controllers) => Ok(ControllerAccess { controllers: Some(controllers), driver }),
+        Hardware::Withheld => Ok(ControllerAccess { controllers: None, driver }),
         Hardware::TooOften => Err(io::Error::other("it was asked too often\n  ask again in a minute")),
     }
 }
@@ -120,11 +120,11 @@ fn handed(hardware: Hardware, driver: Option<OwnedFd>) -> io::Result<Handed> {
 #[derive(Debug)]
 struct FromBroker {
     link: Arc<Link>,
-    handed: Mutex<std::sync::mpsc::Receiver<io::Result<Handed>>>,
+    handed: Mutex<std::sync::mpsc::Receiver<io::Result<ControllerAccess>>>,
 }
 
-impl HardwareKeeper for FromBroker {
-    fn hand_over(&self) -> io::Result<Handed> {
+impl ControllerSource for FromBroker {
+    fn load(&self) -> io::Result<ControllerAccess> {
         // One asks at a time, so that an answer is to the question before it.
         let handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
         while handed.try_recv().is_ok() {}
