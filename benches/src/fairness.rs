@@ -1,4 +1,4 @@
-//! Cost of fair limits: this revision against another build of telarchd, by turns in the same run.
+//! Measures the cost of fair limits: compares this revision with another build of telarchd in alternating turns.
 
 use std::path::{Path, PathBuf};
 
@@ -15,9 +15,9 @@ use crate::telarchd::Telarchd;
 /// Environment variable with the path of the other telarchd; `benches/run --against` sets it.
 const AGAINST: &str = "TELARCH_AGAINST";
 
-/// Requests a second, over those of the other revision.
+/// Smallest ratio of requests per second to those of the other revision.
 const RATE: f64 = 0.97;
-/// Additional memory of an idle connection in kilobytes.
+/// Largest additional memory of an idle connection in kilobytes.
 const MEMORY: f64 = 1.0;
 
 /// Pairs of processes. A process keeps its layout of memory, which alone can change its speed by some percent.
@@ -98,13 +98,13 @@ fn rates(workload: &Workload, turns: &[Turn<Load>]) -> [Row; 2] {
             format!("{ratio:.3} ({our_rate:.0} to {their_rate:.0})"),
         ),
         Row::told(
-            &format!("{name}: CPU per request of the other revision over ours"),
+            &format!("{name}: CPU per request, the other revision compared with this one"),
             format!("{cpu:.3} ({their_cpu:.2} to {our_cpu:.2} µs)"),
         ),
     ]
 }
 
-/// Memory of an idle connection on which somebody has signed in, above that of the other revision.
+/// Measures the memory of an idle signed-in connection compared with the other revision.
 fn memory(effort: &Effort, other: &Path) -> Result<Row> {
     let turns = by_turns(
         effort.rounds.min(3),
@@ -122,7 +122,7 @@ fn memory(effort: &Effort, other: &Path) -> Result<Row> {
     ))
 }
 
-/// Resident memory of one idle connection in kilobytes.
+/// Returns the resident memory of one idle connection in kilobytes.
 fn of_connection(effort: &Effort, service: &Telarchd) -> Result<f64> {
     let request = messages::identify();
     let mut first: Vec<Connection> = service.plain(1)?;

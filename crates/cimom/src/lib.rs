@@ -47,7 +47,7 @@ impl ObjectManager {
                 tracing::warn!(%error, "Cannot read the machine SID: accounts have no SIDs");
             }
         }
-        let hardware = Hardware::new(machine.host_name(), hosts, OwnController::Asked, runtime);
+        let hardware = Hardware::new(machine.host_name(), hosts, OwnController::Used, runtime);
         let (machine, repository) = (Arc::new(machine), Arc::new(repository));
         let failures = FailureLog::of_state(state);
         Self { machine, hardware, repository, failures, engine: Mutex::default() }

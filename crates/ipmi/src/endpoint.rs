@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, trace};
 use zeroize::Zeroizing;
 
-use crate::cache::Place;
-use crate::connection::{Asker, Opening, Order, Pace, Peer};
+use crate::cache::ControllerId;
+use crate::connection::{Opening, Order, Pace, Peer, ResponseReceiver};
 use crate::datagrams::{Arrivals, Datagrams};
 use crate::{Connection, IpmiError, RecordCache};
 
@@ -36,9 +36,9 @@ struct Shared {
 
 /// A session slot on a socket; released on drop.
 #[derive(Debug)]
-pub(crate) struct Seat(Arc<AtomicUsize>);
+pub(crate) struct SessionSlot(Arc<AtomicUsize>);
 
-impl Seat {
+impl SessionSlot {
     fn on(load: &Arc<AtomicUsize>) -> Self {
         load.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(load))
@@ -68,19 +68,19 @@ impl Endpoint {
         login: Login,
         timing: Timing,
     ) -> Result<Connection, IpmiError> {
-        let (orders, seat) = self.socket_for(address)?;
+        let (orders, slot) = self.socket_for(address)?;
         let seed = self.seeds.lock().unwrap_or_else(PoisonError::into_inner).draw()?;
         let session = Box::new(Session::start(login, seed, timing, Instant::now()));
         let pace = Pace::default();
         let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
         let (ready, opened) = oneshot::channel();
-        let opening = Opening { key, address, session, pace: Pace::clone(&pace), ready, seat };
+        let opening = Opening { key, address, session, pace: Pace::clone(&pace), ready, slot };
         orders.send(Order::Open(opening)).map_err(|_| ProtoError::Ended)?;
         // If the caller stops waiting, the session is closed.
-        let mut abandoned = Abandoned { orders: Some(&orders), key };
+        let mut abandoned = CloseOnDrop { orders: Some(&orders), key };
         // The cache is read while the first request is on its way.
         tokio::task::yield_now().await;
-        if let Some(known) = self.cache.known(Place::There(address)) {
+        if let Some(known) = self.cache.known(ControllerId::Remote(address)) {
             orders.send(Order::Expect(key, known.pace.into())).map_err(|_| ProtoError::Ended)?;
         }
         let peer = opened.await.map_err(|_| ProtoError::Ended)??;
@@ -90,34 +90,32 @@ impl Endpoint {
     }
 
     /// Returns a socket with room for another session, opening one if necessary.
-    fn socket_for(&self, address: SocketAddr) -> io::Result<(mpsc::UnboundedSender<Order>, Seat)> {
+    fn socket_for(&self, address: SocketAddr) -> io::Result<(mpsc::UnboundedSender<Order>, SessionSlot)> {
         let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         sockets.retain(|socket| !socket.orders.is_closed());
-        let has_room = |socket: &&Shared| {
-            socket.is_ipv4 == address.is_ipv4() && socket.load.load(Ordering::Relaxed) < MOST_SESSIONS
-        };
-        if let Some(socket) = sockets.iter().find(has_room) {
-            return Ok((socket.orders.clone(), Seat::on(&socket.load)));
+        let mut usable = sockets.iter().filter(|socket| socket.is_ipv4 == address.is_ipv4());
+        if let Some(socket) = usable.find(|socket| socket.load.load(Ordering::Relaxed) < MAX_SESSIONS) {
+            return Ok((socket.orders.clone(), SessionSlot::on(&socket.load)));
         }
         let socket = Driver::start(address.is_ipv4())?;
         sockets.push(socket.clone());
-        Ok((socket.orders, Seat::on(&socket.load)))
+        Ok((socket.orders, SessionSlot::on(&socket.load)))
     }
 }
 
 /// Closes a login on drop, unless it was completed.
-struct Abandoned<'o> {
+struct CloseOnDrop<'o> {
     orders: Option<&'o mpsc::UnboundedSender<Order>>,
     key: u64,
 }
 
-impl Drop for Abandoned<'_> {
+impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {
         self.orders.map(|orders| orders.send(Order::Close(self.key, None)));
     }
 }
 
-impl Drop for Seat {
+impl Drop for SessionSlot {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -138,42 +136,42 @@ struct Member {
     address: SocketAddr,
     session: Box<Session>,
     pace: Pace,
-    askers: Askers,
+    receivers: ReceiverQueue,
     ready: Option<oneshot::Sender<Result<Peer, ProtoError>>>,
     closers: Vec<oneshot::Sender<()>>,
     /// Receiver of serial console packets.
     serial: Option<mpsc::Sender<Vec<u8>>>,
     deadline: Option<Instant>,
     has_ended: bool,
-    _seat: Seat,
+    _slot: SessionSlot,
 }
 
 /// Receivers of the responses of a session, in the order of the requests.
 #[derive(Default)]
-struct Askers {
-    waiting: VecDeque<Option<Asker>>,
+struct ReceiverQueue {
+    waiting: VecDeque<Option<ResponseReceiver>>,
     /// Number of requests before the first element of `waiting`.
     done: u64,
 }
 
-impl Askers {
+impl ReceiverQueue {
     fn reserve(&mut self, requests: usize) {
         self.waiting.reserve(requests);
     }
 
     /// Adds the receiver for the latest request of the session.
-    fn add(&mut self, asker: Asker) {
-        self.waiting.push_back(Some(asker));
+    fn add(&mut self, receiver: ResponseReceiver) {
+        self.waiting.push_back(Some(receiver));
     }
 
-    fn take(&mut self, id: RequestId) -> Option<Asker> {
+    fn take(&mut self, id: RequestId) -> Option<ResponseReceiver> {
         let place = usize::try_from(id.number().checked_sub(self.done)?).ok()?;
-        let asker = self.waiting.get_mut(place)?.take();
+        let receiver = self.waiting.get_mut(place)?.take();
         while matches!(self.waiting.front(), Some(None)) {
             self.waiting.pop_front();
             self.done += 1;
         }
-        asker
+        receiver
     }
 }
 
@@ -255,18 +253,18 @@ impl Driver {
 
     fn obey(&mut self, order: Order, touched: &mut Vec<u64>) {
         match order {
-            Order::Open(Opening { key, address, session, pace, ready, seat }) => {
+            Order::Open(Opening { key, address, session, pace, ready, slot }) => {
                 let member = Member {
                     address,
                     session,
                     pace,
-                    askers: Askers::default(),
+                    receivers: ReceiverQueue::default(),
                     ready: Some(ready),
                     closers: Vec::new(),
                     serial: None,
                     deadline: None,
                     has_ended: false,
-                    _seat: seat,
+                    _slot: slot,
                 };
                 self.members.insert(key, member);
                 self.peers.entry((address.ip(), address.port())).or_default().push(key);
@@ -281,10 +279,10 @@ impl Driver {
                 // The session has ended; dropping the receivers reports that to the callers.
                 let Some(member) = self.members.get_mut(&key) else { return };
                 member.session.reserve(asked.len());
-                member.askers.reserve(asked.len());
-                for (destination, request, asker) in asked {
+                member.receivers.reserve(asked.len());
+                for (destination, request, receiver) in asked {
                     member.session.request_at(destination, request);
-                    member.askers.add(asker);
+                    member.receivers.add(receiver);
                 }
                 touched.push(key);
             }
@@ -362,8 +360,8 @@ impl Member {
                     self.ready.take().map(|ready| ready.send(Ok(peer)));
                 }
                 Event::Answered { id, outcome } => {
-                    if let Some(asker) = self.askers.take(id) {
-                        asker.tell(outcome);
+                    if let Some(receiver) = self.receivers.take(id) {
+                        receiver.tell(outcome);
                     }
                 }
                 Event::Serial(payload) => {
@@ -419,4 +417,4 @@ const SEEDS_AT_ONCE: usize = 8;
 static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
 /// Maximum number of sessions per socket: a few responses for each fit into the receive buffer of the
 /// kernel. Responses lost in larger bursts are requested again.
-const MOST_SESSIONS: usize = 64;
+const MAX_SESSIONS: usize = 64;

@@ -78,15 +78,19 @@ impl Connection {
     ) -> Result<(), IpmiError> {
         self.run_at(place, &SetEventEnables { sensor, change, events }).await?;
         let read = self.event_enables(place, sensor).await?;
-        let are_sent = |now: u16, wanted: u16| match change {
-            EventChange::Nothing => true,
-            EventChange::Enable => now & wanted == wanted,
-            EventChange::Disable => now & wanted == 0,
-        };
         let is_done = (read.sends_events, read.is_scanned) == (events.sends_events, events.is_scanned)
-            && are_sent(read.asserted, events.asserted)
-            && are_sent(read.deasserted, events.deasserted);
+            && has_changed(change, read.asserted, events.asserted)
+            && has_changed(change, read.deasserted, events.deasserted);
         unless_unchanged(is_done, "which events are sent")
+    }
+}
+
+/// Returns whether a change of these event bits has taken effect.
+fn has_changed(change: EventChange, now: u16, bits: u16) -> bool {
+    match change {
+        EventChange::Nothing => true,
+        EventChange::Enable => now & bits == bits,
+        EventChange::Disable => now & bits == 0,
     }
 }
 

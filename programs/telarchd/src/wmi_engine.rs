@@ -7,7 +7,8 @@ use std::sync::Arc;
 use cimom::ObjectManager;
 use config::{Paths, State};
 use consumers::{Carrier, Commands, Whose};
-use hardware::{EventLogs, HardwareKeeper, HostFile};
+use hardware::{ControllerSource, HostFile};
+use plugin_hardware::EventLogs;
 use plugin_wmi::WmiPlugin;
 use repository::Repository;
 use service::Plugin;
@@ -20,7 +21,7 @@ pub(crate) struct Wmi(Arc<ObjectManager>);
 impl Wmi {
     /// Opens the engine with the repository in a state directory. `keeper` provides the management controllers for
     /// a process without root's rights.
-    pub(crate) fn open(state: &Path, keeper: Option<Arc<dyn HardwareKeeper>>) -> Self {
+    pub(crate) fn open(state: &Path, keeper: Option<Arc<dyn ControllerSource>>) -> Self {
         let of_user = Paths::of_user(|name| std::env::var_os(name)).map(|paths| paths.state);
         let of_machine = Paths::of_machine();
         // A service with its own state directory does not use the state of the user's home.
@@ -32,7 +33,7 @@ impl Wmi {
         }
         let hosts = HostFile::of_state(state);
         let hosts = match keeper {
-            Some(keeper) => hosts.kept_by(keeper),
+            Some(keeper) => hosts.with_source(keeper),
             None => hosts,
         };
         Self(Arc::new(ObjectManager::new(state, of_user, hosts, repository, Handle::current())))

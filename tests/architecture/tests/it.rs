@@ -19,6 +19,8 @@ fn floor(folder: &str) -> u8 {
         "crates/ipmi" => 3,
         "crates/wording" | "crates/repository" => 4,
         "crates/cli" | "crates/api" | "crates/consumers" => 5,
+        // It makes a provider, which stands on the floor of plug-ins, a resource.
+        "crates/plugins/hardware" => 6,
         folder if folder.starts_with("crates/plugins/") || folder.starts_with("crates/providers/") => 5,
         "crates/cimom" | "crates/cli/command" => 6,
         "crates/cli/admin" | "crates/cli/ipmi" | "crates/cli/wmi" => 7,
@@ -65,9 +67,11 @@ fn the_protocol_floor_does_no_input_or_output() {
             "SystemTime::now",
         ];
         for (path, text) in sources(&root().join(&package.folder).join("src")) {
+            // Unit tests may read the clock for a first moment.
+            let product = text.split("#[cfg(test)]").next().unwrap();
             for word in words {
                 let used =
-                    text.lines().any(|line| line.contains(word) && !line.trim_start().starts_with("//"));
+                    product.lines().any(|line| line.contains(word) && !line.trim_start().starts_with("//"));
                 assert!(!used, "{path} uses {word}");
             }
         }

@@ -5,7 +5,7 @@ mod configuration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
-use ipmi_proto::responder::{Asked, Device};
+use ipmi_proto::responder::{Device, DeviceCommand};
 use ipmi_proto::{CompletionCode, Destination};
 
 pub use self::configuration::Configuration;
@@ -90,7 +90,7 @@ impl Default for Board {
 }
 
 impl Device for Board {
-    fn answer(&mut self, asked: &Asked<'_>, data: &mut Vec<u8>) -> CompletionCode {
+    fn answer(&mut self, asked: &DeviceCommand<'_>, data: &mut Vec<u8>) -> CompletionCode {
         self.commands += 1;
         if self.busy_every > 0 && self.commands.is_multiple_of(self.busy_every) {
             return CompletionCode(0xc0);
@@ -133,7 +133,7 @@ const TOO_MUCH: u8 = 0xca;
 const NOT_THERE: u8 = 0xcb;
 
 impl Board {
-    fn own(&mut self, asked: &Asked<'_>) -> Answer {
+    fn own(&mut self, asked: &DeviceCommand<'_>) -> Answer {
         match (asked.net_fn.number(), asked.command, asked.data) {
             (0x00, 0x01, _) => {
                 let policy = self.configuration.restore_policy << 5;
@@ -220,7 +220,7 @@ impl Board {
         }
     }
 
-    fn satellite(&self, address: u8, asked: &Asked<'_>) -> Answer {
+    fn satellite(&self, address: u8, asked: &DeviceCommand<'_>) -> Answer {
         match (asked.net_fn.number(), asked.command, asked.data) {
             (0x06, 0x01, _) => Ok(vec![address, 1, 1, 0, 2, 0x01, 0x91, 0x12, 0, 3, 0x0f]),
             (0x04, 0x2d, [number]) => {

@@ -89,7 +89,7 @@ fn is_critical(answer: &Answer) -> bool {
 
 async fn audit_one(host: &Host, user: &str, login: Option<Login>, timing: Timing) -> Result<Answer, String> {
     let address: SocketAddr = many::address(host).await?;
-    let sighting = ipmi::sight(address, timing.limit).await.map_err(|error| error.to_string())?;
+    let sighting = ipmi::discover(address, timing.limit).await.map_err(|error| error.to_string())?;
     let mut findings = outside::told(&sighting);
     // Trying is quick where a controller is there; one that drops what it does not like must not take for ever.
     let quick = Timing { limit: timing.limit.min(Duration::from_secs(5)), ..timing };

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipmi::proto::Privilege;
 use ipmi::proto::lan::{Community, LanChange, LanParameter, LanValue, VlanNumber};
 use ipmi::proto::user::AccessLevel;
-use ipmi::{Connection, IpmiError, Kept};
+use ipmi::{ChangeOutcome, Connection, IpmiError};
 use serde_json::Value;
 
 use super::many::Question;
@@ -61,13 +61,13 @@ impl Lan {
 }
 
 /// What has come of a change of the network.
-pub(super) fn changed(kept: Kept) -> Answer {
+pub(super) fn changed(kept: ChangeOutcome) -> Answer {
     Answer::said(
         "set",
         match kept {
-            Kept::Read => "the controller has changed it",
-            Kept::Unread => "the controller says that it has changed it; it cannot be read back",
-            Kept::Lost => {
+            ChangeOutcome::Confirmed => "the controller has changed it",
+            ChangeOutcome::Unverified => "the controller says that it has changed it; it cannot be read back",
+            ChangeOutcome::Unreachable => {
                 "the controller does not answer here any more: it may have moved, so look for it at its new place"
             }
         },

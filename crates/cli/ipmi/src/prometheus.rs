@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use ipmi::proto::Quantity;
 use ipmi::proto::sdr::Sensor;
-use ipmi::{Measured, Standing};
+use ipmi::{Measured, SensorStatus};
 
 /// A page of metrics, gathered from many controllers.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -84,11 +84,11 @@ impl Page {
             let scale = if value_name == "ipmi_fan_speed_ratio" { 0.01 } else { 1.0 };
             self.add(value_name, &labels, quantity * scale);
         }
-        let state = match measured.standing() {
-            Standing::Unavailable => f64::NAN,
-            Standing::Ok => 0.0,
-            Standing::NonCritical => 1.0,
-            Standing::Critical | Standing::NonRecoverable => 2.0,
+        let state = match measured.status() {
+            SensorStatus::Unavailable => f64::NAN,
+            SensorStatus::Ok => 0.0,
+            SensorStatus::NonCritical => 1.0,
+            SensorStatus::Critical | SensorStatus::NonRecoverable => 2.0,
         };
         self.add(state_name, &labels, state);
     }

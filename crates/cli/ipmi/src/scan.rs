@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use ipmi::proto::CipherSuite;
-use ipmi::{IpmiError, Sighting};
+use ipmi::{DiscoveredController, IpmiError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 
@@ -60,7 +60,7 @@ async fn scan_one(host: &Host, limit: Duration) -> Outcome {
         Ok(address) => address,
         Err(error) => return Outcome::Unasked(error),
     };
-    let sighting = match ipmi::sight(address, limit).await {
+    let sighting = match ipmi::discover(address, limit).await {
         Ok(sighting) => sighting,
         Err(error @ IpmiError::Socket(_)) => return Outcome::Unasked(error.to_string()),
         Err(_) => return Outcome::Silent,
@@ -74,7 +74,7 @@ async fn scan_one(host: &Host, limit: Duration) -> Outcome {
     Outcome::Seen(Answer::new(cells.join(", ") + "\n", vec![row]))
 }
 
-fn row(sighting: &Sighting) -> Row {
+fn row(sighting: &DiscoveredController) -> Row {
     let told = sighting.capabilities.as_ref();
     let versions = told.map(|told| match (told.ipmi15, told.rmcp_plus) {
         (true, true) => "1.5 and 2.0",

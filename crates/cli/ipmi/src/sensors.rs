@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ipmi::proto::sensor::GetReading;
 use ipmi::proto::{Command as _, Privilege, codes};
-use ipmi::{Connection, IpmiError, Measured, Standing};
+use ipmi::{Connection, IpmiError, Measured, SensorStatus};
 use serde_json::Value;
 
 use super::many::Question;
@@ -40,7 +40,7 @@ impl SensorFilter {
 
     fn matches(&self, measured: &Measured) -> bool {
         match self {
-            Self::Bad => !matches!(measured.standing(), Standing::Ok | Standing::Unavailable),
+            Self::Bad => !matches!(measured.status(), SensorStatus::Ok | SensorStatus::Unavailable),
             Self::Like(wanted) => {
                 let kind = codes::sensor_type(measured.sensor.kind).unwrap_or_default();
                 let name = measured.sensor.name.to_lowercase().replace('_', " ");
@@ -158,11 +158,11 @@ fn row(measured: &Measured, titles: &Titles) -> Row {
 
 /// In the words of ipmitool.
 fn standing(measured: &Measured) -> &'static str {
-    match measured.standing() {
-        Standing::Unavailable => "ns",
-        Standing::Ok => "ok",
-        Standing::NonCritical => "nc",
-        Standing::Critical => "cr",
-        Standing::NonRecoverable => "nr",
+    match measured.status() {
+        SensorStatus::Unavailable => "ns",
+        SensorStatus::Ok => "ok",
+        SensorStatus::NonCritical => "nc",
+        SensorStatus::Critical => "cr",
+        SensorStatus::NonRecoverable => "nr",
     }
 }

@@ -2,7 +2,7 @@
 
 use ipmi::proto::user::{AccessLevel, PasswordSize, UserId};
 use ipmi::proto::{Password, Privilege, UserName};
-use ipmi::{Connection, IpmiError, PasswordVerdict, Sign};
+use ipmi::{Connection, IpmiError, PasswordVerdict, UserState};
 use serde_json::Value;
 
 use super::many::Question;
@@ -89,11 +89,11 @@ impl Question for User {
                 format!("user {user} has a new name")
             }
             Self::Enable(user) => {
-                bmc.switch_user(*user, Sign::In).await?;
+                bmc.switch_user(*user, UserState::Enabled).await?;
                 format!("user {user} is enabled")
             }
             Self::Disable(user) => {
-                bmc.switch_user(*user, Sign::Nowhere).await?;
+                bmc.switch_user(*user, UserState::Disabled).await?;
                 format!("user {user} is disabled")
             }
             Self::Level(user, level) => {

@@ -196,10 +196,12 @@ fn undo_shows_changes_asks_and_reverts_them() {
             (200, body)
         })
     };
-    let service = recorded("A listener for HTTP was made.");
+    let service = recorded("A listener for HTTP was created.");
     let shown = ran(&service, "qc -undo", "n\n");
     assert!(
-        shown.out.starts_with("The following changes will be undone:\n\nA listener for HTTP was made.\n")
+        shown
+            .out
+            .starts_with("The following changes will be undone:\n\nA listener for HTTP was created.\n")
     );
     assert_eq!(service.actions(), ["AnalyzeUndo"]);
     let shown = ran(&service, "qc -undo -quiet", "");

@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_does_not_know_the_password_is_not_believed() {
+    fn packets_without_the_password_are_rejected() {
         for kind in [AuthenticationType::Md2, AuthenticationType::Md5, AuthenticationType::Password] {
             let sealing = |password: &[u8]| Lan15Sealing {
                 kind,

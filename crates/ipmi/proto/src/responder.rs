@@ -36,7 +36,7 @@ pub use self::settings::{Account, Settings};
 pub trait Device {
     /// Answers a command whose privilege level has been checked. Appends the data after the completion code
     /// to `data`, which is empty.
-    fn answer(&mut self, asked: &Asked<'_>, data: &mut Vec<u8>) -> CompletionCode;
+    fn answer(&mut self, asked: &DeviceCommand<'_>, data: &mut Vec<u8>) -> CompletionCode;
 
     /// Returns whether there is a controller at this address on this channel. Messages for other addresses
     /// are not forwarded.
@@ -54,7 +54,7 @@ pub trait Device {
 
 /// A command of a session, as passed to a device.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Asked<'o> {
+pub struct DeviceCommand<'o> {
     /// Destination of the command.
     pub destination: Destination,
     /// Network function of the command.
@@ -67,7 +67,7 @@ pub struct Asked<'o> {
     pub privilege: Privilege,
 }
 
-impl Asked<'_> {
+impl DeviceCommand<'_> {
     /// Returns the command as a [`Request`].
     #[must_use]
     pub fn request(&self) -> Request {
@@ -76,9 +76,9 @@ impl Asked<'_> {
 }
 
 /// Shows the command as [`Request`] does, which hides secrets.
-impl fmt::Debug for Asked<'_> {
+impl fmt::Debug for DeviceCommand<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("Asked");
+        let mut shown = f.debug_struct("DeviceCommand");
         shown.field("destination", &self.destination).field("request", &self.request());
         shown.field("privilege", &self.privilege).finish()
     }
@@ -91,12 +91,12 @@ pub struct Responder {
     entropy: Entropy,
     /// Sessions and logins in progress, each up to its limit.
     slots: Vec<Slot>,
-    room: Room,
+    buffers: Buffers,
 }
 
 /// Buffers reused for every datagram.
 #[derive(Debug, Default)]
-struct Room {
+struct Buffers {
     /// Decrypted request.
     plain: Scratch,
     /// Data of the response from the device.
@@ -129,7 +129,7 @@ impl Responder {
     /// Returns a responder without sessions. The seed must come from a cryptographically secure source.
     #[must_use]
     pub fn new(settings: Settings, seed: [u8; 32]) -> Self {
-        Self { settings, entropy: Entropy::new(seed), slots: Vec::new(), room: Room::default() }
+        Self { settings, entropy: Entropy::new(seed), slots: Vec::new(), buffers: Buffers::default() }
     }
 
     /// Returns the number of sessions and logins in progress.
@@ -219,8 +219,8 @@ impl Responder {
         answers: &mut Frames,
     ) -> Result<(), ProtoError> {
         let (active, is_full) = (self.established(), self.is_full());
-        let Self { settings, entropy, slots, room } = self;
-        let Room { plain: Scratch(plain), data: Scratch(data), said } = room;
+        let Self { settings, entropy, slots, buffers } = self;
+        let Buffers { plain: Scratch(plain), data: Scratch(data), said } = buffers;
         let place = slots.iter().position(|slot| slot.id == id).ok_or(ProtoError::Unauthentic)?;
         let Some(slot) = slots.get_mut(place) else { return Err(ProtoError::Unauthentic) };
         if let State::Challenged15(challenged) = &slot.state {
@@ -234,7 +234,7 @@ impl Responder {
         let call = session.open(frame, plain)?;
         slot.heard_at = now;
         said.clear();
-        if !session.was_answered(&call, said, now) {
+        if !session.repeat_answer(&call, said, now) {
             session.answer(&call, device, (settings, active), now, (data, said));
         }
         let is_secret = call.is_secret();

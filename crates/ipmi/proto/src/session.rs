@@ -64,12 +64,12 @@ pub struct Login {
     pub(crate) privilege: Privilege,
     /// INVARIANT: not empty.
     pub(crate) suites: Vec<CipherSuite>,
-    pub(crate) way: Way,
+    pub(crate) method: LoginMethod,
 }
 
 /// First step of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum LoginMethod {
     /// Open Session with the first suite.
     RmcpPlus,
     /// Get Channel Authentication Capabilities and Get Channel Cipher Suites.
@@ -89,7 +89,7 @@ impl Login {
             group_key: None,
             privilege: Privilege::Administrator,
             suites,
-            way: Way::RmcpPlus,
+            method: LoginMethod::RmcpPlus,
         }
     }
 
@@ -124,7 +124,7 @@ impl Login {
     /// allowed suites are tried in order, which takes fewer packets with most controllers.
     #[must_use]
     pub fn discover(mut self) -> Self {
-        self.way = Way::Discovery;
+        self.method = LoginMethod::Discovery;
         self
     }
 
@@ -137,7 +137,7 @@ impl Login {
         if !self.password.fits_16() {
             return Err(ProtoError::LongForLan15);
         }
-        self.way = Way::Lan15(kind);
+        self.method = LoginMethod::Lan15(kind);
         Ok(self)
     }
 
@@ -233,14 +233,14 @@ impl Session {
             login,
         };
         let give_up_at = now + timing.limit;
-        match session.login.way {
-            Way::RmcpPlus => session.open_session(session.login.suites.clone(), give_up_at, now),
-            Way::Discovery => {
+        match session.login.method {
+            LoginMethod::RmcpPlus => session.open_session(session.login.suites.clone(), give_up_at, now),
+            LoginMethod::Discovery => {
                 let discovery = Discovery::first(now);
                 session.out.push_back(discovery.frame(&session.login));
                 session.phase = Phase::Discovering(discovery, give_up_at);
             }
-            Way::Lan15(kind) => {
+            LoginMethod::Lan15(kind) => {
                 let attempt = Lan15Attempt::first(kind, give_up_at, now);
                 session.out.push_back(attempt.challenge(&session.login));
                 session.phase = Phase::Opening15(Box::new(attempt));

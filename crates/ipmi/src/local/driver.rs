@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_a_controller_says_so() {
+    fn a_machine_without_a_controller_is_an_error() {
         if ["/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0"]
             .iter()
             .any(|path| std::path::Path::new(path).exists())

@@ -21,7 +21,7 @@ pub(crate) fn check_available(listener: &Listener, service: &Service) -> Result<
     for ip in addresses(listener, service) {
         let address = SocketAddr::new(ip, listener.port.number());
         match try_to_bind(address) {
-            Err(source) if is_conflict(source.kind()) && !are_sockets_own(address).unwrap_or_default() => {
+            Err(source) if is_conflict(source.kind()) && !owns_sockets(address).unwrap_or_default() => {
                 return Err(ListenError { address, source });
             }
             _ => {}
@@ -70,7 +70,7 @@ fn is_conflict(kind: ErrorKind) -> bool {
 }
 
 /// Returns whether there are listening sockets on an address and all of them belong to this process.
-fn are_sockets_own(address: SocketAddr) -> io::Result<bool> {
+fn owns_sockets(address: SocketAddr) -> io::Result<bool> {
     let mut sockets = listening_sockets("/proc/self/net/tcp", address.port())?;
     // A kernel without IPv6 has no such table.
     sockets.extend(listening_sockets("/proc/self/net/tcp6", address.port()).unwrap_or_default());

@@ -14,10 +14,10 @@ use broker::{
     MappingRequestError, Session, SettingsError,
 };
 use config::{Config, Policies, Store, Thumbprint};
-use hardware::EventLogs;
 use plugin_config::{
     ConfigFileWriter, ConfigPlugin, MachineSetup, MappingStore, MappingStoreError, ReplaceError,
 };
+use plugin_hardware::EventLogs;
 use plugin_hosted::{HostedPlugin, Hosts, UserQuota};
 use plugin_shell::ShellPlugin;
 use plugin_wmi::WmiPlugin;

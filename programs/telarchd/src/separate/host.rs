@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use auth::{Account, AuthError, Identity, LocalUsers};
 use broker::{HardwareReply, HostCommand, HostReport, HostSession, Link};
-use hardware::{Handed, HardwareKeeper};
+use hardware::{ControllerAccess, ControllerSource};
 use plugin_hosted::Host;
 use plugin_shell::ShellPlugin;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, setrlimit};
@@ -59,7 +59,7 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
         let (sender, replies) = std::sync::mpsc::channel();
         let keeper = BrokerHardware { link: Arc::clone(&link), replies: Mutex::new(replies) };
         // Root reads the controllers itself.
-        let keeper = (uid != 0).then(|| Arc::new(keeper) as Arc<dyn HardwareKeeper>);
+        let keeper = (uid != 0).then(|| Arc::new(keeper) as Arc<dyn ControllerSource>);
         let wmi = Wmi::open(state, keeper);
         plugins.extend(wmi.plugins());
         let plugins: Arc<dyn Plugin> = Arc::new(Catalog::new(plugins));
@@ -90,7 +90,7 @@ enum Task {
 fn receive_commands(
     link: &Link,
     tasks: &mpsc::UnboundedSender<Task>,
-    replies: &std::sync::mpsc::Sender<io::Result<Handed>>,
+    replies: &std::sync::mpsc::Sender<io::Result<ControllerAccess>>,
 ) {
     while let Ok(Some(mut frame)) = link.receive() {
         let task = match (HostCommand::decode(&frame.message), frame.descriptors.pop()) {
@@ -109,10 +109,10 @@ fn receive_commands(
     }
 }
 
-fn handed(hardware: HardwareReply, driver: Option<OwnedFd>) -> io::Result<Handed> {
+fn handed(hardware: HardwareReply, driver: Option<OwnedFd>) -> io::Result<ControllerAccess> {
     match hardware {
-        HardwareReply::Granted(controllers) => Ok(Handed { controllers: Some(controllers), driver }),
-        HardwareReply::Denied => Ok(Handed { controllers: None, driver }),
+        HardwareReply::Granted(controllers) => Ok(ControllerAccess { controllers: Some(controllers), driver }),
+        HardwareReply::Denied => Ok(ControllerAccess { controllers: None, driver }),
         HardwareReply::RateLimited => {
             Err(io::Error::other("too many requests for management controllers\n  try again in a minute"))
         }
@@ -123,11 +123,11 @@ fn handed(hardware: HardwareReply, driver: Option<OwnedFd>) -> io::Result<Handed
 #[derive(Debug)]
 struct BrokerHardware {
     link: Arc<Link>,
-    replies: Mutex<std::sync::mpsc::Receiver<io::Result<Handed>>>,
+    replies: Mutex<std::sync::mpsc::Receiver<io::Result<ControllerAccess>>>,
 }
 
-impl HardwareKeeper for BrokerHardware {
-    fn hand_over(&self) -> io::Result<Handed> {
+impl ControllerSource for BrokerHardware {
+    fn load(&self) -> io::Result<ControllerAccess> {
         // The lock is held until the answer arrives, so that answers match requests.
         let handed = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
         while handed.try_recv().is_ok() {}

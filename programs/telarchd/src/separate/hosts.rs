@@ -459,7 +459,7 @@ impl HostSupervisor {
         let token = (self.tokens)(&self.account);
         let is_administrator =
             token.is_some_and(|token| token.groups().any(|group| group == well_known::ADMINISTRATORS));
-        let text = is_administrator.then(|| HostFile::of_state(&self.state).hand_over());
+        let text = is_administrator.then(|| HostFile::of_state(&self.state).export());
         let text = text.transpose().unwrap_or_else(|error| {
             tracing::error!(%error, "Cannot read the list of management controllers");
             None

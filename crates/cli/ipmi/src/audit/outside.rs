@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use ipmi::proto::{
     AuthenticationType, CipherSuite, Login, Password, Privilege, ProtoError, Stage, Status, Timing, UserName,
 };
-use ipmi::{Connection, IpmiError, Sighting};
+use ipmi::{Connection, DiscoveredController, IpmiError};
 
 use super::super::scan;
 use super::{Finding, Severity};
 
 /// What the controller tells by itself.
-pub(super) fn told(sighting: &Sighting) -> Vec<Finding> {
+pub(super) fn told(sighting: &DiscoveredController) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut find = |severity, what: String, way_out| findings.push(Finding::new(severity, what, way_out));
     if let Some(told) = &sighting.capabilities {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use cli::screen::Screen;
-use ipmi::{Measured, Standing};
+use ipmi::{Measured, SensorStatus};
 
 use super::super::named::{Titles, number};
 
@@ -146,7 +146,7 @@ impl View {
     }
 
     fn is_shown(&self, measured: &Measured) -> bool {
-        self.shows == Shows::All || !matches!(measured.standing(), Standing::Ok | Standing::Unavailable)
+        self.shows == Shows::All || !matches!(measured.status(), SensorStatus::Ok | SensorStatus::Unavailable)
     }
 
     fn lines(&self, controller: &Controller, columns: usize, screen: &Screen) -> Vec<String> {
@@ -179,12 +179,12 @@ impl View {
 
 impl Controller {
     fn line(&self, title: &str, measured: &Measured, columns: usize, screen: &Screen) -> String {
-        let (word, rendition) = match measured.standing() {
-            Standing::Unavailable => ("-", 2),
-            Standing::Ok => ("ok", 32),
-            Standing::NonCritical => ("warning", 33),
-            Standing::Critical => ("critical", 31),
-            Standing::NonRecoverable => ("failed", 31),
+        let (word, rendition) = match measured.status() {
+            SensorStatus::Unavailable => ("-", 2),
+            SensorStatus::Ok => ("ok", 32),
+            SensorStatus::NonCritical => ("warning", 33),
+            SensorStatus::Critical => ("critical", 31),
+            SensorStatus::NonRecoverable => ("failed", 31),
         };
         let value = match measured.quantity() {
             Some(quantity) => format!("{quantity} {}", measured.sensor.units.sign()),

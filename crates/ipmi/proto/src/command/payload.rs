@@ -322,7 +322,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_activated_console_says_how_long_its_packets_may_be() {
+    fn an_activated_console_reports_its_packet_sizes() {
         let activate = ActivateSerial { protection: Protection::Full };
         assert_eq!(activate.request().data, [1, 1, 0xc0, 0, 0, 0]);
         let payload = activate.reply(&[0, 0, 0, 0, 0x00, 1, 0xff, 0, 0x6f, 2, 0xff, 0xff]).unwrap();

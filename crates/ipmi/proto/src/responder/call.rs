@@ -6,7 +6,7 @@ use super::admission::Source;
 use super::{Responder, Settings};
 use crate::capabilities::{self, SUITES_PIECE};
 use crate::message::{Call, Response};
-use crate::{NetFn, ProtoError, UserName};
+use crate::{NetFn, ProtoError};
 
 impl Responder {
     /// Answers a command outside a session; commands that need a session get no response.
@@ -36,12 +36,11 @@ impl Settings {
     fn capabilities(&self, data: &[u8]) -> Response {
         let [channel, _level, ..] = data else { return Response::refusal(WRONG_LENGTH) };
         let mut types = self.lan15.iter().fold(0, |bits, kind| bits | 1 << kind.number());
-        let is_empty = |name: &UserName| name.octets().is_empty();
-        let named = self.accounts.iter().any(|account| !is_empty(&account.name));
+        let named = self.accounts.iter().any(|account| !account.name.octets().is_empty());
         let anonymous = self
             .accounts
             .iter()
-            .filter(|account| is_empty(&account.name))
+            .filter(|account| account.name.octets().is_empty())
             .map(|account| if account.password.is_empty() { 0x01 } else { 0x02 });
         let mut status = anonymous.fold(u8::from(named) << 2, |bits, bit| bits | bit);
         let mut versions = u8::from(!self.lan15.is_empty());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use super::{Asked, Device, Settings, required};
+use super::{Device, DeviceCommand, Settings, required};
 use crate::destination::{SEND_MESSAGE, TRACK_REQUEST};
 use crate::entropy::Entropy;
 use crate::keys::same;
@@ -77,13 +77,11 @@ impl Established {
 
     /// Returns whether the request is a repetition that must not be executed again, and if so adds the stored
     /// response.
-    pub(super) fn was_answered(&self, call: &Call<'_>, said: &mut Frames, now: Instant) -> bool {
-        let is_same = |answered: &&Answered| *answered.call == call.message && now < answered.at + REMEMBERED;
-        let again = self.answered.iter().find(is_same);
-        if let Some(Answered { messages, .. }) = again {
-            said.clone_from(messages);
-        }
-        again.is_some()
+    pub(super) fn repeat_answer(&self, call: &Call<'_>, said: &mut Frames, now: Instant) -> bool {
+        let mut recent = self.answered.iter().filter(|answered| now < answered.at + REMEMBERED);
+        let Some(repeated) = recent.find(|answered| *answered.call == call.message) else { return false };
+        said.clone_from(&repeated.messages);
+        true
     }
 
     /// Appends the response messages.
@@ -103,7 +101,7 @@ impl Established {
             said.add(|out| call.answered(code, data, out));
         }
         if !call.is_repeatable() {
-            self.answered.truncate(MOST_REMEMBERED - 1);
+            self.answered.truncate(MAX_REMEMBERED - 1);
             let call = Zeroizing::new(call.message.to_vec());
             self.answered.push_front(Answered { call, messages: said.clone(), at: now });
         }
@@ -130,9 +128,9 @@ impl Established {
         device.answer(&self.asked(Destination::unit(call.unit).unwrap_or_default(), call), data)
     }
 
-    fn asked<'o>(&self, destination: Destination, call: &Call<'o>) -> Asked<'o> {
+    fn asked<'o>(&self, destination: Destination, call: &Call<'o>) -> DeviceCommand<'o> {
         let Call { net_fn, command, data, .. } = *call;
-        Asked { destination, net_fn, command, data, privilege: self.privilege }
+        DeviceCommand { destination, net_fn, command, data, privilege: self.privilege }
     }
 
     /// Answers commands about the session itself.
@@ -177,18 +175,17 @@ impl Established {
 
     /// Handles Send Message: confirms it and adds the response of the addressed controller (IPMI 2.0, 6.13).
     fn bridge<D: Device + ?Sized>(&self, call: &Call<'_>, device: &mut D, said: &mut Frames) {
-        let refused = |code, said: &mut Frames| said.add(|out| call.answered(CompletionCode(code), &[], out));
-        let Some((flags, message)) = call.data.split_first() else { return refused(WRONG_LENGTH, said) };
-        let Ok(inner) = Call::decode(message) else { return refused(WRONG_LENGTH, said) };
+        let Some((flags, message)) = call.data.split_first() else { return refuse(call, WRONG_LENGTH, said) };
+        let Ok(inner) = Call::decode(message) else { return refuse(call, WRONG_LENGTH, said) };
         let channel = flags & 0x0f;
         if flags & 0xc0 != TRACK_REQUEST {
-            return refused(INVALID_FIELD, said);
+            return refuse(call, INVALID_FIELD, said);
         }
         if inner.address != CONTROLLER && !device.is_there(channel, inner.address) {
-            return refused(NOT_ACKNOWLEDGED, said);
+            return refuse(call, NOT_ACKNOWLEDGED, said);
         }
         let Ok(destination) = Destination::on_channel(channel, inner.address, inner.unit) else {
-            return refused(INVALID_FIELD, said);
+            return refuse(call, INVALID_FIELD, said);
         };
         said.add(|out| call.answered(CompletionCode::OK, &[], out));
         let tracked = call.tracks(inner);
@@ -207,15 +204,15 @@ impl Established {
         device: &mut D,
         said: &mut Frames,
     ) {
-        let refused =
-            |code, said: &mut Frames| said.add(|out| transit.answered(CompletionCode(code), &[], out));
-        let Some((flags, message)) = transit.data.split_first() else { return refused(WRONG_LENGTH, said) };
-        let Ok(inner) = Call::decode(message) else { return refused(WRONG_LENGTH, said) };
+        let Some((flags, message)) = transit.data.split_first() else {
+            return refuse(transit, WRONG_LENGTH, said);
+        };
+        let Ok(inner) = Call::decode(message) else { return refuse(transit, WRONG_LENGTH, said) };
         let there = Destination::on_channel(flags & 0x0f, inner.address, inner.unit)
             .and_then(|there| there.through(channel, transit.address));
-        let Ok(there) = there else { return refused(INVALID_FIELD, said) };
+        let Ok(there) = there else { return refuse(transit, INVALID_FIELD, said) };
         if !device.is_there_behind(there) {
-            return refused(NOT_ACKNOWLEDGED, said);
+            return refuse(transit, NOT_ACKNOWLEDGED, said);
         }
         said.add(|out| transit.answered(CompletionCode::OK, &[], out));
         self.answer_there(there, &transit.tracks(inner), device, said);
@@ -238,6 +235,11 @@ impl Established {
     }
 }
 
+/// Adds an error response.
+fn refuse(call: &Call<'_>, code: u8, said: &mut Frames) {
+    said.add(|out| call.answered(CompletionCode(code), &[], out));
+}
+
 const SET_PRIVILEGE: u8 = 0x3b;
 const CLOSE_SESSION: u8 = 0x3c;
 const GET_SESSION: u8 = 0x3d;
@@ -248,7 +250,7 @@ const NOT_ACKNOWLEDGED: u8 = 0x83;
 const INVALID_SESSION: u8 = 0x87;
 const WRONG_LENGTH: u8 = 0xc7;
 const INVALID_FIELD: u8 = 0xcc;
-const MOST_REMEMBERED: usize = 8;
+const MAX_REMEMBERED: usize = 8;
 /// Time for which responses are kept: longer than any console resends a request. Sequence numbers repeat
 /// after 64 requests.
 const REMEMBERED: Duration = Duration::from_secs(20);

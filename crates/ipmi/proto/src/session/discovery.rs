@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_offered_comes_first_and_what_is_weak_never() {
+    fn offered_suites_come_first_and_weak_ones_never() {
         let suite = |number| CipherSuite::new(number).unwrap();
         let wanted = [CipherSuite::SHA256, CipherSuite::SHA1];
         let offered = [suite(0), suite(1), suite(3), suite(15)];

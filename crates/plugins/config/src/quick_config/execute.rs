@@ -136,11 +136,11 @@ async fn fingerprints(plugin: &ConfigPlugin) -> Vec<String> {
     let named =
         listener.and_then(|own| own.certificate_thumbprint).or(state.config.service.certificate_thumbprint);
     let certificates = Arc::clone(&plugin.certificates);
-    let finding = move || match named {
+    let found = tokio::task::spawn_blocking(move || match named {
         Some(named) => certificates.find(named).ok(),
         None => certificates.existing_own(),
-    };
-    let Ok(Some(certificate)) = tokio::task::spawn_blocking(finding).await else { return Vec::new() };
+    });
+    let Ok(Some(certificate)) = found.await else { return Vec::new() };
     vec![
         format!("Certificate thumbprint (SHA-1): {}", certificate.thumbprint()),
         format!("Certificate fingerprint (SHA-256): {}", certificate.fingerprint()),
@@ -261,19 +261,11 @@ async fn undo_setting(plugin: &ConfigPlugin, record: &Recorded, call: &Call) -> 
         None => Ok(()),
         Some(Noted::Listener(transport)) => {
             let key = on_all_addresses(to_config(*transport));
-            let delete = move |draft: &mut Draft| match draft.listeners.find(key) {
-                Some(_) => Ok(draft.listeners.delete(key)?),
-                None => Ok(()),
-            };
-            plugin.change(call, delete).await
+            plugin.change(call, move |draft| delete_if_present(draft, key)).await
         }
         Some(Noted::ListenerEnabled(transport)) => {
             let key = on_all_addresses(to_config(*transport));
-            let disable = move |draft: &mut Draft| match draft.listeners.find(key) {
-                Some(_) => set_enabled(draft, key, false),
-                None => Ok(()),
-            };
-            plugin.change(call, disable).await
+            plugin.change(call, move |draft| disable_if_present(draft, key)).await
         }
         Some(Noted::Allowed(sid)) => {
             let sid = Sid::parse(sid).map_err(|error| wrong(error.to_string()))?;
@@ -282,6 +274,20 @@ async fn undo_setting(plugin: &ConfigPlugin, record: &Recorded, call: &Call) -> 
                 .change(call, move |draft| change_shell_access(draft, machine, sid, ShellAccess::Revoke))
                 .await
         }
+    }
+}
+
+fn delete_if_present(draft: &mut Draft, key: ListenerKey) -> Result<(), ChangeError> {
+    match draft.listeners.find(key) {
+        Some(_) => Ok(draft.listeners.delete(key)?),
+        None => Ok(()),
+    }
+}
+
+fn disable_if_present(draft: &mut Draft, key: ListenerKey) -> Result<(), ChangeError> {
+    match draft.listeners.find(key) {
+        Some(_) => set_enabled(draft, key, false),
+        None => Ok(()),
     }
 }
 

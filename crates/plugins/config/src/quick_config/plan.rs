@@ -280,12 +280,12 @@ async fn certificate(
     if set.is_some() && of == AcceptedCertificate::Any {
         return Ok(None);
     }
-    let (certificates, given) = (std::sync::Arc::clone(&plugin.certificates), survey.certificates.clone());
-    let finding = move || {
-        let mut candidates = set.into_iter().chain(given.into_iter().map(Thumbprint));
+    let certificates = std::sync::Arc::clone(&plugin.certificates);
+    let mut candidates = set.into_iter().chain(survey.certificates.clone().into_iter().map(Thumbprint));
+    let found = tokio::task::spawn_blocking(move || {
         candidates.find(|thumbprint| is_suitable(&certificates, *thumbprint))
-    };
-    let found = tokio::task::spawn_blocking(finding).await.ok().flatten();
+    });
+    let found = found.await.ok().flatten();
     match (found, of) {
         (None, AcceptedCertificate::CaSigned) => Err(no_certificate()),
         (Some(found), _) if Some(found) == set => Ok(None),

@@ -14,7 +14,7 @@ use crate::IpmiError;
 
 /// Unauthenticated information from a controller.
 #[derive(Clone, Debug)]
-pub struct Sighting {
+pub struct DiscoveredController {
     /// Response to a presence ping; many controllers never send one.
     pub pong: Option<Pong>,
     /// Authentication capabilities; `None` if the controller did not report them in time.
@@ -29,7 +29,7 @@ pub struct Sighting {
 ///
 /// # Errors
 /// If nothing responds within the time limit.
-pub async fn sight(address: SocketAddr, limit: Duration) -> Result<Sighting, IpmiError> {
+pub async fn discover(address: SocketAddr, limit: Duration) -> Result<DiscoveredController, IpmiError> {
     let socket = UdpSocket::bind(if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).await?;
     socket.connect(address).await?;
     let until = Instant::now() + limit;
@@ -80,7 +80,7 @@ pub async fn sight(address: SocketAddr, limit: Duration) -> Result<Sighting, Ipm
         Some(told) if told.rmcp_plus => suites(&socket, until).await,
         _ => None,
     };
-    Ok(Sighting { pong: pong_seen, capabilities: told, suites, round_trip })
+    Ok(DiscoveredController { pong: pong_seen, capabilities: told, suites, round_trip })
 }
 
 /// Reads the list of cipher suites; `None` if a piece is rejected or gets no response in time.

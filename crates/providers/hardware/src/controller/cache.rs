@@ -16,11 +16,11 @@ use crate::HardwareError;
 
 /// Cached data, each item with the change indicator it was read with.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct Cache {
     /// Held while records are read, so that concurrent callers share the result.
     reading: Mutex<()>,
     inventory: Read<DeviceId, Inventory>,
-    log: Read<SelInfo, Vec<Logged>>,
+    log: Read<SelInfo, Vec<LogEntry>>,
 }
 
 /// Change indicator and content; `None` before the first reading.
@@ -28,7 +28,7 @@ type Read<Said, Content> = Mutex<Option<(Said, Arc<Content>)>>;
 
 /// A record of the event log, as received and decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Logged {
+pub(crate) struct LogEntry {
     pub(crate) octets: Vec<u8>,
     pub(crate) record: SelRecord,
 }
@@ -36,25 +36,25 @@ pub(crate) struct Logged {
 impl Controller {
     /// Returns the identification of the controller.
     pub(crate) async fn device_id(self: &Arc<Self>) -> Result<DeviceId, HardwareError> {
-        self.ask(|bmc| async move { bmc.run(&GetDeviceId).await }).await
+        self.run(|bmc| async move { bmc.run(&GetDeviceId).await }).await
     }
 
     /// Returns the sensor records.
     pub(crate) async fn records(self: &Arc<Self>) -> Result<Arc<Vec<Record>>, HardwareError> {
-        let _turn = self.known.reading.lock().await;
-        self.ask(|bmc| async move { bmc.records().await }).await
+        let _turn = self.cache.reading.lock().await;
+        self.run(|bmc| async move { bmc.records().await }).await
     }
 
     /// Returns the inventory of the machine; empty if it has none.
     pub(crate) async fn inventory(self: &Arc<Self>) -> Result<Arc<Inventory>, HardwareError> {
-        let mut known = self.known.inventory.lock().await;
+        let mut known = self.cache.inventory.lock().await;
         let now = self.device_id().await?;
         if let Some((then, inventory)) = known.as_ref()
             && *then == now
         {
             return Ok(inventory.clone());
         }
-        let inventory = match self.ask(|bmc| async move { bmc.inventory(0).await }).await {
+        let inventory = match self.run(|bmc| async move { bmc.inventory(0).await }).await {
             Ok(inventory) => inventory,
             Err(HardwareError::Refused { .. } | HardwareError::Broken { .. }) => Inventory::default(),
             Err(error) => return Err(error),
@@ -66,13 +66,13 @@ impl Controller {
 
     /// Returns the event log information.
     pub(crate) async fn log_info(self: &Arc<Self>) -> Result<SelInfo, HardwareError> {
-        self.ask(|bmc| async move { bmc.run(&GetSelInfo).await }).await
+        self.run(|bmc| async move { bmc.run(&GetSelInfo).await }).await
     }
 
     /// Returns all records of the event log, oldest first. Takes one request if nothing has changed, and one
     /// more for each new record.
-    pub(crate) async fn log(self: &Arc<Self>) -> Result<Arc<Vec<Logged>>, HardwareError> {
-        let mut known = self.known.log.lock().await;
+    pub(crate) async fn log(self: &Arc<Self>) -> Result<Arc<Vec<LogEntry>>, HardwareError> {
+        let mut known = self.cache.log.lock().await;
         let now = self.log_info().await?;
         let before = match known.take() {
             Some((then, records)) if then == now => {
@@ -83,7 +83,7 @@ impl Controller {
             Some((then, records)) if then.stamps.1 == now.stamps.1 => records,
             _ => Arc::default(),
         };
-        let records = self.ask(|bmc| follow(bmc, now.records, before.clone())).await?;
+        let records = self.run(|bmc| follow(bmc, now.records, before.clone())).await?;
         *known = Some((now, records.clone()));
         Ok(records)
     }
@@ -93,8 +93,8 @@ impl Controller {
 async fn follow(
     bmc: Connection,
     count: u16,
-    before: Arc<Vec<Logged>>,
-) -> Result<Arc<Vec<Logged>>, IpmiError> {
+    before: Arc<Vec<LogEntry>>,
+) -> Result<Arc<Vec<LogEntry>>, IpmiError> {
     let mut records = Vec::new();
     let mut next = FIRST;
     if let Some(last) = before.last() {
@@ -119,8 +119,8 @@ async fn follow(
             other => other?,
         };
         let record = SelRecord::read(next, &octets);
-        let has_come_back = records.last().is_some_and(|last: &Logged| last.octets == octets);
-        records.push(Logged { octets, record });
+        let has_come_back = records.last().is_some_and(|last: &LogEntry| last.octets == octets);
+        records.push(LogEntry { octets, record });
         if after == LAST || after == next || has_come_back {
             break;
         }

@@ -8,17 +8,17 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 /// Source of the controllers of a machine, for a process that may not read them itself.
-pub trait HardwareKeeper: fmt::Debug + Send + Sync {
-    /// Returns the data that the caller may have. It may take a moment, and is called from time to time.
+pub trait ControllerSource: fmt::Debug + Send + Sync {
+    /// Returns the data that the caller may access. Blocks; it is called repeatedly.
     ///
     /// # Errors
-    /// If the keeper does not respond.
-    fn hand_over(&self) -> io::Result<Handed>;
+    /// If the other process does not respond.
+    fn load(&self) -> io::Result<ControllerAccess>;
 }
 
-/// Data returned by a keeper.
-pub struct Handed {
-    /// Result of [`HostFile::hand_over`](crate::HostFile::hand_over); `None` if the caller may not have it.
+/// Data that a [`ControllerSource`] returns.
+pub struct ControllerAccess {
+    /// Result of [`HostFile::export`](crate::HostFile::export); `None` if the caller may not have it.
     pub controllers: Option<Zeroizing<String>>,
     /// Open device file of the driver for the machine's own controller, if it exists.
     pub driver: Option<OwnedFd>,

@@ -9,14 +9,14 @@ use crate::names;
 
 /// A class with the columns and devices that a query needs.
 #[derive(Clone, Debug)]
-pub(crate) struct Question {
+pub(crate) struct Query {
     pub(crate) class: Arc<Class>,
     columns: ColumnSet,
     /// DeviceIDs that may match; `None` if any may.
     devices: Option<Vec<String>>,
 }
 
-impl Question {
+impl Query {
     pub(crate) fn new(scan: &Scan) -> Self {
         Self {
             class: scan.class().clone(),

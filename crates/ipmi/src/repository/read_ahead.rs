@@ -35,7 +35,7 @@ pub(super) struct Reader<'c> {
 }
 
 /// A record whose first piece has arrived.
-struct Begun {
+struct PartialRecord {
     id: u16,
     octets: Vec<u8>,
     rest: Vec<(GetSdr, Pending)>,
@@ -128,7 +128,7 @@ impl<'c> Reader<'c> {
     }
 
     /// Processes the first piece and requests the others. Also returns the id of the next record.
-    async fn rest_of(&mut self, get: GetSdr, pending: Pending) -> Result<(Begun, u16), IpmiError> {
+    async fn rest_of(&mut self, get: GetSdr, pending: Pending) -> Result<(PartialRecord, u16), IpmiError> {
         let piece = match reply(&get, &pending.answer().await?) {
             Ok(piece) if piece.octets.len() >= usize::from(sdr::HEADER_OCTETS) => piece,
             Ok(_) => return self.slowly(get.record).await,
@@ -154,12 +154,16 @@ impl<'c> Reader<'c> {
             rest.push((get, self.bmc.begin(Destination::CONTROLLER, self.request(get))));
             offset += count;
         }
-        Ok((Begun { id: get.record, octets, rest }, next))
+        Ok((PartialRecord { id: get.record, octets, rest }, next))
     }
 
     /// Waits for the remaining pieces of a record.
-    async fn finish(&mut self, begun: Option<Begun>, records: &mut Vec<Vec<u8>>) -> Result<(), IpmiError> {
-        let Some(Begun { id, mut octets, rest }) = begun else { return Ok(()) };
+    async fn finish(
+        &mut self,
+        begun: Option<PartialRecord>,
+        records: &mut Vec<Vec<u8>>,
+    ) -> Result<(), IpmiError> {
+        let Some(PartialRecord { id, mut octets, rest }) = begun else { return Ok(()) };
         for (get, pending) in rest {
             match reply(&get, &pending.answer().await?) {
                 Ok(piece) if piece.octets.len() == usize::from(get.octets) => octets.extend(piece.octets),
@@ -176,7 +180,7 @@ impl<'c> Reader<'c> {
 
     /// Reads a whole record piece by piece, in smaller and smaller pieces, with a new reservation if
     /// necessary.
-    async fn slowly(&mut self, record: u16) -> Result<(Begun, u16), IpmiError> {
+    async fn slowly(&mut self, record: u16) -> Result<(PartialRecord, u16), IpmiError> {
         for _ in 0..RESERVATIONS {
             match self.pieces(record).await {
                 Err(IpmiError::Completion(CompletionCode::RESERVATION)) => {
@@ -184,7 +188,9 @@ impl<'c> Reader<'c> {
                     self.reservation = self.reserve().await?;
                 }
                 Err(error) => return Err(error),
-                Ok((octets, next)) => return Ok((Begun { id: record, octets, rest: Vec::new() }, next)),
+                Ok((octets, next)) => {
+                    return Ok((PartialRecord { id: record, octets, rest: Vec::new() }, next));
+                }
             }
         }
         Err(IpmiError::Completion(CompletionCode::RESERVATION))
@@ -259,7 +265,7 @@ const FIRST: u16 = 0;
 /// Id that means that there is no further record.
 const LAST: u16 = 0xffff;
 const MOST_UNCOUNTED: usize = 1_024;
-/// Several times the count of the largest machines; limits the work that a faulty controller can cause.
+/// ResponseGroup times the count of the largest machines; limits the work that a faulty controller can cause.
 const MOST_RECORDS: usize = 8_192;
 /// Number of reservations that may be lost while one record is read.
 const RESERVATIONS: usize = 6;
