@@ -180,7 +180,7 @@ impl ClientCertificateFile {
     /// Changes the user and the state of the mapping with the same keys. Without a password, the stored one is kept.
     ///
     /// # Errors
-    /// [`MappingChangeError::Missing`] if there is none with these keys, [`MappingChangeError::PasswordMissing`] if the
+    /// [`MappingChangeError::Missing`] if no mapping has these keys, [`MappingChangeError::PasswordMissing`] if the
     /// user changes without a password, [`MappingChangeError::Failed`] if the file cannot be changed.
     pub fn replace(&self, mapping: Mapping, password: Option<&Secret>) -> Result<(), MappingChangeError> {
         self.change(|entries| {
@@ -202,7 +202,7 @@ impl ClientCertificateFile {
     /// Deletes a mapping and its password.
     ///
     /// # Errors
-    /// [`MappingChangeError::Missing`] if there is none with these keys, [`MappingChangeError::Failed`] if the file
+    /// [`MappingChangeError::Missing`] if no mapping has these keys, [`MappingChangeError::Failed`] if the file
     /// cannot be changed.
     pub fn delete(&self, keys: &MappingKeys) -> Result<(), MappingChangeError> {
         self.change(|entries| {

@@ -37,7 +37,7 @@ pub enum AccountsError {
     Exposed {
         /// The file.
         path: PathBuf,
-        /// Its permission bits.
+        /// Permission bits of the file.
         mode: u32,
     },
     /// Users other than the owner can change the file.
@@ -45,7 +45,7 @@ pub enum AccountsError {
     Writable {
         /// The file.
         path: PathBuf,
-        /// Its permission bits.
+        /// Permission bits of the file.
         mode: u32,
     },
     /// The file belongs to a user other than root and the user of this process.

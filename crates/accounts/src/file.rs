@@ -119,7 +119,7 @@ impl FileAccounts {
                 match loaded.load(path, now) {
                     Ok(()) => tracing::info!(path = %path.display(), "Account file reloaded"),
                     Err(error) => {
-                        tracing::error!(%error, "Cannot read the account file; all sign-ins are rejected")
+                        tracing::error!(%error, "Cannot read the account file; all sign-ins are rejected");
                     }
                 }
             }

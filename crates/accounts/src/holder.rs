@@ -224,5 +224,5 @@ fn now() -> UnixTime {
     UnixTime::new(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()))
 }
 
-/// Time for which the verifieds on a chain and on a password are reused.
+/// Time for which the verification of a chain and of a password is reused.
 const REUSE_DURATION: Duration = Duration::from_secs(120);

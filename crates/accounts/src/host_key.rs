@@ -116,24 +116,26 @@ mod tests {
         Rid::new(Rid::FIRST.number() + number).unwrap()
     }
 
+    fn opened(key: &HostKey, sealed: &SealedNtHash, account: &str, number: u32) -> Option<[u8; 16]> {
+        key.open_nt_hash(sealed, &name(account), rid(number)).map(|hash| *hash.expose())
+    }
+
     #[test]
     fn a_sealed_hash_opens_only_for_its_account_and_key() {
         let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let key = HostKey::load_or_create(here.path()).unwrap();
         let hash = NtHash::of_password(&Secret::new("s3cret".to_owned()));
         let sealed = key.seal_nt_hash(&hash, &name("Alice"), rid(0)).unwrap();
-        let opens = |key: &HostKey, sealed: &SealedNtHash, name_text: &str, number| {
-            key.open_nt_hash(sealed, &name(name_text), rid(number)).map(|opened| *opened.expose())
-                == Some(*hash.expose())
-        };
-        assert!(opens(&key, &sealed, "Alice", 0) && opens(&key, &sealed, "alice", 0));
-        assert!(!opens(&key, &sealed, "bob", 0), "opened for another name");
-        assert!(!opens(&key, &sealed, "alice", 1), "opened for a later account of the same name");
-        assert!(!opens(&HostKey::load_or_create(there.path()).unwrap(), &sealed, "alice", 0));
+        assert_eq!(opened(&key, &sealed, "Alice", 0), Some(*hash.expose()));
+        assert_eq!(opened(&key, &sealed, "alice", 0), Some(*hash.expose()));
+        assert_eq!(opened(&key, &sealed, "bob", 0), None, "opened for another name");
+        assert_eq!(opened(&key, &sealed, "alice", 1), None, "opened for a later account of the same name");
+        let other_key = HostKey::load_or_create(there.path()).unwrap();
+        assert_eq!(opened(&other_key, &sealed, "alice", 0), None);
         for at in 0..32 {
             let mut changed = sealed;
             changed.sealed.get_mut(at).into_iter().for_each(|octet| *octet ^= 1);
-            assert!(!opens(&key, &changed, "alice", 0), "a change of octet {at} was not detected");
+            assert_eq!(opened(&key, &changed, "alice", 0), None, "a change of octet {at} was not detected");
         }
         let again = key.seal_nt_hash(&hash, &name("Alice"), rid(0)).unwrap();
         assert!(

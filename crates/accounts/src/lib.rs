@@ -85,7 +85,8 @@ pub use sign_in::SignIn;
 pub use unix::{UnixUser, UnixUsers};
 pub use winbind::{Winbind, WinbindScope};
 
-/// Returns open flags for a path that may be a FIFO or a device: `open` then does not block, and reading fails instead.
+/// Returns open flags for a path that may be a FIFO or a device: `open` then does not block, and the
+/// caller checks the file type.
 fn nonblocking_flags() -> i32 {
     use rustix::fs::OFlags;
     (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed()

@@ -444,8 +444,10 @@ mod tests {
     fn a_verifier_that_panics_leaves_no_attempt_open() {
         let (lockout, now) = (lockout(), Instant::now());
         for _ in 0..29 {
-            let judge = || lockout.verify_at("alice", &secret("panic"), HERE, now);
-            assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(judge)).is_err());
+            let verdict = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                lockout.verify_at("alice", &secret("panic"), HERE, now)
+            }));
+            assert!(verdict.is_err());
         }
         assert!(lockout.verify_at("alice", &secret("right"), HERE, now).is_ok());
     }

@@ -38,7 +38,7 @@ pub enum ServiceScope {
     /// do. An account of the account file without a Unix user has a SID but no role, whatever its record says, because
     /// there is no user to run requests as.
     Machine,
-    /// One user. All requests are executed as this user, in one process.
+    /// A single user. All requests are executed as this user, in one process.
     ///
     /// A name refers to an account of the account file, whose record decides whether it is an administrator of the
     /// service. Of the users of the machine, only the one who runs the service may sign in, as an administrator.
@@ -320,10 +320,6 @@ mod tests {
     #[test]
     fn a_token_contains_role_and_proof() {
         let (principals, _folder) = principals(ServiceScope::OneUser { uid: 1001 });
-        let holds = |name: &str, proof, alias: &str| {
-            let token = principals.logon(name).unwrap().token(MACHINE, proof);
-            token.holds(sddl::Principal::parse(alias).unwrap())
-        };
         for (name, proof, alias, expected) in [
             ("chief", Proof::Password, "BA", true),
             ("chief", Proof::Password, "S-1-5-114", true),
@@ -339,7 +335,9 @@ mod tests {
             ("bob", Proof::Password, "S-1-5-21-1-2-3-2983", true),
             ("bob", Proof::Password, "IU", false),
         ] {
-            assert_eq!(holds(name, proof, alias), expected, "{name} {alias}");
+            let token = principals.logon(name).unwrap().token(MACHINE, proof);
+            let principal = sddl::Principal::parse(alias).unwrap();
+            assert_eq!(token.holds(principal), expected, "{name} {alias}");
         }
     }
 

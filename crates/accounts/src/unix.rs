@@ -194,10 +194,9 @@ mod tests {
         let users = UnixUsers::in_directory(folder.path());
 
         let alice = users.find("alice").unwrap().unwrap();
-        let named = |gid, name: &str| UnixGroup { gid, name: Some(name.to_owned()) };
         assert_eq!(alice.uid, 1000);
-        let expected =
-            [named(1000, "alice"), named(990, "winrm-admins"), named(990, "twin"), named(992, "cr")];
+        let expected = [(1000, "alice"), (990, "winrm-admins"), (990, "twin"), (992, "cr")]
+            .map(|(gid, name)| UnixGroup { gid, name: Some(name.to_owned()) });
         assert_eq!(alice.groups, expected);
         let lost = users.find("lost").unwrap().unwrap();
         assert_eq!(lost.groups, [UnixGroup { gid: 4242, name: None }]);

@@ -53,11 +53,11 @@ impl Winbind {
         Self { names, scope, helper, waiting: AtomicUsize::new(0), timeout: DEFAULT_TIMEOUT, mapped }
     }
 
-    /// Maps the account `theirs`, such as `CORP\\ann` or, as the client sent it, `ann@corp.example`, to the local
-    /// account `ours`. Case is ignored.
+    /// Maps an account of winbind to a local account. `domain_account` is `CORP\ann`, or the name as the client sent it,
+    /// such as `ann@corp.example`; case is ignored.
     #[must_use]
-    pub fn map_account(mut self, theirs: &str, ours: &str) -> Self {
-        self.mapped.insert(theirs.to_lowercase(), ours.to_owned());
+    pub fn map_account(mut self, domain_account: &str, local_account: &str) -> Self {
+        self.mapped.insert(domain_account.to_lowercase(), local_account.to_owned());
         self
     }
 

@@ -15,7 +15,7 @@
 //! | changed | time of the last password change, in seconds since 1970: [`UnixTime`] |
 //! | password | Argon2id as a PHC string, a hash from the shadow file, or `*`: [`PasswordHash`] |
 //! | comment | [`Comment`], often empty |
-//! | NT hash | secret for NTLM: [`SealedNtHash`]; the field and its colon are omitted if there is none |
+//! | NT hash | secret for NTLM: [`SealedNtHash`]; the field and its colon are omitted for accounts without NTLM |
 //!
 //! `@next-rid` is the RID of the next account, so that the RID of a removed account is not assigned again. Without that
 //! line, numbering continues after the highest RID of the file. Any other line is an error with its line number, so

@@ -26,7 +26,7 @@ pub trait Holder: Send {
 pub struct CertificateRefused {
     /// Reason, in the detail that audit records show.
     pub error: AuthError,
-    /// Account name of the mapping, otherwise the first name in the certificate; empty if there is none.
+    /// Account name of the mapping, otherwise the first name in the certificate; empty if the certificate has no name.
     pub claimed: String,
 }
 

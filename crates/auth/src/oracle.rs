@@ -30,7 +30,7 @@ pub fn login(octets: &[u8]) {
     let Ok(login) = Login::parse(text) else { return };
     let value = authorization(&login.user, &login.password);
     let again =
-        Login::parse(value.strip_prefix("Basic ").unwrap_or_default()).expect("what we write, we read");
+        Login::parse(value.strip_prefix("Basic ").unwrap_or_default()).expect("the encoded form is valid");
     assert_eq!(again.user, login.user);
     assert!(again.password.matches(&login.password));
 }
@@ -52,10 +52,10 @@ pub fn certificate_proof(octets: &[u8]) {
         CertificateProof::new(version, vec![own.to_vec()], message.to_vec(), signature)
     };
     let Ok(proof) = read(this) else { return };
-    assert!(read(other).is_err(), "it is one of either version");
+    assert!(read(other).is_err(), "accepted for both versions");
     assert_eq!((proof.own(), proof.message()), (own, message));
     let has_it = message.windows(own.len()).any(|part| part == own);
-    assert!(this == TlsVersion::Tls13 || has_it, "it is another's");
+    assert!(this == TlsVersion::Tls13 || has_it, "message without the certificate");
 }
 
 /// Checks that a parsed account file round-trips, also after changes.
@@ -66,7 +66,8 @@ pub fn certificate_proof(octets: &[u8]) {
 pub fn account_file(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let Ok(mut file) = AccountFile::parse(text) else { return };
-    let reread = |file: &AccountFile| AccountFile::parse(&file.to_string()).expect("what we write, we read");
+    let reread =
+        |file: &AccountFile| AccountFile::parse(&file.to_string()).expect("the encoded form is valid");
     assert_eq!(reread(&file).to_string(), file.to_string());
 
     let Some(first) = file.records().next().cloned() else { return };
@@ -198,7 +199,7 @@ pub fn shadow(octets: &[u8]) {
                     "{} has no password",
                     entry.name
                 );
-                PasswordHash::parse(&written).expect("what we write, we read");
+                PasswordHash::parse(&written).expect("the encoded form is valid");
             }
             shadow::Line::Skipped { name, .. } => {
                 assert!(!name.chars().any(char::is_control), "{name:?} disturbs the log");
@@ -238,7 +239,7 @@ pub fn ts_request(octets: &[u8]) {
         assert_eq!(TsRequest::decode(&request.encode()), Ok(request));
     }
     if let Ok(credentials) = PasswordCredentials::decode(octets) {
-        let again = PasswordCredentials::decode(&credentials.encode()).expect("what we write, we read");
+        let again = PasswordCredentials::decode(&credentials.encode()).expect("the encoded form is valid");
         assert_eq!((again.domain(), again.user()), (credentials.domain(), credentials.user()));
         assert!(again.password().matches(credentials.password()));
     }

@@ -4,7 +4,7 @@ use std::io::{self, Read as _, Write as _};
 
 use rustls::{Connection, Error, SupportedCipherSuite};
 
-/// One end of the connection.
+/// TLS endpoint whose records are exchanged as bytes in memory.
 pub(crate) struct Tls(Connection);
 
 impl Tls {

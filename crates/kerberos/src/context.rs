@@ -154,7 +154,7 @@ impl SecurityContext for Context {
         self.flags & flag::CONFIDENTIALITY != 0
     }
 
-    /// With AES the message keeps its length; RC4 appends a byte of padding.
+    /// Encrypts a message in place. The length is unchanged with AES; RC4 appends a byte of padding.
     fn seal(&mut self, message: &mut Vec<u8>) -> Result<Vec<u8>, SealError> {
         if !self.can_seal() {
             return Err(SealError::Unavailable);

@@ -254,7 +254,7 @@ impl std::fmt::Display for Mismatch {
     }
 }
 
-/// Conversion to the error shared by all mechanisms; the only one.
+/// Converts to the error that all mechanisms share; this is the only conversion.
 impl From<&KerberosError> for AuthError {
     fn from(error: &KerberosError) -> Self {
         use KerberosError as E;

@@ -45,7 +45,7 @@ pub struct FoundAccount {
 /// Privileges of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Privilege {
-    /// Those of its groups.
+    /// Privileges of its groups only.
     Ordinary,
     /// Superuser: root, and other users with UID 0.
     Superuser,

@@ -46,7 +46,7 @@ pub(crate) enum KeyOwner {
     Acceptor,
 }
 
-/// One end of an established context.
+/// Message protection of one end of an established context.
 pub(crate) struct Protection {
     parameters: SessionParameters,
     sent: SendKeys,

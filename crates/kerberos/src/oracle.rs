@@ -16,7 +16,7 @@ use crate::{Principal, Spn};
 pub fn principal(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let Ok(principal) = Principal::parse(text) else { return };
-    let again = Principal::parse(&principal.to_string()).expect("what we write, we read");
+    let again = Principal::parse(&principal.to_string()).expect("the encoded form is valid");
     assert_eq!(again, principal);
     assert_eq!(principal.single_name().is_some(), principal.components().len() == 1);
 }
@@ -29,7 +29,7 @@ pub fn principal(octets: &[u8]) {
 pub fn service_principal_name(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let Ok(spn) = Spn::parse(text) else { return };
-    let again = Spn::parse(&spn.to_string()).expect("what we write, we read");
+    let again = Spn::parse(&spn.to_string()).expect("the encoded form is valid");
     assert_eq!(again, spn);
 }
 

@@ -71,7 +71,7 @@ impl fmt::Debug for ClientCertificate {
 
 /// Returns the issuer of a certificate, and whether the chain leads to a trusted authority.
 ///
-/// A self-signed certificate is trusted if a mapping names it as its issuer, because whoever created the mapping chose
+/// A self-signed certificate is trusted if a mapping names it as its issuer, because the administrator chose exactly
 /// this certificate. The chain verification cannot accept it: certificates of `openssl req -x509` are marked as
 /// authorities, which must not be the end of a chain.
 fn signer(

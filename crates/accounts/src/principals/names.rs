@@ -26,7 +26,7 @@ impl LocalPrincipals {
         self.user_sid(name, machine).or_else(|| self.group_sid(name, machine))
     }
 
-    /// Returns a name of which [`LocalPrincipals::sid_of`] returns this SID.
+    /// Returns a name that [`LocalPrincipals::sid_of`] maps to this SID.
     #[must_use]
     pub fn name_of(&self, sid: Sid, machine: DomainSid) -> Option<String> {
         if sid == LocalRole::RemoteWmiUser.sid(machine) {

@@ -39,7 +39,7 @@ enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HashError {
-    /// The hash algorithm is not supported, or there is none.
+    /// The hash algorithm is missing or not supported.
     #[error(
         "unsupported password hash {scheme:?}; supported are argon2id, y (yescrypt) and 6 (SHA-512)\n  set the password with telarch account set-password"
     )]

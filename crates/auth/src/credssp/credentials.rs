@@ -25,7 +25,7 @@ impl PasswordCredentials {
         Self { domain, user, password }
     }
 
-    /// Domain; empty if there is none.
+    /// Returns the domain, which may be empty.
     #[must_use]
     pub fn domain(&self) -> &str {
         self.domain.expose()

@@ -89,7 +89,7 @@ impl Acceptor {
         Ok(Step::Continue(challenge))
     }
 
-    /// Names of this machine, which is its own domain.
+    /// Returns the attributes of the challenge: the names of this machine, which is its own domain, and the time.
     fn target_info(&self) -> AvPairs {
         AvPairs::default()
             .with_name(AvId::NETBIOS_DOMAIN, self.names.netbios())

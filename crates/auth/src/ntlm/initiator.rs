@@ -120,7 +120,7 @@ impl Initiator {
         Ok(Step::Done { token: Some(message.encode()?), outcome })
     }
 
-    /// Restages the flags common to both ends, if they are sufficient.
+    /// Returns the flags common to both ends, if they are sufficient.
     fn agree(&self, offered: Flags) -> Result<Flags, AuthError> {
         let both = (self.requested & offered).require_modern()?;
         if self.sealing == Sealing::Required && !both.contains(Flags::SIGN | Flags::SEAL | Flags::KEY_EXCH) {
@@ -142,7 +142,7 @@ impl Initiator {
         Ok(ClientChallenge { time, challenge: self.fresh.challenge, pairs })
     }
 
-    /// Restages the session key, and the encrypted form to send to the service.
+    /// Returns the session key, and the encrypted form to send to the service.
     fn session_key(&self, base: SessionBaseKey, agreed: Flags) -> (SessionKey, Vec<u8>) {
         if !agreed.exchanges_key() {
             return (base.into_session_key(), Vec::new());

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     fn number(octets: impl AsRef<[u8]>) -> u128 {
-        octets.as_ref().try_into().map(u128::from_be_bytes).expect("16 octets")
+        octets.as_ref().try_into().map(u128::from_be_bytes).expect("16 bytes")
     }
 
     #[test]

@@ -39,14 +39,14 @@ fn readable(written: Result<Vec<u8>, AuthError>) -> Option<Vec<u8>> {
 pub(crate) fn acceptor(octets: &[u8]) {
     let mut at_once = service();
     if let Ok(Step::Continue(challenge)) = at_once.step(octets) {
-        Challenge::decode(&challenge).expect("what we write, we read");
+        Challenge::decode(&challenge).expect("the encoded form is valid");
     }
     let mut after_challenge = service();
     let (mut client, negotiate) = client();
     let Ok(Step::Continue(challenge)) = after_challenge.step(&negotiate) else { return };
     match after_challenge.step(octets) {
         Ok(Step::Done { outcome, .. }) => assert_eq!(outcome.account.name, "alice"),
-        Ok(Step::Continue(_)) => panic!("there are three messages, not four"),
+        Ok(Step::Continue(_)) => panic!("NTLM continued after its third message"),
         Err(_) => {}
     }
     let Ok(Step::Done { token: Some(right), .. }) = client.step(Some(&challenge)) else { return };
@@ -58,7 +58,7 @@ pub(crate) fn initiator(octets: &[u8]) {
     if let Ok(Step::Done { token, .. }) = client.step(Some(octets))
         && let Some(token) = readable(Ok(token.expect("the last message")))
     {
-        Authenticate::decode(&token).expect("what we write, we read");
+        Authenticate::decode(&token).expect("the encoded form is valid");
     }
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn context(octets: &[u8]) {
     // Sealing fails if the last sequence number has been used.
     let sealed = second.seal(&mut b"text".to_vec());
     assert_eq!(second.can_seal(), sealed != Err(SealError::Unavailable));
-    assert!(second.verify(b"text", &[0; 16]).is_err(), "nobody finds a signature by chance");
+    assert!(second.verify(b"text", &[0; 16]).is_err(), "a zero signature was accepted");
 }
 
 /// Returns the service for which the corpus contains a correct response.

@@ -23,7 +23,7 @@ pub struct Context {
 struct Protection {
     signs: bool,
     seals: bool,
-    /// With an exchanged key, checksums are encrypted too.
+    /// `NTLMSSP_NEGOTIATE_KEY_EXCH`: a session key was exchanged, so checksums are encrypted too.
     exchanged_key: bool,
     had_mic: bool,
 }

@@ -128,7 +128,7 @@ fn pass(text: &str, from: &mut dyn SecurityContext, to: &mut dyn SecurityContext
     if !seals {
         assert_eq!(from.seal(&mut message), Err(SealError::Unavailable));
         assert_eq!(to.unseal(&[0; 16], &mut message), Err(SealError::Unavailable));
-        assert_eq!(message, text.as_bytes(), "it was not touched");
+        assert_eq!(message, text.as_bytes(), "a failed call leaves the message unchanged");
         return;
     }
     let header = from.seal(&mut message).unwrap();

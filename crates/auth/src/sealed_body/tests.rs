@@ -100,7 +100,7 @@ fn the_output_is_allocated_once() {
         let sealed =
             seal(context, protocol, &format!("a/b;c={}", "d".repeat(500)), vec![b' '; length]).unwrap();
         let (parts, spare) = (length.div_ceil(16_384), sealed.body.capacity() - sealed.body.len());
-        assert!(spare < parts * 300, "{spare} of {} octets are to spare", sealed.body.capacity());
+        assert!(spare < parts * 300, "{spare} of {} bytes are unused", sealed.body.capacity());
     }
 }
 

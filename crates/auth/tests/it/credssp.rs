@@ -290,7 +290,10 @@ fn requests_after_the_end_are_rejected() {
 
     let mut service = Pair::default().service();
     assert!(service.step(b"nonsense").is_err());
-    assert!(matches!(service.step(&requests[0]), Err(AuthError::Malformed(_))), "an error is the end");
+    assert!(
+        matches!(service.step(&requests[0]), Err(AuthError::Malformed(_))),
+        "a context is unusable after an error"
+    );
 }
 
 #[test]
@@ -312,12 +315,12 @@ fn a_refusal_has_a_status_if_the_version_supports_it() {
         assert!(refusal.is_none_or(|refusal| refusal == written));
     }
     let mut service = Pair::default().service();
-    assert_eq!(service.refusal(), None, "nothing has failed");
+    assert_eq!(service.refusal(), None, "a refusal without a failure");
     assert!(service.step(&[0x30]).is_err());
-    assert_eq!(service.refusal(), None, "nobody knows who asked");
+    assert_eq!(service.refusal(), None, "a refusal before the version of the client is known");
     let mut service = Pair::default().service();
     assert!(service.step(&TsRequest { version: 3, ..empty() }.encode()).is_err());
-    assert!(service.refusal().is_some(), "too old, but able to read it");
+    assert!(service.refusal().is_some(), "rejected, but version 3 understands error codes");
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn the_scheme_kerberos_rejects_ntlm() {
         let mut client = Initiator::new(toys.iter().map(|toy| toy.offer()).collect());
         match client.step(None).unwrap() {
             telarch_auth::Step::Continue(token) => token,
-            telarch_auth::Step::Done { .. } => panic!("too early"),
+            telarch_auth::Step::Done { .. } => panic!("completed too early"),
         }
     };
     for token in [ntlm.token(1), wrapped(&[&ntlm])] {

@@ -109,7 +109,10 @@ pub(crate) enum Time {
 
 /// Replaces the id of the time attribute by an unknown one.
 pub(crate) fn remove_time(challenge: &mut [u8]) {
-    let at = challenge.windows(4).position(|octets| octets == [7, 0, 8, 0]).expect("the time is told");
+    let at = challenge
+        .windows(4)
+        .position(|octets| octets == [7, 0, 8, 0])
+        .expect("the challenge contains a timestamp");
     challenge[at] = 0x77;
 }
 

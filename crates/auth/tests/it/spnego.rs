@@ -80,7 +80,7 @@ fn endless_exchanges_are_ended_by_both_ends() {
         NegTokenResp { response_token: Some(&token), ..NegTokenResp::default() }.encode()
     };
     let (mut client, mut service) = (Initiator::new(vec![toy.offer()]), acceptor(&[&toy]));
-    let Step::Continue(first) = client.step(None).unwrap() else { panic!("too early") };
+    let Step::Continue(first) = client.step(None).unwrap() else { panic!("completed too early") };
     service.step(&first).unwrap();
     for number in 1..10 {
         service.step(&token(2 * number + 1)).unwrap();
@@ -114,16 +114,18 @@ fn a_client_may_omit_its_first_token() {
     let mut acceptor = acceptor(&[&toy]);
     let (_, _, tokens) = recorded(vec![toy.offer()], &[&toy]);
     let token = NegTokenInit { mech_token: None, ..NegTokenInit::decode(&tokens[0]).unwrap() };
-    let Step::Continue(reply) = acceptor.step(&token.encode()).unwrap() else { panic!("too early") };
+    let Step::Continue(reply) = acceptor.step(&token.encode()).unwrap() else {
+        panic!("completed too early")
+    };
     let reply = NegTokenResp::decode(&reply).unwrap();
     assert_eq!(reply.neg_state, Some(NegState::AcceptIncomplete));
     assert_eq!((reply.supported_mech, reply.response_token), (Some(Oid::KERBEROS), None));
     let mech_token = toy.token(1);
     let token = NegTokenResp { response_token: Some(&mech_token), ..NegTokenResp::default() };
     let Step::Done { token: Some(reply), .. } = acceptor.step(&token.encode()).unwrap() else {
-        panic!("not through")
+        panic!("not completed")
     };
-    assert_eq!(NegTokenResp::decode(&reply).unwrap().supported_mech, None, "it was named before");
+    assert_eq!(NegTokenResp::decode(&reply).unwrap().supported_mech, None, "supportedMech was sent before");
 }
 
 #[test]
@@ -173,7 +175,7 @@ fn the_client_may_seal_before_the_services_mic_arrives() {
     let mut early = Vec::new();
     let (mut initiated, mut accepted) = loop {
         let step = client.step(token.as_deref()).unwrap();
-        let Step::Continue(to_service) = step else { panic!("too early") };
+        let Step::Continue(to_service) = step else { panic!("completed too early") };
         if let Some(context) = client.established() {
             early = b"early".to_vec();
             let header = context.seal(&mut early).unwrap();
@@ -183,7 +185,7 @@ fn the_client_may_seal_before_the_services_mic_arrives() {
             Step::Continue(to_client) => token = Some(to_client),
             Step::Done { token, outcome } => {
                 let Step::Done { outcome: initiated, .. } = client.step(token.as_deref()).unwrap() else {
-                    panic!("not through")
+                    panic!("not completed")
                 };
                 break (initiated, outcome);
             }

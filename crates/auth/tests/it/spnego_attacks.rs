@@ -23,7 +23,7 @@ fn removing_the_stronger_mechanism_is_detected() {
                 0 => strike(&token),
                 _ => token,
             });
-            assert!(!client.is_done(), "{tokens} {mic:?}: the client took the worse mechanism");
+            assert!(!client.is_done(), "{tokens} {mic:?}: the client selected the weaker mechanism");
             // If the service is not required to send a MIC, the client must notice.
             let noticed = [Some(AuthError::Unproven), Some(NO_MIC)];
             assert!(
@@ -166,24 +166,33 @@ fn a_negotiation_starts_once_and_ends_once() {
     });
     let mut service = acceptor(&[&toy]);
     service.step(&tokens[0]).unwrap();
-    assert!(matches!(service.step(&tokens[0]), Err(AuthError::Malformed(_))), "a second beginning");
-    assert!(matches!(service.step(&tokens[2]), Err(AuthError::Malformed(_))), "an error is the end");
+    assert!(matches!(service.step(&tokens[0]), Err(AuthError::Malformed(_))), "a second first token");
+    assert!(
+        matches!(service.step(&tokens[2]), Err(AuthError::Malformed(_))),
+        "a context is unusable after an error"
+    );
 
     let mut service = acceptor(&[&toy]);
     service.step(&tokens[0]).unwrap();
     assert!(matches!(service.step(&tokens[2]), Ok(Step::Done { .. })));
     for token in [&tokens[0], &tokens[2]] {
-        assert!(matches!(service.step(token), Err(AuthError::Malformed(_))), "after its end");
+        assert!(matches!(service.step(token), Err(AuthError::Malformed(_))), "a token after completion");
     }
     let mut service = acceptor(&[&toy]);
-    assert!(matches!(service.step(&tokens[2]), Err(AuthError::Malformed(_))), "no beginning");
+    assert!(matches!(service.step(&tokens[2]), Err(AuthError::Malformed(_))), "a response as first token");
 
     let mut client = Initiator::new(vec![toy.offer()]);
-    assert!(matches!(client.step(Some(&tokens[1])), Err(AuthError::Malformed(_))), "an answer to nothing");
+    assert!(
+        matches!(client.step(Some(&tokens[1])), Err(AuthError::Malformed(_))),
+        "a response before the first token"
+    );
     let mut client = Initiator::new(vec![toy.offer()]);
     client.step(None).unwrap();
-    assert!(matches!(client.step(None), Err(AuthError::Malformed(_))), "a second beginning");
-    assert!(matches!(client.step(Some(&tokens[1])), Err(AuthError::Malformed(_))), "an error is the end");
+    assert!(matches!(client.step(None), Err(AuthError::Malformed(_))), "a second first token");
+    assert!(
+        matches!(client.step(Some(&tokens[1])), Err(AuthError::Malformed(_))),
+        "a context is unusable after an error"
+    );
 }
 
 #[test]

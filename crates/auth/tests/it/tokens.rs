@@ -34,11 +34,7 @@ fn first_tokens_of_other_implementations_are_parsed() {
     assert_eq!(token.mech_types.oids(), windows);
     assert_eq!(token.encode(), octets);
     assert_eq!(MechTypeList::new(windows.to_vec()).unwrap(), token.mech_types);
-    assert_eq!(
-        token.mech_types.octets(),
-        &octets[16..64],
-        "what is signed is the list itself, not its field"
-    );
+    assert_eq!(token.mech_types.octets(), &octets[16..64], "the MIC covers the list without its field tag");
 
     let octets = hex(GREETING);
     let token = NegTokenInit::decode(&octets).unwrap();
@@ -94,7 +90,7 @@ fn fields_of_later_versions_are_skipped() {
         ("something that is no field", response(&[&completed, b"\x0a\x01\x01"])),
         ("a state that does not exist", response(&[&der(0xa0, &[b"\x0a\x01\x04"])])),
         ("two states", response(&[&der(0xa0, &[b"\x0a\x01\x01\x0a\x01\x01"])])),
-        ("octets after the end", [response(&[&completed]), vec![0]].concat()),
+        ("trailing bytes", [response(&[&completed]), vec![0]].concat()),
         ("the other token without its frame", der(0xa0, &[&der(0x30, &[&completed])])),
     ] {
         assert!(matches!(NegTokenResp::decode(&malformed), Err(AuthError::Malformed(_))), "{fault}");
@@ -173,7 +169,7 @@ fn malformed_requests_are_rejected() {
         ("a short nonce", request(&[&version, &der(0xa5, &[b"\x04\x01n"])])),
         ("a status of 40 bits", request(&[&version, &der(0xa4, &[b"\x02\x05\x01\x00\x00\x00\x00"])])),
         ("fields out of order", request(&[&der(0xa2, &[b"\x04\x00"]), &version])),
-        ("octets after the end", [request(&[&version]), vec![0]].concat()),
+        ("trailing bytes", [request(&[&version]), vec![0]].concat()),
     ] {
         assert!(matches!(TsRequest::decode(&malformed), Err(AuthError::Malformed(_))), "{fault}");
     }

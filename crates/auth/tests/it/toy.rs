@@ -259,8 +259,8 @@ impl<T> Outcome<T> {
     pub(crate) fn done(self) -> T {
         match self {
             Self::Done(outcome) => outcome,
-            Self::Failed(error) => panic!("it failed: {error}"),
-            Self::Waiting => panic!("it waits"),
+            Self::Failed(error) => panic!("failed: {error}"),
+            Self::Waiting => panic!("not completed"),
         }
     }
 

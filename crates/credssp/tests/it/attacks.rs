@@ -22,7 +22,9 @@ fn a_man_in_the_middle_gets_no_credentials() {
         let mut token: Option<Vec<u8>> = None;
         // Every request is forwarded unchanged.
         let error = loop {
-            let Step::Continue(said) = client.step(token.as_deref()).unwrap() else { panic!("handed over") };
+            let Step::Continue(said) = client.step(token.as_deref()).unwrap() else {
+                panic!("credentials were sent")
+            };
             let request = to_client.receive(&said);
             if request.is_empty() {
                 token = Some(to_client.pending());
@@ -31,7 +33,7 @@ fn a_man_in_the_middle_gets_no_credentials() {
             relayed += 1;
             match service.step(&to_service.send(&request)) {
                 Ok(Step::Continue(answer)) => token = Some(to_client.send(&to_service.receive(&answer))),
-                Ok(Step::Done { .. }) => panic!("let in"),
+                Ok(Step::Done { .. }) => panic!("accepted"),
                 Err(error) => break error,
             }
         };
@@ -96,7 +98,7 @@ fn endless_exchanges_are_ended() {
         TsRequest { version: 6, nego_token: Some(&token), ..TsRequest::default() }.encode()
     });
     let answered = requests.take_while(|request| service.step(&tls.send(request)).is_ok()).count();
-    assert_eq!(answered, 8, "ten, with the two of TLS");
+    assert_eq!(answered, 8, "ten tokens, including two of TLS");
 
     // An endless service, with a client that does not stop.
     let mut client = Initiator::new(toy.initiator(), credentials(), Version::default()).unwrap();
@@ -104,7 +106,7 @@ fn endless_exchanges_are_ended() {
     let error = loop {
         let said = match client.step(token.as_deref()) {
             Ok(Step::Continue(said)) => said,
-            Ok(Step::Done { .. }) => panic!("handed over"),
+            Ok(Step::Done { .. }) => panic!("credentials were sent"),
             Err(error) => break error,
         };
         token = Some(if tls.receive(&said).is_empty() {
@@ -131,7 +133,10 @@ fn invalid_or_empty_tokens_are_rejected() {
         let mut service = acceptor(&toy);
         assert!(matches!(service.step(token), Err(AuthError::Malformed(_))));
         assert_eq!(service.refusal(), None);
-        assert!(matches!(service.step(token), Err(AuthError::Malformed(_))), "an error is the end");
+        assert!(
+            matches!(service.step(token), Err(AuthError::Malformed(_))),
+            "a context is unusable after an error"
+        );
 
         let mut client = initiator(&toy);
         client.step(None).unwrap();
@@ -144,7 +149,7 @@ fn invalid_or_empty_tokens_are_rejected() {
 
     let mut client = initiator(&toy);
     client.step(None).unwrap();
-    assert!(matches!(client.step(Some(b"")), Err(AuthError::Malformed(_))), "a handshake that stops");
+    assert!(matches!(client.step(Some(b"")), Err(AuthError::Malformed(_))), "incomplete handshake");
 }
 
 #[test]

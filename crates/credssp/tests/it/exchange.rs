@@ -63,7 +63,7 @@ fn the_first_request_may_come_with_the_end_of_the_handshake() {
     let toy = Toy::like_ntlm();
     let mut service = acceptor(&toy);
     let mut tls = Tls::client(&TLS13);
-    let Step::Continue(answer) = service.step(&tls.pending()).unwrap() else { panic!("too early") };
+    let Step::Continue(answer) = service.step(&tls.pending()).unwrap() else { panic!("completed too early") };
     assert_eq!(tls.receive(&answer), b"");
     let token = toy.token(1);
     let request = TsRequest { version: 6, nego_token: Some(&token), ..TsRequest::default() };
@@ -72,7 +72,7 @@ fn the_first_request_may_come_with_the_end_of_the_handshake() {
     for octet in request.encode() {
         last.append(&mut tls.send(&[octet]));
     }
-    let Step::Continue(answer) = service.step(&last).unwrap() else { panic!("too early") };
+    let Step::Continue(answer) = service.step(&last).unwrap() else { panic!("completed too early") };
     let plain = tls.receive(&answer);
     assert_eq!(TsRequest::decode(&plain).unwrap().nego_token, Some(&toy.token(2)[..]));
 }
@@ -93,7 +93,9 @@ fn an_empty_token_after_the_handshake_is_accepted() {
     let mut client = initiator(&toy);
     let mut token = None;
     for expected in [false, false, true] {
-        let Step::Continue(to_service) = client.step(token.as_deref()).unwrap() else { panic!("too early") };
+        let Step::Continue(to_service) = client.step(token.as_deref()).unwrap() else {
+            panic!("completed too early")
+        };
         let plain = tls.receive(&to_service);
         assert_eq!(TsRequest::decode(&plain).is_ok(), expected);
         token = Some(tls.pending());
@@ -107,11 +109,11 @@ fn a_refusal_reaches_the_client() {
     let (mut client, mut service) = (initiator(&wrong), acceptor(&Toy::like_ntlm()));
     let mut token = None;
     let error = loop {
-        let Step::Continue(to_service) = client.step(token.as_deref()).unwrap() else { panic!("let in") };
+        let Step::Continue(to_service) = client.step(token.as_deref()).unwrap() else { panic!("accepted") };
         assert_eq!(service.refusal(), None);
         match service.step(&to_service) {
             Ok(Step::Continue(to_client)) => token = Some(to_client),
-            Ok(Step::Done { .. }) => panic!("let in"),
+            Ok(Step::Done { .. }) => panic!("accepted"),
             Err(error) => break error,
         }
     };

@@ -151,6 +151,6 @@ fn service_context(version: &'static SupportedProtocolVersion) -> (Tls, Box<dyn 
     }
     match service.step(&client.tls.send(last)).unwrap() {
         Step::Done { token: None, outcome } => (client.tls, outcome.context),
-        _ => panic!("not through"),
+        _ => panic!("not completed"),
     }
 }

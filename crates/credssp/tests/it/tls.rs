@@ -44,7 +44,7 @@ impl Tls {
     /// Completes the handshake with a service.
     pub(crate) fn shake_hands(&mut self, service: &mut Acceptor) {
         while let token @ [_, ..] = &self.pending()[..] {
-            let Step::Continue(answer) = service.step(token).unwrap() else { panic!("too early") };
+            let Step::Continue(answer) = service.step(token).unwrap() else { panic!("completed too early") };
             assert_eq!(self.receive(&answer), b"");
         }
         assert!(!self.0.is_handshaking());

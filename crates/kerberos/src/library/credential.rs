@@ -141,7 +141,7 @@ impl Credential {
                 ptr::null_mut(),
             )
         };
-        // SAFETY: the handle is the library's, and nobody else has it.
+        // SAFETY: the handle is the library's, and there is no other reference to it.
         let name = unsafe { Name::of(&self.library, name) };
         self.library.outcome("gss_inquire_cred", major, minor)?;
         Ok(Inquiry { name, lifetime })

@@ -72,7 +72,7 @@ impl RawContext {
             return false;
         }
         let number = number(set);
-        // SAFETY: the set is the library's and is released once; the library overwrites what is in it.
+        // SAFETY: the set is the library's and is released once; the library overwrites its content.
         unsafe { (functions.gss_release_buffer_set)(&raw mut minor, &raw mut set) };
         number.and_then(|number| EncryptionType::of_number(number.into())).is_some()
     }

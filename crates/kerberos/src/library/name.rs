@@ -42,7 +42,7 @@ impl Name {
     }
 
     /// # Safety
-    /// The handle must be null or a name of the library that is now this one's to release.
+    /// The handle must be null or a name of the library; the result becomes its only owner.
     pub(super) unsafe fn of(library: &Arc<Library>, handle: *mut GssName) -> Option<Self> {
         NonNull::new(handle).map(|handle| Self { library: Arc::clone(library), handle })
     }

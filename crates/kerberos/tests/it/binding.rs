@@ -35,7 +35,7 @@ fn channel_bindings_are_verified_per_hardening_level() {
             let seen = match service().acceptor(Binding { level, expected: Some(expected()) }).accept(&token)
             {
                 Ok(Step::Done { .. }) => Ok(()),
-                Ok(Step::Continue(_)) => panic!("one token is enough"),
+                Ok(Step::Continue(_)) => panic!("more than one token required"),
                 Err(error) => {
                     assert_eq!(AuthError::from(&error), AuthError::ChannelBinding, "{shown}: {error}");
                     let KerberosError::ChannelBinding(mismatch) = error else { panic!("{shown}: {error}") };

@@ -37,7 +37,7 @@ fn an_exported_context_works_in_another_process() {
         client.seal(&mut skipped).unwrap();
         let mut message = b"too early".to_vec();
         let header = client.seal(&mut message).unwrap();
-        assert!(again.unseal(&header, &mut message).is_err(), "the order of messages goes along");
+        assert!(again.unseal(&header, &mut message).is_err(), "the sequence numbers are exported too");
 
         for octets in [&b""[..], b"\x00", &[2; 40], &[0; 40]] {
             let error = Context::import(&library(), octets).err();

@@ -60,7 +60,7 @@ fn client(credentials: Credentials) -> Initiator {
 fn token(initiator: &mut Initiator) -> Result<Vec<u8>, KerberosError> {
     match initiator.advance(None)? {
         Step::Continue(token) => Ok(token),
-        Step::Done { .. } => panic!("nobody has proven anything yet"),
+        Step::Done { .. } => panic!("completed before mutual authentication"),
     }
 }
 
@@ -73,10 +73,10 @@ fn meet(
     let Step::Done { token: Some(answer), outcome: client } =
         service.acceptor(Binding::default()).accept(&token)?
     else {
-        panic!("the service answers, and is done");
+        panic!("the service did not complete with a response");
     };
     let Step::Done { token: None, outcome: reached } = initiator.advance(Some(&answer))? else {
-        panic!("the client is done");
+        panic!("the client did not complete");
     };
     Ok((client, reached))
 }

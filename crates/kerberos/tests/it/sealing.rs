@@ -56,8 +56,8 @@ fn changed_repeated_or_missing_messages_are_rejected() {
     in_realm("sealing::changed_repeated_or_missing_messages_are_rejected", Keys::AesSha1, |_| {
         type Change = fn(&mut Vec<u8>, &mut Vec<u8>);
         let changes: [(&str, Change); 9] = [
-            ("an octet of the message", |_, message| message[3] ^= 1),
-            ("an octet of the header", |header, _| header[40] ^= 1),
+            ("a byte of the message", |_, message| message[3] ^= 1),
+            ("a byte of the header", |header, _| header[40] ^= 1),
             ("the number", |header, _| header[15] ^= 1),
             ("the flag of sealing", |header, _| header[2] ^= 2),
             ("the sender", |header, _| header[2] ^= 1),
@@ -82,28 +82,24 @@ fn changed_repeated_or_missing_messages_are_rejected() {
         let second = seal(&mut client, b"two");
         let third = seal(&mut client, b"three");
         open(&mut service, &first.0, &first.1).unwrap();
-        assert_eq!(open(&mut service, &third.0, &third.1), Err(SealError::Forged), "one is left out");
+        assert_eq!(open(&mut service, &third.0, &third.1), Err(SealError::Forged), "one message omitted");
 
         let (mut service, mut client) = contexts();
         let first = seal(&mut client, b"one");
         open(&mut service, &first.0, &first.1).unwrap();
-        assert_eq!(open(&mut service, &first.0, &first.1), Err(SealError::Forged), "it is repeated");
+        assert_eq!(open(&mut service, &first.0, &first.1), Err(SealError::Forged), "repeated");
 
         let (mut service, mut client) = contexts();
         let own = seal(&mut service, b"one");
-        assert_eq!(open(&mut service, &own.0, &own.1), Err(SealError::Forged), "it is reflected");
-        assert_eq!(
-            open(&mut client, &second.0, &second.1),
-            Err(SealError::Forged),
-            "it is of another context"
-        );
+        assert_eq!(open(&mut service, &own.0, &own.1), Err(SealError::Forged), "reflected");
+        assert_eq!(open(&mut client, &second.0, &second.1), Err(SealError::Forged), "from another context");
 
         let (mut service, mut client) = contexts();
         let signature = client.sign(b"one").unwrap();
         assert_eq!(service.verify(b"two", &signature), Err(SealError::Forged));
         let (mut service, mut client) = contexts();
         let signature = client.sign(b"one").unwrap();
-        assert_eq!(open(&mut service, &signature, b""), Err(SealError::Forged), "it is not sealed");
+        assert_eq!(open(&mut service, &signature, b""), Err(SealError::Forged), "signed but not sealed");
     });
 }
 

@@ -38,7 +38,7 @@ fn refusal(binding: Binding, token: &[u8]) -> Option<KerberosError> {
     let service = service().host_names(HostNames::of_host("node7.telarch.test"));
     match service.acceptor(binding).accept(token) {
         Ok(Step::Done { .. }) => None,
-        Ok(Step::Continue(_)) => panic!("one token is enough"),
+        Ok(Step::Continue(_)) => panic!("more than one token required"),
         Err(error) => Some(error),
     }
 }

@@ -25,7 +25,7 @@ fn password_ticket_and_keytab_sign_in() {
         assert_eq!((reached.mutual, reached.delegated), (Mutual::Proven, Delegated::Nothing));
         assert!(reached.context.can_seal() && client_of_service.context.can_seal());
         assert_eq!(reached.context.mech_list_mic(), MechListMic::Optional);
-        assert!(!Cache::default().has_ticket(&library()), "a password leaves nothing behind");
+        assert!(!Cache::default().has_ticket(&library()), "a ticket cache was created");
 
         realm.kinit(&[]);
         let ticket = Cache::default().ticket(&library()).unwrap();
@@ -86,8 +86,16 @@ fn sign_in_works_through_the_generic_traits() {
         accepted.context.unseal(&header, &mut message).unwrap();
         assert_eq!(message, b"over the traits");
 
-        assert_eq!(initiator.step(Some(&answer)).err(), Some(AuthError::Unavailable), "it is over");
-        assert_eq!(acceptor.step(&token).err(), Some(AuthError::Unavailable), "it is over");
+        assert_eq!(
+            initiator.step(Some(&answer)).err(),
+            Some(AuthError::Unavailable),
+            "a context is unusable after completion"
+        );
+        assert_eq!(
+            acceptor.step(&token).err(),
+            Some(AuthError::Unavailable),
+            "a context is unusable after completion"
+        );
     });
 }
 
@@ -98,7 +106,7 @@ fn the_oid_of_windows_is_accepted() {
         let at = token.windows(KERBEROS.len()).position(|octets| octets == KERBEROS).unwrap();
         token[at..at + KERBEROS.len()].copy_from_slice(MICROSOFT_KERBEROS);
         let step = service().acceptor(Binding::default()).accept(&token).unwrap();
-        let Step::Done { outcome, .. } = step else { panic!("one token is enough") };
+        let Step::Done { outcome, .. } = step else { panic!("more than one token required") };
         assert_eq!(outcome.account.name, USER);
     });
 }

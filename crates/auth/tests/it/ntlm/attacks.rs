@@ -193,13 +193,13 @@ fn unexpected_messages_are_rejected() {
     let malformed =
         |answer: Result<Step<_>, AuthError>| matches!(answer.err(), Some(AuthError::Malformed(_)));
     let message = authenticate(client(), &mut service(), Time::Told);
-    assert!(malformed(service().step(&message)), "the last message first");
+    assert!(malformed(service().step(&message)), "AUTHENTICATE as first message");
 
     let Ok(Step::Continue(negotiate)) = client().step(None) else { panic!("it begins") };
     let mut twice = service();
     let Ok(Step::Continue(challenge)) = twice.step(&negotiate) else { panic!("it goes on") };
-    assert!(malformed(twice.step(&negotiate)), "the first message twice");
-    assert!(malformed(service().step(&challenge)), "a service's own message");
+    assert!(malformed(twice.step(&negotiate)), "NEGOTIATE twice");
+    assert!(malformed(service().step(&challenge)), "the CHALLENGE of the service itself");
     assert!(malformed(service().step(b"")) && malformed(service().step(b"NTLMSSP\0")));
 }
 
@@ -245,7 +245,7 @@ fn excessive_clock_skew_is_rejected() {
     assert_eq!(own_clock(at(super::now() - half_an_hour)), None);
     for far in [super::now() + half_an_hour + second, super::now() - half_an_hour - second] {
         assert_eq!(own_clock(at(far)), Some(AuthError::ClockSkew));
-        assert_eq!(refusal(at(far), service()), None, "a client that is told the time repeats it");
+        assert_eq!(refusal(at(far), service()), None, "the client repeats the timestamp of the service");
     }
 }
 

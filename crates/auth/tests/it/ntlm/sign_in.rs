@@ -59,7 +59,7 @@ fn the_claimed_name_is_reported_in_any_case() {
         let (mut client, mut service) = (client_of(domain, user, "a guess"), service());
         let Ok(Step::Continue(token)) = client.step(None) else { panic!("it begins") };
         let Ok(Step::Continue(token)) = service.step(&token) else { panic!("a challenge") };
-        assert_eq!(service.claimed(), None, "nobody has said anything yet");
+        assert_eq!(service.claimed(), None, "no user name before the third message");
         let Ok(Step::Done { token: Some(token), .. }) = client.step(Some(&token)) else { panic!("a proof") };
         assert_eq!(service.step(&token).err(), Some(AuthError::WrongPassword));
         assert_eq!(service.claimed().as_deref(), Some(claimed));
@@ -89,11 +89,11 @@ fn the_channel_binding_is_verified_per_hardening_level() {
         [(Hardening::None, None, None), (Hardening::Relaxed, None, wrong), (Hardening::Strict, wrong, wrong)]
     {
         let ask = |client| refusal(client, service_on(hardened(level), [9; 8]));
-        assert_eq!(ask(client().channel_binding(binding(7))), None, "{level:?}: the right one");
-        assert_eq!(ask(client()), without, "{level:?}: none");
-        assert_eq!(ask(client().channel_binding(binding(8))), other, "{level:?}: another");
+        assert_eq!(ask(client().channel_binding(binding(7))), None, "{level:?}: matching binding");
+        assert_eq!(ask(client()), without, "{level:?}: no binding");
+        assert_eq!(ask(client().channel_binding(binding(8))), other, "{level:?}: other binding");
         let empty = ChannelBinding::tls_server_end_point(&[]);
-        assert_eq!(ask(client().channel_binding(empty)), other, "{level:?}: an empty one");
+        assert_eq!(ask(client().channel_binding(empty)), other, "{level:?}: empty binding");
 
         // Without TLS there is no channel binding to compare with.
         let plain = Binding { level, expected: None };
@@ -120,10 +120,10 @@ fn foreign_target_names_are_rejected_per_hardening_level() {
         ("node7", None, other),
     ] {
         let ask = |binding| refusal(client().target_name(name), service_on(binding, [9; 8]));
-        assert_eq!(ask(without_tls(Hardening::None)), relaxed, "{name}, whatever the level says of channels");
+        assert_eq!(ask(without_tls(Hardening::None)), relaxed, "{name}, at every level");
         assert_eq!(ask(without_tls(Hardening::Relaxed)), relaxed, "{name}");
         assert_eq!(ask(without_tls(Hardening::Strict)), strict, "{name}");
-        assert_eq!(ask(hardened(Hardening::Relaxed)), relaxed, "{name}, bound to no channel");
+        assert_eq!(ask(hardened(Hardening::Relaxed)), relaxed, "{name}, without channel binding");
         // A client bound to this connection intended this service, whatever target name it sent.
         for level in [Hardening::Relaxed, Hardening::Strict] {
             let bound = client().target_name(name).channel_binding(binding(7));
@@ -164,7 +164,7 @@ fn an_initiator_starts_and_is_single_use() {
     let mut twice = client();
     assert!(twice.step(None).is_ok());
     assert!(malformed(twice.step(None)));
-    assert!(malformed(twice.step(None)), "after an error it is of no further use");
+    assert!(malformed(twice.step(None)), "a context is unusable after an error");
 }
 
 #[test]
