@@ -116,7 +116,7 @@ struct Connection<'s, I> {
     account: Option<Sid>,
 }
 
-/// What follows a response.
+/// State of the connection after a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     Request,
@@ -175,8 +175,8 @@ impl<I: Link> Connection<'_, I> {
 
     /// Receives the body of a request and responds to its message.
     ///
-    /// `caller` is `None` if the client's certificate is to be mapped to an account, which depends on the resource in the
-    /// body.
+    /// `caller` is `None` if the client's certificate is to be mapped to an account, which depends on the resource in
+    /// the body.
     async fn answer(
         &mut self,
         head: &RequestHead,

@@ -1,4 +1,4 @@
-//! Signed-in connections, by their account.
+//! Authenticated connections, by account.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -26,7 +26,7 @@ struct Account<A> {
     in_progress: usize,
     /// Idle connections by the time since when they are idle.
     idle: BTreeMap<u64, u32>,
-    /// Its entry in the ranking.
+    /// The account's entry in the ranking.
     rank: Option<Rank>,
 }
 
@@ -130,7 +130,7 @@ impl<A: Clone + Eq + Hash> Accounts<A> {
         Some(*index)
     }
 
-    /// Brings the place of an account in the ranking up to date.
+    /// Updates the rank of an account.
     fn rank(&mut self, number: u32) {
         let Some(account) = self.accounts.get_mut(number) else { return };
         let rank = account.weighed();

@@ -16,9 +16,9 @@ use super::{Certificate, CertificateError};
 
 /// The certificates that listeners can select by `CertificateThumbprint`, and the self-signed one for the others.
 ///
-/// The administrator's certificates are in one directory, each in a file `THUMBPRINT.pem` with the chain and the key, or
-/// in `THUMBPRINT.crt` and `THUMBPRINT.key`. The self-signed certificate is created on first use and stored in the state
-/// directory, so that clients need to trust it only once.
+/// The administrator's certificates are in one directory, each in a file `THUMBPRINT.pem` with the chain and the key,
+/// or in `THUMBPRINT.crt` and `THUMBPRINT.key`. The self-signed certificate is created on first use and stored in the
+/// state directory, so that clients need to trust it only once.
 pub struct Certificates {
     given: PathBuf,
     own: PathBuf,
@@ -53,7 +53,8 @@ struct Loaded {
 struct Text(Zeroizing<String>);
 
 impl Certificates {
-    /// Creates a store. `given` is the administrator's directory, `own` the state directory; neither needs to exist yet.
+    /// Creates a store. `given` is the administrator's directory, `own` the state directory; neither needs to exist
+    /// yet.
     #[must_use]
     pub fn new(given: PathBuf, own: PathBuf) -> Self {
         Self { given, own, keeper: None, loaded: Mutex::default() }
@@ -79,7 +80,7 @@ impl Certificates {
         Ok(certificate)
     }
 
-    /// Returns the self-signed certificate. If there is none, creates it for these names, which takes a moment.
+    /// Returns the self-signed certificate. If it does not exist, creates it for these names, which takes a moment.
     ///
     /// # Errors
     /// [`CertificateError`] if it cannot be created or stored.

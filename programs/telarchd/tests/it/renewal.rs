@@ -56,7 +56,7 @@ fn a_connection_is_refused_once_its_account_is_disabled_also_that_of_a_program_o
     until_refused(|| remote.ask("/wsman", &settings));
     until_refused(|| here.ask_unnamed("/wsman", &settings));
     assert_eq!(other.ask_as("other", "/wsman", &settings).status, 200, "others go on");
-    telarchd.logged(&["A connection is nobody's any more", &user()]);
+    telarchd.logged(&["Sign-in of a connection revoked", &user()]);
     set_standing(&telarchd, &user(), Standing::Enabled);
     telarchd.reload();
     assert_eq!(remote.ask("/wsman", &settings).status, 200, "by its password");
