@@ -153,12 +153,12 @@ impl<I: Link> Connection<'_, I> {
             let config = self.service.config();
             self.authentication.admit(&head, &self.service.sign_in, &config).await
         };
-        let caller = match exchange.admitted(admission) {
+        let caller = match exchange.apply(admission) {
             Ok(caller) => caller,
             Err(Rejection(status)) => return self.send_status_after_body(&head, exchange, status).await,
         };
         if let Some(caller) = &caller {
-            self.signed_in(caller);
+            self.count_for_account(caller);
         }
         // Boxed so that the future of an idle connection stays small.
         Box::pin(self.answer(&head, exchange, caller)).await
@@ -283,12 +283,12 @@ impl<I: Link> Connection<'_, I> {
         // A malformed message counts as one without a resource: callers with a mapping for all resources get its fault.
         let resource = text.and_then(|text| self.service.resource_of(text)).unwrap_or_default();
         let caller = self.authentication.by_certificate(&resource, &self.service.sign_in).await?;
-        self.signed_in(&caller);
+        self.count_for_account(&caller);
         Some(caller)
     }
 
     /// Counts the connection for the account of an authenticated caller.
-    fn signed_in(&mut self, caller: &Caller) {
+    fn count_for_account(&mut self, caller: &Caller) {
         let account = Some(caller.sid());
         if self.account != account {
             self.account = account;

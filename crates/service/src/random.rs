@@ -7,7 +7,6 @@ use wsman::Uuid;
 /// # Panics
 /// If the operating system provides no random numbers. No secret of the service would be safe then.
 #[must_use]
-#[allow(clippy::expect_used)]
 pub fn fresh_uuid() -> Uuid {
     let mut bytes = [0; 16];
     aws_lc_rs::rand::fill(&mut bytes).expect("the operating system provides random numbers");

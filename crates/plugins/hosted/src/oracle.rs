@@ -1,5 +1,4 @@
 //! Properties that hold for any input, checked by the fuzzer and, with its corpus, by the tests.
-#![allow(clippy::expect_used)]
 
 use crate::message::{FromHost, ToHost};
 
