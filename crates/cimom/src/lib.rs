@@ -1,8 +1,8 @@
 //! The CIM object manager (CIMOM) of this machine: the WMI engine with the Linux and hardware providers and the
 //! repository.
 //!
-//! The service and the programs of this machine create it here, so that all have the same namespaces and classes. Access
-//! over the network is checked by the WMI plug-in, not here.
+//! The service and the programs of this machine create it here, so that all have the same namespaces and classes.
+//! Access over the network is checked by the WMI plug-in, not here.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,8 +73,8 @@ impl ObjectManager {
 
     /// Returns the engine, which follows changes of the repository.
     ///
-    /// The engine is created by the first call, so that a service without WMI requests starts faster and needs less memory.
-    /// That call blocks, and concurrent calls wait for it, so it must run on a thread that may block.
+    /// The engine is created by the first call, so that a service without WMI requests starts faster and needs less
+    /// memory. That call blocks, and concurrent calls wait for it, so it must run on a thread that may block.
     ///
     /// # Errors
     /// As [`wmi::EngineBuilder::build`], if the repository contradicts the classes of the providers.

@@ -20,7 +20,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) address: IpAddr,
 }
 
-/// One decision of the access check.
+/// Decision of the access check.
 pub(crate) struct AccessDecision<'a> {
     pub(crate) action: &'a Action,
     pub(crate) resource: &'a str,

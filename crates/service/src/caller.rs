@@ -19,7 +19,7 @@ pub struct Caller {
     session: Option<SessionHandle>,
 }
 
-/// Where the client program runs.
+/// Location of the client program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallerLocation {
     /// On this machine, identified by the kernel.
@@ -74,7 +74,7 @@ impl Caller {
         Self { identity, token, address, location, session: None }
     }
 
-    /// Sets the location, in a process that serves a caller whom another process authenticated.
+    /// Sets the location, in a process whose callers another process has authenticated.
     #[must_use]
     pub fn with_location(self, location: CallerLocation) -> Self {
         Self { location, ..self }

@@ -174,7 +174,8 @@ impl Certificate {
         self.name().to_string()
     }
 
-    /// Returns the SHA-256 hash of the certificate as hexadecimal digits with colons, for users who compare fingerprints.
+    /// Returns the SHA-256 hash of the certificate as hexadecimal digits with colons, for users who compare
+    /// fingerprints.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let der = self.chain.first().map(AsRef::as_ref).unwrap_or_default();
@@ -203,8 +204,8 @@ impl Certificate {
         Thumbprint(sha1.as_ref().try_into().unwrap_or_default())
     }
 
-    /// Checks that clients which connect to `hostname` can be expected to accept the certificate now. An empty name or `*`
-    /// matches any name of the certificate.
+    /// Checks that clients which connect to `hostname` can be expected to accept the certificate now. An empty name or
+    /// `*` matches any name of the certificate.
     ///
     /// The issuer is not checked: only the client knows which issuers it trusts.
     ///

@@ -116,7 +116,7 @@ struct Connection<'s, I> {
     account: Option<Sid>,
 }
 
-/// What follows a response.
+/// State of the connection after a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     Request,
@@ -153,12 +153,12 @@ impl<I: Link> Connection<'_, I> {
             let config = self.service.config();
             self.authentication.admit(&head, &self.service.sign_in, &config).await
         };
-        let caller = match exchange.admitted(admission) {
+        let caller = match exchange.apply(admission) {
             Ok(caller) => caller,
             Err(Rejection(status)) => return self.send_status_after_body(&head, exchange, status).await,
         };
         if let Some(caller) = &caller {
-            self.signed_in(caller);
+            self.count_for_account(caller);
         }
         // Boxed so that the future of an idle connection stays small.
         Box::pin(self.answer(&head, exchange, caller)).await
@@ -175,8 +175,8 @@ impl<I: Link> Connection<'_, I> {
 
     /// Receives the body of a request and responds to its message.
     ///
-    /// `caller` is `None` if the client's certificate is to be mapped to an account, which depends on the resource in the
-    /// body.
+    /// `caller` is `None` if the client's certificate is to be mapped to an account, which depends on the resource in
+    /// the body.
     async fn answer(
         &mut self,
         head: &RequestHead,
@@ -283,12 +283,12 @@ impl<I: Link> Connection<'_, I> {
         // A malformed message counts as one without a resource: callers with a mapping for all resources get its fault.
         let resource = text.and_then(|text| self.service.resource_of(text)).unwrap_or_default();
         let caller = self.authentication.by_certificate(&resource, &self.service.sign_in).await?;
-        self.signed_in(&caller);
+        self.count_for_account(&caller);
         Some(caller)
     }
 
     /// Counts the connection for the account of an authenticated caller.
-    fn signed_in(&mut self, caller: &Caller) {
+    fn count_for_account(&mut self, caller: &Caller) {
         let account = Some(caller.sid());
         if self.account != account {
             self.account = account;

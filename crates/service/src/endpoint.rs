@@ -37,7 +37,7 @@ pub(crate) struct Endpoint {
     pub(crate) listeners: Vec<EndpointListener>,
 }
 
-/// One listener of an endpoint.
+/// Listener of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EndpointListener {
     pub(crate) id: ListenerId,

@@ -42,7 +42,7 @@ pub trait Plugin: Send + Sync {
     }
 }
 
-/// One request to a plug-in.
+/// Request to a plug-in.
 #[derive(Debug)]
 pub struct Call {
     /// Evidence that the request passed the access check.
@@ -187,7 +187,7 @@ pub trait Items: Send {
     }
 }
 
-/// One item of an enumeration.
+/// Item of an enumeration, or event of a subscription.
 #[derive(Clone, Debug)]
 pub struct Item {
     /// The instance as XML.

@@ -7,7 +7,6 @@ use wsman::Uuid;
 /// # Panics
 /// If the kernel provides no random bytes: no secret of the service would be safe without them.
 #[must_use]
-#[allow(clippy::expect_used)]
 pub fn fresh_uuid() -> Uuid {
     Uuid::from_random(random::bytes().expect("the kernel provides random bytes"))
 }

@@ -374,7 +374,7 @@ impl Source {
 
     /// Reads one more event: the first one of a response until the deadline, others within [`BATCH_WINDOW`].
     ///
-    /// Returns `false` if there is none.
+    /// Returns `false` if no event arrives in time or the events have ended.
     async fn fetch(&mut self, count: usize, deadline: Instant) -> Result<bool, Fault> {
         if self.end.is_some() {
             return Ok(false);

@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 
 /// Forwards connections to a service and resets some of them within a response.
 ///
-/// A reset affects both ends and loses the data in flight. If the service is reached by its port with small buffers, this
-/// is little (see [`Loopback::narrow`](crate::Loopback::narrow)).
+/// A reset affects both ends and loses the data in flight. If the service is reached by its port with small buffers,
+/// this is little (see [`Loopback::narrow`](crate::Loopback::narrow)).
 pub struct CuttingProxy {
     address: SocketAddr,
     cuts: Cuts,
@@ -45,8 +45,8 @@ impl CuttingProxy {
         self.address
     }
 
-    /// Sets the treatment of the next responses of at least `least` bytes: `None` forwards a response, a number resets the
-    /// connection after this many bytes. Smaller responses, and those after the list, are forwarded.
+    /// Sets the treatment of the next responses of at least `least` bytes: `None` forwards a response, a number resets
+    /// the connection after this many bytes. Smaller responses, and those after the list, are forwarded.
     pub fn cut_responses(&self, least: usize, treatments: impl IntoIterator<Item = Option<usize>>) {
         let mut treatments: Vec<_> = treatments.into_iter().collect();
         treatments.reverse();

@@ -1,4 +1,4 @@
-//! Signed-in connections, by their account.
+//! Authenticated connections, by account.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};

@@ -3,7 +3,7 @@
 //! The gateway's catalog contains a [`HostedPlugin`], which forwards each call to the host of its caller. There,
 //! [`Host`] passes it to the actual plug-in. Neither interprets message bodies.
 //!
-//! When a host dies, its shells end with it. Calls in progress fail with a fault that says so, and the next call starts
+//! When a host dies, its shells end with it. Calls in progress end with an explanatory fault, and the next call starts
 //! a new host. The answers of a host are sent only to callers with the SID of its user.
 
 mod host;

@@ -19,9 +19,10 @@ pub(crate) struct SignIn {
 }
 
 impl SignIn {
+    /// Creates the state with a new random key.
+    ///
     /// # Panics
     /// If the operating system provides no random numbers.
-    #[allow(clippy::expect_used)]
     pub(crate) fn new(authenticator: Arc<dyn Authenticator>, principals: Arc<dyn Principals>) -> Self {
         let header_key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
             .expect("the operating system provides random numbers");

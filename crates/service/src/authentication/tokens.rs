@@ -101,7 +101,8 @@ impl Authentication {
             }
             Err(error) => {
                 record_failure(address, &pending.handshake, error);
-                // The handshake is over even if there is a last token for the client; a next one starts a new handshake.
+                // The handshake is over even if there is a last token for the client; a next one starts a new
+                // handshake.
                 let refusal = pending.handshake.refusal()?;
                 Some(Admission::Continue(header(scheme, &refusal)))
             }

@@ -26,22 +26,22 @@ pub(super) struct Claims {
 #[non_exhaustive]
 pub enum CertificateProblem {
     /// The certificate has expired.
-    #[error("it expired on {}", date(*at))]
+    #[error("expired on {}", date(*at))]
     Expired {
         /// End of the validity period, in seconds since 1970.
         at: i64,
     },
     /// The certificate is not valid yet, or the clock of this machine is wrong.
-    #[error("it is not valid before {}; check the clock of this machine", date(*at))]
+    #[error("not valid before {}; check the clock of this machine", date(*at))]
     NotYetValid {
         /// Start of the validity period, in seconds since 1970.
         at: i64,
     },
     /// The extended key usage does not include server authentication.
-    #[error("its extended key usage does not include server authentication (serverAuth)")]
+    #[error("the extended key usage does not include server authentication (serverAuth)")]
     NotForServers,
     /// The certificate does not cover the host name.
-    #[error("it is not valid for {hostname}, only for {}", names.join(", "))]
+    #[error("not valid for {hostname}, only for {}", names.join(", "))]
     NameMismatch {
         /// Host name of the listener.
         hostname: String,
@@ -183,7 +183,7 @@ mod tests {
         let error = later.check("", at(0)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "it is not valid before Thu, 01 Jan 1970 00:01:00 GMT; check the clock of this machine"
+            "not valid before Thu, 01 Jan 1970 00:01:00 GMT; check the clock of this machine"
         );
     }
 

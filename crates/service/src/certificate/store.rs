@@ -16,12 +16,14 @@ use super::{Certificate, CertificateError};
 
 /// The certificates that listeners can select by `CertificateThumbprint`, and the self-signed one for the others.
 ///
-/// The administrator's certificates are in one directory, each in a file `THUMBPRINT.pem` with the chain and the key, or
-/// in `THUMBPRINT.crt` and `THUMBPRINT.key`. The self-signed certificate is created on first use and stored in the state
-/// directory, so that clients need to trust it only once.
+/// The administrator's certificates are in one directory, each in a file `THUMBPRINT.pem` with the chain and the key,
+/// or in `THUMBPRINT.crt` and `THUMBPRINT.key`. The self-signed certificate is created on first use and stored in the
+/// state directory, so that clients need to trust it only once.
 pub struct Certificates {
-    given: PathBuf,
-    own: PathBuf,
+    /// Directory of the administrator's certificates.
+    directory: PathBuf,
+    /// Directory of the self-signed certificate.
+    state_directory: PathBuf,
     keeper: Option<Arc<dyn CertificateKeeper>>,
     loaded: Mutex<Loaded>,
 }
@@ -53,10 +55,10 @@ struct Loaded {
 struct Text(Zeroizing<String>);
 
 impl Certificates {
-    /// Creates a store. `given` is the administrator's directory, `own` the state directory; neither needs to exist yet.
+    /// Creates a store of the administrator's directory and the state directory. Neither needs to exist yet.
     #[must_use]
-    pub fn new(given: PathBuf, own: PathBuf) -> Self {
-        Self { given, own, keeper: None, loaded: Mutex::default() }
+    pub fn new(directory: PathBuf, state_directory: PathBuf) -> Self {
+        Self { directory, state_directory, keeper: None, loaded: Mutex::default() }
     }
 
     /// Creates a store whose files another process reads.
@@ -79,7 +81,7 @@ impl Certificates {
         Ok(certificate)
     }
 
-    /// Returns the self-signed certificate. If there is none, creates it for these names, which takes a moment.
+    /// Returns the self-signed certificate. If it does not exist, creates it for these names, which takes a moment.
     ///
     /// # Errors
     /// [`CertificateError`] if it cannot be created or stored.
@@ -152,9 +154,9 @@ impl Certificates {
                 },
             );
         }
-        let base = self.given.join(thumbprint.to_string());
+        let base = self.directory.join(thumbprint.to_string());
         let both = [base.with_extension("crt"), base.with_extension("key")];
-        let own = self.own.join(format!("{thumbprint}.pem"));
+        let own = self.state_directory.join(format!("{thumbprint}.pem"));
         let whole = base.with_extension("pem");
         let (text, path) = match read_file(&whole, Secrecy::Key)? {
             Some(text) => (text, whole),
@@ -166,7 +168,7 @@ impl Certificates {
                 _ => match read_file(&own, Secrecy::Key)? {
                     Some(text) => (text, own),
                     None => {
-                        let directory = self.given.clone();
+                        let directory = self.directory.clone();
                         return Err(CertificateError::NotFound { thumbprint, directory });
                     }
                 },
@@ -181,7 +183,8 @@ impl Certificates {
 
     /// Returns the self-signed certificate of an earlier run. If there are several, the one that expires last.
     fn latest_own(&self) -> Option<(Text, Certificate)> {
-        let files = fs::read_dir(&self.own).ok()?.filter_map(Result::ok).map(|entry| entry.path());
+        let files =
+            fs::read_dir(&self.state_directory).ok()?.filter_map(Result::ok).map(|entry| entry.path());
         let named = files.filter(|path| path.extension().is_some_and(|extension| extension == "pem"));
         let usable = named.filter_map(|path| {
             Thumbprint::parse(path.file_stem()?.to_str()?).ok()?;
@@ -201,7 +204,7 @@ impl Certificates {
     fn create(&self, names: &[String], now: SystemTime) -> Result<(Text, Certificate), CertificateError> {
         let (certificate, pem) = Certificate::self_signed(names, now)?;
         let pem = Text(Zeroizing::new(pem));
-        let path = self.own.join(format!("{}.pem", certificate.name()));
+        let path = self.state_directory.join(format!("{}.pem", certificate.name()));
         write(&path, &pem).map_err(|source| CertificateError::Disk {
             action: "write",
             path: path.clone(),
@@ -231,7 +234,7 @@ fn parse_from_keeper(
 
 impl std::fmt::Debug for Certificates {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Certificates").field("given", &self.given).finish_non_exhaustive()
+        formatter.debug_struct("Certificates").field("directory", &self.directory).finish_non_exhaustive()
     }
 }
 

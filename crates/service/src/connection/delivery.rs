@@ -14,7 +14,7 @@
 //! The decision blocks no request. The state is checked at once and then at increasing intervals while the connection
 //! waits for the next request: a system that expects to send data soon delays acknowledgements by up to 200
 //! milliseconds. Only a connection that is about to close is kept open for the decision, because later data could not
-//! be told from the response.
+//! be distinguished from the response.
 //!
 //! Over TCP, the client's system acknowledges, not the client. If the client then resets the connection without having
 //! read the response, it is lost: this looks the same as a proxy that has read everything and closes with a reset, as
@@ -105,8 +105,8 @@ impl<I: Link> Connection<'_, I> {
         Ok(())
     }
 
-    /// Decides about a pending delivery after a read error, with the state known to the kernel: the error is reported only
-    /// once, so later checks could not see it.
+    /// Decides about a pending delivery after a read error, with the state known to the kernel: the error is reported
+    /// only once, so later checks could not see it.
     pub(super) fn resolve_delivery(&mut self) {
         let is_acknowledged =
             self.io.socket().is_some_and(|socket| socket_status::outstanding(socket) == Ok(0));

@@ -43,11 +43,11 @@ impl Exchange {
         }
     }
 
-    /// Returns the caller, or `None` if it depends on the requested resource.
+    /// Applies the result of authentication. Returns the caller, or `None` if it depends on the requested resource.
     ///
     /// # Errors
     /// Status 401, with the headers that the client needs to authenticate.
-    pub(super) fn admitted(&mut self, admission: Admission) -> Result<Option<Arc<Caller>>, Rejection> {
+    pub(super) fn apply(&mut self, admission: Admission) -> Result<Option<Arc<Caller>>, Rejection> {
         match admission {
             Admission::Caller(caller, token) => {
                 self.token = token;

@@ -30,7 +30,8 @@ impl<I: Link> Connection<'_, I> {
         Ok(sealed.body)
     }
 
-    /// Returns whether messages must be sealed: over HTTP with a scheme that can seal, unless the settings allow plain text.
+    /// Returns whether messages must be sealed: over HTTP with a scheme that can seal, unless the settings allow plain
+    /// text.
     pub(super) fn must_be_sealed(&mut self) -> bool {
         let is_protected =
             self.peer.transport != Transport::Http || self.service.config().service.allow_unencrypted;

@@ -18,7 +18,7 @@ pub(crate) struct Interfaces {
     addresses: Vec<LocalAddress>,
 }
 
-/// One address with its interface.
+/// Address with its interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LocalAddress {
     pub(crate) ip: IpAddr,

@@ -147,7 +147,7 @@ fn a_certificate_without_the_listener_s_hostname_causes_a_warning() {
     telarchd.configure(&https(port, &more));
     telarchd.run();
     assert_eq!(shown(port), given.der());
-    telarchd.logged(&["WARN", "it is not valid for node7.example.com, only for localhost"]);
+    telarchd.logged(&["WARN", "not valid for node7.example.com, only for localhost"]);
 }
 
 #[test]

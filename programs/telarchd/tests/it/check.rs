@@ -105,8 +105,8 @@ fn each_invalid_listener_is_reported_with_its_line() {
         "error: listener Address=IP:127.0.0.1+Transport=HTTPS: certificate not found: 0123456789ABCDEF0123456789ABCDEF01234567 (config.toml, line 1)\n  put it with its key into certificates/0123456789ABCDEF0123456789ABCDEF01234567.pem (mode 0600)\n",
         "error: listener Address=IP:127.0.0.2+Transport=HTTPS: port 45986 is already used by listener Address=IP:127.0.0.1+Transport=HTTPS with another certificate",
         "(config.toml, line 6)",
-        "error: listener Address=IP:127.0.0.3+Transport=HTTP: port 45986 is already used by listener Address=IP:127.0.0.1+Transport=HTTPS, and not with HTTP",
-        "error: listener Address=MAC:02-00-5E-10-00-00+Transport=HTTP: no interface of this machine",
+        "error: listener Address=IP:127.0.0.3+Transport=HTTP: port 45986 is already used by listener Address=IP:127.0.0.1+Transport=HTTPS and cannot also serve HTTP",
+        "error: listener Address=MAC:02-00-5E-10-00-00+Transport=HTTP: no interface with an address",
         "warning: listener Address=IP:203.0.113.250+Transport=HTTP: this machine does not currently have the address 203.0.113.250",
         "config.toml: errors: 4, warnings: 1\n",
     ] {
@@ -129,7 +129,7 @@ fn a_certificate_that_clients_would_reject_is_a_warning() {
     let (code, text) = checked(&telarchd);
     assert_eq!(code, 0, "{text}");
     assert!(
-        text.contains("it is not valid for node7.example.com, only for localhost (config.toml, line 1)"),
+        text.contains("not valid for node7.example.com, only for localhost (config.toml, line 1)"),
         "{text}"
     );
 

@@ -56,7 +56,7 @@ fn connections_of_a_disabled_account_are_refused_also_local_ones() {
     until_refused(|| remote.ask("/wsman", &settings));
     until_refused(|| here.ask_unnamed("/wsman", &settings));
     assert_eq!(other.ask_as("other", "/wsman", &settings).status, 200, "other accounts continue");
-    telarchd.logged(&["A connection is nobody's any more", &user()]);
+    telarchd.logged(&["Sign-in of a connection revoked", &user()]);
     set_standing(&telarchd, &user(), EnabledState::Enabled);
     telarchd.reload();
     assert_eq!(remote.ask("/wsman", &settings).status, 200, "with the password");

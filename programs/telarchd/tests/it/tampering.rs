@@ -307,7 +307,7 @@ fn a_certificate_that_is_a_fifo_does_not_block_the_service() {
     assert!(Command::new("mkfifo").arg("-m").arg("600").arg(&path).status().unwrap().success());
     let output = telarchd.command().arg("--check").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("it is not a file of at most 1 MiB"), "{text}");
+    assert!(text.contains("not a regular file of at most 1 MiB"), "{text}");
     assert_eq!(output.status.code(), Some(1));
 }
 

@@ -36,8 +36,8 @@ async fn a_dropped_receive_loses_no_output() {
     service.close().await;
 }
 
-/// The service cannot repeat data that the network has acknowledged, so the responses are large and are cut before their
-/// end was sent.
+/// The service cannot repeat data that the network has acknowledged, so the responses are large and are cut before
+/// their end was sent.
 #[tokio::test]
 async fn broken_connections_neither_lose_nor_repeat_output() {
     const CUTS: usize = 200;

@@ -307,10 +307,10 @@ async fn an_https_listener_requires_an_acceptable_certificate() {
         (name, missing.as_str(), NOT_FOUND, "put it with its key into"),
         (name, &broken, NOT_FOUND, "is not a PEM file"),
         (name, &exposed, NOT_FOUND, "run chmod 600"),
-        (name, &expired, EXPIRED, "it expired on"),
+        (name, &expired, EXPIRED, "expired on"),
         (name, &early, EXPIRED, "check the clock of this machine"),
         (name, &of_client, NOT_FOR_SERVERS, "does not include server authentication"),
-        ("node8.example", &good, OTHER_NAME, "it is not valid for node8.example, only for node7.example"),
+        ("node8.example", &good, OTHER_NAME, "not valid for node8.example, only for node7.example"),
         ("10.0.0.1", &good, OTHER_NAME, "set Hostname to one of them"),
     ];
     let (there, port) = (of("IP:127.0.0.1", "HTTPS"), free_port());

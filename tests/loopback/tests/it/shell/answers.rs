@@ -1,5 +1,5 @@
-//! Tests of the elements in responses to Create, Get and Enumerate, compared with recordings of Windows, and of responses
-//! with small size limits.
+//! Tests of the elements in responses to Create, Get and Enumerate, compared with recordings of Windows, and of
+//! responses with small size limits.
 
 use client::{EnumerateOptions, Locator, Session, ShellOptions};
 use telarch_loopback::{Loopback, User};
