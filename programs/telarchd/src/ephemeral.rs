@@ -164,6 +164,7 @@ fn certificate(state: &Path) -> Result<Certificate, Box<dyn Error>> {
 
 /// Returns whether a node name is a valid DNS name; nodes can be named arbitrarily.
 fn is_host_name(name: &str) -> bool {
-    let is_valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
-    !name.is_empty() && name.len() <= 253 && name.chars().all(is_valid)
+    !name.is_empty()
+        && name.len() <= 253
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
 }

@@ -285,7 +285,7 @@ fn service(
     }))
 }
 
-/// Returns the inherited local sockets, or a new one if there are none.
+/// Returns the inherited local sockets, or a new one by default.
 pub(crate) fn local_sockets(
     arguments: &Persistent,
     inherited: Vec<std::os::unix::net::UnixListener>,

@@ -42,14 +42,10 @@ impl Wmi {
     /// Returns the plug-ins for WMI instances and for event logs of controllers.
     pub(crate) fn plugins(&self) -> [Arc<dyn Plugin>; 2] {
         let manager = Arc::clone(&self.0);
-        let engine = move || match manager.engine() {
-            Ok(engine) => Some(engine.engine()),
-            Err(error) => {
-                tracing::error!(%error, "Cannot create the WMI engine");
-                None
-            }
-        };
-        [Arc::new(WmiPlugin::living(engine)), Arc::new(EventLogs::new(self.0.hardware().clone()))]
+        [
+            Arc::new(WmiPlugin::living(move || current_engine(&manager))),
+            Arc::new(EventLogs::new(self.0.hardware().clone())),
+        ]
     }
 
     /// Closes sessions with controllers and forgets their list, which is requested again when needed.
@@ -114,13 +110,25 @@ pub(crate) fn namespaces(repository: &Path, state: &Path) -> Result<Vec<Namespac
         ObjectManager::new(state, None, HostFile::of_state(state), repository, runtime.handle().clone());
     let engine = manager.engine()?.engine();
     let contents = manager.repository().contents();
-    let summarize = |namespace: &cim::Namespace| {
+    let mut summaries = Vec::new();
+    for namespace in engine.namespaces() {
         let classes = engine.schema(namespace)?.names().count();
         let is_own = contents.namespace(namespace).is_ok_and(|stored| stored.descriptor().is_some());
         let sddl = (is_own || namespace.parent().is_none()).then(|| engine.descriptor(namespace).to_string());
-        Ok(NamespaceSummary { namespace: namespace.clone(), classes, sddl })
-    };
-    engine.namespaces().into_iter().map(summarize).collect()
+        summaries.push(NamespaceSummary { namespace: namespace.clone(), classes, sddl });
+    }
+    Ok(summaries)
+}
+
+/// Returns the current engine. Logs an error if it cannot be created.
+fn current_engine(manager: &ObjectManager) -> Option<wmi::Engine> {
+    match manager.engine() {
+        Ok(engine) => Some(engine.engine()),
+        Err(error) => {
+            tracing::error!(%error, "Cannot create the WMI engine");
+            None
+        }
+    }
 }
 
 /// Summary of a namespace.

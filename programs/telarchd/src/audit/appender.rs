@@ -108,9 +108,8 @@ fn skip_line(from: &mut impl BufRead) -> bool {
 /// Parses and normalizes a record: an object of texts and numbers without nesting. Returns `None` for anything else.
 fn record(line: &[u8]) -> Option<String> {
     let record: Map<String, Value> = serde_json::from_slice(line).ok()?;
-    let is_simple = |value: &Value| !matches!(value, Value::Array(_) | Value::Object(_));
-    let is_record =
-        record.values().all(is_simple) && record.contains_key("time") && record.contains_key("event");
+    let is_nested = record.values().any(|value| matches!(value, Value::Array(_) | Value::Object(_)));
+    let is_record = !is_nested && record.contains_key("time") && record.contains_key("event");
     let shown = super::shown(&record);
     (is_record && shown.len() <= MAX_LINE).then_some(shown)
 }

@@ -10,14 +10,13 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Starts a program with this soft limit instead of the one of this process.
 pub(super) fn begin_with(command: &mut Command, soft: Option<u64>) {
-    let lower = move || {
-        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-        // A program with a limit that is too high is better than none.
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: soft, maximum });
-        Ok(())
-    };
     // SAFETY: the function makes two system calls and touches no memory but its own stack.
     unsafe {
-        command.pre_exec(lower);
+        command.pre_exec(move || {
+            let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+            // A program with a limit that is too high is better than none.
+            let _ = setrlimit(Resource::Nofile, Rlimit { current: soft, maximum });
+            Ok(())
+        });
     }
 }

@@ -69,12 +69,16 @@ impl UserLimits {
         const TASKS_OF_HOST: u64 = 512;
         let of_shell = Limits::from_settings(winrs);
         let shells = winrs.max_shells_per_user.limit().map(u64::from);
-        let total = |limit: Option<u64>, host: u64| Some(limit?.saturating_mul(shells?).saturating_add(host));
         Self {
-            memory: total(of_shell.memory.map(u64::from), MEMORY_OF_HOST),
-            tasks: total(of_shell.tasks().map(u64::from), TASKS_OF_HOST),
+            memory: total(of_shell.memory.map(u64::from), shells, MEMORY_OF_HOST),
+            tasks: total(of_shell.tasks().map(u64::from), shells, TASKS_OF_HOST),
         }
     }
+}
+
+/// Returns the limit of all shells and the host; `None` without a limit.
+fn total(of_shell: Option<u64>, shells: Option<u64>, of_host: u64) -> Option<u64> {
+    Some(of_shell?.saturating_mul(shells?).saturating_add(of_host))
 }
 
 impl UserGroups {

@@ -119,11 +119,11 @@ fn sockets() -> Result<Rules, Box<dyn Error>> {
 
 /// Permits memory that is not executable, and opening files for reading.
 fn memory_and_files() -> Result<Rules, Box<dyn Error>> {
-    let not_executable = || rule([bits(2, libc::PROT_EXEC, 0)?]);
+    let not_executable = rule([bits(2, libc::PROT_EXEC, 0)?])?;
     let writes = libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | (libc::O_TMPFILE & !libc::O_DIRECTORY);
     let rules = BTreeMap::from([
-        (libc::SYS_mmap, vec![not_executable()?]),
-        (libc::SYS_mprotect, vec![not_executable()?]),
+        (libc::SYS_mmap, vec![not_executable.clone()]),
+        (libc::SYS_mprotect, vec![not_executable]),
         (libc::SYS_openat, vec![rule([bits(2, writes, libc::O_RDONLY)?])?]),
         (libc::SYS_fcntl, one_of(1, &FILE_COMMANDS)?),
         (libc::SYS_ioctl, one_of_requests(1, &REQUESTS)?),

@@ -274,15 +274,14 @@ impl Principals for BrokerClient {
 impl Hosts for BrokerClient {
     fn connect(&self, caller: Arc<Caller>) -> BoxFuture<'static, Result<UnixStream, Fault>> {
         let gateway = Arc::clone(&self.0);
-        let connect = move || {
-            let session = Self::session(&caller)?;
-            gateway.host(&session).map(UnixStream::from)
-        };
         Box::pin(async move {
-            let connected = tokio::task::spawn_blocking(connect).await;
-            connected
-                .unwrap_or_else(|error| Err(Denied::new(DenialKind::Failed, error.to_string())))
-                .map_err(fault)
+            tokio::task::spawn_blocking(move || {
+                let session = Self::session(&caller)?;
+                gateway.host(&session).map(UnixStream::from)
+            })
+            .await
+            .unwrap_or_else(|error| Err(Denied::new(DenialKind::Failed, error.to_string())))
+            .map_err(fault)
         })
     }
 }

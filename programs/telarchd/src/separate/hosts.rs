@@ -151,10 +151,9 @@ impl Hosts {
             return;
         }
         // The caller's next request should reach the new host, but an unresponsive host must not block it for long.
-        let is_undecided = |state: &mut SlotState| {
+        let waited = slot.changed.wait_timeout_while(locked(&slot.state), DECISION_TIMEOUT, |state| {
             state.running_on(&link).is_some_and(|running| running.renewal == Renewal::Requested)
-        };
-        let waited = slot.changed.wait_timeout_while(locked(&slot.state), DECISION_TIMEOUT, is_undecided);
+        });
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let stays = state.running_on(&link).map(|running| {
             if running.renewal == Renewal::Requested {

@@ -27,19 +27,20 @@ impl SessionGroups {
     fn ask(&self, request: GroupRequest) -> io::Result<GroupAnswer> {
         let link = self.0.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         let link = link.lock().unwrap_or_else(PoisonError::into_inner);
-        let exchange = || {
-            link.send(&request.encode(), &[])?;
-            let frame = link.receive()?.ok_or(io::ErrorKind::UnexpectedEof)?;
-            GroupAnswer::decode(&frame.message).map_err(io::Error::other)
-        };
         // After an error, answers could no longer be assigned to requests.
-        let answer = exchange().inspect_err(|_| link.close())?;
+        let answer = exchange(&link, &request).inspect_err(|_| link.close())?;
         match answer {
             GroupAnswer::Failed(reason) => Err(io::Error::other(reason)),
             GroupAnswer::Busy => Err(io::ErrorKind::ResourceBusy.into()),
             answer => Ok(answer),
         }
     }
+}
+
+fn exchange(link: &Link, request: &GroupRequest) -> io::Result<GroupAnswer> {
+    link.send(&request.encode(), &[])?;
+    let frame = link.receive()?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    GroupAnswer::decode(&frame.message).map_err(io::Error::other)
 }
 
 impl ShellGroups for SessionGroups {

@@ -23,7 +23,7 @@ use crate::begin_log;
 use crate::persistent::PAM_SERVICE;
 
 /// Opens a session for a user, starts the host in it, and closes the session after the host (pam_open_session(3)).
-/// `group` is the directory of the user's control group, or empty if there is none.
+/// `group` is the directory of the user's control group, or empty without control groups.
 pub(super) fn run(name: &str, state: &str, group: &str) -> Result<ExitCode, Box<dyn Error>> {
     let link = Link::from_inherited(stdin_socket()?)?;
     begin_log(None);
@@ -54,26 +54,35 @@ impl SessionProcess<'_> {
         rustix::process::setsid()?;
         user::set_groups(&numbers.groups)?;
         let before = ControlGroup::current();
-        let run = |variables: Vec<(String, String)>| {
-            let (variables, dropped) = Variables::from_session(variables);
-            if dropped > 0 {
-                tracing::warn!(
-                    account = self.name,
-                    dropped,
-                    "Dropped variables of the PAM session that change how programs are loaded, or are too many"
-                );
-            }
-            // If a PAM module has moved the session into another group, the limits of that group apply.
-            let group = self.group.filter(|_| ControlGroup::current() == before);
-            self.host(&numbers, variables, group)
-        };
         match Pam::load(PAM_SERVICE) {
-            Ok(pam) => pam.in_session(self.name, IpAddr::V4(Ipv4Addr::LOCALHOST), run)?,
+            Ok(pam) => pam.in_session(self.name, IpAddr::V4(Ipv4Addr::LOCALHOST), |variables| {
+                self.run_host(&numbers, variables, before.as_ref())
+            })?,
             Err(error) => {
                 tracing::debug!(%error, "PAM is not available; no session opened");
-                run(Vec::new())
+                self.run_host(&numbers, Vec::new(), before.as_ref())
             }
         }
+    }
+
+    /// Runs the host with the variables of the PAM session. `before` is the control group before the session.
+    fn run_host(
+        &self,
+        numbers: &user::UserIds,
+        variables: Vec<(String, String)>,
+        before: Option<&ControlGroup>,
+    ) -> Result<ExitCode, Box<dyn Error>> {
+        let (variables, dropped) = Variables::from_session(variables);
+        if dropped > 0 {
+            tracing::warn!(
+                account = self.name,
+                dropped,
+                "Dropped variables of the PAM session that change how programs are loaded, or are too many"
+            );
+        }
+        // If a PAM module has moved the session into another group, the limits of that group apply.
+        let group = self.group.filter(|_| ControlGroup::current().as_ref() == before);
+        self.host(numbers, variables, group)
     }
 
     /// Starts the host and waits for its end.
@@ -235,7 +244,7 @@ impl HostGroups {
     }
 
     /// Calls a function for all processes in the host's group that are neither the host nor descend from it: a command
-    /// has started them before it was moved. Repeats until there are none, because they may start others.
+    /// has started them before it was moved. Repeats until all are handled, because they may start others.
     fn for_strays(&self, mut each: impl FnMut(Pid)) {
         for _ in 0..MAX_ROUNDS {
             let strays = strays(&self.host.processes(), self.process, parent_of);

@@ -50,8 +50,7 @@ impl Subscriptions {
             self.wanted = wanted;
             self.started = None;
         }
-        let has_ended = |(child, _): &mut (Child, UnixStream)| !matches!(child.try_wait(), Ok(None));
-        if self.process.as_mut().is_some_and(has_ended) {
+        if self.process.as_mut().is_some_and(|(child, _)| !matches!(child.try_wait(), Ok(None))) {
             tracing::error!("Process of permanent subscriptions has ended");
             self.process = None;
         }
