@@ -131,8 +131,7 @@ impl Group {
 
 /// Returns the entries of all sources (getent(1)); only for this machine itself.
 fn entries(machine: &Machine, database: &str, name: Option<&str>) -> Option<String> {
-    let is_valid = |name: &str| !name.is_empty() && !name.contains([':', '\n', '\0']);
-    if !machine.is_this() || name.is_some_and(|name| !is_valid(name)) {
+    if !machine.is_this() || name.is_some_and(|name| name.is_empty() || name.contains([':', '\n', '\0'])) {
         return None;
     }
     let words = [Some("--"), Some(database), name].into_iter().flatten();

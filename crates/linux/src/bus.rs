@@ -58,7 +58,7 @@ pub struct Properties(HashMap<String, OwnedVariant>);
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
     /// There is no bus, or the service is not on it.
-    #[error("{0} is not on the bus of this machine")]
+    #[error("{0} is not available on D-Bus")]
     Absent(String),
     /// The service rejected the call.
     #[error("{message}")]
@@ -69,10 +69,10 @@ pub enum BusError {
         message: String,
     },
     /// The service did not respond in time.
-    #[error("{0} did not answer in time")]
+    #[error("{0} did not respond in time")]
     Silent(String),
     /// The response has an unexpected form.
-    #[error("the answer of {0} cannot be understood")]
+    #[error("invalid response from {0}")]
     Unintelligible(String),
 }
 
@@ -95,10 +95,6 @@ impl Bus {
     /// [`io::ErrorKind::TimedOut`] if the first existing socket does not respond; the bus could not reach the
     /// service either.
     pub fn line(&self, own: &Path) -> io::Result<Option<Line>> {
-        let unless_silent = |line: io::Result<Line>| match line {
-            Err(error) if error.kind() != io::ErrorKind::TimedOut => Ok(None),
-            line => line.map(Some),
-        };
         if matches!(self.address, Address::System) {
             let own = SocketAddrUnix::new(own).map_err(io::Error::from);
             let line = own.and_then(|place| Line::to_service(&place, self.patience));
@@ -310,7 +306,7 @@ impl BusError {
             }
             zbus::Error::InputOutput(_) => Self::Absent(service.to_owned()),
             other => {
-                tracing::debug!(service, error = %other, "The bus gives no answer");
+                tracing::debug!(service, error = %other, "D-Bus call failed");
                 Self::Unintelligible(service.to_owned())
             }
         }
@@ -346,6 +342,14 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// Time limit of a call, the default of other clients too (sd_bus_call(3)): systemd does not respond while it
 /// reloads its files, which may take seconds.
 const LONGEST_CALL: Duration = Duration::from_secs(25);
+
+/// Converts errors to `None`, except that a socket does not respond.
+fn unless_silent(line: io::Result<Line>) -> io::Result<Option<Line>> {
+    match line {
+        Err(error) if error.kind() != io::ErrorKind::TimedOut => Ok(None),
+        line => line.map(Some),
+    }
+}
 
 #[cfg(test)]
 mod tests {

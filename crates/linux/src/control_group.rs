@@ -88,25 +88,31 @@ pub fn root(machine: &Machine) -> Option<&'static str> {
 /// Returns runtime and identifier from the name of a container's group: Docker, Podman, CRI-O, containerd,
 /// LXC and systemd-nspawn.
 pub fn container(name: &str) -> Option<(&'static str, String)> {
-    let inner = |prefix: &str, suffix: &str| {
-        let id = name.strip_prefix(prefix)?.strip_suffix(suffix)?;
-        (!id.is_empty()).then(|| id.to_owned())
-    };
-    let identifier = |id: &String| id.len() == 64 && id.bytes().all(|octet| octet.is_ascii_hexdigit());
     for (prefix, runtime) in
         [("docker-", "docker"), ("libpod-", "podman"), ("crio-", "cri-o"), ("cri-containerd-", "containerd")]
     {
-        if let Some(id) = inner(prefix, ".scope").filter(identifier) {
-            return Some((runtime, id));
+        if let Some(id) = inner(name, prefix, ".scope").filter(|id| is_identifier(id)) {
+            return Some((runtime, id.to_owned()));
         }
     }
     // Without systemd, Docker's groups are named by the identifier alone.
-    if identifier(&name.to_owned()) {
+    if is_identifier(name) {
         return Some(("docker", name.to_owned()));
     }
-    inner("lxc.payload.", "")
-        .map(|name| ("lxc", name))
-        .or_else(|| inner("machine-", ".scope").map(|name| ("nspawn", name.replace("\\x2d", "-"))))
+    if let Some(name) = inner(name, "lxc.payload.", "") {
+        return Some(("lxc", name.to_owned()));
+    }
+    inner(name, "machine-", ".scope").map(|name| ("nspawn", name.replace("\\x2d", "-")))
+}
+
+/// Returns the part of a name between a prefix and a suffix, unless it is empty.
+fn inner<'n>(name: &'n str, prefix: &str, suffix: &str) -> Option<&'n str> {
+    name.strip_prefix(prefix)?.strip_suffix(suffix).filter(|inner| !inner.is_empty())
+}
+
+/// Returns whether it has the form of a container's identifier.
+fn is_identifier(id: &str) -> bool {
+    id.len() == 64 && id.bytes().all(|octet| octet.is_ascii_hexdigit())
 }
 
 /// Container names in Podman storages (containers-storage). Each storage is read once, because it may be

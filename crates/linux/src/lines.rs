@@ -74,6 +74,11 @@ pub fn each_line(mut from: impl Read, each: impl FnMut(&str)) -> io::Result<u64>
     }
 }
 
+/// Returns the value of the first line of the form `name=value`.
+pub(crate) fn setting<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -210,7 +210,7 @@ impl Machine {
         let found = openat(CWD, self.path(path), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
         let is_of_kernel = u32::try_from(fstatfs(&found)?.f_type).is_ok_and(|kind| KERNEL.contains(&kind));
         if is_of_kernel || !FileType::from_raw_mode(fstat(&found)?.st_mode).is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
         let mut reading = File::options();
         // The owner could hold a lease on the file, which would block the open for up to a minute (fcntl(2),
@@ -349,14 +349,16 @@ const KERNEL: [u32; 18] = [
 /// Returns the second of the boot, computed from the difference of two clocks (`btime` of proc_stat(5));
 /// `None` if it could be either of two seconds.
 fn boot_second() -> Option<i64> {
-    let clock = |id: ClockId| {
-        let time = clock_gettime(id);
-        time.tv_sec.checked_mul(1_000_000_000)?.checked_add(time.tv_nsec)
-    };
     let (before, now, after) =
-        (clock(ClockId::Boottime)?, clock(ClockId::Realtime)?, clock(ClockId::Boottime)?);
-    let second = |running: i64| Some(now.checked_sub(running)?.div_euclid(1_000_000_000));
-    second(before).filter(|latest| second(after) == Some(*latest))
+        (nanoseconds(ClockId::Boottime)?, nanoseconds(ClockId::Realtime)?, nanoseconds(ClockId::Boottime)?);
+    let [latest, earliest] =
+        [before, after].map(|running| now.checked_sub(running).map(|boot| boot.div_euclid(1_000_000_000)));
+    latest.filter(|_| latest == earliest)
+}
+
+fn nanoseconds(clock: ClockId) -> Option<i64> {
+    let time = clock_gettime(clock);
+    time.tv_sec.checked_mul(1_000_000_000)?.checked_add(time.tv_nsec)
 }
 
 /// Returns the current time in microseconds since 1970.

@@ -113,14 +113,14 @@ impl Process {
     /// Errors of the operating system, except that the process has ended or is hidden.
     pub fn find(scene: &Rc<Scene>, number: u32) -> io::Result<Option<Self>> {
         let row = Self::listed(scene, number, Reads::Files);
-        let is_process = !row.stat().is_follower && row.is_there()?;
+        let is_process = !row.stat().is_follower && row.still_exists()?;
         Ok(is_process.then_some(row))
     }
 
     /// Creates the row of a process from the kernel's list, which contains only the first thread of each
     /// process.
     ///
-    /// Callers must check [`Process::is_there`] after reading.
+    /// Callers must check [`Process::still_exists`] after reading.
     fn listed(scene: &Rc<Scene>, number: u32, reads: Reads) -> Self {
         let row = Self {
             scene: Rc::clone(scene),
@@ -142,7 +142,7 @@ impl Process {
     ///
     /// # Errors
     /// Other errors of the operating system.
-    pub fn is_there(&self) -> io::Result<bool> {
+    pub fn still_exists(&self) -> io::Result<bool> {
         if self.stat.get().is_none() && self.program().is_some() {
             return Ok(true);
         }
@@ -179,20 +179,21 @@ impl Process {
     /// Returns the path of the program; `None` for kernel threads, and if the kernel does not show it to this
     /// user.
     pub fn program(&self) -> Option<&str> {
-        let path = || {
-            let path = match self.folder.get() {
-                Some(_) if self.stat.get().is_some() && !self.has_memory() => return None,
-                Some(folder) => folder.link("exe"),
-                // Opening the folder would cost as much as reading the link.
-                None => self.scene.proc.link(&format!("{}/exe", self.number)),
-            };
-            let mut path = path.ok()?;
-            if let Some(removed) = path.strip_suffix(" (deleted)") {
-                path.truncate(removed.len());
-            }
-            Some(path)
+        self.program.get_or_init(|| self.read_program()).as_deref()
+    }
+
+    fn read_program(&self) -> Option<String> {
+        let path = match self.folder.get() {
+            Some(_) if self.stat.get().is_some() && !self.has_memory() => return None,
+            Some(folder) => folder.link("exe"),
+            // Opening the folder would cost as much as reading the link.
+            None => self.scene.proc.link(&format!("{}/exe", self.number)),
         };
-        self.program.get_or_init(path).as_deref()
+        let mut path = path.ok()?;
+        if let Some(removed) = path.strip_suffix(" (deleted)") {
+            path.truncate(removed.len());
+        }
+        Some(path)
     }
 
     /// Returns the name of the program file or, if that is unknown, the name in `stat`.
@@ -213,8 +214,10 @@ impl Process {
     /// Returns the arguments, each followed by a NUL, up to [`MAX_ARGUMENTS`] bytes; `None` for processes
     /// without memory.
     pub fn arguments(&self) -> Option<String> {
-        let read = || self.folder().ok()?.text_up_to("cmdline", MAX_ARGUMENTS).ok();
-        if self.has_memory() { read() } else { None }
+        if !self.has_memory() {
+            return None;
+        }
+        self.folder().ok()?.text_up_to("cmdline", MAX_ARGUMENTS).ok()
     }
 
     /// Returns the contents of another file of the process; `None` if this user may not read it.
@@ -311,7 +314,7 @@ pub fn numbered(
 
 /// Returns all processes, before anything is read of them.
 ///
-/// Callers must check [`Process::is_there`] after reading.
+/// Callers must check [`Process::still_exists`] after reading.
 ///
 /// # Errors
 /// Errors of the operating system.

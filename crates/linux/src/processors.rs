@@ -16,7 +16,7 @@ pub fn online(machine: &Machine) -> Option<Vec<u32>> {
         tracing::warn!(
             file = LIST,
             count,
-            "The list of processors is none: those are taken that do something"
+            "Invalid CPU list in /sys; falling back to CPUs with time counters"
         );
     }
     (!counted.is_empty()).then_some(counted)
@@ -35,11 +35,10 @@ fn numbers_in(list: &str) -> Option<Vec<u32>> {
 
 /// Returns the numbers of the processors with time counters, which are those online (proc_stat(5)).
 fn counted_in(text: &str) -> Vec<u32> {
-    let number = |line: &str| line.strip_prefix("cpu")?.split(' ').next()?.parse().ok();
     let numbers: BTreeSet<u32> = text
         .lines()
-        .filter_map(number)
-        .filter(|number| usize::try_from(*number).is_ok_and(|number| number < MOST))
+        .filter_map(|line| line.strip_prefix("cpu")?.split(' ').next()?.parse().ok())
+        .filter(|number: &u32| usize::try_from(*number).is_ok_and(|number| number < MOST))
         .collect();
     numbers.into_iter().collect()
 }

@@ -73,7 +73,7 @@ pub fn lines_of_system<A: AsRef<OsStr>>(
     let code = run_to(command.args(arguments), limit, &mut |octets| lines.take(octets), &mut errors)?;
     let left_out = lines.end();
     if left_out > 0 {
-        tracing::warn!(program, left_out, "Lines of a program were too long");
+        tracing::warn!(program, left_out, "Skipped overlong lines of a program");
     }
     ended(program, code, Vec::new(), errors.octets)
 }
@@ -81,7 +81,7 @@ pub fn lines_of_system<A: AsRef<OsStr>>(
 fn told_by(program: &str, command: &mut Command, limit: Duration, most: usize) -> io::Result<Ended> {
     let ending = run_up_to(command, limit, most)?;
     if ending.output.len() >= most {
-        let problem = format!("{program} tells more than the {most} octets that are read");
+        let problem = format!("output of {program} exceeds {most} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
     }
     ended(program, ending.code, ending.output, ending.errors)
@@ -89,8 +89,9 @@ fn told_by(program: &str, command: &mut Command, limit: Duration, most: usize) -
 
 fn ended(program: &str, code: Option<i32>, output: Vec<u8>, errors: Vec<u8>) -> io::Result<Ended> {
     Ok(Ended {
-        code: code
-            .ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, format!("{program} took too long")))?,
+        code: code.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::TimedOut, format!("{program} did not finish in time"))
+        })?,
         stdout: text(output),
         stderr: text(errors),
     })

@@ -3,6 +3,7 @@
 //! They are read as by `sd-login(3)`; the bus has the same data, but needs one call for each session.
 
 use crate::Machine;
+use crate::lines::setting;
 
 /// A session of a user or of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,16 +49,15 @@ impl Session {
     fn read(machine: &Machine, id: String) -> Option<Self> {
         // The session may have ended meanwhile.
         let text = machine.text(format!("run/systemd/sessions/{id}")).ok()?;
-        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
         Some(Self {
-            user: field("USER").unwrap_or_default().to_owned(),
-            uid: field("UID")?.parse().ok()?,
-            service: field("SERVICE").map(str::to_owned),
-            kind: field("TYPE").unwrap_or_default().to_owned(),
-            is_remote: field("REMOTE") == Some("1"),
-            is_at_console: field("SEAT") == Some("seat0") && field("ACTIVE") == Some("1"),
-            is_of_user: field("CLASS").is_none_or(|class| class == "user"),
-            since: field("REALTIME").and_then(|micros| micros.parse().ok()),
+            user: setting(&text, "USER").unwrap_or_default().to_owned(),
+            uid: setting(&text, "UID")?.parse().ok()?,
+            service: setting(&text, "SERVICE").map(str::to_owned),
+            kind: setting(&text, "TYPE").unwrap_or_default().to_owned(),
+            is_remote: setting(&text, "REMOTE") == Some("1"),
+            is_at_console: setting(&text, "SEAT") == Some("seat0") && setting(&text, "ACTIVE") == Some("1"),
+            is_of_user: setting(&text, "CLASS").is_none_or(|class| class == "user"),
+            since: setting(&text, "REALTIME").and_then(|micros| micros.parse().ok()),
             id,
         })
     }

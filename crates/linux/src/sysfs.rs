@@ -49,22 +49,29 @@ pub fn hexadecimal(machine: &Machine, folder: &str, file: &str) -> Option<u32> {
     u32::from_str_radix(digits.trim_start_matches("0x"), 16).ok()
 }
 
+/// Returns a hexadecimal number of a device attribute; 0 if it is missing.
+pub fn hexadecimal_or_zero(machine: &Machine, folder: &str, file: &str) -> u32 {
+    hexadecimal(machine, folder, file).unwrap_or_default()
+}
+
 fn of_pci(machine: &Machine, folder: &str) -> String {
-    let number = |file: &str| hexadecimal(machine, folder, file).unwrap_or_default();
     let place = folder.rsplit('/').next().unwrap_or_default();
     format!(
         "PCI\\VEN_{:04X}&DEV_{:04X}&SUBSYS_{:04X}{:04X}&REV_{:02X}\\{place}",
-        number("vendor"),
-        number("device"),
-        number("subsystem_device"),
-        number("subsystem_vendor"),
-        number("revision"),
+        hexadecimal_or_zero(machine, folder, "vendor"),
+        hexadecimal_or_zero(machine, folder, "device"),
+        hexadecimal_or_zero(machine, folder, "subsystem_device"),
+        hexadecimal_or_zero(machine, folder, "subsystem_vendor"),
+        hexadecimal_or_zero(machine, folder, "revision"),
     )
 }
 
 fn of_usb(machine: &Machine, folder: &str) -> String {
-    let number = |file: &str| hexadecimal(machine, folder, file).unwrap_or_default();
     let which = line(machine, folder, "serial")
         .unwrap_or_else(|| folder.rsplit('/').next().unwrap_or_default().to_owned());
-    format!("USB\\VID_{:04X}&PID_{:04X}\\{which}", number("idVendor"), number("idProduct"))
+    format!(
+        "USB\\VID_{:04X}&PID_{:04X}\\{which}",
+        hexadecimal_or_zero(machine, folder, "idVendor"),
+        hexadecimal_or_zero(machine, folder, "idProduct")
+    )
 }

@@ -49,8 +49,9 @@ impl Device {
         match self {
             Self::Pci(device) => device.model(machine),
             Self::Usb { place, folder } => {
-                let told = sysfs::line(machine, folder, "product");
-                told.or_else(|| Udev::of_device(machine, "usb", place).exact("ID_MODEL_FROM_DATABASE"))
+                let reported = sysfs::line(machine, folder, "product");
+                reported
+                    .or_else(|| Udev::of_device(machine, "usb", place).exact("ID_MODEL_FROM_DATABASE"))
                     .unwrap_or_else(|| "USB device".to_owned())
             }
         }

@@ -20,15 +20,17 @@ impl PciDevice {
     /// Returns all devices, sorted by address.
     pub fn all(machine: &Machine) -> Vec<Self> {
         let names = machine.names("sys/bus/pci/devices").unwrap_or_default();
-        let device = |name: &std::ffi::OsString| {
-            let place = name.to_str()?.to_owned();
-            let folder = folder_of(machine, &format!("sys/bus/pci/devices/{place}"))?;
-            let class = sysfs::hexadecimal(machine, &folder, "class")?;
-            Some(Self { place, folder, class })
-        };
-        let mut devices: Vec<Self> = names.iter().filter_map(device).collect();
+        let mut devices: Vec<Self> =
+            names.iter().filter_map(|name| Self::at(machine, name.to_str()?)).collect();
         devices.sort_by(|left, right| left.place.cmp(&right.place));
         devices
+    }
+
+    /// Returns the device at an address, such as `0000:00:1f.2`.
+    fn at(machine: &Machine, place: &str) -> Option<Self> {
+        let folder = folder_of(machine, &format!("sys/bus/pci/devices/{place}"))?;
+        let class = sysfs::hexadecimal(machine, &folder, "class")?;
+        Some(Self { place: place.to_owned(), folder, class })
     }
 
     /// Returns base class and subclass.
@@ -45,8 +47,11 @@ impl PciDevice {
     pub fn model(&self, machine: &Machine) -> String {
         let udev = Udev::of_device(machine, "pci", &self.place);
         let known = udev.property("ID_MODEL_FROM_DATABASE").map(str::to_owned);
-        let number = |file: &str| sysfs::hexadecimal(machine, &self.folder, file).unwrap_or_default();
-        known.unwrap_or_else(|| format!("PCI device {:04x}:{:04x}", number("vendor"), number("device")))
+        known.unwrap_or_else(|| {
+            let [vendor, device] =
+                ["vendor", "device"].map(|file| sysfs::hexadecimal_or_zero(machine, &self.folder, file));
+            format!("PCI device {vendor:04x}:{device:04x}")
+        })
     }
 
     /// Returns the vendor.

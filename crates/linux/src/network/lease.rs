@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use super::link::Link;
 use crate::Machine;
+use crate::lines::setting;
 
 /// A DHCP lease.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,11 +28,10 @@ impl Lease {
 fn of_networkd(machine: &Machine, link: &Link) -> Option<Lease> {
     let path = format!("run/systemd/netif/leases/{}", link.index);
     let text = machine.text(&path).ok()?;
-    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
     let obtained = std::fs::metadata(machine.path(&path)).ok().map(|facts| facts.mtime());
-    let lifetime: Option<i64> = field("LIFETIME").and_then(|seconds| seconds.parse().ok());
+    let lifetime: Option<i64> = setting(&text, "LIFETIME").and_then(|seconds| seconds.parse().ok());
     Some(Lease {
-        server: field("SERVER_ADDRESS").map(str::to_owned),
+        server: setting(&text, "SERVER_ADDRESS").map(str::to_owned),
         obtained,
         expires: obtained.zip(lifetime).and_then(|(from, long)| from.checked_add(long)),
     })
@@ -52,16 +52,18 @@ fn of_dhclient(machine: &Machine, link: &Link) -> Option<Lease> {
 fn last_lease(text: &str, link: &str) -> Option<Lease> {
     let own = format!("interface \"{link}\"");
     let block = text.split("lease {").skip(1).filter(|block| block.contains(&own)).last()?;
-    let statement = |name: &str| {
-        let mut statements = block.split(';').map(str::trim);
-        statements.find_map(|statement| statement.strip_prefix(name)).map(str::trim)
-    };
     Some(Lease {
-        server: statement("option dhcp-server-identifier ").map(str::to_owned),
+        server: statement(block, "option dhcp-server-identifier ").map(str::to_owned),
         // The file does not contain the start time.
         obtained: None,
-        expires: statement("expire ").and_then(time),
+        expires: statement(block, "expire ").and_then(time),
     })
+}
+
+/// Returns the rest of the first statement that begins with `name`.
+fn statement<'b>(block: &'b str, name: &str) -> Option<&'b str> {
+    let mut statements = block.split(';').map(str::trim);
+    statements.find_map(|statement| statement.strip_prefix(name)).map(str::trim)
 }
 
 /// Parses a time such as `4 2026/11/26 10:00:00`, in UTC, or `epoch 1795687200`.

@@ -102,13 +102,13 @@ pub fn apply(machine: &Machine, link: &Link, profile: &Profile) -> io::Result<()
         // A connection has at most one gateway for each family.
         return Err(io::ErrorKind::Unsupported.into());
     }
-    let told = machine.bus().wait(async |bus| {
+    let result = machine.bus().wait(async |bus| {
         let (device, path) = connection_of(&bus, &link.name).await?.ok_or_else(unmanaged)?;
         let wanted = edited(settings_of(&bus, &path).await?, profile);
         object(&path, CONNECTION).call(&bus, "Update", &(wanted,)).await?;
         activate(&bus, &path, &device).await
     });
-    told.map_err(failed)
+    result.map_err(failed)
 }
 
 /// Renews the DHCP lease of a link.
@@ -116,11 +116,11 @@ pub fn apply(machine: &Machine, link: &Link, profile: &Profile) -> io::Result<()
 /// # Errors
 /// Errors of NetworkManager.
 pub fn renew(machine: &Machine, link: &Link) -> io::Result<()> {
-    let told = machine.bus().wait(async |bus| {
+    let result = machine.bus().wait(async |bus| {
         let (device, path) = connection_of(&bus, &link.name).await?.ok_or_else(unmanaged)?;
         activate(&bus, &path, &device).await
     });
-    told.map_err(failed)
+    result.map_err(failed)
 }
 
 type Settings = HashMap<String, HashMap<String, OwnedVariant>>;

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 
 use super::link::Link;
 use crate::Machine;
+use crate::lines::setting;
 
 /// Name service configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,11 +30,7 @@ impl Resolver {
     /// Returns the configuration of a link, if networkd has one.
     pub fn of_link(machine: &Machine, link: &Link) -> Option<Self> {
         let text = machine.text(format!("run/systemd/netif/links/{}", link.index)).ok()?;
-        let words = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-            line.unwrap_or_default().split_whitespace().map(str::to_owned).collect::<Vec<_>>()
-        };
-        let resolver = Self { servers: words("DNS"), search: words("DOMAINS") };
+        let resolver = Self { servers: words(&text, "DNS"), search: words(&text, "DOMAINS") };
         (resolver != Self::default()).then_some(resolver)
     }
 
@@ -52,6 +49,11 @@ impl Resolver {
     }
 }
 
+/// Returns the words after `name=` in the first such line.
+fn words(text: &str, name: &str) -> Vec<String> {
+    setting(text, name).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+}
+
 /// Writes name servers or search domains to `resolv.conf`, if it is a regular file.
 ///
 /// # Errors
@@ -66,13 +68,15 @@ pub fn rewrite(machine: &Machine, servers: Option<&[String]>, search: Option<&[S
         io::ErrorKind::NotFound => Ok(String::new()),
         _ => Err(error),
     })?;
-    let is_replaced = |line: &&str| {
-        let word = line.split_whitespace().next().unwrap_or_default();
-        (servers.is_some() && word == "nameserver")
-            || (search.is_some() && matches!(word, "search" | "domain"))
-    };
-    let mut lines: Vec<String> =
-        before.lines().filter(|line| !is_replaced(line)).map(str::to_owned).collect();
+    let mut lines: Vec<String> = before
+        .lines()
+        .filter(|line| match line.split_whitespace().next() {
+            Some("nameserver") => servers.is_none(),
+            Some("search" | "domain") => search.is_none(),
+            _ => true,
+        })
+        .map(str::to_owned)
+        .collect();
     if let Some(search) = search.filter(|search| !search.is_empty()) {
         lines.push(format!("search {}", search.join(" ")));
     }

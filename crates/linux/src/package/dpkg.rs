@@ -15,13 +15,13 @@ pub(super) fn packages(machine: &Machine) -> io::Result<Vec<Package>> {
     let octets = machine.octets_up_to("var/lib/dpkg/status", MAX)?;
     let text = String::from_utf8_lossy(&octets);
     let dates = dates(machine);
-    let installed = |mut package: Package| {
+    let mut packages: Vec<Package> = text.split("\n\n").filter_map(package).collect();
+    for package in &mut packages {
         // Packages for several architectures include it in the name of the file.
         let own = format!("{}:{}", package.name, package.architecture);
         package.installed = dates.get(&own).or_else(|| dates.get(&package.name)).copied();
-        package
-    };
-    Ok(text.split("\n\n").filter_map(package).map(installed).collect())
+    }
+    Ok(packages)
 }
 
 pub(super) fn package(paragraph: &str) -> Option<Package> {
@@ -33,18 +33,18 @@ pub(super) fn package(paragraph: &str) -> Option<Package> {
             continue;
         };
         let value = value.trim();
-        let text = || (!value.is_empty()).then(|| value.to_owned());
+        let text = Some(value.to_owned()).filter(|text| !text.is_empty());
         match field {
             "Package" => package.name = value.to_owned(),
             // Desired state, error flag, and current state.
             "Status" => is_installed = value.split(' ').nth(2) == Some("installed"),
             "Version" => package.version = value.to_owned(),
             "Architecture" => package.architecture = value.to_owned(),
-            "Maintainer" => package.maintainer = text(),
-            "Section" => package.section = text(),
-            "Bugs" => package.bugs = text(),
-            "Homepage" => package.homepage = text(),
-            "Description" => package.summary = text(),
+            "Maintainer" => package.maintainer = text,
+            "Section" => package.section = text,
+            "Bugs" => package.bugs = text,
+            "Homepage" => package.homepage = text,
+            "Description" => package.summary = text,
             "Installed-Size" => package.size = value.parse().ok(),
             _ => {}
         }

@@ -40,29 +40,33 @@ pub(super) fn packages(machine: &Machine, folder: &str) -> io::Result<Vec<Packag
 const LIMIT: Duration = Duration::from_secs(30);
 
 pub(super) fn parse(text: &str) -> Vec<Package> {
-    let package = |line: &str| {
-        let fields: Vec<&str> = line.split(FIELD).collect();
-        let [name, version, architecture, vendor, group, url, summary, size, installed, bugs] =
-            fields.as_slice()
-        else {
-            return None;
-        };
-        let known = |text: &str| (!matches!(text, "" | "(none)")).then(|| text.to_owned());
-        Some(Package {
-            name: (*name).to_owned(),
-            version: (*version).to_owned(),
-            architecture: (*architecture).to_owned(),
-            maintainer: known(vendor),
-            section: known(group),
-            homepage: known(url),
-            bugs: known(bugs),
-            summary: known(summary),
-            size: size.parse::<u64>().ok().map(|octets| octets.div_ceil(1024)),
-            installed: installed.parse().ok(),
-        })
-    };
     // Signature keys are listed as packages without architecture.
-    text.split(PACKAGE).filter_map(package).filter(|package| package.architecture != "(none)").collect()
+    text.split(PACKAGE).filter_map(parse_package).filter(|package| package.architecture != "(none)").collect()
+}
+
+fn parse_package(line: &str) -> Option<Package> {
+    let fields: Vec<&str> = line.split(FIELD).collect();
+    let [name, version, architecture, vendor, group, url, summary, size, installed, bugs] = fields.as_slice()
+    else {
+        return None;
+    };
+    Some(Package {
+        name: (*name).to_owned(),
+        version: (*version).to_owned(),
+        architecture: (*architecture).to_owned(),
+        maintainer: known(vendor),
+        section: known(group),
+        homepage: known(url),
+        bugs: known(bugs),
+        summary: known(summary),
+        size: size.parse::<u64>().ok().map(|octets| octets.div_ceil(1024)),
+        installed: installed.parse().ok(),
+    })
+}
+
+/// Returns a value; `None` if rpm has none.
+fn known(text: &str) -> Option<String> {
+    (!matches!(text, "" | "(none)")).then(|| text.to_owned())
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ impl<'a> Scheduler<'a> {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => 5,
             Err(error) if is_absent(&error) => 1722,
             Err(error) => {
-                tracing::debug!(%error, "CUPS did not do what it was told");
+                tracing::debug!(%error, "CUPS request failed");
                 31
             }
         }
@@ -109,14 +109,14 @@ impl<'a> Scheduler<'a> {
             stream.set_read_timeout(Some(left.min(self.patience.silence)))?;
             let mut more = [0; 16 << 10];
             let length = stream.read(&mut more)?;
-            room = room.checked_sub(length).ok_or_else(|| wrong("it is too long"))?;
+            room = room.checked_sub(length).ok_or_else(|| wrong("too long"))?;
             // The server may leave the connection open although it is asked to close it.
             let body = answer.take(more.get(..length).unwrap_or_default())?;
             if let Some(body) = body.or_else(|| answer.end().filter(|_| length == 0)) {
-                return Response::parse(&body).ok_or_else(|| wrong("it is no message of IPP"));
+                return Response::parse(&body).ok_or_else(|| wrong("not an IPP message"));
             }
             if length == 0 {
-                return Err(wrong("it ends too early"));
+                return Err(wrong("connection closed early"));
             }
         }
     }
@@ -169,14 +169,14 @@ impl Answer {
         match head.status() {
             200 => {}
             401 | 403 | 426 => return Err(io::ErrorKind::PermissionDenied.into()),
-            status => return Err(wrong(&format!("its status is {status}"))),
+            status => return Err(wrong(&format!("HTTP status {status}"))),
         }
         Ok(match head.body() {
             ResponseFraming::Empty => Self::Counted(0, Vec::new()),
             ResponseFraming::UntilClose => Self::UntilClose(Vec::new()),
             ResponseFraming::Length(length) => {
                 let length = usize::try_from(length).ok().filter(|length| *length <= MAX_ANSWER);
-                Self::Counted(length.ok_or_else(|| wrong("it is too long"))?, Vec::new())
+                Self::Counted(length.ok_or_else(|| wrong("too long"))?, Vec::new())
             }
             ResponseFraming::Chunked => Self::Chunked(ChunkedDecoder::new(MAX_ANSWER), Vec::new()),
         })
@@ -192,7 +192,7 @@ impl Answer {
 }
 
 fn wrong(problem: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("its answer cannot be understood: {problem}"))
+    io::Error::new(io::ErrorKind::InvalidData, format!("invalid response from CUPS: {problem}"))
 }
 
 /// Returns whether the error means that no scheduler is running.

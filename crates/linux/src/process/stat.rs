@@ -109,18 +109,17 @@ impl Status {
     pub fn parse(text: &[u8]) -> Self {
         let mut status = Self::default();
         for (name, value) in named(text) {
-            let octets = || number::<u64>(value.strip_suffix(b" kB")?)?.checked_mul(1024);
             match name {
                 b"Uid" => {
                     let mut users = value.split(u8::is_ascii_whitespace).map(number);
                     (status.real_user, status.user) = (users.next().flatten(), users.next().flatten());
                 }
-                b"VmPeak" => status.virtual_peak = octets(),
-                b"VmHWM" => status.resident_peak = octets(),
-                b"RssAnon" => status.anonymous = octets(),
+                b"VmPeak" => status.virtual_peak = octets(value),
+                b"VmHWM" => status.resident_peak = octets(value),
+                b"RssAnon" => status.anonymous = octets(value),
                 // The last field in use, about half-way through the file.
                 b"VmSwap" => {
-                    status.swapped = octets();
+                    status.swapped = octets(value);
                     break;
                 }
                 _ => {}
@@ -128,6 +127,11 @@ impl Status {
         }
         status
     }
+}
+
+/// Parses a size such as `12 kB`.
+fn octets(value: &[u8]) -> Option<u64> {
+    number::<u64>(value.strip_suffix(b" kB")?)?.checked_mul(1024)
 }
 
 /// Fields of `io` in use.

@@ -133,12 +133,10 @@ impl Time {
         for field in &mut fields {
             let (first, after) = rest.split_once(BLANKS)?;
             // Vixie cron and its derivatives ignore characters after a number.
-            let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "*,-/~".contains(letter);
-            *field = first.split(|letter| !is_letter(letter)).next().unwrap_or_default();
+            *field = first.split(|letter| !is_of_field(letter)).next().unwrap_or_default();
             rest = after.trim_start_matches(BLANKS);
         }
         let [minute, hour, day, _, weekday] = fields;
-        let single = |field: &str, count: u32| field.parse::<u32>().ok().filter(|number| *number < count);
         // Sunday is 0 and 7 in cron, but the last day in Windows.
         let time = Self {
             at: single(hour, 24).zip(single(minute, 60)),
@@ -160,6 +158,16 @@ impl Time {
             _ => Self::default(),
         }
     }
+}
+
+/// Returns whether a character can be part of a field.
+fn is_of_field(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "*,-/~".contains(letter)
+}
+
+/// Parses a field that is a single number below `count`.
+fn single(field: &str, count: u32) -> Option<u32> {
+    field.parse().ok().filter(|number| *number < count)
 }
 
 /// Parses a field to a set of bits; `None` if it matches all values.

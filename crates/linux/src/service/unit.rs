@@ -64,7 +64,7 @@ impl Unit {
     /// Returns all services, running or not; none if systemd is absent.
     ///
     /// # Errors
-    /// [`BusError`] if systemd refuses or does not answer.
+    /// [`BusError`] if systemd refused the request or does not answer.
     pub fn all(machine: &Machine, states: FileStates) -> Result<Vec<Self>, BusError> {
         let (any, services): ([&str; 0], [&str; 1]) = ([], ["*.service"]);
         let pattern = (any.as_slice(), services.as_slice());
@@ -113,7 +113,7 @@ impl Unit {
     /// Finds a service by its exact name; `None` if it does not exist.
     ///
     /// # Errors
-    /// [`BusError`] if systemd refuses or does not answer.
+    /// [`BusError`] if systemd refused the request or does not answer.
     pub fn find(machine: &Machine, name: &str) -> Result<Option<Self>, BusError> {
         if !is_name(name) {
             return Ok(None);
@@ -137,7 +137,7 @@ impl Unit {
     /// Finds the service with this main process; `None` if systemd does not find it directly.
     ///
     /// # Errors
-    /// [`BusError`] if systemd refuses or does not answer.
+    /// [`BusError`] if systemd refused the request or does not answer.
     pub fn of_main_process(machine: &Machine, process: u32) -> Result<Option<Self>, BusError> {
         let asked = machine.bus().wait(async |bus| {
             let path: OwnedObjectPath = MANAGER.ask(&bus, "GetUnitByPID", &(process,)).await?;
@@ -185,7 +185,7 @@ impl Unit {
             }
             Err(error) => {
                 // Units that are still unknown are asked one by one when a column needs them.
-                tracing::debug!(%error, "The manager of units does not answer all questions");
+                tracing::debug!(%error, "Some unit properties could not be read");
                 Ok(())
             }
             Ok(()) => Ok(()),
@@ -311,7 +311,7 @@ pub struct Timer {
 /// Returns all active timers; none if systemd is absent.
 ///
 /// # Errors
-/// [`BusError`] if systemd refuses or does not answer.
+/// [`BusError`] if systemd refused the request or does not answer.
 pub fn timers(machine: &Machine) -> Result<Vec<Timer>, BusError> {
     let (active, timers): ([&str; 1], [&str; 1]) = (["active"], ["*.timer"]);
     let pattern = (active.as_slice(), timers.as_slice());

@@ -35,7 +35,7 @@ impl Folder {
     /// Returns the first folder for administrators in the search path of systemd.
     ///
     /// # Errors
-    /// [`BusError`] if systemd refuses or does not answer.
+    /// [`BusError`] if systemd refused the request or does not answer.
     pub fn of(machine: &Machine) -> Result<Self, BusError> {
         let paths = machine.bus().wait(async |bus| MANAGER.texts(&bus, "UnitPath").await)?;
         let found = paths.iter().find_map(|path| match path.rsplit_once("/systemd/")?.1 {

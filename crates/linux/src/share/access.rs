@@ -26,31 +26,33 @@ enum Right {
 
 /// Parses a list such as `S-1-1-0:R,S-1-5-32-544:F`; invalid entries are left out, as in Samba.
 pub fn parse(text: &str) -> Vec<Entry> {
-    let entry = |text: &str| {
-        let (sid, right) = text.trim().split_once(':')?;
-        let right = match right {
-            "R" | "r" => Right::Read,
-            "F" | "f" => Right::Full,
-            "D" | "d" => Right::Denied,
-            _ => return None,
-        };
-        Some(Entry { sid: Sid::parse(sid).ok()?, right })
+    text.split(',').filter_map(parse_entry).collect()
+}
+
+fn parse_entry(text: &str) -> Option<Entry> {
+    let (sid, right) = text.trim().split_once(':')?;
+    let right = match right {
+        "R" | "r" => Right::Read,
+        "F" | "f" => Right::Full,
+        "D" | "d" => Right::Denied,
+        _ => return None,
     };
-    text.split(',').filter_map(entry).collect()
+    Some(Entry { sid: Sid::parse(sid).ok()?, right })
 }
 
 /// Writes a list in the form that [`parse`] reads.
 pub fn written(entries: &[Entry]) -> String {
-    let entry = |entry: &Entry| {
-        let right = match entry.right {
-            Right::Read => 'R',
-            Right::Full => 'F',
-            // `net` accepts this letter only in lower case.
-            Right::Denied => 'd',
-        };
-        format!("{}:{right}", entry.sid.numeric())
+    entries.iter().map(written_entry).collect::<Vec<_>>().join(",")
+}
+
+fn written_entry(entry: &Entry) -> String {
+    let right = match entry.right {
+        Right::Read => 'R',
+        Right::Full => 'F',
+        // `net` accepts this letter only in lower case.
+        Right::Denied => 'd',
     };
-    entries.iter().map(entry).collect::<Vec<_>>().join(",")
+    format!("{}:{right}", entry.sid.numeric())
 }
 
 /// Returns the default rights of a share: everyone may read.

@@ -30,20 +30,18 @@ pub(super) fn exports(machine: &Machine) -> Vec<Share> {
 
 /// Parses export files to paths and their clients.
 pub(super) fn parse(text: &str) -> Vec<(String, String)> {
-    let joined = text.replace("\\\n", " ");
-    let entry = |line: &str| {
-        let (path, rest) = match line.trim_start().strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"')?,
-            None => {
-                let line = line.trim_start();
-                line.split_once([' ', '\t']).unwrap_or((line, ""))
-            }
-        };
-        let clients: Vec<&str> =
-            rest.split_ascii_whitespace().take_while(|word| !word.starts_with('#')).collect();
-        path.starts_with('/').then(|| (unescaped(path), clients.join(" ")))
+    text.replace("\\\n", " ").lines().filter_map(parse_line).collect()
+}
+
+fn parse_line(line: &str) -> Option<(String, String)> {
+    let line = line.trim_start();
+    let (path, rest) = match line.strip_prefix('"') {
+        Some(quoted) => quoted.split_once('"')?,
+        None => line.split_once([' ', '\t']).unwrap_or((line, "")),
     };
-    joined.lines().filter_map(entry).collect()
+    let clients: Vec<&str> =
+        rest.split_ascii_whitespace().take_while(|word| !word.starts_with('#')).collect();
+    path.starts_with('/').then(|| (unescaped(path), clients.join(" ")))
 }
 
 /// Decodes a path in which some characters are a backslash and three octal digits.

@@ -42,23 +42,8 @@ pub fn shares(machine: &Machine) -> Result<Vec<Share>, Error> {
         limit: 0,
         origin: Origin::Configuration { is_read_only: false },
     }];
-    let is_share = |section: &&Section| {
-        // These three sections are not shares: they define defaults and templates.
-        !matches!(section.name.as_str(), "global" | "homes" | "printers") && section.is("available", true)
-    };
-    shares.extend(sections.iter().filter(is_share).map(|section| {
-        // Settings missing from a section are taken from the global one, which `-v` prints in full.
-        let of = |name: &str| section.value(name).or_else(|| global?.value(name));
-        let is = |name: &str| of(name).is_some_and(|value| value.eq_ignore_ascii_case("yes"));
-        Share {
-            name: section.name.clone(),
-            path: of("path").unwrap_or_default().to_owned(),
-            remark: of("comment").unwrap_or_default().to_owned(),
-            kind: if is("printable") { Kind::Printer } else { Kind::Folder },
-            limit: of("max connections").and_then(|number| number.parse().ok()).unwrap_or_default(),
-            origin: Origin::Configuration { is_read_only: is("read only") },
-        }
-    }));
+    let shared = sections.iter().filter(|section| section.is_share());
+    shares.extend(shared.map(|section| Settings { section, global }.share()));
     let allowed =
         global.and_then(|global| global.value("usershare max shares")).is_some_and(|most| most != "0");
     if let Some(folder) = global.and_then(|global| global.value("usershare path")).filter(|_| allowed) {
@@ -71,6 +56,35 @@ pub fn shares(machine: &Machine) -> Result<Vec<Share>, Error> {
         shares.extend(free);
     }
     Ok(shares)
+}
+
+/// Settings of a share.
+struct Settings<'s> {
+    section: &'s Section,
+    /// Section with the values of settings that are missing from the other, which `-v` prints in full.
+    global: Option<&'s Section>,
+}
+
+impl Settings<'_> {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.section.value(name).or_else(|| self.global?.value(name))
+    }
+
+    fn is_yes(&self, name: &str) -> bool {
+        self.value(name).is_some_and(|value| value.eq_ignore_ascii_case("yes"))
+    }
+
+    fn share(&self) -> Share {
+        let limit = self.value("max connections").and_then(|number| number.parse().ok());
+        Share {
+            name: self.section.name.clone(),
+            path: self.value("path").unwrap_or_default().to_owned(),
+            remark: self.value("comment").unwrap_or_default().to_owned(),
+            kind: if self.is_yes("printable") { Kind::Printer } else { Kind::Folder },
+            limit: limit.unwrap_or_default(),
+            origin: Origin::Configuration { is_read_only: self.is_yes("read only") },
+        }
+    }
 }
 
 /// Returns the user shares, sorted by name.
@@ -90,18 +104,18 @@ fn users(machine: &Machine, folder: &str) -> Vec<Share> {
 
 /// Parses a file of `net usershare`; `None` if it is malformed.
 pub fn user_share(file: &str, text: &str) -> Option<Share> {
-    let is_version = |line: &str| matches!(line.trim(), "#VERSION 1" | "#VERSION 2");
     let mut lines = text.lines();
-    lines.next().filter(|line| is_version(line))?;
-    let fields: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once('=')).collect();
-    let value = |name: &str| fields.iter().find(|(field, _)| *field == name).map(|(_, value)| *value);
+    lines.next().filter(|line| matches!(line.trim(), "#VERSION 1" | "#VERSION 2"))?;
+    let fields = lines.filter_map(|line| line.split_once('='));
+    let values = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let section = Section { name: file.to_owned(), values };
     Some(Share {
-        name: value("sharename").unwrap_or(file).to_owned(),
-        path: value("path").filter(|path| path.starts_with('/'))?.to_owned(),
-        remark: value("comment").unwrap_or_default().to_owned(),
+        name: section.value("sharename").unwrap_or(file).to_owned(),
+        path: section.value("path").filter(|path| path.starts_with('/'))?.to_owned(),
+        remark: section.value("comment").unwrap_or_default().to_owned(),
         kind: Kind::Folder,
         limit: 0,
-        origin: Origin::Users(access::parse(value("usershare_acl").unwrap_or_default())),
+        origin: Origin::Users(access::parse(section.value("usershare_acl").unwrap_or_default())),
     })
 }
 
@@ -119,9 +133,10 @@ impl Section {
         self.values.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// Returns whether a switch has this value or is missing.
-    fn is(&self, name: &str, wanted: bool) -> bool {
-        self.value(name).is_none_or(|value| value.eq_ignore_ascii_case("yes") == wanted)
+    /// Returns whether the section defines an available share, not defaults or templates.
+    fn is_share(&self) -> bool {
+        !matches!(self.name.as_str(), "global" | "homes" | "printers")
+            && self.value("available").is_none_or(|value| value.eq_ignore_ascii_case("yes"))
     }
 }
 

@@ -121,7 +121,7 @@ fn read(machine: &Machine, history: &mut History<'_>) {
             machine.file(&file).and_then(|from| each_line(from, line)).map(drop)
         };
         if let Err(error) = read {
-            tracing::warn!(%error, file, "A part of apt's history cannot be read");
+            tracing::warn!(%error, file, "Cannot read apt history");
         }
         history.end_of_run();
     }

@@ -70,19 +70,19 @@ impl Drive {
 
     /// Returns the model that the disk reports.
     pub fn model(&self, machine: &Machine) -> Option<String> {
-        let told =
+        let reported =
             self.block.line(machine, "device/model").or_else(|| self.block.line(machine, "device/name"));
-        told.or_else(|| self.udev(machine).exact("ID_MODEL"))
+        reported.or_else(|| self.udev(machine).exact("ID_MODEL"))
     }
 
     /// Returns the serial number.
     pub fn serial_number(&self, machine: &Machine) -> Option<String> {
         let known = self.udev(machine).property("ID_SERIAL_SHORT").map(str::to_owned);
-        let told =
+        let reported =
             || self.block.line(machine, "serial").or_else(|| self.block.line(machine, "device/serial"));
         // The page with the serial number in SCSI's vital product data begins with a header of four bytes
         // (SPC-4).
-        known.or_else(told).or_else(|| {
+        known.or_else(reported).or_else(|| {
             let page = machine.octets(format!("sys{}/device/vpd_pg80", self.block.folder)).ok()?;
             let text = String::from_utf8_lossy(page.get(4..)?).trim_matches(['\0', ' ']).to_owned();
             (!text.is_empty()).then_some(text)
@@ -92,8 +92,8 @@ impl Drive {
     /// Returns the firmware version.
     pub fn firmware(&self, machine: &Machine) -> Option<String> {
         let files = ["device/firmware_rev", "device/rev", "device/fwrev"];
-        let told = files.iter().find_map(|file| self.block.line(machine, file));
-        told.or_else(|| self.udev(machine).exact("ID_REVISION"))
+        let reported = files.iter().find_map(|file| self.block.line(machine, file));
+        reported.or_else(|| self.udev(machine).exact("ID_REVISION"))
     }
 
     /// Returns the manufacturer.

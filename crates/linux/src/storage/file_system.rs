@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::block::Block;
-use super::statistics::{Answer, Question, Questions, Statistics};
+use super::statistics::{QueryResult, Statistics, StatisticsQueries, StatisticsQuery};
 use super::superblock::Superblock;
 use crate::Machine;
 use crate::mounts::Mount;
@@ -15,9 +15,9 @@ use crate::udev::Udev;
 pub struct FileSystem {
     /// The mount.
     pub mount: Mount,
-    questions: Arc<Questions>,
-    question: OnceCell<Question>,
-    answer: OnceCell<Answer>,
+    queries: Arc<StatisticsQueries>,
+    query: OnceCell<StatisticsQuery>,
+    answer: OnceCell<QueryResult>,
     identity: OnceCell<Identity>,
 }
 
@@ -48,7 +48,7 @@ pub enum DriveType {
 impl FileSystem {
     /// Returns the file systems that hold files. Leaves out virtual file systems of the kernel, those in
     /// memory, and repeated mounts of the same file system.
-    pub fn all(machine: &Machine, questions: &Arc<Questions>) -> Vec<Self> {
+    pub fn all(machine: &Machine, queries: &Arc<StatisticsQueries>) -> Vec<Self> {
         let mounts = machine.mounts();
         let mut shown: Vec<&Mount> = Vec::new();
         let mut numbers: HashMap<(u32, u32), usize> = HashMap::new();
@@ -61,33 +61,32 @@ impl FileSystem {
                 None => shown.push(mount),
             }
         }
-        shown.into_iter().map(|mount| Self::new(mount.clone(), questions)).collect()
+        shown.into_iter().map(|mount| Self::new(mount.clone(), queries)).collect()
     }
 
-    fn new(mount: Mount, questions: &Arc<Questions>) -> Self {
+    fn new(mount: Mount, queries: &Arc<StatisticsQueries>) -> Self {
         Self {
             mount,
-            questions: questions.clone(),
-            question: OnceCell::new(),
+            queries: queries.clone(),
+            query: OnceCell::new(),
             answer: OnceCell::new(),
             identity: OnceCell::new(),
         }
     }
 
     /// Asks the file system for its statistics without waiting for the answer.
-    pub fn ask(&self, machine: &Machine) -> &Question {
-        self.question
-            .get_or_init(|| self.questions.ask(machine.path(self.mount.place.trim_start_matches('/'))))
+    pub fn ask(&self, machine: &Machine) -> &StatisticsQuery {
+        self.query.get_or_init(|| self.queries.ask(machine.path(self.mount.place.trim_start_matches('/'))))
     }
 
     /// Waits for the answer to [`FileSystem::ask`].
-    pub fn answer(&self, machine: &Machine) -> Answer {
+    pub fn answer(&self, machine: &Machine) -> QueryResult {
         *self.answer.get_or_init(|| self.ask(machine).answer())
     }
 
     /// Returns the statistics of the file system; `None` if it does not answer.
-    pub fn told(&self, machine: &Machine) -> Option<Statistics> {
-        self.answer(machine).told()
+    pub fn statistics(&self, machine: &Machine) -> Option<Statistics> {
+        self.answer(machine).statistics()
     }
 
     /// Returns UUID and label, from udev or from the superblock.
@@ -215,7 +214,7 @@ pub fn is_of_network(mount: &Mount) -> bool {
 
 fn is_for_files(mount: &Mount) -> bool {
     /// Virtual file systems of the kernel and of user sessions.
-    const TOLD: &[&str] = &[
+    const VIRTUAL: &[&str] = &[
         "autofs",
         "binfmt_misc",
         "bpf",
@@ -250,7 +249,7 @@ fn is_for_files(mount: &Mount) -> bool {
     ];
     let kind = mount.kind.as_str();
     // The root is a disk whatever its type; elsewhere an overlay shows files of other mounts.
-    mount.place == "/" || !(TOLD.contains(&kind) || kind == "overlay")
+    mount.place == "/" || !(VIRTUAL.contains(&kind) || kind == "overlay")
 }
 
 /// Returns a sort key: mounts of a whole file system before those of a subfolder, then shorter paths before

@@ -70,11 +70,8 @@ impl PartitionTable {
         if disk.get(510..512)? != [0x55, 0xAA] {
             return None;
         }
-        let entry = |at: usize| -> Option<MbrEntry> {
-            let entry = disk.get(446 + at * 16..462 + at * 16)?;
-            Some(MbrEntry { is_active: entry.first()? & 0x80 != 0, kind: *entry.get(4)? })
-        };
-        let entries = [entry(0)?, entry(1)?, entry(2)?, entry(3)?];
+        let entries =
+            [MbrEntry::at(disk, 0)?, MbrEntry::at(disk, 1)?, MbrEntry::at(disk, 2)?, MbrEntry::at(disk, 3)?];
         if entries.iter().any(|entry| entry.kind == PROTECTIVE) {
             return Self::parse_gpt(disk, block_size);
         }
@@ -90,7 +87,6 @@ impl PartitionTable {
         if header.get(..8)? != b"EFI PART" {
             return None;
         }
-        let guid_at = |octets: &[u8], at: usize| octets.get(at..)?.first_chunk().map(guid);
         let (count, size) = (u32_at(header, 80)?, u32_at(header, 84)?);
         let count = usize::try_from(count).ok()?.min(MOST_ENTRIES);
         let table = disk.get(block_size.checked_mul(2)?..)?;
@@ -124,6 +120,18 @@ impl PartitionTable {
             Self::Mbr { entries, .. } => entries.get(usize::try_from(number.checked_sub(1)?).ok()?),
         }
     }
+}
+
+impl MbrEntry {
+    /// Parses an entry of the table in the first block of a disk.
+    fn at(disk: &[u8], place: usize) -> Option<Self> {
+        let entry = disk.get(446 + place * 16..462 + place * 16)?;
+        Some(Self { is_active: entry.first()? & 0x80 != 0, kind: *entry.get(4)? })
+    }
+}
+
+fn guid_at(octets: &[u8], at: usize) -> Option<String> {
+    octets.get(at..)?.first_chunk().map(guid)
 }
 
 /// Formats a GUID, whose first three fields are little-endian.

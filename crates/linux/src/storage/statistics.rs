@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 /// interrupted.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Unanswered questions; prevents new ones to file systems that do not answer.
+/// Unanswered queries; prevents new ones to file systems that do not respond.
 #[derive(Debug, Default)]
-pub struct Questions(Mutex<Vec<(PathBuf, Instant)>>);
+pub struct StatisticsQueries(Mutex<Vec<(PathBuf, Instant)>>);
 
-/// A question to a file system.
+/// A query to a file system.
 #[derive(Debug)]
-pub struct Question {
+pub struct StatisticsQuery {
     answer: Option<Receiver<io::Result<Statistics>>>,
     until: Instant,
 }
@@ -37,11 +37,11 @@ pub struct Statistics {
     pub longest_name: u64,
 }
 
-/// Result of a question.
+/// Result of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// The file system has answered.
-    Told(Statistics),
+pub enum QueryResult {
+    /// The file system responded.
+    Statistics(Statistics),
     /// The file system did not answer in time.
     Silent,
     /// The caller may not ask.
@@ -50,66 +50,66 @@ pub enum Answer {
     Broken,
 }
 
-impl Questions {
+impl StatisticsQueries {
     /// Asks the file system mounted at a path, on a thread of its own that may never end.
     ///
-    /// Does not ask while an earlier question to the same file system has been unanswered for longer than
+    /// Does not ask while an earlier query to the same file system has been unanswered for longer than
     /// [`PATIENCE`].
-    pub fn ask(self: &Arc<Self>, place: PathBuf) -> Question {
+    pub fn ask(self: &Arc<Self>, place: PathBuf) -> StatisticsQuery {
         let now = Instant::now();
         let until = now + PATIENCE;
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if open.iter().any(|(asked, since)| *asked == place && now.duration_since(*since) >= PATIENCE) {
-            return Question { answer: None, until };
+            return StatisticsQuery { answer: None, until };
         }
         let (sender, answer) = sync_channel(1);
-        let (questions, asked) = (self.clone(), (place.clone(), now));
+        let (queries, asked) = (self.clone(), (place.clone(), now));
         let spawned =
             thread::Builder::new().name("statvfs".to_owned()).stack_size(64 << 10).spawn(move || {
-                let told = rustix::fs::statvfs(&place).map(|told| Statistics {
-                    block: told.f_frsize,
-                    blocks: told.f_blocks,
-                    available: told.f_bavail,
-                    longest_name: told.f_namemax,
+                let statistics = rustix::fs::statvfs(&place).map(|statistics| Statistics {
+                    block: statistics.f_frsize,
+                    blocks: statistics.f_blocks,
+                    available: statistics.f_bavail,
+                    longest_name: statistics.f_namemax,
                 });
-                let mut open = questions.0.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(at) = open.iter().position(|question| *question == (place.clone(), now)) {
+                let mut open = queries.0.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(at) = open.iter().position(|query| *query == (place.clone(), now)) {
                     open.swap_remove(at);
                 }
                 drop(open);
                 // Fails if the receiver has given up.
-                let _ = sender.send(told.map_err(io::Error::from));
+                let _ = sender.send(statistics.map_err(io::Error::from));
             });
         if spawned.is_ok() {
             open.push(asked);
         }
-        Question { answer: spawned.is_ok().then_some(answer), until }
+        StatisticsQuery { answer: spawned.is_ok().then_some(answer), until }
     }
 }
 
-impl Question {
+impl StatisticsQuery {
     /// Waits for the answer; must be called only once.
-    pub fn answer(&self) -> Answer {
-        let Some(answer) = &self.answer else { return Answer::Silent };
+    pub fn answer(&self) -> QueryResult {
+        let Some(answer) = &self.answer else { return QueryResult::Silent };
         match answer.recv_timeout(self.until.saturating_duration_since(Instant::now())) {
-            Ok(Ok(told)) => Answer::Told(told),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => Answer::Denied,
-            Ok(Err(_)) => Answer::Broken,
-            Err(_) => Answer::Silent,
+            Ok(Ok(statistics)) => QueryResult::Statistics(statistics),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => QueryResult::Denied,
+            Ok(Err(_)) => QueryResult::Broken,
+            Err(_) => QueryResult::Silent,
         }
     }
 }
 
-impl Answer {
+impl QueryResult {
     /// Returns the statistics, if the file system has answered.
-    pub fn told(self) -> Option<Statistics> {
-        if let Self::Told(statistics) = self { Some(statistics) } else { None }
+    pub fn statistics(self) -> Option<Statistics> {
+        if let Self::Statistics(statistics) = self { Some(statistics) } else { None }
     }
 
     /// Returns the value of `Status` (`CIM_ManagedSystemElement`).
     pub fn status(self) -> &'static str {
         match self {
-            Self::Told(_) => "OK",
+            Self::Statistics(_) => "OK",
             Self::Silent => "Degraded",
             Self::Denied => "Unknown",
             Self::Broken => "Error",
@@ -135,18 +135,18 @@ mod tests {
 
     #[test]
     fn what_answers_is_forgotten_and_what_is_missing_is_broken() {
-        let questions = Arc::<Questions>::default();
-        let told = questions.ask("/".into()).answer().told().expect("a file system");
-        assert!(told.size() >= told.free() && told.longest_name >= 8);
-        assert_eq!(questions.ask("/no/such/folder".into()).answer(), Answer::Broken);
-        assert!(questions.0.lock().expect("no panic").is_empty());
+        let queries = Arc::<StatisticsQueries>::default();
+        let statistics = queries.ask("/".into()).answer().statistics().expect("a file system");
+        assert!(statistics.size() >= statistics.free() && statistics.longest_name >= 8);
+        assert_eq!(queries.ask("/no/such/folder".into()).answer(), QueryResult::Broken);
+        assert!(queries.0.lock().expect("no panic").is_empty());
     }
 
     #[test]
     fn nobody_asks_again_who_does_not_answer() {
-        let questions = Arc::<Questions>::default();
+        let queries = Arc::<StatisticsQueries>::default();
         let long_ago = Instant::now().checked_sub(PATIENCE).expect("a clock that has run for long enough");
-        questions.0.lock().expect("no panic").push(("/".into(), long_ago));
-        assert_eq!(questions.ask("/".into()).answer(), Answer::Silent);
+        queries.0.lock().expect("no panic").push(("/".into(), long_ago));
+        assert_eq!(queries.ask("/".into()).answer(), QueryResult::Silent);
     }
 }

@@ -32,29 +32,34 @@ impl Superblock {
 
     /// Parses the first bytes of a device.
     pub fn parse(device: &[u8]) -> Option<Self> {
-        let is_at = |at: usize, magic: &[u8]| device.get(at..at + magic.len()) == Some(magic);
-        let uuid = |at: usize| device.get(at..at + 16).and_then(uuid);
-        let label = |at: usize, long: usize| device.get(at..at + long).and_then(label);
-        if is_at(0x438, &[0x53, 0xEF]) {
-            return Some(Self { kind: extended(device), uuid: uuid(0x468), label: label(0x478, 16) });
+        if is_at(device, 0x438, &[0x53, 0xEF]) {
+            return Some(Self {
+                kind: extended(device),
+                uuid: uuid(device, 0x468),
+                label: label(device, 0x478, 16),
+            });
         }
-        if is_at(0, b"XFSB") {
-            return Some(Self { kind: "xfs", uuid: uuid(32), label: label(108, 12) });
+        if is_at(device, 0, b"XFSB") {
+            return Some(Self { kind: "xfs", uuid: uuid(device, 32), label: label(device, 108, 12) });
         }
-        if is_at(0x1_0040, b"_BHRfS_M") {
-            return Some(Self { kind: "btrfs", uuid: uuid(0x1_0020), label: label(0x1_012B, 256) });
+        if is_at(device, 0x1_0040, b"_BHRfS_M") {
+            return Some(Self {
+                kind: "btrfs",
+                uuid: uuid(device, 0x1_0020),
+                label: label(device, 0x1_012B, 256),
+            });
         }
-        if is_at(4096 - 10, b"SWAPSPACE2") {
-            return Some(Self { kind: "swap", uuid: uuid(0x40C), label: label(0x41C, 16) });
+        if is_at(device, 4096 - 10, b"SWAPSPACE2") {
+            return Some(Self { kind: "swap", uuid: uuid(device, 0x40C), label: label(device, 0x41C, 16) });
         }
         let fat = [
             (0x52, &b"FAT32   "[..], 0x43, 0x47),
             (0x36, b"FAT16   ", 0x27, 0x2B),
             (0x36, b"FAT12   ", 0x27, 0x2B),
         ];
-        let (_, _, serial, name) = fat.into_iter().find(|(at, magic, ..)| is_at(*at, magic))?;
+        let (_, _, serial, name) = fat.into_iter().find(|(at, magic, ..)| is_at(device, *at, magic))?;
         let serial = device.get(serial..serial + 4)?.first_chunk().map(|four| u32::from_le_bytes(*four))?;
-        let label = label(name, 11).filter(|label| label != "NO NAME");
+        let label = label(device, name, 11).filter(|label| label != "NO NAME");
         Some(Self {
             kind: "vfat",
             uuid: Some(format!("{:04X}-{:04X}", serial >> 16, serial & 0xFFFF)),
@@ -65,10 +70,8 @@ impl Superblock {
 
 /// Returns the oldest of ext2, ext3 and ext4, which share a layout, that supports all features in use.
 fn extended(device: &[u8]) -> &'static str {
-    let flags = |at: usize| {
-        device.get(at..at + 4).and_then(|four| four.first_chunk().copied()).map_or(0, u32::from_le_bytes)
-    };
-    let (compatible, incompatible, read_only) = (flags(0x45C), flags(0x460), flags(0x464));
+    let (compatible, incompatible, read_only) =
+        (flags(device, 0x45C), flags(device, 0x460), flags(device, 0x464));
     // Of the incompatible features, ext3 supports FILETYPE, RECOVER and META_BG; of the others SPARSE_SUPER,
     // LARGE_FILE and BTREE_DIR.
     if incompatible & !0x16 != 0 || read_only & !0x7 != 0 {
@@ -80,7 +83,17 @@ fn extended(device: &[u8]) -> &'static str {
     }
 }
 
-fn uuid(octets: &[u8]) -> Option<String> {
+/// Returns the feature flags at an offset.
+fn flags(device: &[u8], at: usize) -> u32 {
+    device.get(at..at + 4).and_then(|four| four.first_chunk().copied()).map_or(0, u32::from_le_bytes)
+}
+
+fn is_at(device: &[u8], at: usize, magic: &[u8]) -> bool {
+    device.get(at..at + magic.len()) == Some(magic)
+}
+
+fn uuid(device: &[u8], at: usize) -> Option<String> {
+    let octets = device.get(at..at + 16)?;
     if octets.iter().all(|octet| *octet == 0) {
         return None;
     }
@@ -95,7 +108,8 @@ fn uuid(octets: &[u8]) -> Option<String> {
     Some(text)
 }
 
-fn label(octets: &[u8]) -> Option<String> {
+fn label(device: &[u8], at: usize, length: usize) -> Option<String> {
+    let octets = device.get(at..at + length)?;
     let end = octets.iter().position(|octet| *octet == 0).unwrap_or(octets.len());
     let text = String::from_utf8_lossy(octets.get(..end)?).trim_end().to_owned();
     (!text.is_empty()).then_some(text)

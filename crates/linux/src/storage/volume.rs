@@ -5,7 +5,7 @@ use crate::fstab::{Entry, Fstab};
 use crate::mounts::Mounts;
 use crate::storage::block::Block;
 use crate::storage::file_system::{DriveType, FileSystem, Identity, is_of_network};
-use crate::storage::statistics::{Questions, Statistics};
+use crate::storage::statistics::{Statistics, StatisticsQueries};
 use crate::storage::superblock::Superblock;
 use std::cell::OnceCell;
 use std::collections::HashSet;
@@ -64,8 +64,8 @@ impl Shared {
 }
 
 /// Returns all volumes of a machine.
-pub fn volumes(machine: &Machine, questions: &Arc<Questions>) -> Vec<Volume> {
-    let mounted = FileSystem::all(machine, questions);
+pub fn volumes(machine: &Machine, queries: &Arc<StatisticsQueries>) -> Vec<Volume> {
+    let mounted = FileSystem::all(machine, queries);
     let shared = Rc::<Shared>::default();
     let mut rows: Vec<Volume> = mounted
         .into_iter()
@@ -135,8 +135,8 @@ impl Volume {
     }
 
     /// Returns the statistics of the file system, if it is mounted and answers.
-    pub fn told(&self, machine: &Machine) -> Option<Statistics> {
-        self.file_system.as_ref()?.told(machine)
+    pub fn statistics(&self, machine: &Machine) -> Option<Statistics> {
+        self.file_system.as_ref()?.statistics(machine)
     }
 
     /// Returns the type of the device.

@@ -40,7 +40,7 @@ impl Table for SystemDevices {
             match devices.paths(scan, push) {
                 // A class that fails does not hide the devices of other classes.
                 Err(error @ ProviderError::Failed { .. }) => {
-                    tracing::debug!(%error, "Some devices are not told of");
+                    tracing::debug!(%error, "Cannot list devices");
                 }
                 told => told?,
             }

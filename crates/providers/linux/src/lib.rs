@@ -105,7 +105,7 @@ mod tests {
             for (namespace, name) in binding.classes() {
                 let unknown = unknown::of_class(namespace.as_str(), name.as_str());
                 let schema = cim::Schema::of(namespace);
-                let class = schema.class(name.as_str()).unwrap_or_else(|| panic!("there is no class {name}"));
+                let class = schema.class(name.as_str()).unwrap_or_else(|| panic!("class {name} not found"));
                 let properties = class.properties().iter();
                 let has: BTreeSet<_> = properties.clone().map(|property| property.name.as_str()).collect();
                 let needed: BTreeSet<_> = properties

@@ -117,7 +117,7 @@ impl From<StoreError> for Code {
             StoreError::File(error) if error.kind() == io::ErrorKind::StorageFull => Self::Full,
             StoreError::File(_) => Self::Denied,
             StoreError::Content(problem) => {
-                tracing::warn!(%problem, "The file of the registry cannot be read");
+                tracing::warn!(%problem, "Cannot read registry file");
                 Self::Damaged
             }
             StoreError::TooLong => Self::Full,
@@ -178,8 +178,8 @@ impl Registry<'_> {
 
     /// Returns the names of the direct subkeys.
     fn names_below(&self, key: &Key) -> Result<Vec<String>, Code> {
-        let kept = self.kept(key.hive)?;
-        let mut names = kept.names_below(key);
+        let stored = self.stored(key.hive)?;
+        let mut names = stored.names_below(key);
         if key.hive == Hive::LocalMachine {
             for view in VIEWS {
                 names.extend(key.next(view.path).map(str::to_owned));
@@ -188,7 +188,7 @@ impl Registry<'_> {
                 }
             }
         }
-        if names.is_empty() && !self.exists(key, &kept) {
+        if names.is_empty() && !self.exists(key, &stored) {
             return Err(Code::NotFound);
         }
         names.sort_by(|left, right| cim::wql::order(left, right));
@@ -198,12 +198,12 @@ impl Registry<'_> {
 
     /// Returns the values of a key: those of the machine, then those written by clients.
     fn values(&self, key: &Key) -> Result<Vec<(String, Data)>, Code> {
-        let kept = self.kept(key.hive)?;
-        if !self.exists(key, &kept) {
+        let stored = self.stored(key.hive)?;
+        if !self.exists(key, &stored) {
             return Err(Code::NotFound);
         }
         let mut values = self.shown(key).unwrap_or_default();
-        for (name, data) in kept.values(key) {
+        for (name, data) in stored.values(key) {
             if !values.iter().any(|(own, _)| is_same(own, name)) {
                 values.push((name.clone(), data.clone()));
             }
@@ -221,7 +221,6 @@ impl Registry<'_> {
         if key.hive != Hive::LocalMachine {
             return None;
         }
-        let owned = |values: Values| values.into_iter().map(|(name, data)| (name.to_owned(), data)).collect();
         VIEWS.iter().find_map(|view| match (key.below(view.path)?, &view.content) {
             ([], Content::Values(of)) => Some(owned(of(self.machine))),
             ([], Content::Named(of)) => Some(of(self.machine)),
@@ -231,13 +230,13 @@ impl Registry<'_> {
         })
     }
 
-    fn exists(&self, key: &Key, kept: &Keys) -> bool {
+    fn exists(&self, key: &Key, stored: &Keys) -> bool {
         let is_above =
             || key.hive == Hive::LocalMachine && VIEWS.iter().any(|view| key.next(view.path).is_some());
-        kept.has(key) || is_above() || self.shown(key).is_some()
+        stored.has(key) || is_above() || self.shown(key).is_some()
     }
 
-    fn kept(&self, hive: Hive) -> Result<Keys, Code> {
+    fn stored(&self, hive: Hive) -> Result<Keys, Code> {
         match Store::of(self.machine, hive) {
             Some(store) => Ok(store.read()?),
             None => Ok(Keys::default()),
@@ -265,7 +264,7 @@ impl Registry<'_> {
             // Default documented for calls without this parameter: KEY_QUERY_VALUE and KEY_SET_VALUE.
             _ => 0x3,
         };
-        if !self.exists(key, &self.kept(key.hive)?) {
+        if !self.exists(key, &self.stored(key.hive)?) {
             return Err(Code::NotFound);
         }
         Ok(vec![(
@@ -277,6 +276,10 @@ impl Registry<'_> {
             .into(),
         )])
     }
+}
+
+fn owned(values: Values) -> Vec<(String, Data)> {
+    values.into_iter().map(|(name, data)| (name.to_owned(), data)).collect()
 }
 
 /// Returns the output of a Get method for its data type.
@@ -294,20 +297,24 @@ fn written(kind: &str, data: Data) -> Answer {
     Ok(vec![output])
 }
 
+fn texts(values: &[Value]) -> Vec<String> {
+    values.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn octets(values: &[Value]) -> Vec<u8> {
+    values
+        .iter()
+        .filter_map(|value| if let Value::Uint8(octet) = value { Some(*octet) } else { None })
+        .collect()
+}
+
 /// Reads the data of a Set method for its data type.
 fn read(kind: &str, input: &Instance) -> Result<Data, Code> {
     let value = input.value("sValue").or_else(|| input.value("uValue")).unwrap_or(&Value::Null);
-    let texts = |values: &[Value]| values.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    let octets = |values: &[Value]| {
-        values
-            .iter()
-            .filter_map(|value| if let Value::Uint8(octet) = value { Some(*octet) } else { None })
-            .collect()
-    };
-    let text = || value.as_str().unwrap_or_default().to_owned();
+    let text = value.as_str().unwrap_or_default().to_owned();
     Ok(match (kind, value) {
-        ("String", _) => Data::Text(text()),
-        ("ExpandedString", _) => Data::ExpandedText(text()),
+        ("String", _) => Data::Text(text),
+        ("ExpandedString", _) => Data::ExpandedText(text),
         ("Binary", Value::Array(values)) => Data::Binary(octets(values)),
         ("Binary", _) => Data::Binary(Vec::new()),
         ("DWORD", Value::Uint32(number)) => Data::Number(*number),

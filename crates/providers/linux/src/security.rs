@@ -13,7 +13,7 @@ use wmi::ProviderError;
 use wmi::descriptor::{self, Form};
 
 use crate::Machine;
-use crate::account::identity::Known;
+use crate::account::identity::AccountDirectory;
 use crate::table::{Binding, bind};
 
 /// Returns the tables of descriptor classes.
@@ -27,5 +27,5 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
 /// As for [`descriptor::write`].
 pub(crate) fn object(machine: &Machine, descriptor: &SecurityDescriptor) -> Result<Value, ProviderError> {
     let schema = Schema::of(Namespace::cimv2());
-    descriptor::write(&schema, Form::Win32, descriptor, &Known::of(machine))
+    descriptor::write(&schema, Form::Win32, descriptor, &AccountDirectory::of(machine))
 }

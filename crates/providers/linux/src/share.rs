@@ -5,7 +5,7 @@ mod setting;
 
 use std::sync::Arc;
 
-use cim::{Instance, Status, Value};
+use cim::{Instance, Status};
 use wmi::{Lookup, MethodCall, ProviderError, Target};
 
 use crate::Machine;
@@ -37,7 +37,7 @@ fn number(kind: Kind) -> u32 {
 /// If there is none, or the shares cannot be read.
 fn require(machine: &Machine, name: &str) -> Result<Share, ProviderError> {
     let share = Share::find(machine, name).map_err(failure)?;
-    share.ok_or_else(|| ProviderError::failed(Status::NotFound, format!("there is no share {name}")))
+    share.ok_or_else(|| ProviderError::failed(Status::NotFound, format!("share {name} not found")))
 }
 
 impl Table for Shares {
@@ -94,9 +94,4 @@ fn rows_of_share_to_directory(machine: &Machine) -> Result<Vec<Share>, ProviderE
     let folders =
         Share::all(machine).map_err(failure)?.into_iter().filter(|share| share.kind == Kind::Folder);
     Ok(folders.filter(|share| !share.path.is_empty()).collect())
-}
-
-/// Returns a text parameter of a method; `None` if it is missing.
-fn given<'a>(input: &'a Instance, name: &str) -> Option<&'a str> {
-    input.value(name).and_then(Value::as_str)
 }

@@ -22,11 +22,11 @@ use crate::table::{Binding, bind};
 /// Returns the tables of storage classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     // All tables share the record of file systems that do not respond.
-    let questions = Arc::<linux::storage::statistics::Questions>::default();
+    let queries = Arc::<linux::storage::statistics::StatisticsQueries>::default();
     let own = vec![
-        bind(machine, logical_disk::LogicalDisk::new(&questions)),
-        bind(machine, volume::Volume::new(&questions)),
-        bind(machine, mapped_disk::MappedDisk::new(&questions)),
+        bind(machine, logical_disk::LogicalDisk::new(&queries)),
+        bind(machine, volume::Volume::new(&queries)),
+        bind(machine, mapped_disk::MappedDisk::new(&queries)),
         bind(machine, drive::DiskDrive),
         bind(machine, optical::OpticalDrive),
         bind(machine, partition::DiskPartition),
@@ -37,7 +37,7 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, file::File::<file::Plain>::default()),
         bind(machine, file::File::<file::Directory>::default()),
     ];
-    own.into_iter().chain(management::bindings(machine, &questions)).collect()
+    own.into_iter().chain(management::bindings(machine, &queries)).collect()
 }
 
 /// Returns whether a query selects any of these columns.

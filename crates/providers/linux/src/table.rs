@@ -238,7 +238,7 @@ pub(crate) trait Table: Send + Sync + 'static {
     ///
     /// # Errors
     /// The reason why it could not be read.
-    fn is_there(&self, _row: &Self::Row) -> Result<bool, ProviderError> {
+    fn still_exists(&self, _row: &Self::Row) -> Result<bool, ProviderError> {
         Ok(true)
     }
 
@@ -443,7 +443,7 @@ impl<T: Table> Provider for Bound<T> {
             }
             for (row, mut instance) in rows.drain(..).zip(instances.drain(..)) {
                 self.fill(&mut instance, &row, &others)?;
-                if self.table.is_there(&row)? {
+                if self.table.still_exists(&row)? {
                     sink.push(instance)?;
                 }
             }

@@ -30,10 +30,6 @@ pub(super) fn ask(machine: &Machine, block: &Block) -> io::Result<Option<Smart>>
 
 /// Parses the log; 16-byte numbers that exceed 64 bits are reported as the maximum.
 pub(super) fn parse(page: &[u8]) -> Option<Smart> {
-    let long = |at: usize| {
-        let number = page.get(at..)?.first_chunk().map(|octets| u128::from_le_bytes(*octets))?;
-        Some(u64::try_from(number).unwrap_or(u64::MAX))
-    };
     let kelvin = page.get(1..)?.first_chunk().map(|two| i64::from(u16::from_le_bytes(*two)))?;
     // Bits: spare space is low, temperature out of range, unreliable, read-only, backup of memory failed. All
     // except the temperature predict a failure.
@@ -41,12 +37,18 @@ pub(super) fn parse(page: &[u8]) -> Option<Smart> {
     Some(Smart {
         passed: Some(warnings == 0),
         temperature: (kelvin > 0).then(|| kelvin - 273),
-        power_on_hours: long(128),
-        starts: long(112),
+        power_on_hours: number(page, 128),
+        starts: number(page, 112),
         wear: page.get(5).copied(),
         rotation: Some(0),
         ..Smart::default()
     })
+}
+
+/// Returns a 16-byte number.
+fn number(page: &[u8], at: usize) -> Option<u64> {
+    let number = page.get(at..)?.first_chunk().map(|octets| u128::from_le_bytes(*octets))?;
+    Some(u64::try_from(number).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub(super) fn ask(machine: &Machine, node: &str) -> Option<Smart> {
         Ok(ended) => parse(&serde_json::from_str(&ended.stdout).ok()?),
         Err(error) => {
             if error.kind() != io::ErrorKind::NotFound {
-                tracing::debug!(%node, %error, "A disk was not asked for its health");
+                tracing::debug!(%node, %error, "SMART query failed");
             }
             None
         }

@@ -49,26 +49,25 @@ impl Row {
 
     /// Returns the members: listed ones, and those with it as primary group.
     pub(super) fn members(&self, machine: &Machine, users: &[User]) -> Vec<User> {
-        let of_listed = |group: &account::Group| {
-            users
-                .iter()
-                .filter(|user| user.gid == group.gid || group.members.contains(&user.name))
-                .cloned()
-                .collect::<Vec<_>>()
-        };
         match self {
-            Self::Listed(group) => of_listed(group),
+            Self::Listed(group) => members_of(group, users),
             Self::Administrators => {
                 let mut members: Vec<User> = users.iter().filter(|user| user.uid == 0).cloned().collect();
                 let groups = machine.groups();
                 for group in groups.iter().filter(|group| matches!(group.name.as_str(), "sudo" | "wheel")) {
-                    let more = of_listed(group).into_iter().filter(|user| !members.contains(user));
+                    let more = members_of(group, users).into_iter().filter(|user| !members.contains(user));
                     members.extend(more.collect::<Vec<_>>());
                 }
                 members
             }
         }
     }
+}
+
+/// Returns the users that are listed as members of a group, or have it as primary group.
+fn members_of(group: &account::Group, users: &[User]) -> Vec<User> {
+    let members = users.iter().filter(|user| user.gid == group.gid || group.members.contains(&user.name));
+    members.cloned().collect()
 }
 
 impl Table for Group {
@@ -110,9 +109,9 @@ impl Table for Group {
         let (Target::Instance(keys), "Rename") = (call.target, call.operation.method.name.as_str()) else {
             return Err(ProviderError::NotCapable);
         };
-        match find(machine, keys).ok_or_else(|| {
-            ProviderError::failed(Status::NotFound, "there is no such group on this machine")
-        })? {
+        match find(machine, keys)
+            .ok_or_else(|| ProviderError::failed(Status::NotFound, "group not found on this machine"))?
+        {
             Row::Administrators => Err(ProviderError::NotCapable),
             Row::Listed(group) => {
                 let name = call.input.value("Name").and_then(Value::as_str).unwrap_or_default();

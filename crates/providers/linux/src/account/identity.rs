@@ -24,12 +24,12 @@ pub(crate) struct Row {
 }
 
 /// Accounts of a machine, with each file read once.
-pub(crate) struct Known<'a> {
+pub(crate) struct AccountDirectory<'a> {
     machine: &'a Machine,
     all: OnceCell<Vec<Row>>,
 }
 
-impl<'a> Known<'a> {
+impl<'a> AccountDirectory<'a> {
     pub(crate) fn of(machine: &'a Machine) -> Self {
         Self { machine, all: OnceCell::new() }
     }
@@ -39,7 +39,7 @@ impl<'a> Known<'a> {
     }
 }
 
-impl Accounts for Known<'_> {
+impl Accounts for AccountDirectory<'_> {
     fn resolve(&self, alias: RelativeSid) -> Option<Sid> {
         alias.resolve(self.machine.sid()?, None)
     }
@@ -51,18 +51,21 @@ impl Accounts for Known<'_> {
     }
 
     fn named(&self, domain: Option<&str>, name: &str) -> Option<Principal> {
-        let is_of_it = |row: &&Row| {
-            let is_there = domain
-                .is_none_or(|domain| domain == "." || domain.eq_ignore_ascii_case(&row.domain(self.machine)));
-            is_there && row.name.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(name))
-        };
-        let exact = self.all().iter().filter(is_of_it).find(|row| row.name.as_deref() == Some(name));
-        let found = exact.or_else(|| self.all().iter().find(is_of_it)).map(|row| row.sid.into());
+        let rows: Vec<&Row> =
+            self.all().iter().filter(|row| row.has_name(self.machine, domain, name)).collect();
+        let exact = rows.iter().find(|row| row.name.as_deref() == Some(name));
+        let found = exact.or(rows.first()).map(|row| row.sid.into());
         found.or_else(|| domain.is_none().then(|| Principal::named(name)).flatten())
     }
 }
 
 impl Row {
+    /// Returns whether it is an account with this name in any case, in this domain if there is one.
+    fn has_name(&self, machine: &Machine, domain: Option<&str>, name: &str) -> bool {
+        domain.is_none_or(|domain| domain == "." || domain.eq_ignore_ascii_case(&self.domain(machine)))
+            && self.name.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(name))
+    }
+
     fn domain(&self, machine: &Machine) -> String {
         match (self.is_of_here, self.sid.authority()) {
             (true, _) => machine.host_name(),

@@ -11,7 +11,7 @@ use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Target, Watch
 use linux::account::{Password, User};
 
 use super::path::is_of_here;
-use crate::table::{Fill, Table, returned};
+use crate::table::{Fill, Table, is_set, returned, text_in};
 use crate::{Machine, events};
 use linux::now;
 use linux::program;
@@ -108,19 +108,24 @@ impl Table for UserAccount {
         instance: &Instance,
         changed: &ColumnSet,
     ) -> Result<(), ProviderError> {
-        let key = |name: &str| instance.value(name).cloned().unwrap_or_default();
-        let user = find(machine, &[key("Domain"), key("Name")]).ok_or_else(no_such)?;
+        let keys = ["Domain", "Name"].map(|name| instance.value(name).cloned().unwrap_or_default());
+        let user = find(machine, &keys).ok_or_else(no_such)?;
         let names = changed.iter().filter_map(|column| instance.class().property(column));
         let names: Vec<&str> = names.map(|property| property.name.as_str()).collect();
-        let is_set = |name: &str| key(name) == Value::Boolean(true);
         // All steps are validated before the first is executed.
         let mut steps: Vec<(&str, Vec<String>)> = Vec::new();
         for name in names {
             let (program, argument) = match name {
-                "FullName" => ("usermod", vec!["-c".to_owned(), remarks(&user, key("FullName").as_str())?]),
-                "Disabled" => ("usermod", vec![if is_set(name) { "-L" } else { "-U" }.to_owned()]),
-                "PasswordExpires" if !is_set(name) => ("chage", vec!["-M".to_owned(), "99999".to_owned()]),
-                "Lockout" if !is_set(name) => ("faillock", vec!["--reset".to_owned(), "--user".to_owned()]),
+                "FullName" => {
+                    ("usermod", vec!["-c".to_owned(), remarks(&user, text_in(instance, "FullName"))?])
+                }
+                "Disabled" => ("usermod", vec![if is_set(instance, name) { "-L" } else { "-U" }.to_owned()]),
+                "PasswordExpires" if !is_set(instance, name) => {
+                    ("chage", vec!["-M".to_owned(), "99999".to_owned()])
+                }
+                "Lockout" if !is_set(instance, name) => {
+                    ("faillock", vec!["--reset".to_owned(), "--user".to_owned()])
+                }
                 _ => return Err(ProviderError::NotCapable),
             };
             steps.push((program, argument));
@@ -149,7 +154,7 @@ fn find(machine: &Machine, keys: &[Value]) -> Option<User> {
 }
 
 fn no_such() -> ProviderError {
-    ProviderError::failed(Status::NotFound, "there is no such account on this machine")
+    ProviderError::failed(Status::NotFound, "account not found on this machine")
 }
 
 /// Returns the GECOS fields of a user with another full name.

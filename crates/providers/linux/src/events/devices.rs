@@ -75,7 +75,7 @@ fn event_type(told: &Notification, kind: Kind) -> Option<u16> {
 }
 
 fn failed(error: &io::Error) -> ProviderError {
-    ProviderError::failed(Status::Failed, format!("the kernel does not tell of devices: {error}"))
+    ProviderError::failed(Status::Failed, format!("cannot receive device events: {error}"))
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub(crate) fn of_devices(
     }
     let kernel = Multicast::open(Groups::DevicesAndUdev);
     let kernel =
-        kernel.inspect_err(|error| tracing::debug!(%error, "The kernel does not tell of devices")).ok()?;
+        kernel.inspect_err(|error| tracing::debug!(%error, "Device events are not available")).ok()?;
     Some(Box::new(DeviceHints { kernel, subsystems }))
 }
 
@@ -88,7 +88,7 @@ impl EventSource for DeviceHints {
 }
 
 fn failed(error: &io::Error) -> ProviderError {
-    ProviderError::failed(Status::Failed, format!("the kernel does not tell of devices: {error}"))
+    ProviderError::failed(Status::Failed, format!("cannot receive device events: {error}"))
 }
 
 /// Combination of two sources.

@@ -119,5 +119,5 @@ impl EventSource for VolumeChanges {
 }
 
 pub(super) fn failed(error: &io::Error) -> ProviderError {
-    ProviderError::failed(Status::Failed, format!("the kernel does not tell of mounts: {error}"))
+    ProviderError::failed(Status::Failed, format!("cannot receive mount events: {error}"))
 }

@@ -28,14 +28,14 @@ pub(super) enum Kind {
 
 /// Properties of a process that may no longer exist.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Known {
+pub(super) struct ProcessInfo {
     pub(super) name: Option<String>,
     pub(super) parent: Option<u32>,
     /// Start time in ticks since boot, which distinguishes processes with the same number.
     pub(super) start: Option<u64>,
 }
 
-impl Known {
+impl ProcessInfo {
     /// Returns all current processes.
     pub(super) fn all(machine: &Machine) -> BTreeMap<u32, Self> {
         let Ok(names) = machine.names("proc") else { return BTreeMap::new() };
@@ -77,7 +77,7 @@ enum Source {
 struct Watched {
     connector: Connector,
     machine: Arc<Machine>,
-    known: HashMap<u32, Known>,
+    known: HashMap<u32, ProcessInfo>,
     /// Copies of their parents that may still execute another program, oldest first.
     copies: VecDeque<(Instant, u32)>,
 }
@@ -91,12 +91,12 @@ impl ProcessTrace {
         let source = match Connector::open() {
             Ok(connector) => Source::Connector(Box::new(Watched {
                 connector,
-                known: Known::all(machine).into_iter().collect(),
+                known: ProcessInfo::all(machine).into_iter().collect(),
                 machine: Arc::clone(machine),
                 copies: VecDeque::new(),
             })),
             Err(error) => {
-                tracing::debug!(%error, "The kernel does not tell of processes; they are looked at");
+                tracing::debug!(%error, "Process events are not available; polling /proc instead");
                 Source::Table(Table::open(machine))
             }
         };
@@ -105,19 +105,19 @@ impl ProcessTrace {
 
     /// Waits for events, and queues those to report.
     async fn hear(&mut self) -> Result<(), ProviderError> {
-        let told = match &mut self.source {
+        let traces = match &mut self.source {
             Source::Connector(watched) => watched.hear().await.map_err(|error| failed(&error))?,
             Source::Table(table) => vec![match table.next().await {
-                Difference::Began(process, known) => Told::Started(process, known),
-                Difference::Ended(process, known) => Told::Stopped(process, known, None),
+                Difference::Began(process, known) => Trace::Started(process, known),
+                Difference::Ended(process, known) => Trace::Stopped(process, known, None),
             }],
         };
-        for told in told {
-            let event = match told {
-                Told::Started(process, known) if self.kind == Kind::Start => {
+        for traces in traces {
+            let event = match traces {
+                Trace::Started(process, known) if self.kind == Kind::Start => {
                     self.event(process, known, None)?
                 }
-                Told::Stopped(process, known, status) if self.kind == Kind::Stop => {
+                Trace::Stopped(process, known, status) if self.kind == Kind::Stop => {
                     self.event(process, known, status)?
                 }
                 _ => continue,
@@ -127,7 +127,12 @@ impl ProcessTrace {
         Ok(())
     }
 
-    fn event(&self, process: u32, known: Known, status: Option<u32>) -> Result<Instance, ProviderError> {
+    fn event(
+        &self,
+        process: u32,
+        known: ProcessInfo,
+        status: Option<u32>,
+    ) -> Result<Instance, ProviderError> {
         let status = status.map(|status| ("ExitStatus", Value::Uint32(status)));
         let values = [
             ("ProcessID", Value::Uint32(process)),
@@ -152,13 +157,13 @@ impl EventSource for ProcessTrace {
 }
 
 /// A process event to report; for an end with the exit status.
-enum Told {
-    Started(u32, Known),
-    Stopped(u32, Known, Option<u32>),
+enum Trace {
+    Started(u32, ProcessInfo),
+    Stopped(u32, ProcessInfo, Option<u32>),
 }
 
 impl Watched {
-    async fn hear(&mut self) -> io::Result<Vec<Told>> {
+    async fn hear(&mut self) -> io::Result<Vec<Trace>> {
         let due = self.copies.front().map(|(due, _)| *due);
         let waiting = async {
             match due {
@@ -171,35 +176,35 @@ impl Watched {
             happened = self.connector.next() => Ok(self.take(happened?)),
             () = waiting => {
                 let copy = self.copies.pop_front().map(|(_, process)| process);
-                Ok(copy.map(|process| Told::Started(process, self.look(process))).into_iter().collect())
+                Ok(copy.map(|process| Trace::Started(process, self.look(process))).into_iter().collect())
             }
         }
     }
 
-    fn take(&mut self, happened: ProcessEvent) -> Vec<Told> {
+    fn take(&mut self, happened: ProcessEvent) -> Vec<Trace> {
         match happened {
             ProcessEvent::Forked { parent, process } => {
                 let name = self.known.get(&parent).and_then(|known| known.name.clone());
-                self.known.insert(process, Known { name, parent: Some(parent), start: None });
+                self.known.insert(process, ProcessInfo { name, parent: Some(parent), start: None });
                 self.copies.push_back((Instant::now() + COPY, process));
                 Vec::new()
             }
             ProcessEvent::Executed(process) => {
                 let was_copy = self.is_copy_no_more(process);
                 let known = self.look(process);
-                if was_copy { vec![Told::Started(process, known)] } else { Vec::new() }
+                if was_copy { vec![Trace::Started(process, known)] } else { Vec::new() }
             }
             ProcessEvent::Ended { process, status } => {
                 let was_copy = self.is_copy_no_more(process);
                 let known = self.known.remove(&process).unwrap_or_default();
-                let started = was_copy.then(|| Told::Started(process, known.clone()));
-                let stopped = Told::Stopped(process, known, Some(exit_status(status)));
+                let started = was_copy.then(|| Trace::Started(process, known.clone()));
+                let stopped = Trace::Stopped(process, known, Some(exit_status(status)));
                 started.into_iter().chain([stopped]).collect()
             }
             // Names of processes whose start was lost are looked up when needed.
             ProcessEvent::Lost => {
-                tracing::debug!("More processes began and ended than the kernel could tell");
-                self.known = Known::all(&self.machine).into_iter().collect();
+                tracing::debug!("Process events were lost");
+                self.known = ProcessInfo::all(&self.machine).into_iter().collect();
                 self.copies.clear();
                 Vec::new()
             }
@@ -213,10 +218,10 @@ impl Watched {
     }
 
     /// Returns the current properties of a process, or the last known ones if it has ended.
-    fn look(&mut self, process: u32) -> Known {
+    fn look(&mut self, process: u32) -> ProcessInfo {
         let before = self.known.get(&process).cloned().unwrap_or_default();
-        let Some(now) = Known::of(&self.machine, process) else { return before };
-        let now = Known { parent: before.parent.or(now.parent), ..now };
+        let Some(now) = ProcessInfo::of(&self.machine, process) else { return before };
+        let now = ProcessInfo { parent: before.parent.or(now.parent), ..now };
         self.known.insert(process, now.clone());
         now
     }
@@ -231,7 +236,7 @@ fn exit_status(status: u32) -> u32 {
 }
 
 fn failed(error: &io::Error) -> ProviderError {
-    ProviderError::failed(Status::Failed, format!("the kernel does not tell of processes any more: {error}"))
+    ProviderError::failed(Status::Failed, format!("cannot receive process events: {error}"))
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ struct Signals {
 }
 
 /// Result of waiting for a signal.
-enum Heard {
+enum Received {
     /// Listening has begun; signals before may have been missed.
     Listening,
     Signal(Message),
@@ -44,13 +44,13 @@ impl Signals {
         Self { machine: Arc::clone(machine), rule, stream: None }
     }
 
-    async fn next(&mut self) -> Result<Heard, BusError> {
+    async fn next(&mut self) -> Result<Received, BusError> {
         let Some(stream) = &mut self.stream else {
             self.stream = Some(self.listen().await?);
-            return Ok(Heard::Listening);
+            return Ok(Received::Listening);
         };
         match poll_fn(|context| Pin::new(&mut *stream).poll_next(context)).await {
-            Some(Ok(signal)) => Ok(Heard::Signal(signal)),
+            Some(Ok(signal)) => Ok(Received::Signal(signal)),
             Some(Err(_)) | None => Err(BusError::Absent(self.rule.sender.to_owned())),
         }
     }
@@ -122,7 +122,7 @@ impl EventSource for Shutdown {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
         Box::pin(async {
             loop {
-                let Heard::Signal(signal) = self.signals.next().await.map_err(failure)? else {
+                let Received::Signal(signal) = self.signals.next().await.map_err(failure)? else {
                     continue;
                 };
                 // The signal is repeated with `false` when a shutdown is cancelled.

@@ -6,26 +6,26 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::processes::Known;
+use super::processes::ProcessInfo;
 use crate::Machine;
 
 /// Polls all processes; processes that start and end between two polls are missed.
 pub(super) struct Table {
     machine: Arc<Machine>,
-    seen: BTreeMap<u32, Known>,
+    seen: BTreeMap<u32, ProcessInfo>,
     looked: Instant,
     ready: VecDeque<Difference>,
 }
 
 /// A process that has started or ended.
 pub(super) enum Difference {
-    Began(u32, Known),
-    Ended(u32, Known),
+    Began(u32, ProcessInfo),
+    Ended(u32, ProcessInfo),
 }
 
 impl Table {
     pub(super) fn open(machine: &Arc<Machine>) -> Self {
-        let seen = Known::all(machine);
+        let seen = ProcessInfo::all(machine);
         Self { machine: Arc::clone(machine), seen, looked: Instant::now(), ready: VecDeque::new() }
     }
 
@@ -36,7 +36,7 @@ impl Table {
             }
             sleep_until(self.looked + INTERVAL).await;
             let machine = Arc::clone(&self.machine);
-            let now = tokio::task::spawn_blocking(move || Known::all(&machine)).await;
+            let now = tokio::task::spawn_blocking(move || ProcessInfo::all(&machine)).await;
             self.looked = Instant::now();
             if let Ok(now) = now {
                 self.compare(now);
@@ -44,7 +44,7 @@ impl Table {
         }
     }
 
-    fn compare(&mut self, now: BTreeMap<u32, Known>) {
+    fn compare(&mut self, now: BTreeMap<u32, ProcessInfo>) {
         for (process, known) in &self.seen {
             if now.get(process).is_none_or(|now| now.start != known.start) {
                 self.ready.push_back(Difference::Ended(*process, known.clone()));

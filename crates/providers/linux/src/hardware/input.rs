@@ -26,17 +26,12 @@ impl Input {
     }
 
     fn parse(block: &str) -> Option<Self> {
-        let line = |kind: &str| block.lines().find_map(|line| line.strip_prefix(kind));
-        let bits = |kind: &str| {
-            let words = line(kind).unwrap_or_default().split_whitespace();
-            words.map(|word| u64::from_str_radix(word, 16)).collect::<Result<Vec<_>, _>>().unwrap_or_default()
-        };
         Some(Self {
-            name: line("N: Name=")?.trim_matches('"').to_owned(),
-            folder: line("S: Sysfs=")?.to_owned(),
-            handlers: line("H: Handlers=")?.split_whitespace().map(str::to_owned).collect(),
-            events: bits("B: EV=").last().copied().unwrap_or_default(),
-            keys: bits("B: KEY="),
+            name: line(block, "N: Name=")?.trim_matches('"').to_owned(),
+            folder: line(block, "S: Sysfs=")?.to_owned(),
+            handlers: line(block, "H: Handlers=")?.split_whitespace().map(str::to_owned).collect(),
+            events: bits(block, "B: EV=").last().copied().unwrap_or_default(),
+            keys: bits(block, "B: KEY="),
         })
     }
 
@@ -126,4 +121,15 @@ impl Table for PointingDevice {
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Input>, ProviderError> {
         Ok(Input::all(machine).into_iter().filter(Input::is_pointer))
     }
+}
+
+/// Returns the rest of the line that begins with `kind`.
+fn line<'b>(block: &'b str, kind: &str) -> Option<&'b str> {
+    block.lines().find_map(|line| line.strip_prefix(kind))
+}
+
+/// Returns the words of a bit mask, the most significant first.
+fn bits(block: &str, kind: &str) -> Vec<u64> {
+    let words = line(block, kind).unwrap_or_default().split_whitespace();
+    words.map(|word| u64::from_str_radix(word, 16)).collect::<Result<_, _>>().unwrap_or_default()
 }

@@ -34,21 +34,29 @@ pub(crate) struct Package {
 /// Data read once for all packages.
 struct Shared {
     times: Arc<Sampler<Reading>>,
-    told: OnceCell<String>,
+    cpuinfo: OnceCell<String>,
     tables: OnceCell<Smbios>,
+}
+
+/// Returns the value of a field in a block of `/proc/cpuinfo`.
+fn field_in<'b>(block: &'b str, name: &str) -> Option<&'b str> {
+    let mut fields = block.lines().filter_map(|line| line.split_once(':'));
+    fields.find(|(own, _)| own.trim() == name).map(|(_, value)| value.trim())
+}
+
+/// Returns the time in which a processor was busy. Nice time is included in user time, interrupt time in
+/// privileged time.
+fn used(reading: &Reading) -> u64 {
+    reading.user.saturating_add(reading.privileged)
 }
 
 impl Package {
     /// Returns a field of its first logical processor in `/proc/cpuinfo`.
-    fn told<'t>(&'t self, machine: &Machine, name: &str) -> Option<&'t str> {
-        let text = self.shared.told.get_or_init(|| machine.text("proc/cpuinfo").unwrap_or_default());
-        let field = |block: &'t str, name: &str| {
-            let mut fields = block.lines().filter_map(|line| line.split_once(':'));
-            fields.find(|(known, _)| known.trim() == name).map(|(_, value)| value.trim())
-        };
+    fn field<'t>(&'t self, machine: &Machine, name: &str) -> Option<&'t str> {
+        let text = self.shared.cpuinfo.get_or_init(|| machine.text("proc/cpuinfo").unwrap_or_default());
         let first = self.threads.first()?.to_string();
-        let own = text.split("\n\n").find(|block| field(block, "processor") == Some(&first))?;
-        field(own, name).filter(|value| !value.is_empty())
+        let own = text.split("\n\n").find(|block| field_in(block, "processor") == Some(&first))?;
+        field_in(own, name).filter(|value| !value.is_empty())
     }
 
     /// Returns its SMBIOS structure: populated sockets are in the order of packages.
@@ -61,14 +69,14 @@ impl Package {
     }
 
     fn has_flag(&self, machine: &Machine, names: &[&str]) -> Option<bool> {
-        let flags = self.told(machine, "flags")?;
-        let more = self.told(machine, "vmx flags").unwrap_or_default();
+        let flags = self.field(machine, "flags")?;
+        let more = self.field(machine, "vmx flags").unwrap_or_default();
         let mut all = flags.split_whitespace().chain(more.split_whitespace());
         Some(all.any(|flag| names.contains(&flag)))
     }
 
-    fn number_told<N: std::str::FromStr>(&self, machine: &Machine, name: &str) -> Option<N> {
-        self.told(machine, name)?.parse().ok()
+    fn number_field<N: std::str::FromStr>(&self, machine: &Machine, name: &str) -> Option<N> {
+        self.field(machine, name)?.parse().ok()
     }
 
     /// Returns the number of online cores.
@@ -109,7 +117,7 @@ impl Package {
     /// Returns the current clock speed in MHz.
     fn speed(&self, machine: &Machine) -> Option<u32> {
         self.frequency(machine, "scaling_cur_freq").or_else(|| {
-            let mhz = self.told(machine, "cpu MHz")?;
+            let mhz = self.field(machine, "cpu MHz")?;
             mhz.split('.').next()?.parse().ok()
         })
     }
@@ -126,12 +134,9 @@ impl Package {
         let pair = self.shared.times.pair::<Times>(machine, &|| Ok(())).ok()?;
         let (mut busy, mut all) = (0_u64, 0_u64);
         let own: BTreeSet<String> = self.threads.iter().map(u32::to_string).collect();
-        let is_own = |name: &Option<String>| name.as_ref().is_some_and(|name| own.contains(name));
         for (after, before) in pair.iter() {
-            let Some(before) = before.filter(|_| is_own(&after.name)) else { continue };
-            // Nice time is included in user time, interrupt time in privileged time, and I/O wait in idle
-            // time.
-            let used = |reading: &Reading| reading.user.saturating_add(reading.privileged);
+            let is_own = after.name.as_ref().is_some_and(|name| own.contains(name));
+            let Some(before) = before.filter(|_| is_own) else { continue };
             let spent = used(&after.reading).saturating_sub(used(before));
             let rested = after.reading.idle.saturating_sub(before.idle);
             busy = busy.saturating_add(spent);
@@ -142,12 +147,12 @@ impl Package {
 
     /// Returns the caption as on Windows: vendor, family, model and stepping.
     fn caption(&self, machine: &Machine) -> Option<String> {
-        let maker = match self.told(machine, "vendor_id") {
+        let maker = match self.field(machine, "vendor_id") {
             Some("GenuineIntel") => "Intel64",
             Some("AuthenticAMD") => "AMD64",
             _ => return self.name(machine),
         };
-        let part = |name: &str| self.told(machine, name).unwrap_or("?");
+        let part = |name: &str| self.field(machine, name).unwrap_or("?");
         Some(format!(
             "{maker} Family {} Model {} Stepping {}",
             part("cpu family"),
@@ -157,7 +162,7 @@ impl Package {
     }
 
     fn name(&self, machine: &Machine) -> Option<String> {
-        self.told(machine, "model name").map(str::to_owned).or_else(|| self.socket(machine)?.text(0x10))
+        self.field(machine, "model name").map(str::to_owned).or_else(|| self.socket(machine)?.text(0x10))
     }
 }
 
@@ -217,10 +222,10 @@ impl Table for Processor {
         ("L2CacheSize", |machine, cpu| cpu.cache(machine, 2).into()),
         ("L3CacheSize", |machine, cpu| cpu.cache(machine, 3).into()),
         ("L3CacheSpeed", |_, _| 0_u32.into()),
-        ("Level", |machine, cpu| cpu.number_told::<u16>(machine, "cpu family").into()),
+        ("Level", |machine, cpu| cpu.number_field::<u16>(machine, "cpu family").into()),
         ("LoadPercentage", |machine, cpu| cpu.load(machine).into()),
         ("Manufacturer", |machine, cpu| {
-            cpu.told(machine, "vendor_id").map(str::to_owned).or_else(|| cpu.socket(machine)?.text(7)).into()
+            cpu.field(machine, "vendor_id").map(str::to_owned).or_else(|| cpu.socket(machine)?.text(7)).into()
         }),
         ("MaxClockSpeed", |machine, cpu| cpu.most_speed(machine).into()),
         ("Name", |machine, cpu| cpu.name(machine).into()),
@@ -236,7 +241,7 @@ impl Table for Processor {
         ("ProcessorType", |_, _| 3_u16.into()),
         ("Revision", |machine, cpu| {
             let (model, step) =
-                (cpu.number_told::<u16>(machine, "model"), cpu.number_told::<u16>(machine, "stepping"));
+                (cpu.number_field::<u16>(machine, "model"), cpu.number_field::<u16>(machine, "stepping"));
             model.zip(step).map(|(model, step)| (model & 0xFF) << 8 | step & 0xFF).into()
         }),
         ("Role", |_, _| "CPU".into()),
@@ -247,7 +252,7 @@ impl Table for Processor {
         ("SocketDesignation", |machine, cpu| cpu.socket(machine).and_then(|socket| socket.text(4)).into()),
         ("Status", |_, _| "OK".into()),
         ("StatusInfo", |_, _| 3_u16.into()),
-        ("Stepping", |machine, cpu| cpu.told(machine, "stepping").map(str::to_owned).into()),
+        ("Stepping", |machine, cpu| cpu.field(machine, "stepping").map(str::to_owned).into()),
         ("ThreadCount", |_, cpu| u32::try_from(cpu.threads.len()).ok().into()),
         ("UpgradeMethod", |machine, cpu| {
             cpu.socket(machine).and_then(|socket| socket.byte(0x19)).map(u16::from).into()
@@ -268,7 +273,7 @@ impl Table for Processor {
         push: &mut Push<'_, Package>,
     ) -> Result<(), ProviderError> {
         let shared =
-            Rc::new(Shared { times: self.times.clone(), told: OnceCell::new(), tables: OnceCell::new() });
+            Rc::new(Shared { times: self.times.clone(), cpuinfo: OnceCell::new(), tables: OnceCell::new() });
         let mut packages: Vec<Package> = Vec::new();
         for thread in processors::online(machine).unwrap_or_default() {
             let place = format!("sys/devices/system/cpu/cpu{thread}/topology/physical_package_id");

@@ -23,12 +23,12 @@ pub(super) struct NewRecords {
     class: Arc<Class>,
     journal: Followed,
     /// Position up to which records have been reported.
-    place: Place,
+    position: Position,
     making: Option<JoinHandle<Result<Instance, ProviderError>>>,
 }
 
 /// A position in the journal.
-enum Place {
+enum Position {
     /// Time in microseconds since 1970; records from then on have not been reported.
     Since(u128),
     /// Cursor of the last reported record.
@@ -43,9 +43,9 @@ impl NewRecords {
     /// Errors of starting journalctl.
     pub(super) fn open(machine: &Arc<Machine>, class: &Arc<Class>) -> io::Result<Self> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
-        let place = Place::Since(now);
-        let journal = Followed::begin(machine, &place)?;
-        Ok(Self { machine: Arc::clone(machine), class: Arc::clone(class), journal, place, making: None })
+        let position = Position::Since(now);
+        let journal = Followed::begin(machine, &position)?;
+        Ok(Self { machine: Arc::clone(machine), class: Arc::clone(class), journal, position, making: None })
     }
 
     /// Waits for the next record and starts to convert it.
@@ -53,7 +53,7 @@ impl NewRecords {
         loop {
             if let Some(record) = self.journal.next().await.map_err(failure)? {
                 if let Some(cursor) = record.text("__CURSOR") {
-                    self.place = Place::After(cursor);
+                    self.position = Position::After(cursor);
                 }
                 let (machine, class) = (Arc::clone(&self.machine), Arc::clone(&self.class));
                 // User names are read from files, which may block.
@@ -63,10 +63,10 @@ impl NewRecords {
             }
             // If journalctl ended without any output, a restart would fail again.
             if !self.journal.has_told {
-                let problem = "journalctl does not follow the journal\n  journalctl --follow tells why, as the same user";
+                let problem = "journalctl cannot follow the journal\n  run journalctl --follow as the same user to see why";
                 return Err(ProviderError::failed(Status::Failed, problem));
             }
-            self.journal = Followed::begin(&self.machine, &self.place).map_err(failure)?;
+            self.journal = Followed::begin(&self.machine, &self.position).map_err(failure)?;
         }
     }
 }
@@ -103,14 +103,14 @@ struct Followed {
 }
 
 impl Followed {
-    fn begin(machine: &Machine, place: &Place) -> io::Result<Self> {
+    fn begin(machine: &Machine, position: &Position) -> io::Result<Self> {
         let mut command = command_of_system("journalctl");
         command.args(["--quiet", "--no-pager", "--follow", "--no-tail", "--output=json"]);
-        match place {
-            Place::Since(moment) => {
+        match position {
+            Position::Since(moment) => {
                 command.arg(format!("--since=@{}.{:06}", moment / 1_000_000, moment % 1_000_000))
             }
-            Place::After(cursor) => command.arg(format!("--after-cursor={cursor}")),
+            Position::After(cursor) => command.arg(format!("--after-cursor={cursor}")),
         };
         // The journal of this machine may move to another directory while it is followed.
         if let Some(folder) = folder(machine).filter(|_| !machine.is_this()) {

@@ -34,7 +34,7 @@ fn listed(kind: &str) -> Result<Vec<Json>, ProviderError> {
         return Err(ProviderError::failed(status, format!("nft: {}", ended.stderr.trim())));
     }
     let listing: Json = serde_json::from_str(&ended.stdout)
-        .map_err(|error| wrong(format!("what nft lists cannot be read, or is too long: {error}")))?;
+        .map_err(|error| wrong(format!("invalid output of nft: {error}")))?;
     let objects = listing.get("nftables").and_then(Json::as_array).cloned().unwrap_or_default();
     Ok(objects.into_iter().filter_map(|object| object.get(kind).cloned()).collect())
 }

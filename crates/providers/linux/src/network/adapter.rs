@@ -101,9 +101,8 @@ impl Table for Adapter {
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
         let id = text_key(keys);
-        let link = find(machine, id).ok_or_else(|| {
-            ProviderError::failed(cim::Status::NotFound, format!("there is no adapter {id}"))
-        })?;
+        let link = find(machine, id)
+            .ok_or_else(|| ProviderError::failed(cim::Status::NotFound, format!("adapter {id} not found")))?;
         let code = match call.operation.method.name.as_str() {
             "Enable" => change::windows_code(&change::switch(&link, change::Power::On)),
             "Disable" if link.is_loopback(machine) || change::is_way_out(machine, &link) => ERROR_BUSY,

@@ -17,14 +17,14 @@ pub(crate) struct PingStatus;
 
 /// A request and its result.
 pub(crate) struct Row {
-    question: Question,
+    query: Query,
     address: Option<IpAddr>,
     outcome: Option<EchoResult>,
 }
 
 /// Parameters of a request, from the conditions of a query.
 #[derive(Clone, Debug)]
-struct Question {
+struct Query {
     name: String,
     octets: u32,
     is_whole: bool,
@@ -38,7 +38,7 @@ struct Question {
     timestamp_route: u32,
 }
 
-impl Question {
+impl Query {
     /// Reads the keys of a row; keys not set in the query have the Windows defaults.
     fn new(name: &str, key: impl Fn(&str) -> Option<Value>) -> Self {
         let number = |name: &str, otherwise: u32| {
@@ -75,7 +75,7 @@ impl Question {
                 patience: Duration::from_millis(self.milliseconds.min(LONGEST_WAIT).into()),
             })
         });
-        Row { question: self, address, outcome }
+        Row { query: self, address, outcome }
     }
 }
 
@@ -107,45 +107,43 @@ impl Table for PingStatus {
     const CLASS: &'static str = "Win32_PingStatus";
 
     const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
-        ("Address", |_, row| row.question.name.clone().into()),
-        ("BufferSize", |_, row| row.question.octets.into()),
-        ("NoFragmentation", |_, row| row.question.is_whole.into()),
+        ("Address", |_, row| row.query.name.clone().into()),
+        ("BufferSize", |_, row| row.query.octets.into()),
+        ("NoFragmentation", |_, row| row.query.is_whole.into()),
         ("PrimaryAddressResolutionStatus", |_, row| {
             if row.address.is_some() { 0 } else { HOST_NOT_FOUND }.into()
         }),
         ("ProtocolAddress", |_, row| {
             row.address.map(|address| address.to_string()).unwrap_or_default().into()
         }),
-        ("ProtocolAddressResolved", |_, row| match row.address.filter(|_| row.question.resolves) {
+        ("ProtocolAddressResolved", |_, row| match row.address.filter(|_| row.query.resolves) {
             Some(address) => name_of(address).unwrap_or_else(|| address.to_string()).into(),
             None => "".into(),
         }),
-        ("RecordRoute", |_, row| row.question.record_route.into()),
+        ("RecordRoute", |_, row| row.query.record_route.into()),
         ("ReplyInconsistency", |_, row| row.outcome.as_ref().map(|outcome| outcome.is_other).into()),
         ("ReplySize", |_, row| row.outcome.as_ref().and_then(|outcome| outcome.octets).into()),
-        ("ResolveAddressNames", |_, row| row.question.resolves.into()),
+        ("ResolveAddressNames", |_, row| row.query.resolves.into()),
         ("ResponseTime", |_, row| row.outcome.as_ref().and_then(|outcome| outcome.milliseconds).into()),
         ("ResponseTimeToLive", |_, row| row.outcome.as_ref().and_then(|outcome| outcome.hops).into()),
-        ("SourceRoute", |_, row| row.question.source_route.clone().into()),
-        ("SourceRouteType", |_, row| row.question.source_route_type.into()),
+        ("SourceRoute", |_, row| row.query.source_route.clone().into()),
+        ("SourceRouteType", |_, row| row.query.source_route_type.into()),
         ("StatusCode", |_, row| row.outcome.as_ref().map(|outcome| code(outcome.status)).into()),
-        ("Timeout", |_, row| row.question.milliseconds.into()),
-        ("TimestampRoute", |_, row| row.question.timestamp_route.into()),
-        ("TimeToLive", |_, row| row.question.hops.into()),
-        ("TypeofService", |_, row| row.question.service.into()),
+        ("Timeout", |_, row| row.query.milliseconds.into()),
+        ("TimestampRoute", |_, row| row.query.timestamp_route.into()),
+        ("TimeToLive", |_, row| row.query.hops.into()),
+        ("TypeofService", |_, row| row.query.service.into()),
     ];
 
     fn rows(&self, _: &Arc<Machine>, scan: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
         let Some(addresses) = scan.pinned(&["Address"]) else {
-            let message = "somebody must be asked\n  say whom: WHERE Address = '192.0.2.1'";
+            let message = "Win32_PingStatus requires an address\n  add WHERE Address = '192.0.2.1'";
             return Err(ProviderError::failed(cim::Status::InvalidQuery, message));
         };
         for name in addresses.iter().filter_map(|values| values.first()?.as_str()) {
             push(
-                Question::new(name, |name: &str| {
-                    scan.pinned(&[name])?.into_iter().next()?.into_iter().next()
-                })
-                .ask(),
+                Query::new(name, |name: &str| scan.pinned(&[name])?.into_iter().next()?.into_iter().next())
+                    .ask(),
             )?;
         }
         Ok(())
@@ -159,7 +157,7 @@ impl Table for PingStatus {
         };
         let name = key("Address");
         let name = name.as_ref().and_then(Value::as_str).unwrap_or_default();
-        Ok(Some(Question::new(name, key).ask()))
+        Ok(Some(Query::new(name, key).ask()))
     }
 }
 

@@ -132,9 +132,9 @@ fn link_of(machine: &Machine, input: &Instance) -> Result<Link, ProviderError> {
     let link = match (index.filter(|index| *index > 0), alias) {
         (Some(index), _) => u32::try_from(index).ok().and_then(|index| Link::numbered(machine, index)),
         (None, Some(alias)) => Link::named(machine, alias),
-        (None, None) => return Err(wrong("InterfaceIndex or InterfaceAlias must say which link is meant")),
+        (None, None) => return Err(wrong("InterfaceIndex or InterfaceAlias is required")),
     };
-    link.ok_or_else(|| ProviderError::failed(Status::NotFound, "there is no such interface"))
+    link.ok_or_else(|| ProviderError::failed(Status::NotFound, "interface not found"))
 }
 
 /// Returns the error for an invalid parameter.

@@ -62,26 +62,39 @@ impl Object for NetworkInterface {
         let mut names: Vec<String> =
             machine.names("sys/class/net")?.into_iter().filter_map(|name| name.into_string().ok()).collect();
         names.sort_unstable();
-        let interface = |name: String| {
-            let folder = format!("sys/class/net/{name}");
-            let number = |counter: &str| machine.number::<u64>(format!("{folder}/statistics/{counter}"));
-            let both = |counter: &str| [number(&format!("rx_{counter}")), number(&format!("tx_{counter}"))];
-            // Without this file, the entry is not an interface, or the interface has just been removed.
-            number("rx_bytes")?;
-            let reading = Reading {
-                // In Mbit/s; negative, or an error, while the link is down.
-                bits_per_second: machine
-                    .number::<u64>(format!("{folder}/speed"))
-                    .and_then(|speed| speed.checked_mul(1_000_000)),
-                bytes: both("bytes"),
-                packets: both("packets"),
-                errors: both("errors"),
-                dropped: both("dropped"),
-                multicast: number("multicast"),
-                unknown: number("rx_nohandler"),
-            };
-            Some(Instance::named(name, reading))
-        };
-        Ok(names.into_iter().filter_map(interface).collect())
+        Ok(names
+            .into_iter()
+            .filter_map(|name| {
+                let reading = Reading::of(machine, &name)?;
+                Some(Instance::named(name, reading))
+            })
+            .collect())
     }
+}
+
+impl Reading {
+    /// Reads the counters of an interface; `None` if it is not an interface, or has just been removed.
+    fn of(machine: &Machine, name: &str) -> Option<Self> {
+        counter(machine, name, "rx_bytes")?;
+        // In Mbit/s; negative, or an error, while the link is down.
+        let speed = machine.number::<u64>(format!("sys/class/net/{name}/speed"));
+        Some(Self {
+            bits_per_second: speed.and_then(|speed| speed.checked_mul(1_000_000)),
+            bytes: both(machine, name, "bytes"),
+            packets: both(machine, name, "packets"),
+            errors: both(machine, name, "errors"),
+            dropped: both(machine, name, "dropped"),
+            multicast: counter(machine, name, "multicast"),
+            unknown: counter(machine, name, "rx_nohandler"),
+        })
+    }
+}
+
+fn counter(machine: &Machine, name: &str, counter: &str) -> Option<u64> {
+    machine.number(format!("sys/class/net/{name}/statistics/{counter}"))
+}
+
+/// Returns the counters for received and sent data.
+fn both(machine: &Machine, name: &str, kind: &str) -> [Option<u64>; 2] {
+    ["rx", "tx"].map(|direction| counter(machine, name, &format!("{direction}_{kind}")))
 }

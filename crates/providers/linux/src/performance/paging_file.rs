@@ -5,6 +5,7 @@ use std::io;
 use super::counter::{Counter, Kind};
 use super::object::{Flavor, Instance, Object, Sum, with_total};
 use crate::Machine;
+use linux::system::swap::Swap;
 
 pub(super) struct PagingFile;
 
@@ -36,12 +37,8 @@ impl Object for PagingFile {
 
     fn read(machine: &Machine) -> io::Result<Vec<Instance<Reading>>> {
         let text = machine.text("proc/swaps")?;
-        let line = |line: &str| {
-            let mut fields = line.split_ascii_whitespace();
-            let name = linux::mounts::unescaped(fields.next()?);
-            let mut numbers = fields.skip(1).map_while(|field| field.parse().ok());
-            Some(Instance::named(name, Reading { size: numbers.next()?, used: numbers.next()? }))
-        };
-        Ok(with_total(text.lines().skip(1).filter_map(line).collect()))
+        let areas = text.lines().skip(1).filter_map(Swap::parse);
+        let instance = areas.map(|Swap { path, size, used }| Instance::named(path, Reading { size, used }));
+        Ok(with_total(instance.collect()))
     }
 }

@@ -69,18 +69,18 @@ impl<R> Pair<R> {
 /// Keeps the last samples, so that clients that poll every few seconds never wait.
 #[derive(Debug)]
 pub(crate) struct Sampler<R> {
-    kept: Mutex<Kept<R>>,
+    last: Mutex<LastSamples<R>>,
 }
 
 #[derive(Debug)]
-struct Kept<R> {
+struct LastSamples<R> {
     before: Option<Arc<Sample<R>>>,
     after: Option<Arc<Sample<R>>>,
 }
 
 impl<R> Default for Sampler<R> {
     fn default() -> Self {
-        Self { kept: Mutex::new(Kept { before: None, after: None }) }
+        Self { last: Mutex::new(LastSamples { before: None, after: None }) }
     }
 }
 
@@ -94,14 +94,14 @@ impl<R> Sampler<R> {
         go_on: &dyn Fn() -> Result<(), ProviderError>,
     ) -> Result<Pair<R>, ProviderError> {
         // Concurrent callers need the same samples, so they wait for the lock.
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let age = |sample: &Arc<Sample<R>>| now().since_boot.saturating_sub(sample.at.since_boot);
-        if let (Some(before), Some(after)) = (&kept.before, &kept.after)
+        if let (Some(before), Some(after)) = (&last.before, &last.after)
             && age(after) < APART
         {
             return Ok(Pair::new(before.clone(), after.clone()));
         }
-        let before = match kept.after.take().filter(|sample| age(sample) < FRESH) {
+        let before = match last.after.take().filter(|sample| age(sample) < FRESH) {
             Some(sample) => sample,
             None => Sample::take::<O>(machine).map_err(|error| O::unreadable(&error))?,
         };
@@ -111,7 +111,7 @@ impl<R> Sampler<R> {
             thread::sleep(rest.min(Duration::from_millis(50)));
         }
         let after = Sample::take::<O>(machine).map_err(|error| O::unreadable(&error))?;
-        *kept = Kept { before: Some(before.clone()), after: Some(after.clone()) };
+        *last = LastSamples { before: Some(before.clone()), after: Some(after.clone()) };
         Ok(Pair::new(before, after))
     }
 }

@@ -51,17 +51,13 @@ impl Object for System {
 
     fn read(machine: &Machine) -> io::Result<Vec<Instance<Reading>>> {
         let text = machine.text("proc/stat")?;
-        let number = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            line?.trim().parse::<u64>().ok()
-        };
         let mut disks = Traffic::default();
         for disk in disk::physical(machine)? {
             disks.add(&disk.reading);
         }
         Ok(Instance::only(Reading {
-            context_switches: number("ctxt"),
-            running: number("procs_running"),
+            context_switches: number(&text, "ctxt"),
+            running: number(&text, "procs_running"),
             processors: u64::try_from(
                 text.lines()
                     .filter(|line| {
@@ -81,4 +77,10 @@ impl Object for System {
 /// Returns the number of threads, including those of the kernel.
 pub(super) fn threads(machine: &Machine) -> Option<u64> {
     machine.line("proc/loadavg")?.split(' ').nth(3)?.split_once('/')?.1.parse().ok()
+}
+
+/// Returns the number after a name in `/proc/stat`.
+fn number(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line?.trim().parse().ok()
 }

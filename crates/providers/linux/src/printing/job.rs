@@ -94,7 +94,7 @@ impl Table for Jobs {
             _ => return Err(ProviderError::NotCapable),
         };
         let Some(job) = find(machine, key)? else {
-            return Err(ProviderError::failed(Status::NotFound, "there is no such job, or it is done"));
+            return Err(ProviderError::failed(Status::NotFound, "print job not found or already completed"));
         };
         returned(call, about(&Scheduler::of(machine), operation, job))
     }
@@ -105,9 +105,10 @@ impl Table for Jobs {
         match about(&Scheduler::of(machine), Operation::CancelJob, job) {
             0 => Ok(true),
             1801 => Ok(false),
-            5 => {
-                Err(ProviderError::failed(Status::AccessDenied, "CUPS does not let this user cancel the job"))
-            }
+            5 => Err(ProviderError::failed(
+                Status::AccessDenied,
+                "CUPS denied this user the cancellation of the job",
+            )),
             code => Err(ProviderError::failed(
                 Status::Failed,
                 format!("CUPS did not cancel the job (code {code})"),

@@ -226,7 +226,7 @@ impl Table for Printers {
             return returned(call, connect(&scheduler, name));
         };
         let Some(row) = find(machine, text_key(keys))? else {
-            return Err(ProviderError::failed(Status::NotFound, "there is no such printer"));
+            return Err(ProviderError::failed(Status::NotFound, "printer not found"));
         };
         let about = |operation| scheduler.request(operation).about("printer-uri", &uri(row.name()));
         let request = match method {
@@ -268,7 +268,7 @@ impl Table for Printers {
             0 => Ok(()),
             5 => Err(ProviderError::failed(
                 Status::AccessDenied,
-                "CUPS does not let this user change the printer",
+                "CUPS denied this user the change of the printer",
             )),
             code => Err(ProviderError::failed(
                 Status::Failed,

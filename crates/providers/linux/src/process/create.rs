@@ -34,7 +34,7 @@ pub(super) fn create(machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<In
                 child.wait()
             });
             if let Err(error) = waiting {
-                tracing::warn!(%error, process = number, "Nobody waits for the process");
+                tracing::warn!(%error, process = number, "Cannot start a thread that waits for the process");
             }
             Ok(returned(call, 0_u32)?.with("ProcessId", number)?)
         }
@@ -111,7 +111,7 @@ impl<'a> Startup<'a> {
             let process = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
             // As on Windows, a priority that the user may not set is not an error: the process runs anyway.
             if let Err(error) = rustix::process::setpriority_process(process, nice) {
-                tracing::debug!(%error, process = child.id(), "The process keeps its priority");
+                tracing::debug!(%error, process = child.id(), "Cannot set the priority of the process");
             }
         }
         Ok(child)
@@ -146,7 +146,9 @@ fn into_scope(machine: &Machine, number: u32) {
     });
     match made {
         Ok(_) | Err(BusError::Absent(_)) => {}
-        Err(error) => tracing::debug!(%error, process = number, "The process has no scope of its own"),
+        Err(error) => {
+            tracing::debug!(%error, process = number, "Cannot create a systemd scope for the process");
+        }
     }
 }
 

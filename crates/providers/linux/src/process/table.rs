@@ -91,8 +91,8 @@ impl Table for Process {
         listed(machine, reads).map_err(failure)?.try_for_each(push)
     }
 
-    fn is_there(&self, row: &Row) -> Result<bool, ProviderError> {
-        row.is_there().map_err(failure)
+    fn still_exists(&self, row: &Row) -> Result<bool, ProviderError> {
+        row.still_exists().map_err(failure)
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
@@ -151,7 +151,7 @@ impl Table for Process {
             Some(ACCESS_DENIED) => {
                 Err(ProviderError::failed(Status::AccessDenied, "this user may not end the process"))
             }
-            Some(_) => Err(ProviderError::failed(Status::Failed, "the process does not end")),
+            Some(_) => Err(ProviderError::failed(Status::Failed, "the process did not end")),
         }
     }
 }

@@ -104,7 +104,7 @@ impl Subject {
         let text = |at: usize| values.get(at).and_then(Value::as_str).unwrap_or_default();
         let (hive, path) = (text(0), text(1));
         if !hive.eq_ignore_ascii_case("HKEY_LOCAL_MACHINE") {
-            let problem = format!("there are no events of {hive}\n  HKEY_LOCAL_MACHINE has some");
+            let problem = format!("events of {hive} are not supported\n  use HKEY_LOCAL_MACHINE");
             return Err(ProviderError::failed(Status::InvalidParameter, problem));
         }
         let key = Key::parse(0x8000_0002, path).ok_or_else(|| missing(path))?;
@@ -130,7 +130,7 @@ impl Subject {
 }
 
 fn missing(path: &str) -> ProviderError {
-    ProviderError::failed(Status::NotFound, format!("there is no key {path} in HKEY_LOCAL_MACHINE"))
+    ProviderError::failed(Status::NotFound, format!("key {path} not found in HKEY_LOCAL_MACHINE"))
 }
 
 /// Source of events for changed subjects.
@@ -235,7 +235,7 @@ fn listen(machine: &Machine, subjects: &[Subject]) -> Option<FileChanges> {
         let listening =
             FileChanges::of(&places.files).and_then(|files| files.and_all_in(places.folders.iter()));
         let listening = listening
-            .inspect_err(|error| tracing::debug!(%error, "Registry files are compared at intervals"));
+            .inspect_err(|error| tracing::debug!(%error, "Cannot watch registry files; polling instead"));
         let listening = listening.ok()?;
         // Folders that were created before the kernel notified of them would never be listened to.
         let now = Places::of(machine, subjects);

@@ -181,7 +181,7 @@ impl Keys {
         let document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| error.to_string())?;
         let mut keys = Self::default();
         for (path, item) in document.iter() {
-            let table = item.as_table_like().ok_or_else(|| format!("{path} is no table of values"))?;
+            let table = item.as_table_like().ok_or_else(|| format!("{path} is not a table of values"))?;
             let values = table.iter().map(|(name, item)| {
                 let data = item.as_value().and_then(data_of);
                 data.map(|data| (name.to_owned(), data))

@@ -75,8 +75,8 @@ impl Table for ScheduledJob {
                 Err(code) => returned(call, code),
             };
         };
-        let job = job(machine, keys)?
-            .ok_or_else(|| ProviderError::failed(Status::NotFound, "there is no such job"))?;
+        let job =
+            job(machine, keys)?.ok_or_else(|| ProviderError::failed(Status::NotFound, "job not found"))?;
         let code = match is_ours(&job.name).then(|| std::fs::remove_file(machine.path(&job.name))) {
             None => NOT_SUPPORTED,
             Some(removed) => removed.map_or_else(|error| of_disk(&error), |()| DONE),

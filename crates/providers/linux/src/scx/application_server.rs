@@ -219,14 +219,14 @@ impl Table for ApplicationServer {
         let text =
             |name: &str| call.input.value(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let wrong = |problem: &str| ProviderError::failed(Status::InvalidParameter, problem);
-        let id = text("id").ok_or_else(|| wrong("id is empty\n  say which server, by its Name"))?;
+        let id = text("id").ok_or_else(|| wrong("id is empty\n  pass the Name of a server"))?;
         let protocol = text("protocol").unwrap_or("HTTP").to_ascii_uppercase();
         if !matches!(protocol.as_str(), "HTTP" | "HTTPS") {
             return Err(wrong("protocol may be HTTP or HTTPS"));
         }
         let is_wanted = call.input.value("deep") == Some(&Value::Boolean(true));
         if !all(machine)?.iter().any(|server| server.base == id) {
-            return Err(ProviderError::failed(Status::NotFound, format!("there is no server {id}")));
+            return Err(ProviderError::failed(Status::NotFound, format!("server {id} not found")));
         }
         let mut watched = watched(machine);
         watched.retain(|(_, base)| base != id);

@@ -10,12 +10,12 @@ use crate::Machine;
 use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table, returned};
 use linux::storage::file_system::FileSystem as Mounted;
-use linux::storage::statistics::{Questions, Statistics};
+use linux::storage::statistics::{Statistics, StatisticsQueries};
 
 /// Mounted file systems that hold files.
 #[derive(Default)]
 pub(super) struct FileSystem {
-    questions: Arc<Questions>,
+    queries: Arc<StatisticsQueries>,
 }
 
 /// Columns that only the file system itself can fill; asking may take long.
@@ -30,9 +30,9 @@ const ASKED: [&str; 7] = [
 ];
 
 /// Returns the total and free number of inodes; asked only after the file system has answered the first
-/// question.
+/// query.
 fn inodes(machine: &Machine, mounted: &Mounted) -> Option<(u64, u64)> {
-    mounted.told(machine)?;
+    mounted.statistics(machine)?;
     let told = statvfs(machine.path(&mounted.mount.place)).ok()?;
     // File systems that allocate inodes on demand report zero.
     (told.f_files > 0).then_some((told.f_files, told.f_ffree))
@@ -46,8 +46,8 @@ impl Table for FileSystem {
     const CLASS: &'static str = "SCX_FileSystem";
 
     const COLUMNS: &'static [(&'static str, Fill<Mounted>)] = &[
-        ("AvailableSpace", |machine, mounted| mounted.told(machine).map(Statistics::free).into()),
-        ("BlockSize", |machine, mounted| mounted.told(machine).map(|told| told.block).into()),
+        ("AvailableSpace", |machine, mounted| mounted.statistics(machine).map(Statistics::free).into()),
+        ("BlockSize", |machine, mounted| mounted.statistics(machine).map(|told| told.block).into()),
         ("Caption", |_, _| "File system".into()),
         ("CasePreserved", |_, _| true.into()),
         ("CaseSensitive", |_, mounted| match mounted.mount.kind.as_str() {
@@ -56,12 +56,12 @@ impl Table for FileSystem {
         }),
         ("CSCreationClassName", |_, _| "SCX_ComputerSystem".into()),
         ("Description", |_, mounted| mounted.mount.source.clone().into()),
-        ("FileSystemSize", |machine, mounted| mounted.told(machine).map(Statistics::size).into()),
+        ("FileSystemSize", |machine, mounted| mounted.statistics(machine).map(Statistics::size).into()),
         ("FileSystemType", |_, mounted| mounted.mount.kind.clone().into()),
         ("FreeInodes", |machine, mounted| inodes(machine, mounted).map(|(_, free)| free).into()),
-        ("IsOnline", |machine, mounted| mounted.told(machine).is_some().into()),
+        ("IsOnline", |machine, mounted| mounted.statistics(machine).is_some().into()),
         ("MaxFileNameLength", |machine, mounted| {
-            mounted.told(machine).and_then(|told| u32::try_from(told.longest_name).ok()).into()
+            mounted.statistics(machine).and_then(|told| u32::try_from(told.longest_name).ok()).into()
         }),
         ("Name", |_, mounted| mounted.mount.place.clone().into()),
         ("NumberOfFiles", |machine, mounted| {
@@ -88,7 +88,7 @@ impl Table for FileSystem {
         scan: &Scan,
         push: &mut Push<'_, Mounted>,
     ) -> Result<(), ProviderError> {
-        let mounted = Mounted::all(machine, &self.questions);
+        let mounted = Mounted::all(machine, &self.queries);
         if wants_any(scan, &ASKED) {
             // Asks all file systems before waiting for the first answer.
             for mounted in &mounted {

@@ -142,7 +142,7 @@ impl Table for OperatingSystem {
         };
         let words = elevated(text_of(call.input, "ElevationType"), words)?;
         let Some((program, arguments)) = words.split_first() else {
-            return Err(wrong("Command is empty\n  say which program to run"));
+            return Err(wrong("Command is empty\n  pass the program to run"));
         };
         let ending = run(Command::new(program).args(arguments), limit);
         drop(script);
@@ -181,7 +181,7 @@ fn wrong(problem: impl Into<String>) -> ProviderError {
 /// Rejects an empty parameter: running nothing would otherwise look like a success.
 fn not_empty(parameter: &str, text: &str) -> Result<(), ProviderError> {
     if text.trim().is_empty() {
-        return Err(wrong(format!("{parameter} is empty\n  say what to run")));
+        return Err(wrong(format!("{parameter} is empty\n  pass the program to run")));
     }
     Ok(())
 }

@@ -74,7 +74,8 @@ impl Table for UnixProcess {
         let count = call.input.value("count").and_then(Value::as_integer);
         let wrong = |problem: String| ProviderError::failed(Status::InvalidParameter, problem);
         let count = count.and_then(|count| usize::try_from(count).ok());
-        let count = count.ok_or_else(|| wrong("count is missing\n  say how many processes".to_owned()))?;
+        let count =
+            count.ok_or_else(|| wrong("count is missing\n  pass the number of processes".to_owned()))?;
         let told = process_statistics::top(machine, resource, count);
         let told = told.ok_or_else(|| {
             wrong(format!(

@@ -7,7 +7,7 @@ use sddl::{SddlError, SecurityDescriptor, Token, well_known};
 use wmi::{MethodCall, ProviderError, descriptor};
 
 use crate::Machine;
-use crate::account::identity::Known;
+use crate::account::identity::AccountDirectory;
 use crate::table::{Fill, Table};
 
 /// Class with methods only.
@@ -48,7 +48,7 @@ fn given(machine: &Machine, form: &str, input: &Instance) -> Result<SecurityDesc
             let Some(Value::Object(object)) = input.value("Descriptor") else {
                 return Err(INVALID_PARAMETER);
             };
-            descriptor::read(object, &Known::of(machine)).map_err(|error| match error {
+            descriptor::read(object, &AccountDirectory::of(machine)).map_err(|error| match error {
                 ProviderError::Failed { status: Status::NotFound, .. } => NONE_MAPPED,
                 _ => INVALID_SECURITY_DESCRIPTOR,
             })

@@ -56,7 +56,7 @@ impl Table for FileSetting {
             return names.filter_map(|name| Row::find(machine, name)).try_for_each(push);
         }
         if *scan.asked() == *Self::CLASS {
-            let message = "all files of a machine are too many\n  say which: WHERE Path = '/etc/fstab'";
+            let message = "cannot list all files of the machine\n  add WHERE Path = '/etc/fstab'";
             return Err(ProviderError::failed(Status::QuotaViolation, message));
         }
         Ok(())
@@ -74,7 +74,7 @@ impl Table for FileSetting {
         };
         let name = text_key(keys);
         let row = Row::find(machine, name)
-            .ok_or_else(|| ProviderError::failed(Status::NotFound, format!("there is no {name}")))?;
+            .ok_or_else(|| ProviderError::failed(Status::NotFound, format!("{name} not found")))?;
         match acl::descriptor(machine, &row.path) {
             Ok(descriptor) => {
                 Ok(returned(call, 0_u32)?.with("Descriptor", super::object(machine, &descriptor)?)?)

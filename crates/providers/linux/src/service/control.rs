@@ -55,7 +55,7 @@ pub(super) fn refusal(error: &BusError) -> u32 {
     let BusError::Refused { name, message } = error else {
         return if matches!(error, BusError::Silent(_)) { code::TIMED_OUT } else { code::UNKNOWN_FAILURE };
     };
-    tracing::debug!(error = %message, "systemd refuses");
+    tracing::debug!(error = %message, "systemd refused the request");
     match name.rsplit('.').next().unwrap_or_default() {
         _ if error.is_denied() => code::ACCESS_DENIED,
         "UnitMasked" => code::DISABLED,

@@ -76,7 +76,7 @@ impl Table for SystemDriver {
         if let Target::Instance([Value::String(name), ..]) = call.target
             && !modules(machine)?.iter().any(|module| module.name.eq_ignore_ascii_case(name))
         {
-            return Err(ProviderError::failed(Status::NotFound, "there is no such module"));
+            return Err(ProviderError::failed(Status::NotFound, "module not found"));
         }
         let code = match call.operation.method.name.as_str() {
             "InterrogateService" => code::DONE,

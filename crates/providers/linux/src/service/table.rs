@@ -151,7 +151,6 @@ fn existing(machine: &Machine, name: Option<&Value>) -> Result<Unit, ProviderErr
     if let Some(unit) = Unit::find(machine, name).map_err(failure)? {
         return Ok(unit);
     }
-    let gone = || ProviderError::failed(Status::NotFound, "there is no such service");
     let units = Unit::all(machine, FileStates::Unwanted).map_err(failure)?;
     let same = units.iter().find(|unit| unit.name.eq_ignore_ascii_case(name)).ok_or_else(gone)?;
     Unit::find(machine, &same.name).map_err(failure)?.ok_or_else(gone)
@@ -277,4 +276,9 @@ const ALONG: [Needed; 3] = [
 
 fn always(_state: &str) -> bool {
     true
+}
+
+/// Returns the error for an unknown service.
+fn gone() -> ProviderError {
+    ProviderError::failed(Status::NotFound, "service not found")
 }

@@ -11,10 +11,10 @@ use wmi::{ProviderError, descriptor};
 use linux::share::samba::{CONFIGURATION, LIMIT};
 use linux::share::{Origin, Share, access};
 
-use super::given;
 use crate::Machine;
-use crate::account::identity::Known;
+use crate::account::identity::AccountDirectory;
 use crate::table::failure;
+use crate::table::text_in;
 use linux::program;
 
 /// Result codes of methods (`Win32_Share`, return values).
@@ -34,9 +34,10 @@ pub(super) enum Outcome {
 /// # Errors
 /// If the existing shares cannot be read.
 pub(super) fn create(machine: &Machine, input: &Instance) -> Result<Outcome, ProviderError> {
-    let (name, path) = (given(input, "Name").unwrap_or_default(), given(input, "Path").unwrap_or_default());
+    let (name, path) =
+        (text_in(input, "Name").unwrap_or_default(), text_in(input, "Path").unwrap_or_default());
     let is_folder = matches!(input.value("Type"), Some(Value::Uint32(0)));
-    let has_password = given(input, "Password").is_some_and(|password| !password.is_empty());
+    let has_password = text_in(input, "Password").is_some_and(|password| !password.is_empty());
     if !is_name(name) {
         return Ok(Outcome::InvalidName);
     }
@@ -56,7 +57,7 @@ pub(super) fn create(machine: &Machine, input: &Instance) -> Result<Outcome, Pro
         },
         _ => access::default(),
     };
-    let remark = given(input, "Description").unwrap_or_default();
+    let remark = text_in(input, "Description").unwrap_or_default();
     Ok(add(machine, name, path, remark, &entries))
 }
 
@@ -88,7 +89,7 @@ pub(super) fn change(machine: &Machine, share: Share, input: &Instance) -> Resul
         },
         _ => entries,
     };
-    let remark = given(input, "Description").unwrap_or(&share.remark);
+    let remark = text_in(input, "Description").unwrap_or(&share.remark);
     Ok(add(machine, &share.name, &share.path, remark, &entries))
 }
 
@@ -107,7 +108,7 @@ fn net(machine: &Machine, words: &[&str]) -> Outcome {
         Ok(ended) if ended.code == 0 => Outcome::Done,
         Ok(ended) => {
             let problem = ended.stderr.lines().last().unwrap_or_default();
-            tracing::debug!(%problem, "A share was not changed");
+            tracing::debug!(%problem, "net usershare failed");
             if may_write(machine) { Outcome::Failed } else { Outcome::Denied }
         }
         // Samba is not installed.
@@ -125,7 +126,7 @@ fn may_write(machine: &Machine) -> bool {
 /// Converts the parameter `Access` to entries.
 fn wanted(machine: &Machine, input: &Instance) -> Option<Vec<access::Entry>> {
     let Some(Value::Object(object)) = input.value("Access") else { return None };
-    let descriptor = descriptor::read(object, &Known::of(machine)).ok()?;
+    let descriptor = descriptor::read(object, &AccountDirectory::of(machine)).ok()?;
     access::of_descriptor(machine, &descriptor)
 }
 
@@ -137,7 +138,7 @@ fn asks_for_limit(input: &Instance) -> bool {
 
 /// Returns whether the remark fits on one line.
 fn is_remark(input: &Instance) -> bool {
-    given(input, "Description").is_none_or(|remark| !remark.contains(['\n', '\0']))
+    text_in(input, "Description").is_none_or(|remark| !remark.contains(['\n', '\0']))
 }
 
 /// Returns whether Samba accepts the name, and it cannot lead to a file in another folder.

@@ -39,7 +39,7 @@ const SHORT: Duration = Duration::from_secs(20);
 
 /// Returns the error for an unknown disk.
 pub(super) fn no_such(name: &str) -> ProviderError {
-    ProviderError::failed(Status::NotFound, format!("nothing is mounted at {name}"))
+    ProviderError::failed(Status::NotFound, format!("no file system is mounted at {name}"))
 }
 
 /// Schedules the check of a mounted file system for its next mount, if the caller allows that.
@@ -167,7 +167,7 @@ pub(super) fn relabel_device(
         || label.starts_with('-')
         || label.chars().any(|character| character.is_control() || character == '"')
     {
-        let message = format!("the label {label:?} cannot be that of {kind}\n  it may have {longest} octets");
+        let message = format!("label {label:?} is not valid for {kind}\n  use at most {longest} bytes");
         return Err(ProviderError::failed(Status::InvalidParameter, message));
     }
     let of_xfs = if label.is_empty() { "label -c".to_owned() } else { format!("label -s \"{label}\"") };

@@ -171,7 +171,7 @@ impl<K: Kind> Table for File<K> {
             .iter()
             .any(|name| *scan.asked() == **name);
         if asks_for_files {
-            let message = "all files of a machine are too many\n  say which: WHERE Name = '/etc/fstab', or WHERE Path = '/etc/'";
+            let message = "cannot list all files of the machine\n  add WHERE Name = '/etc/fstab' or WHERE Path = '/etc/'";
             return Err(ProviderError::failed(Status::QuotaViolation, message));
         }
         Ok(())
@@ -187,8 +187,7 @@ impl<K: Kind> Table for File<K> {
         let name = text_key(keys);
         let row =
             Row::find(machine, Path::new(name), &Rc::default()).filter(|row| row.is_folder() == K::IS_FOLDER);
-        let row =
-            row.ok_or_else(|| ProviderError::failed(Status::NotFound, format!("there is no {name}")))?;
+        let row = row.ok_or_else(|| ProviderError::failed(Status::NotFound, format!("{name} not found")))?;
         let given =
             call.input.value("FileName").and_then(Value::as_str).and_then(|name| name.strip_prefix('/'));
         let target = given.map(|name| machine.path(name));

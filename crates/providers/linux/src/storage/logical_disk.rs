@@ -11,11 +11,11 @@ use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table, returned, text_key};
 use crate::{Machine, events};
 use linux::storage::file_system::{DriveType, FileSystem};
-use linux::storage::statistics::Questions;
+use linux::storage::statistics::StatisticsQueries;
 
 /// Mounted file systems.
 pub(crate) struct LogicalDisk {
-    questions: Arc<Questions>,
+    queries: Arc<StatisticsQueries>,
 }
 
 /// A file system under its mount point or an alias.
@@ -25,24 +25,24 @@ pub(crate) struct Disk {
 }
 
 impl LogicalDisk {
-    pub(crate) fn new(questions: &Arc<Questions>) -> Self {
-        Self { questions: questions.clone() }
+    pub(crate) fn new(queries: &Arc<StatisticsQueries>) -> Self {
+        Self { queries: queries.clone() }
     }
 
     fn find(&self, machine: &Machine, name: &str) -> Option<Disk> {
-        disks(machine, &self.questions).into_iter().find(|disk| disk.is_called(name))
+        disks(machine, &self.queries).into_iter().find(|disk| disk.is_called(name))
     }
 }
 
 /// Returns the mounted file systems, and once more those that have an alias.
-pub(crate) fn disks(machine: &Machine, questions: &Arc<Questions>) -> Vec<Disk> {
+pub(crate) fn disks(machine: &Machine, queries: &Arc<StatisticsQueries>) -> Vec<Disk> {
     let of = |name: String, file_system| Disk { name, file_system };
-    let mut disks: Vec<Disk> = FileSystem::all(machine, questions)
+    let mut disks: Vec<Disk> = FileSystem::all(machine, queries)
         .into_iter()
         .map(|file_system| of(file_system.mount.place.clone(), file_system))
         .collect();
     for (alias, place) in machine.drive_aliases() {
-        let again = FileSystem::all(machine, questions).into_iter();
+        let again = FileSystem::all(machine, queries).into_iter();
         disks.extend(again.filter(|one| one.mount.place == place).map(|one| of(alias.clone(), one)));
     }
     disks
@@ -76,10 +76,10 @@ impl Table for LogicalDisk {
         ("Access", |_, disk| access(&disk.file_system).into()),
         ("Availability", |machine, disk| {
             // 3 is "Running or Full Power", 8 "Off Line".
-            let answers = disk.file_system.answer(machine).told().is_some();
+            let answers = disk.file_system.answer(machine).statistics().is_some();
             if answers { 3_u16 } else { 8 }.into()
         }),
-        ("BlockSize", |machine, disk| disk.file_system.told(machine).map(|told| told.block).into()),
+        ("BlockSize", |machine, disk| disk.file_system.statistics(machine).map(|told| told.block).into()),
         ("Caption", |_, disk| disk.name.clone().into()),
         ("Compressed", |_, _| false.into()),
         ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
@@ -89,10 +89,10 @@ impl Table for LogicalDisk {
         ("DriveType", |machine, disk| drive_number(disk.file_system.drive_type(machine)).into()),
         ("FileSystem", |_, disk| disk.file_system.mount.kind.clone().into()),
         ("FreeSpace", |machine, disk| {
-            disk.file_system.told(machine).map(linux::storage::statistics::Statistics::free).into()
+            disk.file_system.statistics(machine).map(linux::storage::statistics::Statistics::free).into()
         }),
         ("MaximumComponentLength", |machine, disk| {
-            disk.file_system.told(machine).and_then(|told| u32::try_from(told.longest_name).ok()).into()
+            disk.file_system.statistics(machine).and_then(|told| u32::try_from(told.longest_name).ok()).into()
         }),
         ("MediaType", |machine, disk| match disk.file_system.drive_type(machine) {
             DriveType::Local => 12_u32.into(),
@@ -100,7 +100,9 @@ impl Table for LogicalDisk {
             DriveType::Network | DriveType::Memory => Value::Null,
         }),
         ("Name", |_, disk| disk.name.clone().into()),
-        ("NumberOfBlocks", |machine, disk| disk.file_system.told(machine).map(|told| told.blocks).into()),
+        ("NumberOfBlocks", |machine, disk| {
+            disk.file_system.statistics(machine).map(|told| told.blocks).into()
+        }),
         ("PowerManagementSupported", |_, _| false.into()),
         ("ProviderName", |machine, disk| {
             let is_remote = disk.file_system.drive_type(machine) == DriveType::Network;
@@ -111,7 +113,7 @@ impl Table for LogicalDisk {
         ("QuotasIncomplete", |_, _| false.into()),
         ("QuotasRebuilding", |_, _| false.into()),
         ("Size", |machine, disk| {
-            disk.file_system.told(machine).map(linux::storage::statistics::Statistics::size).into()
+            disk.file_system.statistics(machine).map(linux::storage::statistics::Statistics::size).into()
         }),
         ("Status", |machine, disk| disk.file_system.answer(machine).status().into()),
         ("StatusInfo", |_, _| 3_u16.into()),
@@ -136,7 +138,7 @@ impl Table for LogicalDisk {
         scan: &Scan,
         push: &mut Push<'_, Disk>,
     ) -> Result<(), ProviderError> {
-        let disks = disks(machine, &self.questions);
+        let disks = disks(machine, &self.queries);
         // Asks all before waiting for the first, so that several silent file systems take no longer than one.
         if wants_any(scan, TOLD) || wants_any(scan, &["Availability"]) {
             for disk in &disks {

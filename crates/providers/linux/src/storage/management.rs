@@ -16,18 +16,18 @@ use crate::Machine;
 use crate::table::association::relate;
 use crate::table::{Binding, bind};
 use linux::storage::drive::{Condition, Drive};
-use linux::storage::statistics::Questions;
+use linux::storage::statistics::StatisticsQueries;
 
 /// Namespace of most of the classes.
 const NAMESPACE: &str = "root/microsoft/windows/storage";
 
 /// Returns the tables of the storage management classes.
-pub(super) fn bindings(machine: &Arc<Machine>, questions: &Arc<Questions>) -> Vec<Arc<dyn Binding>> {
+pub(super) fn bindings(machine: &Arc<Machine>, queries: &Arc<StatisticsQueries>) -> Vec<Arc<dyn Binding>> {
     vec![
         bind(machine, physical_disk::PhysicalDisk),
         bind(machine, disk::Disk),
         bind(machine, partition::Partition),
-        bind(machine, volume::Volume::new(questions)),
+        bind(machine, volume::Volume::new(queries)),
         bind(machine, subsystem::Subsystem),
         bind(machine, reliability::ReliabilityCounter),
         relate(machine, &associations::DISK_TO_PARTITION),
@@ -78,10 +78,10 @@ fn object_id(kind: &str, name: &str) -> String {
 /// Returns the worldwide identifier of a disk and its format (`UniqueIdFormat`): 0 is vendor-specific, 1 T10,
 /// 2 EUI-64, 3 NAA (SPC-4, designators; Microsoft's reference of `MSFT_Disk`).
 fn unique_id(machine: &Machine, drive: &Drive) -> Option<(String, u16)> {
-    let told = drive.block.line(machine, "wwid").or_else(|| drive.block.line(machine, "device/wwid"));
+    let reported = drive.block.line(machine, "wwid").or_else(|| drive.block.line(machine, "device/wwid"));
     let known =
         || drive.udev(machine).property("ID_WWN_WITH_EXTENSION").map(|wwn| wwn.replacen("0x", "naa.", 1));
-    let id = told.or_else(known)?;
+    let id = reported.or_else(known)?;
     let format = match id.split('.').next() {
         Some("t10") => 1,
         Some("eui") => 2,

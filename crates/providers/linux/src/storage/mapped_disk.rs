@@ -9,16 +9,16 @@ use crate::Machine;
 use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table};
 use linux::storage::file_system::{FileSystem, is_of_network};
-use linux::storage::statistics::Questions;
+use linux::storage::statistics::StatisticsQueries;
 
 /// Network file systems, which every session sees.
 pub(crate) struct MappedDisk {
-    questions: Arc<Questions>,
+    queries: Arc<StatisticsQueries>,
 }
 
 impl MappedDisk {
-    pub(crate) fn new(questions: &Arc<Questions>) -> Self {
-        Self { questions: questions.clone() }
+    pub(crate) fn new(queries: &Arc<StatisticsQueries>) -> Self {
+        Self { queries: queries.clone() }
     }
 }
 
@@ -29,24 +29,26 @@ impl Table for MappedDisk {
 
     const COLUMNS: &'static [(&'static str, Fill<FileSystem>)] = &[
         ("Access", |_, disk| access(disk).into()),
-        ("BlockSize", |machine, disk| disk.told(machine).map(|told| told.block).into()),
+        ("BlockSize", |machine, disk| disk.statistics(machine).map(|told| told.block).into()),
         ("Caption", |_, disk| disk.mount.place.clone().into()),
         ("Compressed", |_, _| false.into()),
         ("Description", |_, _| "Network Connection".into()),
         ("DeviceID", |_, disk| disk.mount.place.clone().into()),
         ("FileSystem", |_, disk| disk.mount.kind.clone().into()),
         ("FreeSpace", |machine, disk| {
-            disk.told(machine).map(linux::storage::statistics::Statistics::free).into()
+            disk.statistics(machine).map(linux::storage::statistics::Statistics::free).into()
         }),
         ("MaximumComponentLength", |machine, disk| {
-            disk.told(machine).and_then(|told| u32::try_from(told.longest_name).ok()).into()
+            disk.statistics(machine).and_then(|told| u32::try_from(told.longest_name).ok()).into()
         }),
         ("Name", |_, disk| disk.mount.place.clone().into()),
-        ("NumberOfBlocks", |machine, disk| disk.told(machine).map(|told| told.blocks).into()),
+        ("NumberOfBlocks", |machine, disk| disk.statistics(machine).map(|told| told.blocks).into()),
         ("ProviderName", |_, disk| disk.mount.source.clone().into()),
         // Logon session of the system (MS-DTYP, LUID of LocalSystem); mounts do not belong to a session.
         ("SessionID", |_, _| "999".into()),
-        ("Size", |machine, disk| disk.told(machine).map(linux::storage::statistics::Statistics::size).into()),
+        ("Size", |machine, disk| {
+            disk.statistics(machine).map(linux::storage::statistics::Statistics::size).into()
+        }),
         ("Status", |machine, disk| disk.answer(machine).status().into()),
         ("SupportsDiskQuotas", |_, disk| disk.supports_quotas().into()),
         ("SupportsFileBasedCompression", |_, disk| disk.supports_compression().into()),
@@ -58,7 +60,7 @@ impl Table for MappedDisk {
         scan: &Scan,
         push: &mut Push<'_, FileSystem>,
     ) -> Result<(), ProviderError> {
-        let mut disks = FileSystem::all(machine, &self.questions);
+        let mut disks = FileSystem::all(machine, &self.queries);
         disks.retain(|disk| is_of_network(&disk.mount));
         if wants_any(scan, TOLD) {
             for disk in &disks {

@@ -19,16 +19,16 @@ use crate::{Machine, events};
 use linux::mounts::Mount;
 use linux::program;
 use linux::storage::file_system::FileSystem;
-use linux::storage::statistics::Questions;
+use linux::storage::statistics::StatisticsQueries;
 
 /// Volumes of the machine.
 pub(crate) struct Volume {
-    questions: Arc<Questions>,
+    queries: Arc<StatisticsQueries>,
 }
 
 impl Volume {
-    pub(crate) fn new(questions: &Arc<Questions>) -> Self {
-        Self { questions: questions.clone() }
+    pub(crate) fn new(queries: &Arc<StatisticsQueries>) -> Self {
+        Self { queries: queries.clone() }
     }
 }
 
@@ -41,13 +41,13 @@ impl Table for Volume {
         ("Access", |_, row| row.file_system.as_ref().map_or(3, access).into()),
         ("Automount", |machine, row| row.entry(machine).is_some().into()),
         ("Availability", |machine, row| {
-            let is_online = row.file_system.is_none() || row.told(machine).is_some();
+            let is_online = row.file_system.is_none() || row.statistics(machine).is_some();
             if is_online { 3_u16 } else { 8 }.into()
         }),
-        ("BlockSize", |machine, row| row.told(machine).map(|told| told.block).into()),
+        ("BlockSize", |machine, row| row.statistics(machine).map(|told| told.block).into()),
         ("BootVolume", |_, row| (row.place() == Some("/")).into()),
         ("Capacity", |machine, row| {
-            row.told(machine)
+            row.statistics(machine)
                 .map(linux::storage::statistics::Statistics::size)
                 .or_else(|| row.block.as_ref().filter(|_| row.file_system.is_none())?.size(machine))
                 .into()
@@ -65,12 +65,12 @@ impl Table for Volume {
         ("DriveType", |machine, row| drive_number(row.drive_type(machine)).into()),
         ("FileSystem", |_, row| row.kind.clone().into()),
         ("FreeSpace", |machine, row| {
-            row.told(machine).map(linux::storage::statistics::Statistics::free).into()
+            row.statistics(machine).map(linux::storage::statistics::Statistics::free).into()
         }),
         ("IndexingEnabled", |_, _| false.into()),
         ("Label", |_, row| row.identity.label.clone().into()),
         ("MaximumFileNameLength", |machine, row| {
-            row.told(machine).and_then(|told| u32::try_from(told.longest_name).ok()).into()
+            row.statistics(machine).and_then(|told| u32::try_from(told.longest_name).ok()).into()
         }),
         ("Name", |_, row| row.place().map_or_else(|| row.device_id(), str::to_owned).into()),
         ("PageFilePresent", |machine, row| row.has_swap(machine).into()),
@@ -108,7 +108,7 @@ impl Table for Volume {
         scan: &Scan,
         push: &mut Push<'_, Row>,
     ) -> Result<(), ProviderError> {
-        let rows = volumes(machine, &self.questions);
+        let rows = volumes(machine, &self.queries);
         if wants_any(scan, TOLD) || wants_any(scan, &["Availability"]) {
             for file_system in rows.iter().filter_map(|row| row.file_system.as_ref()) {
                 file_system.ask(machine);
@@ -124,7 +124,7 @@ impl Table for Volume {
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         let by_place = |name: &str| {
-            let mut all = FileSystem::all(machine, &self.questions).into_iter();
+            let mut all = FileSystem::all(machine, &self.queries).into_iter();
             all.find(|one| one.mount.place == name).or_else(|| self.find(machine, name)?.file_system)
         };
         let method = call.operation.method.name.as_str();
@@ -186,12 +186,12 @@ impl Table for Volume {
 
 impl Volume {
     fn find(&self, machine: &Machine, id: &str) -> Option<Row> {
-        volumes(machine, &self.questions).into_iter().find(|row| row.device_id().eq_ignore_ascii_case(id))
+        volumes(machine, &self.queries).into_iter().find(|row| row.device_id().eq_ignore_ascii_case(id))
     }
 }
 
 pub(super) fn no_such(id: &str) -> ProviderError {
-    ProviderError::failed(cim::Status::NotFound, format!("there is no volume {id}"))
+    ProviderError::failed(cim::Status::NotFound, format!("volume {id} not found"))
 }
 
 /// Time limit for mounting.

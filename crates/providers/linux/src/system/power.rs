@@ -100,7 +100,7 @@ pub(super) fn code(error: &BusError) -> u32 {
         BusError::Absent(_) => NOT_SUPPORTED,
         BusError::Silent(_) => TIMED_OUT,
         BusError::Refused { message, .. } => {
-            tracing::debug!(error = %message, "A service refuses");
+            tracing::debug!(error = %message, "D-Bus service refused the request");
             INVALID_PARAMETER
         }
         BusError::Unintelligible(_) => INTERNAL_ERROR,

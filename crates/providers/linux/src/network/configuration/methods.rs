@@ -40,19 +40,22 @@ pub(super) fn invoke(machine: &Machine, call: &MethodCall<'_>) -> Result<Instanc
         Target::Instance(keys) => {
             let index = keys.first().and_then(Value::as_integer).and_then(|index| u32::try_from(index).ok());
             let link = index.and_then(|index| Link::numbered(machine, index));
-            let link =
-                link.ok_or_else(|| ProviderError::failed(Status::NotFound, "there is no such adapter"))?;
+            let link = link.ok_or_else(|| ProviderError::failed(Status::NotFound, "adapter not found"))?;
             of_link(machine, &link, method, call.input)
         }
     };
     returned(call, code.unwrap_or_else(|code| code))
 }
 
+/// Converts the result of a change to the return value of its method.
+fn done(result: io::Result<()>) -> Code {
+    Ok(configuration_code(&result))
+}
+
 /// Return value of a method.
 type Code = Result<u32, u32>;
 
 fn of_link(machine: &Machine, link: &Link, method: &str, input: &Instance) -> Code {
-    let done = |result: io::Result<()>| Ok(configuration_code(&result));
     match method {
         "EnableStatic" => done(set_addresses(machine, link, &addresses(input)?)),
         "SetGateways" => done(set_gateways(machine, link, &gateways(input)?)),
@@ -97,22 +100,38 @@ fn of_link(machine: &Machine, link: &Link, method: &str, input: &Instance) -> Co
 }
 
 fn of_machine(machine: &Machine, method: &str, input: &Instance) -> Code {
-    let set = |name: &str, value: Option<i128>| {
-        let path = machine.path(format!("proc/sys/net/ipv4/{name}"));
-        let value = value.filter(|value| *value > 0).ok_or(BAD_INPUT)?;
-        Ok(configuration_code(&fs::write(path, value.to_string())))
-    };
-    let seconds = |name: &str| integer_in(input, name).map(|milliseconds| milliseconds / 1_000);
     match method {
         "SetDNSSuffixSearchOrder" => {
             let search = domains(texts(input, "DNSDomainSuffixSearchOrder"))?;
             Ok(configuration_code(&set_resolver(machine, None, None, Some(&search))))
         }
-        "SetKeepAliveInterval" => set("tcp_keepalive_intvl", seconds("KeepAliveInterval")),
-        "SetKeepAliveTime" => set("tcp_keepalive_time", seconds("KeepAliveTime")),
-        "SetDefaultTTL" => set("ip_default_ttl", integer_in(input, "DefaultTTL")),
+        "SetKeepAliveInterval" => set(machine, "tcp_keepalive_intvl", seconds(input, "KeepAliveInterval")),
+        "SetKeepAliveTime" => set(machine, "tcp_keepalive_time", seconds(input, "KeepAliveTime")),
+        "SetDefaultTTL" => set(machine, "ip_default_ttl", integer_in(input, "DefaultTTL")),
         _ => Err(NOT_SUPPORTED),
     }
+}
+
+/// Sets a positive parameter of IPv4.
+fn set(machine: &Machine, name: &str, value: Option<i128>) -> Code {
+    let path = machine.path(format!("proc/sys/net/ipv4/{name}"));
+    let value = value.filter(|value| *value > 0).ok_or(BAD_INPUT)?;
+    done(fs::write(path, value.to_string()))
+}
+
+/// Returns a parameter in milliseconds as seconds.
+fn seconds(input: &Instance, name: &str) -> Option<i128> {
+    integer_in(input, name).map(|milliseconds| milliseconds / 1_000)
+}
+
+/// Parses an address and its mask; an address of one interface.
+fn address_with_prefix(address: &str, mask: &str) -> Result<(IpAddr, u8), u32> {
+    let address: IpAddr = address.parse().map_err(|_| BAD_ADDRESS)?;
+    if address.is_unspecified() || address.is_multicast() || address.is_loopback() {
+        return Err(BAD_ADDRESS);
+    }
+    let prefix = address::prefix(mask, address).filter(|prefix| *prefix > 0).ok_or(BAD_SUBNET_MASK)?;
+    Ok((address, prefix))
 }
 
 fn addresses(input: &Instance) -> Result<Vec<(IpAddr, u8)>, u32> {
@@ -120,15 +139,7 @@ fn addresses(input: &Instance) -> Result<Vec<(IpAddr, u8)>, u32> {
     if addresses.is_empty() || addresses.len() != masks.len() {
         return Err(BAD_INPUT);
     }
-    let pair = |(address, mask): (&String, &String)| {
-        let address: IpAddr = address.parse().map_err(|_| BAD_ADDRESS)?;
-        if address.is_unspecified() || address.is_multicast() || address.is_loopback() {
-            return Err(BAD_ADDRESS);
-        }
-        let prefix = address::prefix(mask, address).filter(|prefix| *prefix > 0).ok_or(BAD_SUBNET_MASK)?;
-        Ok((address, prefix))
-    };
-    addresses.iter().zip(&masks).map(pair).collect()
+    addresses.iter().zip(&masks).map(|(address, mask)| address_with_prefix(address, mask)).collect()
 }
 
 fn gateways(input: &Instance) -> Result<Vec<(IpAddr, Option<u32>)>, u32> {

@@ -22,23 +22,23 @@ pub(super) struct Adapter;
 /// A network adapter.
 pub(super) struct Row {
     pub(super) link: Link,
-    told: Rc<OnceCell<Vec<KernelLink>>>,
+    kernel_links: Rc<OnceCell<Vec<KernelLink>>>,
     modes: OnceCell<Modes>,
 }
 
 impl Row {
     pub(super) fn all(machine: &Machine) -> impl Iterator<Item = Self> {
-        let told = Rc::<OnceCell<Vec<KernelLink>>>::default();
+        let kernel_links = Rc::<OnceCell<Vec<KernelLink>>>::default();
         Link::all(machine).into_iter().map(move |link| Self {
             link,
-            told: told.clone(),
+            kernel_links: kernel_links.clone(),
             modes: OnceCell::new(),
         })
     }
 
-    fn told(&self, machine: &Machine) -> Option<&KernelLink> {
-        let all = self.told.get_or_init(|| KernelLink::all(machine));
-        all.iter().find(|told| told.index == self.link.index)
+    fn kernel_link(&self, machine: &Machine) -> Option<&KernelLink> {
+        let all = self.kernel_links.get_or_init(|| KernelLink::all(machine));
+        all.iter().find(|link| link.index == self.link.index)
     }
 
     fn modes(&self, machine: &Machine) -> Modes {
@@ -224,22 +224,24 @@ impl Table for Adapter {
         ("OperationalStatusDownMediaDisconnected", |machine, row| {
             (row.link.has_carrier(machine) == Some(false)).into()
         }),
-        ("PermanentAddress", |machine, row| row.told(machine).and_then(|told| told.permanent("")).into()),
+        ("PermanentAddress", |machine, row| {
+            row.kernel_link(machine).and_then(|link| link.permanent("")).into()
+        }),
         ("PnPDeviceID", |machine, row| {
             row.link.device(machine).map(|folder| sysfs::identity(machine, &folder)).into()
         }),
-        ("PromiscuousMode", |machine, row| row.told(machine).map(|told| told.promiscuity > 0).into()),
+        ("PromiscuousMode", |machine, row| row.kernel_link(machine).map(|link| link.promiscuity > 0).into()),
         ("ReceiveLinkSpeed", |machine, row| row.link.speed(machine).into()),
         ("Speed", |machine, row| row.link.speed(machine).into()),
         // 2 is "started", 3 "disabled".
         ("State", |machine, row| if row.link.is_up(machine) { 2_u32 } else { 3 }.into()),
         ("SupportedMaximumTransmissionUnit", |machine, row| {
-            row.told(machine).and_then(|told| told.longest_packet).map(u64::from).into()
+            row.kernel_link(machine).and_then(|link| link.longest_packet).map(u64::from).into()
         }),
         ("SystemCreationClassName", |_, _| "CIM_NetworkPort".into()),
         ("TransmitLinkSpeed", |machine, row| row.link.speed(machine).into()),
         ("Virtual", |machine, row| (!row.link.is_physical(machine)).into()),
-        ("VlanID", |machine, row| row.told(machine).and_then(|told| told.vlan).into()),
+        ("VlanID", |machine, row| row.kernel_link(machine).and_then(|link| link.vlan).into()),
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
@@ -254,7 +256,7 @@ impl Table for Adapter {
         let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
         let id = device_id(call.class, keys);
         let link = find(machine, &id)
-            .ok_or_else(|| ProviderError::failed(Status::NotFound, format!("there is no adapter {id}")))?
+            .ok_or_else(|| ProviderError::failed(Status::NotFound, format!("adapter {id} not found")))?
             .link;
         let method = call.operation.method.name.as_str();
         let code = match method {

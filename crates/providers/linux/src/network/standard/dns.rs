@@ -106,7 +106,8 @@ impl Table for ServerAddress {
             .iter()
             .map(|value| {
                 let text = value.as_str().unwrap_or_default();
-                text.parse::<IpAddr>().map_err(|_| wrong(format!("ServerAddresses: '{text}' is no address")))
+                text.parse::<IpAddr>()
+                    .map_err(|_| wrong(format!("ServerAddresses: '{text}' is not an IP address")))
             })
             .collect::<Result<_, _>>()?;
         // Servers of the other family are kept, unless the client has set some.
@@ -126,7 +127,7 @@ fn named(machine: &Machine, instance: &Instance, families: &'static [Family]) ->
     let name = instance.value("Name").and_then(Value::as_str).unwrap_or_default();
     Row::all(machine, families)
         .find(|row| row.name() == name)
-        .ok_or_else(|| ProviderError::failed(Status::NotFound, format!("there is no interface {name}")))
+        .ok_or_else(|| ProviderError::failed(Status::NotFound, format!("interface {name} not found")))
 }
 
 /// Family for classes that list each link once.

@@ -185,7 +185,7 @@ impl Table for IpAddress {
         let gateway =
             call.input.value("DefaultGateway").and_then(Value::as_str).filter(|text| !text.is_empty());
         if let Some(gateway) = gateway {
-            let gateway = gateway.parse().map_err(|_| wrong(format!("{gateway} is no address")))?;
+            let gateway = gateway.parse().map_err(|_| wrong(format!("{gateway} is not an IP address")))?;
             change::add_gateway(machine, &link, gateway, change::Store::named(store)).map_err(failure)?;
         }
         let made_now: Vec<Row> = Row::all(machine).into_iter().filter(|row| is_there(&row.address)).collect();
@@ -210,11 +210,11 @@ impl Table for IpAddress {
         }
         if is_changed("ValidLifetime") {
             after.valid =
-                seconds(value("ValidLifetime")).ok_or_else(|| wrong("ValidLifetime is no length of time"))?;
+                seconds(value("ValidLifetime")).ok_or_else(|| wrong("ValidLifetime is not a duration"))?;
         }
         if is_changed("PreferredLifetime") {
             let preferred = seconds(value("PreferredLifetime"));
-            after.preferred = preferred.ok_or_else(|| wrong("PreferredLifetime is no length of time"))?;
+            after.preferred = preferred.ok_or_else(|| wrong("PreferredLifetime is not a duration"))?;
         }
         if is_changed("SkipAsSource") {
             after.preferred = if *value("SkipAsSource") == Value::Boolean(true) { 0 } else { after.valid };
@@ -235,23 +235,24 @@ impl Table for IpAddress {
 }
 
 fn no_such(name: &str) -> ProviderError {
-    ProviderError::failed(cim::Status::NotFound, format!("there is no address {name}"))
+    ProviderError::failed(cim::Status::NotFound, format!("address {name} not found"))
 }
 
 /// Returns the address that a client wants to add.
 fn wanted(input: &Instance, link: &Link) -> Result<Address, ProviderError> {
     let value = |name: &str| input.value(name).unwrap_or(&Value::Null);
     let text = value("IPAddress").as_str().unwrap_or_default();
-    let address: IpAddr = text.parse().map_err(|_| wrong(format!("IPAddress '{text}' is no address")))?;
+    let address: IpAddr =
+        text.parse().map_err(|_| wrong(format!("IPAddress '{text}' is not an IP address")))?;
     if address.is_unspecified() || address.is_multicast() {
-        return Err(wrong(format!("{address} is no address of one machine")));
+        return Err(wrong(format!("{address} is not a unicast address")));
     }
     if value("Type").as_integer().is_some_and(|kind| kind != 1) {
         return Err(wrong("only addresses of Type 1 (unicast) can be made"));
     }
     let given = |name: &str| match value(name) {
         Value::Null => Ok(Address::FOREVER),
-        value => seconds(value).ok_or_else(|| wrong(format!("{name} is no length of time"))),
+        value => seconds(value).ok_or_else(|| wrong(format!("{name} is not a duration"))),
     };
     let valid = given("ValidLifetime")?;
     let skips = *value("SkipAsSource") == Value::Boolean(true);

@@ -186,14 +186,13 @@ impl Table for IpInterface {
         changed: &ColumnSet,
     ) -> Result<(), ProviderError> {
         let name = instance.value("Name").and_then(Value::as_str).unwrap_or_default();
-        let row = Row::named(machine, name).ok_or_else(|| {
-            ProviderError::failed(Status::NotFound, format!("there is no interface {name}"))
-        })?;
+        let row = Row::named(machine, name)
+            .ok_or_else(|| ProviderError::failed(Status::NotFound, format!("interface {name} not found")))?;
         let names = changed.iter().filter_map(|column| instance.class().property(column));
         names.map(|property| property.name.as_str()).try_for_each(|name| {
             let number =
                 instance.value(name).and_then(Value::as_integer).and_then(|value| u32::try_from(value).ok());
-            row.set(machine, name, number.ok_or_else(|| wrong(format!("{name} is no number")))?)
+            row.set(machine, name, number.ok_or_else(|| wrong(format!("{name} is not a number")))?)
         })
     }
 }
@@ -211,7 +210,7 @@ impl Row {
                 Family::V4 => change::set_longest_packet(&self.link, value).map_err(failure),
                 Family::V6 => write(self.path("conf", "mtu"), value),
             },
-            "NlMtu" => Err(wrong(format!("NlMtu {value} is no length of a packet"))),
+            "NlMtu" => Err(wrong(format!("NlMtu {value} is not a valid packet size"))),
             "Forwarding" => write(self.path("conf", "forwarding"), u32::from(value == 1)),
             "RouterDiscovery" if is_v6 && value < 2 => write(self.path("conf", "accept_ra"), value),
             "IgnoreDefaultRoutes" if is_v6 => write(self.path("conf", "accept_ra_defrtr"), inverted),
@@ -234,6 +233,9 @@ impl Row {
 }
 
 fn nobody(row: &Row) -> ProviderError {
-    let problem = format!("nobody looks after {} who could ask a server of DHCP, or stop it", row.link.name);
+    let problem = format!(
+        "{} is managed neither by systemd-networkd nor by NetworkManager; DHCP cannot be changed",
+        row.link.name
+    );
     ProviderError::failed(Status::NotSupported, problem)
 }

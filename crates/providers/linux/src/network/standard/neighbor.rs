@@ -83,9 +83,9 @@ impl Table for NetNeighbor {
             return Err(ProviderError::NotCapable);
         }
         let link = link_of(machine, call.input)?;
-        let address: IpAddr = text_of(call.input, "IPAddress")
-            .parse()
-            .map_err(|_| wrong(format!("IPAddress '{}' is no address", text_of(call.input, "IPAddress"))))?;
+        let address: IpAddr = text_of(call.input, "IPAddress").parse().map_err(|_| {
+            wrong(format!("IPAddress '{}' is not an IP address", text_of(call.input, "IPAddress")))
+        })?;
         let neighbor = Neighbor {
             link: link.index,
             address,
@@ -94,7 +94,7 @@ impl Table for NetNeighbor {
         };
         let is_it = |row: &Row| (row.neighbor.link, row.neighbor.address) == (link.index, address);
         if Row::all(machine).any(|row| is_it(&row) && row.neighbor.state == Neighbor::PERMANENT) {
-            let problem = format!("{address} is known on {} already", link.name);
+            let problem = format!("{address} is already a neighbor on {}", link.name);
             return Err(ProviderError::failed(Status::AlreadyExists, problem));
         }
         neighbor.keep().map_err(failure)?;
@@ -110,7 +110,7 @@ impl Table for NetNeighbor {
     ) -> Result<(), ProviderError> {
         let name = text_of(instance, "Name");
         let before = Row::named(machine, name)
-            .ok_or_else(|| ProviderError::failed(Status::NotFound, format!("there is no neighbor {name}")))?
+            .ok_or_else(|| ProviderError::failed(Status::NotFound, format!("neighbor {name} not found")))?
             .neighbor;
         let hardware_address = Some(on_link(text_of(instance, "LinkLayerAddress"))?);
         Neighbor { hardware_address, state: Neighbor::PERMANENT, ..before }.keep().map_err(failure)

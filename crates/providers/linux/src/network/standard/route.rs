@@ -141,11 +141,11 @@ impl Table for NetRoute {
     ) -> Result<(), ProviderError> {
         let name = instance.value("InstanceID").and_then(Value::as_str).unwrap_or_default();
         let before = Row::named(machine, name)
-            .ok_or_else(|| ProviderError::failed(Status::NotFound, format!("there is no route {name}")))?
+            .ok_or_else(|| ProviderError::failed(Status::NotFound, format!("route {name} not found")))?
             .route;
         let metric = instance.value("RouteMetric").and_then(Value::as_integer);
         let metric = metric.and_then(|metric| u32::try_from(metric).ok());
-        let after = Route { metric: metric.ok_or_else(|| wrong("RouteMetric is no number"))?, ..before };
+        let after = Route { metric: metric.ok_or_else(|| wrong("RouteMetric is not a number"))?, ..before };
         // The route with the new metric is added before the old one is removed.
         change::add_route(&after).and_then(|()| change::remove_route(&before)).map_err(failure)
     }
@@ -162,13 +162,15 @@ fn wanted(machine: &Machine, input: &Instance) -> Result<Route, ProviderError> {
     let link = link_of(machine, input)?;
     let (network, prefix) = network(text_of(input, "DestinationPrefix")).ok_or_else(|| {
         wrong(format!(
-            "DestinationPrefix '{}' is no network such as 192.0.2.0/24",
+            "DestinationPrefix '{}' is not a network such as 192.0.2.0/24",
             text_of(input, "DestinationPrefix")
         ))
     })?;
     let gateway = match text_of(input, "NextHop") {
         "" => None,
-        hop => Some(hop.parse::<IpAddr>().map_err(|_| wrong(format!("NextHop '{hop}' is no address")))?),
+        hop => {
+            Some(hop.parse::<IpAddr>().map_err(|_| wrong(format!("NextHop '{hop}' is not an IP address")))?)
+        }
     };
     if gateway.is_some_and(|gateway| gateway.is_ipv4() != network.is_ipv4()) {
         return Err(wrong("DestinationPrefix and NextHop are not both of IPv4 or both of IPv6"));

@@ -55,11 +55,11 @@ impl Fingerprints {
                     values.iter().find(|(own, _)| is_same(own, name)).map(|(_, data)| data);
                 data.hash(&mut hasher);
             }),
-            Part::Tree => registry.kept(key.hive).and_then(|kept| {
-                if !registry.exists(key, &kept) {
+            Part::Tree => registry.stored(key.hive).and_then(|stored| {
+                if !registry.exists(key, &stored) {
                     return Err(Code::NotFound);
                 }
-                kept.tree(key).for_each(|content| content.hash(&mut hasher));
+                stored.tree(key).for_each(|content| content.hash(&mut hasher));
                 // Uses the times of the files: reading all contents would take long with many packages.
                 let views = VIEWS.iter().filter(|view| shows(view, key, part));
                 views

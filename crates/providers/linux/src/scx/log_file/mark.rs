@@ -18,7 +18,7 @@ impl Mark {
     pub(super) fn of(machine: &Machine, name: &Path, qid: &str) -> Result<Self, ProviderError> {
         let folder = machine
             .user_state()
-            .ok_or_else(|| wrong("nothing is kept for this user, so nobody would know what is new"))?
+            .ok_or_else(|| wrong("this user has no state directory, so the read position cannot be stored"))?
             .join("scx-logfile");
         let mut hash = Sha256::new();
         hash.update(name.as_os_str().as_encoded_bytes());

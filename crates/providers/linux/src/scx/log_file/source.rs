@@ -84,7 +84,7 @@ impl Log {
                 let is_file = kind.is_some_and(|kind| kind.starts_with("regular"));
                 let (identity, offset) = position
                     .filter(|_| is_file)
-                    .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it is no file"))?;
+                    .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))?;
                 Ok(Position { identity: identity.to_owned(), offset })
             }
         }

@@ -12,7 +12,7 @@ use crate::table::association::Association;
 use crate::table::reference;
 use linux::storage::drive::Drive;
 use linux::storage::partition::{Foundations, Partition as Part};
-use linux::storage::statistics::Questions;
+use linux::storage::statistics::StatisticsQueries;
 use linux::storage::volume::{Volume as VolumeRow, volumes};
 
 fn of(class: &str, id: String) -> Value {
@@ -44,7 +44,7 @@ fn of_subsystem(machine: &Machine) -> Value {
 }
 
 fn all_volumes(machine: &Machine) -> Vec<VolumeRow> {
-    volumes(machine, &Arc::<Questions>::default())
+    volumes(machine, &Arc::<StatisticsQueries>::default())
 }
 
 pub(super) static DISK_TO_PARTITION: Association<Part> = Association {

@@ -147,7 +147,7 @@ impl Table for Partition {
         let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
         let wanted = text_key(keys);
         let no_such =
-            || ProviderError::failed(cim::Status::NotFound, format!("there is no partition {wanted}"));
+            || ProviderError::failed(cim::Status::NotFound, format!("partition {wanted} not found"));
         let part = find(machine, wanted).ok_or_else(no_such)?;
         match call.operation.method.name.as_str() {
             "GetAccessPaths" => {

@@ -24,7 +24,7 @@ pub(super) fn drives(machine: &Machine) -> impl Iterator<Item = Drive> {
     Drive::all(machine).filter(|drive| drive.smart(machine).is_some())
 }
 
-fn told<V: Into<Value>>(machine: &Machine, drive: &Drive, what: impl FnOnce(&Smart) -> Option<V>) -> Value {
+fn health<V: Into<Value>>(machine: &Machine, drive: &Drive, what: impl FnOnce(&Smart) -> Option<V>) -> Value {
     drive.smart(machine).and_then(what).into()
 }
 
@@ -42,35 +42,37 @@ impl Table for ReliabilityCounter {
 
     const COLUMNS: &'static [(&'static str, Fill<Drive>)] = &[
         ("DeviceId", |_, drive| drive.index.to_string().into()),
-        ("LoadUnloadCycleCount", |machine, drive| told(machine, drive, |smart| smart.loads.map(small))),
+        ("LoadUnloadCycleCount", |machine, drive| health(machine, drive, |smart| smart.loads.map(small))),
         ("LoadUnloadCycleCountMax", |machine, drive| {
-            told(machine, drive, |smart| smart.most_loads.map(small))
+            health(machine, drive, |smart| smart.most_loads.map(small))
         }),
         ("ObjectId", |_, drive| id(drive).into()),
-        ("PowerOnHours", |machine, drive| told(machine, drive, |smart| smart.power_on_hours.map(small))),
-        ("ReadErrorsCorrected", |machine, drive| told(machine, drive, |smart| smart.read_errors.corrected)),
-        ("ReadErrorsTotal", |machine, drive| told(machine, drive, |smart| smart.read_errors.total())),
+        ("PowerOnHours", |machine, drive| health(machine, drive, |smart| smart.power_on_hours.map(small))),
+        ("ReadErrorsCorrected", |machine, drive| health(machine, drive, |smart| smart.read_errors.corrected)),
+        ("ReadErrorsTotal", |machine, drive| health(machine, drive, |smart| smart.read_errors.total())),
         ("ReadErrorsUncorrected", |machine, drive| {
-            told(machine, drive, |smart| smart.read_errors.uncorrected)
+            health(machine, drive, |smart| smart.read_errors.uncorrected)
         }),
-        ("StartStopCycleCount", |machine, drive| told(machine, drive, |smart| smart.starts.map(small))),
+        ("StartStopCycleCount", |machine, drive| health(machine, drive, |smart| smart.starts.map(small))),
         ("StartStopCycleCountMax", |machine, drive| {
-            told(machine, drive, |smart| smart.most_starts.map(small))
+            health(machine, drive, |smart| smart.most_starts.map(small))
         }),
         ("Temperature", |machine, drive| {
-            told(machine, drive, |smart| smart.temperature.and_then(|degrees| u8::try_from(degrees).ok()))
+            health(machine, drive, |smart| smart.temperature.and_then(|degrees| u8::try_from(degrees).ok()))
         }),
         ("TemperatureMax", |machine, drive| {
-            told(machine, drive, |smart| {
+            health(machine, drive, |smart| {
                 smart.highest_temperature.and_then(|degrees| u8::try_from(degrees).ok())
             })
         }),
         ("UniqueId", |_, drive| id(drive).into()),
-        ("Wear", |machine, drive| told(machine, drive, |smart| smart.wear)),
-        ("WriteErrorsCorrected", |machine, drive| told(machine, drive, |smart| smart.write_errors.corrected)),
-        ("WriteErrorsTotal", |machine, drive| told(machine, drive, |smart| smart.write_errors.total())),
+        ("Wear", |machine, drive| health(machine, drive, |smart| smart.wear)),
+        ("WriteErrorsCorrected", |machine, drive| {
+            health(machine, drive, |smart| smart.write_errors.corrected)
+        }),
+        ("WriteErrorsTotal", |machine, drive| health(machine, drive, |smart| smart.write_errors.total())),
         ("WriteErrorsUncorrected", |machine, drive| {
-            told(machine, drive, |smart| smart.write_errors.uncorrected)
+            health(machine, drive, |smart| smart.write_errors.uncorrected)
         }),
     ];
 

@@ -14,21 +14,21 @@ use crate::storage::logical_disk::drive_number;
 use crate::storage::volume::no_such;
 use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table, failure, returned, text_key};
-use linux::storage::statistics::{Questions, Statistics};
+use linux::storage::statistics::{Statistics, StatisticsQueries};
 use linux::storage::volume::{Volume as Row, volumes};
 
 /// Volumes of the machine.
 pub(super) struct Volume {
-    questions: Arc<Questions>,
+    queries: Arc<StatisticsQueries>,
 }
 
 impl Volume {
-    pub(super) fn new(questions: &Arc<Questions>) -> Self {
-        Self { questions: questions.clone() }
+    pub(super) fn new(queries: &Arc<StatisticsQueries>) -> Self {
+        Self { queries: queries.clone() }
     }
 
     fn find(&self, machine: &Machine, wanted: &str) -> Option<Row> {
-        volumes(machine, &self.questions).into_iter().find(|row| id(row).eq_ignore_ascii_case(wanted))
+        volumes(machine, &self.queries).into_iter().find(|row| id(row).eq_ignore_ascii_case(wanted))
     }
 }
 
@@ -41,7 +41,7 @@ pub(super) fn id(row: &Row) -> String {
 /// answer.
 fn health(machine: &Machine, row: &Row) -> Health {
     let Some(file_system) = &row.file_system else { return Health::Unknown };
-    match (file_system.told(machine), file_system.is_dirty(machine)) {
+    match (file_system.statistics(machine), file_system.is_dirty(machine)) {
         (None, _) => Health::Unknown,
         (Some(_), Some(true)) => Health::Warning,
         (Some(_), _) => Health::Healthy,
@@ -81,7 +81,7 @@ impl Table for Volume {
 
     const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
         ("AllocationUnitSize", |machine, row| {
-            row.told(machine).and_then(|told| u32::try_from(told.block).ok()).into()
+            row.statistics(machine).and_then(|told| u32::try_from(told.block).ok()).into()
         }),
         ("DriveType", |machine, row| drive_number(row.drive_type(machine)).into()),
         ("FileSystem", |_, row| row.kind.clone().into()),
@@ -99,12 +99,12 @@ impl Table for Volume {
         }),
         ("Path", |_, row| row.place().map_or_else(|| row.device_id(), str::to_owned).into()),
         ("Size", |machine, row| {
-            row.told(machine)
+            row.statistics(machine)
                 .map(Statistics::size)
                 .or_else(|| row.block.as_ref().filter(|_| row.file_system.is_none())?.size(machine))
                 .into()
         }),
-        ("SizeRemaining", |machine, row| row.told(machine).map(Statistics::free).into()),
+        ("SizeRemaining", |machine, row| row.statistics(machine).map(Statistics::free).into()),
         ("UniqueId", |_, row| row.device_id().into()),
     ];
 
@@ -114,7 +114,7 @@ impl Table for Volume {
         scan: &Scan,
         push: &mut Push<'_, Row>,
     ) -> Result<(), ProviderError> {
-        let rows = volumes(machine, &self.questions);
+        let rows = volumes(machine, &self.queries);
         if wants_any(scan, TOLD) {
             for file_system in rows.iter().filter_map(|row| row.file_system.as_ref()) {
                 file_system.ask(machine);
