@@ -49,46 +49,46 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
     let Invocation { action, mut targets } = Invocation::new(arguments)?;
     host_command::resolve(&mut targets)?;
     match action {
-        Action::Power(request) => many::ask(targets, request),
-        Action::Boot(request) => many::ask(targets, request),
-        Action::Chassis => many::ask(targets, chassis::Chassis),
-        Action::Restart(how) => many::ask(targets, how),
-        Action::SelfTest => many::ask(targets, controller::SelfTestRequest),
+        Action::Power(request) => many::run(targets, request),
+        Action::Boot(request) => many::run(targets, request),
+        Action::Chassis => many::run(targets, chassis::Chassis),
+        Action::Restart(how) => many::run(targets, how),
+        Action::SelfTest => many::run(targets, controller::SelfTestRequest),
         Action::Sensors(filters) => {
             let format = targets.format;
-            many::ask(targets, sensors::Sensors { format, filters })
+            many::run(targets, sensors::Sensors { format, filters })
         }
-        Action::Threshold(request) => many::ask(targets, request),
-        Action::Sel(request) => many::ask(targets, request),
+        Action::Threshold(request) => many::run(targets, request),
+        Action::Sel(request) => many::run(targets, request),
         Action::Follow(clock, every) => follow::run(targets, clock, every),
-        Action::Fru(request) => many::ask(targets, request),
-        Action::Info => many::ask(targets, info::Info),
-        Action::Lan(request) => many::ask(targets, request),
-        Action::Lan6(request) => many::ask(targets, request),
-        Action::Channel(request) => many::ask(targets, request),
-        Action::Hysteresis(request) => many::ask(targets, request),
-        Action::Events(request) => many::ask(targets, request),
+        Action::Fru(request) => many::run(targets, request),
+        Action::Info => many::run(targets, info::Info),
+        Action::Lan(request) => many::run(targets, request),
+        Action::Lan6(request) => many::run(targets, request),
+        Action::Channel(request) => many::run(targets, request),
+        Action::Hysteresis(request) => many::run(targets, request),
+        Action::Events(request) => many::run(targets, request),
         Action::GroupKey(group_key::GroupKey::Set(_), file) => {
-            let key = sign_in::group_key_of(&targets, file)?;
-            many::ask(targets, group_key::GroupKey::Set(Some(key)))
+            let key = sign_in::new_group_key(&targets, file)?;
+            many::run(targets, group_key::GroupKey::Set(Some(key)))
         }
-        Action::GroupKey(request, _) => many::ask(targets, request),
-        Action::Sessions => many::ask(targets, channel::Sessions),
+        Action::GroupKey(request, _) => many::run(targets, request),
+        Action::Sessions => many::run(targets, channel::Sessions),
         Action::Sol(sol::Sol::Open) => sol::terminal::run(targets),
-        Action::Sol(request) => many::ask(targets, request),
+        Action::Sol(request) => many::run(targets, request),
         Action::Scan => scan::run(targets),
         Action::Audit => audit::run(targets),
         Action::Watch(every) => watch::run(targets, every),
         Action::Export(every, listen) => export::run(targets, every, listen),
         Action::User(request, file) => match request.needs_password() {
             Some(user) => {
-                let password = sign_in::password_of(&format!("user {user}"), &targets, file)?;
-                many::ask(targets, request.with_password(password))
+                let password = sign_in::user_password(&format!("user {user}"), &targets, file)?;
+                many::run(targets, request.with_password(password))
             }
-            None => many::ask(targets, request),
+            None => many::run(targets, request),
         },
-        Action::Watchdog(request) => many::ask(targets, request),
-        Action::Identify(how) => many::ask(targets, identify::Identify(how)),
-        Action::Raw(request) => many::ask(targets, raw::Raw(request)),
+        Action::Watchdog(request) => many::run(targets, request),
+        Action::Identify(how) => many::run(targets, identify::Identify(how)),
+        Action::Raw(request) => many::run(targets, raw::Raw(request)),
     }
 }

@@ -1,4 +1,4 @@
-//! One question to many controllers at the same time.
+//! Operations on many controllers at the same time.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -20,40 +20,40 @@ use super::sign_in;
 use cli_command::Failure;
 use cli_command::paths;
 
-/// What is asked of each controller.
-pub(super) trait Question: Clone + Send + Sync + 'static {
-    /// The level it takes.
+/// An operation on one controller.
+pub(super) trait Operation: Clone + Send + Sync + 'static {
+    /// Privilege level that the operation requires.
     fn privilege(&self) -> Privilege;
 
-    /// Asks one.
-    fn ask(&self, bmc: &Connection) -> impl Future<Output = Result<Answer, IpmiError>> + Send;
+    /// Runs the operation on a controller.
+    fn run(&self, bmc: &Connection) -> impl Future<Output = Result<Answer, IpmiError>> + Send;
 }
 
-/// Asks all, and prints what they answer; those that do not are the failure.
-pub(super) fn ask<Q: Question>(targets: Targets, question: Q) -> Result<String, Failure> {
-    let login = sign_in::login(&targets, question.privilege())?;
+/// Runs an operation on all controllers and prints the results; controllers that fail are returned as the failure.
+pub(super) fn run<O: Operation>(targets: Targets, operation: O) -> Result<String, Failure> {
+    let login = sign_in::login(&targets, operation.privilege())?;
     let timing = Timing { limit: targets.limit, ..Timing::default() };
     let mut report = Report::new(targets.hosts.clone(), targets.format);
-    if question.privilege() == Privilege::User {
-        // Users change nothing.
+    if operation.privilege() == Privilege::User {
+        // Operations at user level change nothing, so that they may stop when the reader of the output stops.
         report = report.ending_unread();
     }
     let begin = |host: Host| {
-        let (login, question) = (login.clone(), question.clone());
-        async move { ask_one(&host, login, timing, &question).await }
+        let (login, operation) = (login.clone(), operation.clone());
+        async move { run_one(&host, login, timing, &operation).await }
     };
     runtime()?.block_on(each(targets.hosts, targets.parallel, &mut report, begin, Report::add));
     report.finish()?.map_or(Ok(String::new()), Err)
 }
 
-/// What sockets and timers are waited for with.
+/// Creates a runtime for sockets and timers.
 pub(super) fn runtime() -> Result<Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Failure::Failed(format!("cannot open sockets: {error}")))
 }
 
-/// Begins something with each, so many at the same time, and hands over what comes of it and the index of the host,
-/// whoever is first.
+/// Runs a task for each host, `parallel` at a time, and passes each result with the index of its host to `take` as soon
+/// as it is available.
 pub(super) async fn each<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     hosts: Vec<Host>,
     parallel: usize,
@@ -68,7 +68,7 @@ pub(super) async fn each<T: Send + 'static, F: Future<Output = T> + Send + 'stat
             let Some((index, host)) = waiting.pop_front() else { break };
             let begun = begin(host);
             running.spawn(async move { (index, begun.await) });
-            if waiting.len().is_multiple_of(BEGUN_TOGETHER) {
+            if waiting.len().is_multiple_of(BATCH) {
                 tokio::task::yield_now().await;
             }
         }
@@ -84,99 +84,104 @@ pub(super) async fn each<T: Send + 'static, F: Future<Output = T> + Send + 'stat
         };
         match done {
             Some(Ok((index, outcome))) => take(report, index, outcome),
-            // The report knows who is missing.
+            // The report notices the missing result of a task that panicked.
             Some(Err(_)) => {}
             None => break,
         }
     }
 }
 
-/// So many are begun before whoever has answered already is asked on. If all were begun first, all would be at the same
-/// step all the time: the controllers would wait for us and we for them by turns, and nothing that the first have used
-/// could be used again for the last.
-const BEGUN_TOGETHER: usize = 4;
+/// Number of tasks started before running tasks may continue. If all tasks were started first, all would be at the same
+/// step: this program and the controllers would wait for each other in turns, and no buffer could be reused.
+const BATCH: usize = 4;
 
-/// Signs in.
+/// Opens a session with a controller.
 pub(super) async fn open(host: &Host, login: Login, timing: Timing) -> Result<Connection, String> {
-    opened(host, login, timing).await.map_err(|closed| closed.why)
+    try_open(host, login, timing).await.map_err(|error| error.message)
 }
 
-/// Why there is no session.
-struct Closed {
-    why: String,
-    is_about_the_user: bool,
+/// The reason why a session could not be opened.
+struct OpenError {
+    message: String,
+    /// The controller rejected the user or the password.
+    is_about_user: bool,
 }
 
-async fn opened(host: &Host, login: Login, timing: Timing) -> Result<Connection, Closed> {
-    let refused =
-        |error: IpmiError| Closed { why: error.to_string(), is_about_the_user: error.is_about_the_user() };
+impl From<IpmiError> for OpenError {
+    fn from(error: IpmiError) -> Self {
+        Self { message: error.to_string(), is_about_user: error.is_about_the_user() }
+    }
+}
+
+async fn try_open(host: &Host, login: Login, timing: Timing) -> Result<Connection, OpenError> {
     let bmc = if host.is_local() {
-        Connection::local(timing).map_err(refused)?
+        Connection::local(timing)?
     } else {
-        let address = address(host).await.map_err(|why| Closed { why, is_about_the_user: false })?;
-        ENDPOINT.open(address, host.login(login), timing).await.map_err(refused)?
+        let address = address(host).await.map_err(|message| OpenError { message, is_about_user: false })?;
+        ENDPOINT.open(address, host.login(login), timing).await?
     };
     Ok(bmc.behind(host.behind))
 }
 
-/// Signs in with one controller whenever there is no session, but seldom where the user was refused: many controllers
-/// lock an account that is tried again and again, for everybody.
+/// Opens sessions with one controller, but rarely after its user was rejected: many controllers lock an account after
+/// repeated failures.
 #[derive(Debug, Default)]
-pub(super) struct Door {
-    refused: Option<(Instant, String)>,
+pub(super) struct SessionOpener {
+    /// Time and message of the last rejection of the user.
+    rejected: Option<(Instant, String)>,
 }
 
-impl Door {
+impl SessionOpener {
     pub(super) async fn open(
         &mut self,
         host: &Host,
         login: Login,
         timing: Timing,
     ) -> Result<Connection, String> {
-        if let Some((at, why)) = &self.refused
-            && at.elapsed() < UNTIL_REFUSED_AGAIN
+        if let Some((at, message)) = &self.rejected
+            && at.elapsed() < RETRY_AFTER_REJECTION
         {
-            return Err(why.clone());
+            return Err(message.clone());
         }
-        self.refused = None;
-        opened(host, login, timing).await.map_err(|Closed { why, is_about_the_user }| {
-            if !is_about_the_user {
-                return why;
+        self.rejected = None;
+        try_open(host, login, timing).await.map_err(|OpenError { message, is_about_user }| {
+            if !is_about_user {
+                return message;
             }
-            let minutes = UNTIL_REFUSED_AGAIN.as_secs() / 60;
-            let why =
-                format!("{why}\n  it is tried again in {minutes} minutes only, so that no account is locked");
-            self.refused = Some((Instant::now(), why.clone()));
-            why
+            let minutes = RETRY_AFTER_REJECTION.as_secs() / 60;
+            let message =
+                format!("{message}\n  next attempt in {minutes} minutes, to avoid locking the account");
+            self.rejected = Some((Instant::now(), message.clone()));
+            message
         })
     }
 }
 
-/// Longer than controllers usually remember an attempt that failed.
-const UNTIL_REFUSED_AGAIN: Duration = Duration::from_secs(15 * 60);
+/// Longer than the usual interval in which controllers count failed attempts.
+const RETRY_AFTER_REJECTION: Duration = Duration::from_secs(15 * 60);
 
-/// The sockets of this process, and what it keeps of records of sensors for the next one.
+/// The sockets of this process, with the cache of sensor data records.
 static ENDPOINT: LazyLock<Endpoint> = LazyLock::new(|| {
     Endpoint::with_cache(
         paths::sensor_record_cache().map_or_else(RecordCache::in_memory, RecordCache::in_folder),
     )
 });
 
-/// Where a controller on the network is.
+/// Resolves the address of a controller.
 pub(super) async fn address(host: &Host) -> Result<SocketAddr, String> {
     let found = lookup_host(host.location()).await;
-    let address = found.map_err(|error| format!("the name is not known: {error}"))?.next();
-    address.ok_or_else(|| "the name has no address".to_owned())
+    let address = found.map_err(|error| format!("cannot resolve the host name: {error}"))?.next();
+    address.ok_or_else(|| "the host name has no address".to_owned())
 }
 
-async fn ask_one<Q: Question>(
+async fn run_one<O: Operation>(
     host: &Host,
     login: Login,
     timing: Timing,
-    question: &Q,
+    operation: &O,
 ) -> Result<Answer, String> {
     let bmc = open(host, login, timing).await?;
-    let answer = question.ask(&bmc).await.map_err(|error| error.to_string());
+    let answer = operation.run(&bmc).await.map_err(|error| error.to_string());
     bmc.close().await;
     answer
 }
@@ -189,7 +194,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_user_who_was_refused_is_not_tried_again_soon() {
+    async fn a_rejected_user_is_not_retried_soon() {
         let crowd = Crowd::start(1, Network::default());
         let address = crowd.addresses().first().expect("a controller").to_string();
         let host = super::super::hosts::parse(&address).expect("an address").remove(0);
@@ -197,13 +202,14 @@ mod tests {
             let user = UserName::new("viewer").expect("a name");
             Login::new(user, Password::new(password).expect("a password")).privilege(Privilege::User)
         };
-        let mut door = Door::default();
-        let refused = door.open(&host, login(b"wrong"), Timing::default()).await.expect_err("a refusal");
-        assert!(refused.starts_with("wrong password") && refused.contains("15 minutes"), "{refused}");
-        // Not even with the right one: nothing is sent.
-        let again = door.open(&host, login(b"viewer-pw"), Timing::default()).await.expect_err("a refusal");
-        assert_eq!(again, refused);
-        let opened = Door::default().open(&host, login(b"viewer-pw"), Timing::default()).await;
+        let mut opener = SessionOpener::default();
+        let rejected = opener.open(&host, login(b"wrong"), Timing::default()).await.expect_err("a rejection");
+        assert!(rejected.starts_with("wrong password") && rejected.contains("15 minutes"), "{rejected}");
+        // The correct password is not sent either.
+        let again =
+            opener.open(&host, login(b"viewer-pw"), Timing::default()).await.expect_err("a rejection");
+        assert_eq!(again, rejected);
+        let opened = SessionOpener::default().open(&host, login(b"viewer-pw"), Timing::default()).await;
         opened.expect("a session").close().await;
     }
 }

@@ -1,4 +1,4 @@
-//! Sensors by their names.
+//! Sensors found by name.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -8,33 +8,39 @@ use ipmi::proto::sdr::{Body, Record, Sensor};
 use ipmi::proto::{Destination, ProtoError, codes};
 use ipmi::{Connection, IpmiError};
 
-/// A sensor, and whom to ask about it.
-pub(super) struct Named {
+/// A sensor that was found by its name.
+pub(super) struct FoundSensor {
     pub(super) sensor: Arc<Sensor>,
-    pub(super) place: Destination,
+    /// Controller that owns the sensor.
+    pub(super) destination: Destination,
 }
 
-impl Named {
-    /// The sensor of this name, title or number that will do; `what` says what the name should be of. Names are as the
-    /// controller writes them, as with ipmitool: two may differ in the case of a letter.
+impl FoundSensor {
+    /// Finds the suitable sensor with this name, title or number; `kind` describes suitable names in errors.
+    ///
+    /// Names are case-sensitive, as in ipmitool, because the names of two sensors may differ in case only.
     pub(super) async fn find(
         bmc: &Connection,
         name: &str,
-        what: &'static str,
-        will_do: impl Fn(&Sensor) -> bool,
+        kind: &'static str,
+        is_suitable: impl Fn(&Sensor) -> bool,
     ) -> Result<Self, IpmiError> {
         let records = bmc.records().await?;
         let titles = Titles::of(of_records(&records));
-        let is_called = |sensor: &&Arc<Sensor>| {
-            sensor.name == name || titles.title(sensor) == name || number(sensor).eq_ignore_ascii_case(name)
-        };
-        let found: Vec<&Arc<Sensor>> =
-            of_records(&records).filter(is_called).filter(|sensor| will_do(sensor)).collect();
+        let suitable: Vec<&Arc<Sensor>> = of_records(&records).filter(|sensor| is_suitable(sensor)).collect();
+        let found: Vec<&Arc<Sensor>> = suitable
+            .iter()
+            .filter(|sensor| {
+                let has_name = sensor.name == name || titles.title(sensor) == name;
+                has_name || number(sensor).eq_ignore_ascii_case(name)
+            })
+            .copied()
+            .collect();
         let sensor = match found.as_slice() {
             [] => {
-                let all = of_records(&records).filter(|sensor| will_do(sensor));
-                let known = near(name, &all.map(|sensor| titles.title(sensor)).collect::<Vec<_>>());
-                return Err(ProtoError::Word { what, word: name.to_owned(), known }.into());
+                let all: Vec<_> = suitable.iter().map(|sensor| titles.title(sensor)).collect();
+                let known = similar(name, &all);
+                return Err(ProtoError::Word { what: kind, word: name.to_owned(), known }.into());
             }
             [sensor] => Arc::clone(sensor),
             several => {
@@ -48,14 +54,15 @@ impl Named {
                 .into());
             }
         };
-        Ok(Self { place: sensor.destination()?, sensor })
+        Ok(Self { destination: sensor.destination()?, sensor })
     }
 }
 
-/// What sensors are called: where several bear the same name, such as `Temp` of each processor, also what they are of.
+/// Titles of sensors: their names, followed by the entity if several sensors have the same name, such as `Temp` of each
+/// processor.
 #[derive(Debug)]
 pub(super) struct Titles {
-    /// The names that several bear.
+    /// Names that several sensors have.
     shared: HashSet<String>,
 }
 
@@ -63,11 +70,11 @@ impl Titles {
     pub(super) fn of<'s>(sensors: impl IntoIterator<Item = &'s Arc<Sensor>>) -> Self {
         let mut names: Vec<&str> = sensors.into_iter().map(|sensor| sensor.name.as_str()).collect();
         names.sort_unstable();
-        let again = names.windows(2).filter_map(|pair| match pair {
+        let repeated = names.windows(2).filter_map(|pair| match pair {
             [one, other] if one == other => Some((*one).to_owned()),
             _ => None,
         });
-        Self { shared: again.collect() }
+        Self { shared: repeated.collect() }
     }
 
     pub(super) fn title<'s>(&self, sensor: &'s Sensor) -> Cow<'s, str> {
@@ -75,7 +82,7 @@ impl Titles {
             return Cow::Borrowed(&sensor.name);
         }
         let (entity, instance) = sensor.entity;
-        // From 60h on each controller counts those of its own (IPMI 2.0, 39.1); the highest bit is no number.
+        // Instances from 60h are relative to the controller; the highest bit is not part of the number (IPMI 2.0, section 39.1).
         let instance = instance & 0x7f;
         let instance = instance.checked_sub(0x60).unwrap_or(instance);
         Cow::Owned(match codes::entity(entity) {
@@ -85,30 +92,36 @@ impl Titles {
     }
 }
 
-/// Those that may be meant, or the first ones where none is like it.
-fn near(name: &str, titles: &[Cow<'_, str>]) -> String {
-    let bare = |text: &str| text.to_lowercase().replace(|letter: char| !letter.is_alphanumeric(), "");
-    let wanted = bare(name);
-    let is_like = |title: &&Cow<'_, str>| {
-        let title = bare(title);
-        !wanted.is_empty() && !title.is_empty() && (title.contains(&wanted) || wanted.contains(&title))
-    };
-    let mut like: Vec<_> = titles.iter().filter(is_like).collect();
-    if like.is_empty() {
-        like = titles.iter().collect();
+/// Lists titles similar to a name, or the first titles if none is similar.
+fn similar(name: &str, titles: &[Cow<'_, str>]) -> String {
+    let wanted = letters(name);
+    let mut similar: Vec<_> = titles
+        .iter()
+        .filter(|title| {
+            let title = letters(title);
+            !wanted.is_empty() && !title.is_empty() && (title.contains(&wanted) || wanted.contains(&title))
+        })
+        .collect();
+    if similar.is_empty() {
+        similar = titles.iter().collect();
     }
-    let mut shown: Vec<String> = like.iter().take(MOST_SHOWN).map(|title| format!("{title:?}")).collect();
-    match like.len().checked_sub(MOST_SHOWN) {
-        _ if like.is_empty() => return "none".to_owned(),
+    let mut shown: Vec<String> = similar.iter().take(MAX_SHOWN).map(|title| format!("{title:?}")).collect();
+    match similar.len().checked_sub(MAX_SHOWN) {
+        _ if similar.is_empty() => return "none".to_owned(),
         None | Some(0) => {}
-        Some(more) => shown.push(format!("and {more} more, which the action sensors lists")),
+        Some(more) => shown.push(format!("and {more} more; list them with sensors")),
     }
     shown.join(", ")
 }
 
-const MOST_SHOWN: usize = 8;
+/// Returns letters and digits in lower case.
+fn letters(text: &str) -> String {
+    text.to_lowercase().replace(|letter: char| !letter.is_alphanumeric(), "")
+}
 
-/// All sensors that records describe.
+const MAX_SHOWN: usize = 8;
+
+/// Returns all sensors of the sensor data records.
 pub(super) fn of_records(records: &[Record]) -> impl Iterator<Item = &Arc<Sensor>> {
     records.iter().flat_map(|record| match &record.body {
         Body::Sensors(sensors) | Body::EventOnly(sensors) => sensors.as_slice(),
@@ -116,7 +129,7 @@ pub(super) fn of_records(records: &[Record]) -> impl Iterator<Item = &Arc<Sensor
     })
 }
 
-/// As `sensors` prints it.
+/// Formats the number of a sensor as `telarch ipmi sensors` prints it.
 pub(super) fn number(sensor: &Sensor) -> String {
     format!("{:02X}h", sensor.number)
 }
@@ -126,13 +139,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_may_be_meant_are_those_that_are_shown() {
+    fn similar_names_are_suggested() {
         let titles = ["Inlet Temp", "FAN1", "FAN2"].map(Cow::Borrowed);
-        assert_eq!(near("inlet_temp", &titles), "\"Inlet Temp\"");
-        assert_eq!(near("fan", &titles), "\"FAN1\", \"FAN2\"");
-        assert_eq!(near("VBAT", &titles), "\"Inlet Temp\", \"FAN1\", \"FAN2\"");
-        assert_eq!(near("VBAT", &[]), "none");
+        assert_eq!(similar("inlet_temp", &titles), "\"Inlet Temp\"");
+        assert_eq!(similar("fan", &titles), "\"FAN1\", \"FAN2\"");
+        assert_eq!(similar("VBAT", &titles), "\"Inlet Temp\", \"FAN1\", \"FAN2\"");
+        assert_eq!(similar("VBAT", &[]), "none");
         let many: Vec<Cow<'_, str>> = (0..20).map(|number| Cow::Owned(format!("T{number}"))).collect();
-        assert!(near("t", &many).ends_with("\"T7\", and 12 more, which the action sensors lists"));
+        assert!(similar("t", &many).ends_with("\"T7\", and 12 more; list them with sensors"));
     }
 }

@@ -140,7 +140,7 @@ pub(super) enum Action {
         method: String,
         arguments: Vec<(String, String)>,
     },
-    /// With a pattern for class names.
+    /// Pattern for class names; all classes if `None`.
     Classes(Option<String>),
     Describe {
         class: String,

@@ -47,7 +47,7 @@ fn a_plot_is_drawn_until_a_key_ends_it_and_the_terminal_is_as_before() {
         terminal.line(
             "telarch wmi plot 'SELECT FreePhysicalMemory FROM Win32_OperatingSystem' --every 100ms; echo end $?",
         );
-        terminal.wait_for("q ends");
+        terminal.wait_for("q quits");
         let screen = terminal.seen("██");
         assert!(screen.contains("FreePhysicalMemory: "), "{screen}");
         assert_eq!(screen.matches("FreePhysicalMemory: ").count(), 1, "it is drawn in one place: {screen}");

@@ -1,4 +1,4 @@
-//! Standard output in large pieces, which nobody who asks controllers waits for.
+//! Buffered output on a thread of its own.
 
 use std::io::{self, Write as _};
 use std::sync::mpsc::{Sender, channel};
@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use cli_command::output;
 
-/// What is to be printed.
+/// Output in large pieces.
 ///
-/// It is written by a thread of its own: whoever reads it may take their time, as a pager does, and the answers that
-/// come meanwhile must not be taken for late.
+/// A separate thread writes it: a slow reader such as a pager must not delay the processing of responses, which would
+/// then appear to be late.
 #[derive(Default)]
 pub(super) struct Pieces {
     next: Vec<u8>,
-    /// When the first of that was added.
+    /// Time at which the first byte of `next` was added.
     since: Option<Instant>,
     writer: Option<Writer>,
-    /// Whether this thread may write as well.
+    /// No further output follows, so that this thread may write as well.
     has_ended: bool,
     failure: Option<io::Error>,
 }
@@ -25,27 +25,27 @@ pub(super) struct Pieces {
 type Writer = (Sender<Vec<u8>>, JoinHandle<io::Result<()>>);
 
 impl Pieces {
-    /// Adds what is written to the text that it is given.
+    /// Lets `write` append to the output.
     pub(super) fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.next.capacity() == 0 {
-            self.next.reserve(PIPE_OCTETS);
+            self.next.reserve(PIECE);
         }
         write(&mut self.next);
         if self.next.is_empty() {
             return;
         }
         self.since.get_or_insert_with(Instant::now);
-        if self.next.len() >= PIPE_OCTETS {
+        if self.next.len() >= PIECE {
             self.flush();
         }
     }
 
-    /// When what there is should not wait any longer for more.
+    /// Time at which [`Self::flush`] must be called at the latest.
     pub(super) fn flush_at(&self) -> Option<Instant> {
-        self.since.map(|since| since + LATEST)
+        self.since.map(|since| since + MAX_DELAY)
     }
 
-    /// Gives away what there is.
+    /// Passes the buffered output to the writer.
     pub(super) fn flush(&mut self) {
         self.since = None;
         if self.next.is_empty() {
@@ -59,35 +59,35 @@ impl Pieces {
             return;
         }
         if self.writer.is_none() {
-            let (give, given) = channel::<Vec<u8>>();
-            let writer = Builder::new().spawn(move || given.iter().try_for_each(|piece| print(&piece)));
-            // Without a thread it is kept for the end.
-            self.writer = writer.ok().map(|writer| (give, writer));
+            let (sender, receiver) = channel::<Vec<u8>>();
+            let writer = Builder::new().spawn(move || receiver.iter().try_for_each(|piece| print(&piece)));
+            // If no thread can be started, the output is kept until the end.
+            self.writer = writer.ok().map(|writer| (sender, writer));
         }
-        if let Some((give, _)) = &self.writer {
-            // A writer that has ended says at the end why.
-            let _ = give.send(std::mem::take(&mut self.next));
+        if let Some((sender, _)) = &self.writer {
+            // The error of a writer that has ended is reported by `finish`.
+            let _ = sender.send(std::mem::take(&mut self.next));
         }
     }
 
-    /// No answers come any more: where no other thread writes yet, this one may wait for whoever reads.
+    /// Declares that no responses follow; if no writer was started, the calling thread may now write and block.
     pub(super) fn end(&mut self) {
         self.has_ended = true;
     }
 
-    /// Whether it cannot be written any more.
+    /// Returns whether the reader has closed the output.
     pub(super) fn is_unread(&self) -> bool {
         self.writer.as_ref().is_some_and(|(_, writer)| writer.is_finished())
     }
 
-    /// Waits until everything is written.
+    /// Writes the rest and waits until all output is written.
     pub(super) fn finish(self) -> io::Result<()> {
-        let Some((give, writer)) = self.writer else {
+        let Some((sender, writer)) = self.writer else {
             return self.failure.map_or_else(|| print(&self.next), Err);
         };
-        let _ = give.send(self.next);
-        drop(give);
-        writer.join().unwrap_or_else(|_| Err(io::Error::other("the thread that writes has failed")))
+        let _ = sender.send(self.next);
+        drop(sender);
+        writer.join().unwrap_or_else(|_| Err(io::Error::other("the writer thread panicked")))
     }
 }
 
@@ -97,7 +97,7 @@ fn print(piece: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// As much at a time as a pipe takes; there may be a hundred thousand lines.
-const PIPE_OCTETS: usize = 1 << 16;
-/// Nobody sees that something has waited so long, and where all answer quickly it is all there before.
-pub(super) const LATEST: Duration = Duration::from_millis(100);
+/// Size of a piece in bytes: the default capacity of a pipe (pipe(7)).
+const PIECE: usize = 1 << 16;
+/// Longest time for which output is buffered, too short to be noticed.
+pub(super) const MAX_DELAY: Duration = Duration::from_millis(100);
