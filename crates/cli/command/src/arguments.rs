@@ -141,8 +141,8 @@ impl Arguments {
     }
 
     /// An error in this command line.
-    pub fn usage_error(&self, what: impl Display) -> Failure {
-        self.command.usage_error(what)
+    pub fn usage_error(&self, problem: impl Display) -> Failure {
+        self.command.usage_error(problem)
     }
 
     fn value(&self, option: &Opt) -> Option<&OsString> {

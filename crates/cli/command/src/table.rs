@@ -130,9 +130,9 @@ impl Command {
     }
 
     /// Returns a usage error with the name of this command.
-    pub fn usage_error(&self, what: impl std::fmt::Display) -> Failure {
+    pub fn usage_error(&self, problem: impl std::fmt::Display) -> Failure {
         let Self { name, .. } = self;
-        Failure::usage(format!("{name}: {what}"), &format!("run telarch {name} --help for usage"))
+        Failure::usage(format!("{name}: {problem}"), &format!("run telarch {name} --help for usage"))
     }
 }
 

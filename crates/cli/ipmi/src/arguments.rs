@@ -367,8 +367,8 @@ fn unexpected(word: &str) -> Failure {
     usage_error(format!("unexpected argument {word:?}"))
 }
 
-fn usage_error(what: impl std::fmt::Display) -> Failure {
-    IPMI.usage_error(what)
+fn usage_error(problem: impl std::fmt::Display) -> Failure {
+    IPMI.usage_error(problem)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::arguments::Targets;
 use super::hosts::Host;
 use super::report::{Answer, Report, Row};
-use super::{many, scan, sign_in};
+use super::{parallel, scan, sign_in};
 use cli_command::Failure;
 
 /// Severity of a finding.
@@ -72,7 +72,7 @@ pub(super) fn run(targets: Targets) -> Result<String, Failure> {
         critical += usize::from(answer.as_ref().is_ok_and(is_critical));
         report.add(index, answer);
     };
-    many::runtime()?.block_on(many::each(hosts, parallel, &mut report, begin, take));
+    parallel::runtime()?.block_on(parallel::each(hosts, parallel, &mut report, begin, take));
     let failed = report.finish()?.map(|failure| failure.to_string());
     let found = (critical > 0).then(|| format!("{critical} of {total} controllers with critical findings"));
     match [failed, found].into_iter().flatten().collect::<Vec<_>>().as_slice() {
@@ -87,7 +87,7 @@ fn is_critical(answer: &Answer) -> bool {
 }
 
 async fn audit_one(host: &Host, user: &str, login: Option<Login>, timing: Timing) -> Result<Answer, String> {
-    let address: SocketAddr = many::address(host).await?;
+    let address: SocketAddr = parallel::address(host).await?;
     let sighting = ipmi::sight(address, timing.limit).await.map_err(|error| error.to_string())?;
     let mut findings = outside::check_capabilities(&sighting);
     // A controller that drops rejected packets would otherwise delay each attempt by the full timeout.

@@ -11,7 +11,7 @@ use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
 use super::lan::on_or_off;
-use super::many::Operation;
+use super::parallel::Operation;
 use super::report::{Answer, Row};
 
 /// Shows a channel, its access settings or its cipher suites, or changes the access settings.

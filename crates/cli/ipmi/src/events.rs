@@ -7,9 +7,9 @@ use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
 use super::lan::on_or_off;
-use super::many::Operation;
-use super::named::FoundSensor;
+use super::parallel::Operation;
 use super::report::Answer;
+use super::sensor_names::FoundSensor;
 
 /// Shows or changes which events a sensor sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +133,7 @@ impl Change {
                     mask |= match event {
                         Event::Crossing(bit) if sensor.is_threshold() => 1 << bit,
                         Event::State(bit) if !sensor.is_threshold() => 1 << bit,
-                        _ => return Err(ProtoError::Absent { what: "such an event of this sensor" }),
+                        _ => return Err(ProtoError::Absent { what: "this event of the sensor" }),
                     };
                 }
                 let (asserted, deasserted) = match direction {

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use super::arguments::Targets;
 use super::hosts::Host;
-use super::many::{self, SessionOpener};
+use super::parallel::{self, SessionOpener};
 use super::prometheus::Page;
 use super::sign_in;
 use cli_command::Failure;
@@ -66,7 +66,7 @@ pub(super) fn run(targets: Targets, every: Duration, listen: SocketAddr) -> Resu
     let timing = Timing { limit: targets.limit, ..Timing::default() };
     let exported: Arc<[ExportedHost]> =
         targets.hosts.into_iter().map(|host| ExportedHost { host, state: Mutex::default() }).collect();
-    many::runtime()?.block_on(async {
+    parallel::runtime()?.block_on(async {
         let listener = TcpListener::bind(listen).await;
         let listener =
             listener.map_err(|error| Failure::Failed(format!("cannot listen on {listen}: {error}")))?;

@@ -13,10 +13,10 @@ use tokio::task::JoinSet;
 use super::arguments::Targets;
 use super::export::termination_signal;
 use super::hosts::Host;
-use super::many::{self, SessionOpener};
-use super::named::{Titles, of_records};
+use super::parallel::{self, SessionOpener};
 use super::report::{Format, Row, csv_head, csv_line, json_object};
 use super::sel::{self, Clock};
+use super::sensor_names::{Titles, of_records};
 use super::sign_in;
 use cli_command::Failure;
 use cli_command::output;
@@ -26,7 +26,7 @@ pub(super) fn run(targets: Targets, clock: Clock, every: Duration) -> Result<Str
     let login = sign_in::login(&targets, Privilege::User)?;
     let timing = Timing { limit: targets.limit, ..Timing::default() };
     let mut printer = Printer { format: targets.format, has_header: false };
-    many::runtime()?.block_on(async {
+    parallel::runtime()?.block_on(async {
         let (lines, mut printed) = mpsc::channel(64);
         let (stop, stopping) = watch::channel(());
         let mut followers = JoinSet::new();

@@ -8,7 +8,7 @@ use ipmi::proto::{Privilege, ProtoError};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
-use super::many::Operation;
+use super::parallel::Operation;
 use super::report::{Answer, Row, cell};
 
 /// Shows or changes inventories.

@@ -4,7 +4,7 @@ use ipmi::proto::{GroupKey as Key, Privilege};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
-use super::many::Operation;
+use super::parallel::Operation;
 use super::report::Answer;
 
 #[derive(Clone, Debug)]

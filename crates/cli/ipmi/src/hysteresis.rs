@@ -6,9 +6,9 @@ use ipmi::proto::{Privilege, ProtoError};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
-use super::many::Operation;
-use super::named::FoundSensor;
+use super::parallel::Operation;
 use super::report::Answer;
+use super::sensor_names::FoundSensor;
 
 /// Shows or sets how far a reading must return before a threshold event ends.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +46,15 @@ fn span(sensor: &Sensor, counts: u8) -> Value {
 /// Converts a distance in the unit of the sensor to a raw distance.
 fn counts(sensor: &Sensor, distance: f64) -> Result<u8, ProtoError> {
     let counts = sensor.factors.and_then(|factors| factors.counts(distance));
-    counts.ok_or(ProtoError::Absent { what: "a raw distance for this, which the sensor can keep," })
+    counts.ok_or_else(|| {
+        let greatest = sensor.factors.and_then(|factors| factors.span(u8::MAX));
+        let known = match greatest {
+            Some(greatest) => format!("values from 0 to {greatest} {}", sensor.units.sign()),
+            None => "none".to_owned(),
+        };
+        let what = "a hysteresis that the sensor supports";
+        ProtoError::Word { what, word: distance.to_string(), known: known.trim_end().to_owned() }
+    })
 }
 
 impl Operation for Hysteresis {

@@ -8,7 +8,7 @@ use ipmi::proto::system_info::SystemText;
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
-use super::many::Operation;
+use super::parallel::Operation;
 use super::report::Answer;
 
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,7 @@ use ipmi::proto::user::AccessLevel;
 use ipmi::{Connection, IpmiError, Kept};
 use serde_json::Value;
 
-use super::many::Operation;
+use super::parallel::Operation;
 use super::report::Answer;
 
 #[derive(Clone, Debug, PartialEq, Eq)]

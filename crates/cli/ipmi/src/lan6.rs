@@ -8,7 +8,7 @@ use ipmi::{Connection, IpmiError, Lan6 as Found};
 use serde_json::Value;
 
 use super::lan::changed;
-use super::many::Operation;
+use super::parallel::Operation;
 use super::report::Answer;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

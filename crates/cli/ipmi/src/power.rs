@@ -7,7 +7,7 @@ use ipmi::proto::{Command as _, Privilege};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
-use super::many::Operation;
+use super::parallel::Operation;
 use super::prometheus::Page;
 use super::report::Answer;
 

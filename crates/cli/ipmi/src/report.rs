@@ -1,6 +1,6 @@
 //! Results of an operation on many controllers, as text, a table, JSON, CSV or Prometheus metrics.
 
-mod pieces;
+mod buffered_output;
 mod progress;
 
 use std::borrow::Borrow;

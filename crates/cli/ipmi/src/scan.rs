@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::arguments::Targets;
 use super::hosts::Host;
-use super::many;
+use super::parallel;
 use super::report::{self, Answer, Report, Row};
 use cli_command::Failure;
 use cli_command::output;
@@ -36,7 +36,7 @@ pub(super) fn run(targets: Targets) -> Result<String, Failure> {
             report.add(index, Ok(answer));
         }
     };
-    many::runtime()?.block_on(many::each(hosts, parallel, &mut report, begin, take));
+    parallel::runtime()?.block_on(parallel::each(hosts, parallel, &mut report, begin, take));
     let failed = report.finish()?;
     writeln!(output::errors(), "telarch: {responded} of {total} responded")?;
     failed.or_else(|| report::failure_of(failures.into_values())).map_or(Ok(String::new()), Err)
@@ -56,7 +56,7 @@ enum Outcome {
 }
 
 async fn scan_one(host: &Host, limit: Duration) -> Outcome {
-    let address = match many::address(host).await {
+    let address = match parallel::address(host).await {
         Ok(address) => address,
         Err(error) => return Outcome::Failed(error),
     };

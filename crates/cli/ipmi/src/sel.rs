@@ -9,9 +9,9 @@ use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 use std::sync::Arc;
 
-use super::many::Operation;
-use super::named::{Titles, of_records};
+use super::parallel::Operation;
 use super::report::{Answer, Row, cell};
+use super::sensor_names::{Titles, of_records};
 use cli_command::date;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

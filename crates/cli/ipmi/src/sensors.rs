@@ -7,9 +7,9 @@ use ipmi::proto::{Command as _, Privilege, codes};
 use ipmi::{Connection, IpmiError, Measured, Standing};
 use serde_json::Value;
 
-use super::many::Operation;
-use super::named::Titles;
+use super::parallel::Operation;
 use super::report::{Answer, Format, Row};
+use super::sensor_names::Titles;
 use cli_command::pattern;
 
 /// Lists sensor readings. Only the output of one format is computed, because there may be 100,000 sensors.

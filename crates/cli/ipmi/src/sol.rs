@@ -9,7 +9,7 @@ use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
 use super::lan::{CHANGED, on_or_off};
-use super::many::Operation;
+use super::parallel::Operation;
 use super::report::Answer;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use ipmi::proto::{Privilege, ProtoError, Quantity};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
-use super::many::Operation;
-use super::named::FoundSensor;
+use super::parallel::Operation;
 use super::report::Answer;
+use super::sensor_names::FoundSensor;
 
 /// Shows the thresholds of a sensor, or sets one.
 #[derive(Clone, Debug, PartialEq)]

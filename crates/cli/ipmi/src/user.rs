@@ -5,7 +5,7 @@ use ipmi::proto::{Password, Privilege, UserName};
 use ipmi::{Connection, IpmiError, PasswordVerdict, Sign};
 use serde_json::Value;
 
-use super::many::Operation;
+use super::parallel::Operation;
 use super::report::{Answer, Row, cell};
 
 /// An operation on the users of a controller.

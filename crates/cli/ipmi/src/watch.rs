@@ -17,7 +17,7 @@ use self::view::{Key, View};
 use super::arguments::Targets;
 use super::export::termination_signal;
 use super::hosts::Host;
-use super::many::{self, SessionOpener};
+use super::parallel::{self, SessionOpener};
 use super::sign_in;
 use cli_command::Failure;
 
@@ -31,7 +31,7 @@ pub(super) fn run(targets: Targets, every: Duration) -> Result<String, Failure> 
     }
     let login = sign_in::login(&targets, Privilege::User)?;
     let timing = Timing { limit: targets.limit, ..Timing::default() };
-    let runtime = many::runtime()?;
+    let runtime = parallel::runtime()?;
     let alternate_screen = AlternateScreen::open().map_err(terminal_failure)?;
     let shown = runtime.block_on(show(targets, login, timing, every));
     drop(alternate_screen);

@@ -307,8 +307,8 @@ fn duration(text: &str) -> Result<Duration, Failure> {
     }
 }
 
-fn usage_error(what: impl std::fmt::Display) -> Failure {
-    WMI.usage_error(what)
+fn usage_error(problem: impl std::fmt::Display) -> Failure {
+    WMI.usage_error(problem)
 }
 
 #[cfg(test)]

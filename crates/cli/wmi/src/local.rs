@@ -87,7 +87,7 @@ impl LocalWmi {
 
     pub(super) fn class(&self, name: &str) -> Result<Arc<Class>, Failure> {
         self.schema()?.class(name).ok_or_else(|| {
-            let what = format!("class {name} does not exist in {}", self.namespace);
+            let what = format!("there is no class {name} in {}", self.namespace);
             Failure::failed(what, &suggestion(&self.similar(name)))
         })
     }

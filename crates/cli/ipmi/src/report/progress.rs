@@ -4,7 +4,7 @@ use std::io;
 use std::time::Instant;
 
 use super::super::hosts::Host;
-use super::pieces::{MAX_DELAY, Pieces};
+use super::buffered_output::{BufferedOutput, MAX_DELAY};
 use super::{Answer, Answers, Format, failure, format_all, json_rows, text_lines};
 use cli_command::Failure;
 
@@ -30,7 +30,7 @@ pub(in super::super) struct Report {
     first_at: Option<Instant>,
     /// [`MAX_DELAY`] has passed; results are printed as they come.
     is_streaming: bool,
-    out: Pieces,
+    out: BufferedOutput,
 }
 
 enum HostResult {
@@ -53,7 +53,7 @@ impl Report {
             has_begun: false,
             first_at: None,
             is_streaming: false,
-            out: Pieces::default(),
+            out: BufferedOutput::default(),
         }
     }
 

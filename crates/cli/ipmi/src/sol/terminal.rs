@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::super::arguments::Targets;
 use super::super::export::termination_signal;
 use super::super::hosts::Host;
-use super::super::{many, sign_in};
+use super::super::{parallel, sign_in};
 use super::escape::{Escapes, Input};
 use cli_command::Failure;
 
@@ -24,7 +24,7 @@ pub(in super::super) fn run(targets: Targets) -> Result<String, Failure> {
     let login = sign_in::login(&targets, Privilege::User)?;
     let timing = Timing { limit: targets.limit, ..Timing::default() };
     let Some(host) = targets.hosts.into_iter().next() else { return Ok(String::new()) };
-    let runtime = many::runtime()?;
+    let runtime = parallel::runtime()?;
     // The first attempt is made before the terminal is in raw mode, so that its error is readable.
     let first = runtime.block_on(open(&host, &login, timing));
     let opened = first.map_err(|error| Failure::Failed(format!("{host}: {error}")))?;
@@ -44,7 +44,7 @@ fn terminal_failure(error: io::Error) -> Failure {
 }
 
 async fn open(host: &Host, login: &Login, timing: Timing) -> Result<(Connection, Console), String> {
-    let bmc = many::open(host, login.clone(), timing).await?;
+    let bmc = parallel::open(host, login.clone(), timing).await?;
     match bmc.console().await {
         Ok(console) => Ok((bmc, console)),
         Err(error) => {

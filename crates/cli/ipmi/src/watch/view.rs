@@ -6,7 +6,7 @@ use std::time::Duration;
 use cli::screen::Screen;
 use ipmi::{Measured, Standing};
 
-use super::super::named::{Titles, number};
+use super::super::sensor_names::{Titles, number};
 
 /// The contents of the screen.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use cli_command::output;
 /// A separate thread writes it: a slow reader such as a pager must not delay the processing of responses, which would
 /// then appear to be late.
 #[derive(Default)]
-pub(super) struct Pieces {
+pub(super) struct BufferedOutput {
     next: Vec<u8>,
     /// Time at which the first byte of `next` was added.
     since: Option<Instant>,
@@ -24,7 +24,7 @@ pub(super) struct Pieces {
 
 type Writer = (Sender<Vec<u8>>, JoinHandle<io::Result<()>>);
 
-impl Pieces {
+impl BufferedOutput {
     /// Lets `write` append to the output.
     pub(super) fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.next.capacity() == 0 {
