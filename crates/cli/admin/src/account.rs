@@ -141,7 +141,7 @@ const IMPORT: Scope = Scope::Action("import");
 /// Whether an account can sign in with NTLM after a change of its password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ntlm {
-    /// As before the change; a new account cannot.
+    /// No change; a new account cannot sign in with NTLM.
     Unchanged,
     Allowed,
     Denied,

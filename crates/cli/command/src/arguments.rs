@@ -20,7 +20,7 @@ pub struct Arguments {
     given: Vec<(&'static Opt, OsString)>,
 }
 
-/// One argument of a command line.
+/// An argument of a command line.
 enum Item {
     Word(String),
     Switch(String),
@@ -141,8 +141,8 @@ impl Arguments {
     }
 
     /// An error in this command line.
-    pub fn usage_error(&self, what: impl Display) -> Failure {
-        self.command.usage_error(what)
+    pub fn usage_error(&self, problem: impl Display) -> Failure {
+        self.command.usage_error(problem)
     }
 
     fn value(&self, option: &Opt) -> Option<&OsString> {
@@ -235,7 +235,7 @@ impl Arguments {
     }
 }
 
-/// Words as alternatives: `text, csv or json`.
+/// Joins words as alternatives: `text, csv or json`.
 fn alternatives(words: &[&str]) -> String {
     match words {
         [] => String::new(),
@@ -284,12 +284,8 @@ fn next_single_dash(command: &'static Command, parser: &mut Parser) -> Result<Op
         return Ok(None);
     }
     let Some(mut raw) = parser.try_raw_args() else { return Ok(None) };
-    let is_short = |text: &str| {
-        let shorts = command.options.iter().filter_map(|option| option.short).chain(['h']);
-        shorts.into_iter().any(|letter| text == format!("-{letter}"))
-    };
-    let is_single = |text: &str| text.len() > 1 && text.starts_with('-') && !text.starts_with("--");
-    if !raw.peek().is_some_and(|next| next.to_str().is_some_and(|text| is_single(text) && !is_short(text))) {
+    let next = raw.peek().and_then(std::ffi::OsStr::to_str);
+    if !next.is_some_and(|text| is_single_dash(text) && !is_short_option(command, text)) {
         return Ok(None);
     }
     let Some(argument) = raw.next() else { return Ok(None) };
@@ -300,6 +296,15 @@ fn next_single_dash(command: &'static Command, parser: &mut Parser) -> Result<Op
     }
     let value = raw.next().ok_or_else(|| command.usage_error(format!("{text} requires a value")))?;
     Ok(Some(Item::Switch(format!("{text}:{}", word_of(command, value)?))))
+}
+
+fn is_single_dash(text: &str) -> bool {
+    text.len() > 1 && text.starts_with('-') && !text.starts_with("--")
+}
+
+fn is_short_option(command: &Command, text: &str) -> bool {
+    let mut letters = command.options.iter().filter_map(|option| option.short).chain(['h']);
+    letters.any(|letter| text == format!("-{letter}"))
 }
 
 fn word_of(command: &Command, word: OsString) -> Result<String, Failure> {

@@ -20,13 +20,13 @@ pub enum Failure {
 
 impl Failure {
     /// An invalid command line, and what to do.
-    pub fn usage(what: impl fmt::Display, remedy: &str) -> Self {
-        Self::Usage(format!("{what}\n  {remedy}"))
+    pub fn usage(problem: impl fmt::Display, remedy: &str) -> Self {
+        Self::Usage(format!("{problem}\n  {remedy}"))
     }
 
     /// A command that failed, and what to do.
-    pub fn failed(what: impl fmt::Display, remedy: &str) -> Self {
-        Self::Failed(format!("{what}\n  {remedy}"))
+    pub fn failed(problem: impl fmt::Display, remedy: &str) -> Self {
+        Self::Failed(format!("{problem}\n  {remedy}"))
     }
 
     /// The exit status of the program.

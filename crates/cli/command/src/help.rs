@@ -65,7 +65,7 @@ impl Command {
     }
 }
 
-/// One entry of a list: a name and its description, wrapped in a column of its own.
+/// Formats a list entry: a name, and its description in a column of its own.
 pub(crate) fn row(name: &str, about: &str) -> String {
     let indent = COLUMN + 4;
     let lines = wrapped(about, WIDTH - indent);
@@ -84,7 +84,7 @@ pub(crate) fn row(name: &str, about: &str) -> String {
     text
 }
 
-/// A paragraph, wrapped unless it begins with two spaces.
+/// Formats a paragraph, which is wrapped unless it begins with two spaces.
 pub(crate) fn paragraph(text: &str) -> String {
     if text.starts_with("  ") {
         return format!("{text}\n");

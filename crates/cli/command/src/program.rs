@@ -113,6 +113,6 @@ impl Program {
     }
 }
 
-fn usage_error(what: impl std::fmt::Display) -> Failure {
-    Failure::usage(what, "run telarch --help for usage")
+fn usage_error(problem: impl std::fmt::Display) -> Failure {
+    Failure::usage(problem, "run telarch --help for usage")
 }

@@ -45,61 +45,61 @@ impl Command {
         }
     }
 
-    /// Complete command lines that help shows.
+    /// Sets the command lines that help shows as examples.
     pub const fn examples(mut self, examples: &'static [&'static str]) -> Self {
         self.examples = examples;
         self
     }
 
-    /// The actions, in the order in which help lists them.
+    /// Sets the actions, in the order in which help lists them.
     pub const fn actions(mut self, actions: &'static [Action]) -> Self {
         self.actions = actions;
         self
     }
 
-    /// The options, in the order in which help lists them; `--help` is added to every command.
+    /// Sets the options, in the order in which help lists them; `--help` is added to every command.
     pub const fn options(mut self, options: &'static [&'static Opt]) -> Self {
         self.options = options;
         self
     }
 
-    /// Groups of options of which at most one may be given.
+    /// Sets groups of mutually exclusive options.
     pub const fn exclusive(mut self, groups: &'static [&'static [&'static Opt]]) -> Self {
         self.exclusive = groups;
         self
     }
 
-    /// Commands whose first word is given in place of an action and that have options of their own.
+    /// Sets commands with options of their own, which are selected in place of an action.
     pub const fn subcommands(mut self, subcommands: &'static [&'static Self]) -> Self {
         self.subcommands = subcommands;
         self
     }
 
-    /// Paragraphs that help shows below the options. Lines of a paragraph that begins with two spaces are not wrapped.
+    /// Sets the paragraphs that help shows below the options; a paragraph that begins with two spaces is not wrapped.
     pub const fn notes(mut self, notes: &'static [&'static str]) -> Self {
         self.notes = notes;
         self
     }
 
-    /// The meaning of exit status 1 (default: `a failure`).
+    /// Sets the meaning of exit status 1 (default: `a failure`).
     pub const fn exit_status_1(mut self, meaning: &'static str) -> Self {
         self.failure = meaning;
         self
     }
 
-    /// How arguments with one leading hyphen are read (default: as options).
+    /// Sets how arguments with one leading hyphen are read (default: as options).
     pub const fn single_dash(mut self, rule: SingleDash) -> Self {
         self.single_dash = rule;
         self
     }
 
-    /// What the command does without any arguments (default: print help).
+    /// Sets the behavior without any arguments (default: print help).
     pub const fn without_arguments(mut self, rule: NoArguments) -> Self {
         self.no_arguments = rule;
         self
     }
 
-    /// A function that explains words that are no action of this command, such as those of a similar program.
+    /// Sets a function that returns the error for unknown words, such as those of a similar program.
     pub const fn hint(mut self, hint: fn(&[&str]) -> Option<String>) -> Self {
         self.hint = hint;
         self
@@ -124,19 +124,19 @@ impl Command {
         self.actions.iter().filter(|action| !action.is_hidden)
     }
 
-    /// This command, then its subcommands.
+    /// Returns this command, followed by its subcommands.
     pub(crate) fn with_subcommands(&'static self) -> impl Iterator<Item = &'static Self> {
         std::iter::once(self).chain(self.subcommands.iter().copied())
     }
 
-    /// An error in the command line of this command.
-    pub fn usage_error(&self, what: impl std::fmt::Display) -> Failure {
+    /// Returns a usage error with the name of this command.
+    pub fn usage_error(&self, problem: impl std::fmt::Display) -> Failure {
         let Self { name, .. } = self;
-        Failure::usage(format!("{name}: {what}"), &format!("run telarch {name} --help for usage"))
+        Failure::usage(format!("{name}: {problem}"), &format!("run telarch {name} --help for usage"))
     }
 }
 
-/// One action of a command: the word that selects it and its parameters.
+/// An action of a command, such as `add NAME`.
 #[derive(Clone, Copy)]
 pub struct Action {
     pub(crate) name: &'static str,
@@ -160,19 +160,19 @@ impl Action {
         Self::new("", forms)
     }
 
-    /// The least and the greatest number of parameters.
+    /// Sets the minimum and maximum number of parameters.
     pub const fn takes(mut self, least: usize, most: usize) -> Self {
         self.least = least;
         self.most = most;
         self
     }
 
-    /// Any number of parameters, which the front end checks.
+    /// Allows any number of parameters, which the front end checks.
     pub const fn takes_any(self) -> Self {
         self.takes(0, usize::MAX)
     }
 
-    /// Words that shell completion offers as parameters.
+    /// Sets the words that shell completion offers as parameters.
     pub const fn completions(mut self, words: &'static [&'static str]) -> Self {
         self.completions = words;
         self
@@ -195,7 +195,7 @@ impl Action {
     }
 }
 
-/// One option of a command, such as `--format FORMAT`.
+/// An option of a command, such as `--format FORMAT`.
 #[derive(Clone, Copy)]
 pub struct Opt {
     pub(crate) name: &'static str,
@@ -215,7 +215,7 @@ impl Opt {
         Self { name, short: None, value, about, scope: &[], may_repeat: false }
     }
 
-    /// A second name of one letter.
+    /// Sets a second name of one letter.
     pub const fn short(mut self, letter: char) -> Self {
         self.short = Some(letter);
         self
@@ -294,7 +294,7 @@ pub enum Value {
     Text(&'static str),
     /// A file or directory, named by this word in help.
     Path(&'static str),
-    /// One of the words that the function returns, named by this word in help.
+    /// A word from the list that the function returns, named by this word in help.
     OneOf(&'static str, fn() -> Vec<&'static str>),
     /// Text that the front end parses, named by this word in help; shell completion offers the words that the function
     /// returns.
@@ -318,23 +318,23 @@ pub fn keywords<K: Keyword>() -> Vec<&'static str> {
     K::WORDS.iter().map(|(word, _)| *word).collect()
 }
 
-/// How arguments with one leading hyphen are read.
+/// Interpretation of arguments with one leading hyphen.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SingleDash {
-    /// As short options.
+    /// Short options.
     Options,
-    /// As words, such as negative numbers; `-h` is help.
+    /// Words, such as negative numbers; `-h` is help.
     Words,
-    /// As switches of `winrm`, except for the short options of the table. Those named here take the next argument as
-    /// their value if they have no colon.
+    /// Switches of `winrm`, except for the short options of the table. A switch that is listed here takes the next argument
+    /// as its value if it has no colon.
     Switches(&'static [&'static str]),
 }
 
-/// What a command does without any arguments.
+/// Behavior of a command without any arguments.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum NoArguments {
-    /// It prints help.
+    /// Print help.
     Help,
-    /// It runs its default action.
+    /// Run the default action.
     Run,
 }

@@ -57,7 +57,7 @@ pub(super) enum Action {
     Channel(Channel),
     Hysteresis(Hysteresis),
     Events(Events),
-    /// With the file of the new key, if one is named.
+    /// The operation, and the file of the new key.
     GroupKey(GroupKey, Option<PathBuf>),
     Sessions,
     Scan,
@@ -67,7 +67,7 @@ pub(super) enum Action {
     Watch(Duration),
     /// Poll interval, and address of the HTTP server.
     Export(Duration, SocketAddr),
-    /// With the file of the new password, or of the one to compare, if one is named.
+    /// The operation, and the file of the password to set or to compare.
     User(User, Option<PathBuf>),
     Watchdog(Watchdog),
     Identify(SetIdentify),
@@ -367,8 +367,8 @@ fn unexpected(word: &str) -> Failure {
     usage_error(format!("unexpected argument {word:?}"))
 }
 
-fn usage_error(what: impl std::fmt::Display) -> Failure {
-    IPMI.usage_error(what)
+fn usage_error(problem: impl std::fmt::Display) -> Failure {
+    IPMI.usage_error(problem)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! `telarch ipmi audit`: what is dangerous about controllers, and what to do about it.
+//! `telarch ipmi audit`: weaknesses of controllers, with remedies.
 //!
-//! It looks from outside first, as anybody on the network can, and signs in if it is told as whom.
+//! The checks of [`outside`] need no session; those of [`inside`] need an administrator.
 
 mod inside;
 mod outside;
@@ -14,17 +14,17 @@ use serde_json::Value;
 use super::arguments::Targets;
 use super::hosts::Host;
 use super::report::{Answer, Report, Row};
-use super::{many, scan, sign_in};
+use super::{parallel, scan, sign_in};
 use cli_command::Failure;
 
-/// How bad something is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Severity {
-    /// Anybody can get in, or nearly.
+    /// An attacker can gain access with little or no effort.
     Critical,
-    /// It makes attacks easier.
+    /// Attacks become easier.
     Warning,
-    /// Worth to be known.
+    /// Information.
     Note,
 }
 
@@ -38,22 +38,21 @@ impl Severity {
     }
 }
 
-/// Something that somebody should know.
+/// A weakness with its remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Finding {
     severity: Severity,
-    what: String,
-    /// What to do about it.
-    way_out: String,
+    description: String,
+    remedy: String,
 }
 
 impl Finding {
-    fn new(severity: Severity, what: impl Into<String>, way_out: impl Into<String>) -> Self {
-        Self { severity, what: what.into(), way_out: way_out.into() }
+    fn new(severity: Severity, description: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { severity, description: description.into(), remedy: remedy.into() }
     }
 }
 
-/// Looks at all; a finding that is critical makes the exit status 1.
+/// Audits all controllers; a critical finding makes the exit status 1.
 pub(super) fn run(targets: Targets) -> Result<String, Failure> {
     let login = if targets.user_name.is_empty() {
         None
@@ -62,9 +61,9 @@ pub(super) fn run(targets: Targets) -> Result<String, Failure> {
     };
     let Targets { hosts, parallel, limit, format, user_name, .. } = targets;
     let timing = Timing { limit, ..Timing::default() };
-    scan::open_as_many_as_may_be();
+    scan::raise_open_file_limit();
     let mut report = Report::new(hosts.clone(), format).ending_unread();
-    let (asked, mut critical) = (hosts.len(), 0);
+    let (total, mut critical) = (hosts.len(), 0);
     let begin = |host: Host| {
         let (login, user) = (host.stored_login().cloned().or_else(|| login.clone()), user_name.clone());
         async move { audit_one(&host, &user, login, timing).await }
@@ -73,36 +72,36 @@ pub(super) fn run(targets: Targets) -> Result<String, Failure> {
         critical += usize::from(answer.as_ref().is_ok_and(is_critical));
         report.add(index, answer);
     };
-    many::runtime()?.block_on(many::each(hosts, parallel, &mut report, begin, take));
+    parallel::runtime()?.block_on(parallel::each(hosts, parallel, &mut report, begin, take));
     let failed = report.finish()?.map(|failure| failure.to_string());
-    let found = (critical > 0).then(|| format!("{critical} of {asked} with critical findings"));
+    let found = (critical > 0).then(|| format!("{critical} of {total} controllers with critical findings"));
     match [failed, found].into_iter().flatten().collect::<Vec<_>>().as_slice() {
         [] => Ok(String::new()),
-        said => Err(Failure::Failed(said.join("\ntelarch: "))),
+        messages => Err(Failure::Failed(messages.join("\ntelarch: "))),
     }
 }
 
 fn is_critical(answer: &Answer) -> bool {
-    let is_it = |(name, value): &(&str, Value)| *name == "severity" && value == Severity::Critical.name();
-    answer.rows.iter().flatten().any(is_it)
+    let mut fields = answer.rows.iter().flatten();
+    fields.any(|(name, value)| *name == "severity" && value == Severity::Critical.name())
 }
 
 async fn audit_one(host: &Host, user: &str, login: Option<Login>, timing: Timing) -> Result<Answer, String> {
-    let address: SocketAddr = many::address(host).await?;
+    let address: SocketAddr = parallel::address(host).await?;
     let sighting = ipmi::discover(address, timing.limit).await.map_err(|error| error.to_string())?;
-    let mut findings = outside::told(&sighting);
-    // Trying is quick where a controller is there; one that drops what it does not like must not take for ever.
+    let mut findings = outside::check_capabilities(&sighting);
+    // A controller that drops rejected packets would otherwise delay each attempt by the full timeout.
     let quick = Timing { limit: timing.limit.min(Duration::from_secs(5)), ..timing };
-    findings.extend(outside::tried(address, user, quick).await);
+    findings.extend(outside::try_logins(address, user, quick).await);
     if let Some(login) = login {
-        match inside::looked(address, login, timing).await {
+        match inside::check(address, login, timing).await {
             Ok(more) => findings.extend(more),
             Err(error) => {
                 let first = error.to_string();
                 let first = first.lines().next().unwrap_or_default();
                 findings.push(Finding::new(
                     Severity::Note,
-                    format!("users and settings were not looked at: {first}"),
+                    format!("users and settings were not checked: {first}"),
                     "sign in as an administrator",
                 ));
             }
@@ -110,21 +109,23 @@ async fn audit_one(host: &Host, user: &str, login: Option<Login>, timing: Timing
     } else {
         findings.push(Finding::new(
             Severity::Note,
-            "users and settings were not looked at, because nobody has signed in",
+            "users and settings were not checked: no user was given",
             "name an administrator with -U",
         ));
     }
     findings.sort_by_key(|finding| finding.severity);
-    let line = |finding: &Finding| {
-        format!("{:<8} | {}\n         | {}\n", finding.severity.name(), finding.what, finding.way_out)
-    };
     Ok(Answer::new(findings.iter().map(line).collect(), findings.iter().map(row).collect()))
+}
+
+fn line(finding: &Finding) -> String {
+    let Finding { severity, description, remedy } = finding;
+    format!("{:<8} | {description}\n         | {remedy}\n", severity.name())
 }
 
 fn row(finding: &Finding) -> Row {
     vec![
         ("severity", Value::from(finding.severity.name())),
-        ("finding", Value::from(finding.what.clone())),
-        ("way_out", Value::from(finding.way_out.clone())),
+        ("finding", Value::from(finding.description.clone())),
+        ("way_out", Value::from(finding.remedy.clone())),
     ]
 }

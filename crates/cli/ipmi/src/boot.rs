@@ -1,11 +1,11 @@
-//! `telarch ipmi boot`.
+//! `telarch ipmi boot`: the boot device.
 
 use ipmi::proto::boot::{BootDevice, BootFlags, Firmware, GetBootFlags, Persistence};
 use ipmi::proto::{Command as _, Privilege};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
-use super::many::Question;
+use super::parallel::Operation;
 use super::report::Answer;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,19 +25,23 @@ impl Boot {
                 "always" => persistence = Persistence::Always,
                 "legacy" => firmware = Firmware::Legacy,
                 "efi" => firmware = Firmware::Efi,
-                other => return Err(format!("boot: {other:?} is neither once, always, legacy nor efi")),
+                other => {
+                    return Err(format!(
+                        "boot: invalid word {other:?}; expected once, always, legacy or efi"
+                    ));
+                }
             }
         }
         Ok(Self::Set(BootFlags::new(device, persistence, firmware)))
     }
 }
 
-impl Question for Boot {
+impl Operation for Boot {
     fn privilege(&self) -> Privilege {
         GetBootFlags::PRIVILEGE
     }
 
-    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+    async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let flags = match self {
             Self::Show => bmc.boot_flags().await?,
             Self::Set(flags) => {

@@ -11,10 +11,10 @@ use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
 use super::lan::on_or_off;
-use super::many::Question;
+use super::parallel::Operation;
 use super::report::{Answer, Row};
 
-/// What a channel is, who may use it, and with which suites; or a change of who may.
+/// Shows a channel, its access settings or its cipher suites, or changes the access settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Channel {
     Show(Option<ChannelNumber>),
@@ -22,7 +22,7 @@ pub(super) enum Channel {
     Set(Option<ChannelNumber>, Change),
 }
 
-/// A change of who may use a channel.
+/// A change of the access settings of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     Mode(AccessMode),
@@ -34,49 +34,52 @@ pub(super) enum Change {
 
 impl Channel {
     pub(super) fn parse(words: &[&str]) -> Result<Self, String> {
-        let number = |rest: &[&str]| match rest {
-            [] => Ok(None),
-            [word] => {
-                let number = word.parse().ok().and_then(|number| ChannelNumber::new(number).ok());
-                number
-                    .map(Some)
-                    .ok_or_else(|| format!("channel: {word:?} is no number of a channel, 0 to 15"))
-            }
-            [_, word, ..] => Err(format!("channel: {word:?} is one word too many")),
-        };
         match words {
             ["ciphers", rest @ ..] => Ok(Self::Suites(number(rest)?)),
-            ["set", what, value, rest @ ..] => Ok(Self::Set(number(rest)?, Change::parse(what, value)?)),
+            ["set", name, value, rest @ ..] => Ok(Self::Set(number(rest)?, Change::parse(name, value)?)),
             ["set", ..] => {
-                Err("channel set: mode, limit, alerting, per-message or user-level, and to what?".to_owned())
+                Err("channel set requires mode, limit, alerting, per-message or user-level, and a value"
+                    .to_owned())
             }
             rest => Ok(Self::Show(number(rest)?)),
         }
     }
 }
 
+/// Parses the optional number of a channel.
+fn number(words: &[&str]) -> Result<Option<ChannelNumber>, String> {
+    match words {
+        [] => Ok(None),
+        [word] => {
+            let number = word.parse().ok().and_then(|number| ChannelNumber::new(number).ok());
+            number.map(Some).ok_or_else(|| format!("channel: {word:?} is not a channel number, 0 to 15"))
+        }
+        [_, word, ..] => Err(format!("channel: unexpected argument {word:?}")),
+    }
+}
+
 impl Change {
-    fn parse(what: &str, value: &str) -> Result<Self, String> {
-        let is_on = || on_or_off(&format!("channel set {what}"), value);
-        Ok(match what {
+    fn parse(name: &str, value: &str) -> Result<Self, String> {
+        let option = format!("channel set {name}");
+        Ok(match name {
             "mode" => {
                 let known = MODES.iter().find(|(word, _)| *word == value).map(|(_, mode)| Self::Mode(*mode));
                 known.ok_or_else(|| {
-                    format!("channel set mode: {value:?} is neither disabled, pre-boot, always nor shared")
+                    format!("channel set mode: invalid value {value:?}; expected disabled, pre-boot, always or shared")
                 })?
             }
             "limit" => {
                 let level = value.parse().map_err(|error| format!("channel set limit: {error}"))?;
                 if level == AccessLevel::NoAccess {
                     return Err(
-                        "channel set limit: none is no limit; set mode disabled closes a channel".to_owned()
+                        "channel set limit: none is not a valid limit; use set mode disabled to close a channel".to_owned()
                     );
                 }
                 Self::Limit(level)
             }
-            "alerting" => Self::Alerting(is_on()?),
-            "per-message" => Self::PerMessage(is_on()?),
-            "user-level" => Self::UserLevel(is_on()?),
+            "alerting" => Self::Alerting(on_or_off(&option, value)?),
+            "per-message" => Self::PerMessage(on_or_off(&option, value)?),
+            "user-level" => Self::UserLevel(on_or_off(&option, value)?),
             other => {
                 return Err(format!(
                     "channel set: {other:?} is neither mode, limit, alerting, per-message nor user-level"
@@ -104,7 +107,7 @@ const MODES: [(&str, AccessMode); 4] = [
     ("shared", AccessMode::Shared),
 ];
 
-impl Question for Channel {
+impl Operation for Channel {
     fn privilege(&self) -> Privilege {
         match self {
             Self::Show(_) | Self::Suites(_) => Privilege::User,
@@ -112,7 +115,7 @@ impl Question for Channel {
         }
     }
 
-    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+    async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         match *self {
             Self::Show(channel) => show(bmc, channel.unwrap_or(ChannelNumber::THIS)).await,
             Self::Suites(channel) => suites(bmc, channel.unwrap_or(ChannelNumber::THIS)).await,
@@ -130,22 +133,24 @@ impl Question for Channel {
 
 async fn suites(bmc: &Connection, channel: ChannelNumber) -> Result<Answer, IpmiError> {
     let suites = bmc.cipher_suites(channel).await?;
-    let row = |suite: &ListedSuite| -> Row {
-        let [authentication, integrity, confidentiality] = suite.algorithms;
-        vec![
-            ("id", Value::from(suite.number)),
-            ("manufacturer_id", suite.manufacturer.map_or(Value::Null, Value::from)),
-            ("authentication", Value::from(authentication)),
-            ("integrity", Value::from(integrity)),
-            ("confidentiality", Value::from(confidentiality)),
-        ]
-    };
-    let line = |suite: &ListedSuite| {
-        let [authentication, integrity, confidentiality] = suite.algorithms;
-        let whose = suite.manufacturer.map(|number| format!(" | manufacturer {number}")).unwrap_or_default();
-        format!("{:>3} | {authentication:<11} | {integrity:<12} | {confidentiality}{whose}\n", suite.number)
-    };
-    Ok(Answer::new(suites.iter().map(line).collect(), suites.iter().map(row).collect()))
+    Ok(Answer::new(suites.iter().map(suite_line).collect(), suites.iter().map(suite_row).collect()))
+}
+
+fn suite_row(suite: &ListedSuite) -> Row {
+    let [authentication, integrity, confidentiality] = suite.algorithms;
+    vec![
+        ("id", Value::from(suite.number)),
+        ("manufacturer_id", suite.manufacturer.map_or(Value::Null, Value::from)),
+        ("authentication", Value::from(authentication)),
+        ("integrity", Value::from(integrity)),
+        ("confidentiality", Value::from(confidentiality)),
+    ]
+}
+
+fn suite_line(suite: &ListedSuite) -> String {
+    let [authentication, integrity, confidentiality] = suite.algorithms;
+    let oem = suite.manufacturer.map(|number| format!(" | manufacturer {number}")).unwrap_or_default();
+    format!("{:>3} | {authentication:<11} | {integrity:<12} | {confidentiality}{oem}\n", suite.number)
 }
 
 async fn show(bmc: &Connection, channel: ChannelNumber) -> Result<Answer, IpmiError> {
@@ -174,29 +179,29 @@ async fn show(bmc: &Connection, channel: ChannelNumber) -> Result<Answer, IpmiEr
                 Value::from(!access.user_level_authentication_is_off),
             ),
         ]),
-        // Those without sessions have none.
+        // Channels without sessions have no access settings.
         Err(IpmiError::Completion(_)) => {}
         Err(error) => return Err(error),
     }
     Ok(Answer::fields(fields))
 }
 
-/// Who has a session.
+/// Lists the active sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sessions;
 
-impl Question for Sessions {
+impl Operation for Sessions {
     fn privilege(&self) -> Privilege {
         Privilege::User
     }
 
-    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+    async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let own = bmc.run(&GetSessionInfo::Own).await?;
         let mut sessions: Vec<ActiveSession> = Vec::new();
         for number in 1..=own.active {
             match bmc.run(&GetSessionInfo::Active(number)).await {
                 Ok(info) => sessions.extend(info.session),
-                // It has ended meanwhile.
+                // The session has ended in the meantime.
                 Err(IpmiError::Completion(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -224,7 +229,7 @@ fn row(session: &ActiveSession, own: Option<u8>) -> Row {
 }
 
 fn line(session: &ActiveSession, own: Option<u8>) -> String {
-    let mark = if Some(session.handle) == own { " | this one" } else { "" };
+    let mark = if Some(session.handle) == own { " | this session" } else { "" };
     format!(
         "session {} | user {} | {} | channel {} | {}{mark}\n",
         session.handle,

@@ -1,7 +1,7 @@
-//! `telarch ipmi export`: what controllers measure, for Prometheus.
+//! `telarch ipmi export`: an exporter for Prometheus.
 //!
-//! Each controller is asked in its own time, over a session that stays open; whoever asks for metrics gets what is
-//! known and how old it is, at once, whatever controllers do.
+//! Each controller is polled at the interval over a session that stays open. HTTP requests are answered at once with the
+//! last metrics and their age, so that slow controllers do not delay a scrape.
 
 mod page;
 mod server;
@@ -19,15 +19,15 @@ use tokio::task::JoinSet;
 
 use super::arguments::Targets;
 use super::hosts::Host;
-use super::many::{self, Door};
+use super::parallel::{self, SessionOpener};
 use super::prometheus::Page;
 use super::sign_in;
 use cli_command::Failure;
 use cli_command::output;
 
-/// What is known of one controller.
+/// A controller with its last metrics.
 #[derive(Debug)]
-struct Known {
+struct ExportedHost {
     host: Host,
     state: Mutex<State>,
 }
@@ -35,72 +35,74 @@ struct Known {
 #[derive(Clone, Debug, Default)]
 struct State {
     page: Page,
-    /// Whether it answered the last time; none until that has come.
+    /// Result of the last poll; `None` before the first.
     is_up: Option<bool>,
-    asked_at: Option<Instant>,
-    took: Duration,
+    /// Start of the last poll.
+    polled_at: Option<Instant>,
+    /// Duration of the last poll.
+    duration: Duration,
 }
 
-impl Known {
+impl ExportedHost {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is said of it now.
+    /// Returns the last metrics with their age.
     fn page(&self) -> Page {
-        let State { mut page, is_up, asked_at, took } = self.state().clone();
-        if let (Some(is_up), Some(asked_at)) = (is_up, asked_at) {
+        let State { mut page, is_up, polled_at, duration } = self.state().clone();
+        if let (Some(is_up), Some(polled_at)) = (is_up, polled_at) {
             page.add("ipmi_up", &[], if is_up { 1.0 } else { 0.0 });
-            page.add("ipmi_scrape_duration_seconds", &[], took.as_secs_f64());
-            page.add("ipmi_scrape_age_seconds", &[], asked_at.elapsed().as_secs_f64());
+            page.add("ipmi_scrape_duration_seconds", &[], duration.as_secs_f64());
+            page.add("ipmi_scrape_age_seconds", &[], polled_at.elapsed().as_secs_f64());
         }
         page
     }
 }
 
-/// Serves until it is told to end; all sessions are closed then.
+/// Serves metrics until a termination signal arrives, then closes all sessions.
 pub(super) fn run(targets: Targets, every: Duration, listen: SocketAddr) -> Result<String, Failure> {
     let login = sign_in::login(&targets, Privilege::User)?;
     let timing = Timing { limit: targets.limit, ..Timing::default() };
-    let known: Arc<[Known]> =
-        targets.hosts.into_iter().map(|host| Known { host, state: Mutex::default() }).collect();
-    many::runtime()?.block_on(async {
+    let exported: Arc<[ExportedHost]> =
+        targets.hosts.into_iter().map(|host| ExportedHost { host, state: Mutex::default() }).collect();
+    parallel::runtime()?.block_on(async {
         let listener = TcpListener::bind(listen).await;
         let listener =
             listener.map_err(|error| Failure::Failed(format!("cannot listen on {listen}: {error}")))?;
         let at = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
-        say(format_args!("metrics of {} controllers at http://{at}/metrics", known.len()));
+        report(format_args!("serving metrics of {} controllers at http://{at}/metrics", exported.len()));
         let (stop, stopping) = watch::channel(());
-        let room = Arc::new(Semaphore::new(targets.parallel));
-        let mut asked = JoinSet::new();
-        for index in 0..known.len() {
+        let permits = Arc::new(Semaphore::new(targets.parallel));
+        let mut pollers = JoinSet::new();
+        for index in 0..exported.len() {
             let poller = Poller {
-                known: Arc::clone(&known),
+                exported: Arc::clone(&exported),
                 index,
                 login: login.clone(),
                 timing,
-                room: Arc::clone(&room),
+                permits: Arc::clone(&permits),
             };
-            asked.spawn(poller.run(every, stopping.clone()));
+            pollers.spawn(poller.run(every, stopping.clone()));
         }
         tokio::select! {
-            () = server::serve(listener, known) => {}
-            () = told_to_end() => {}
+            () = server::serve(listener, exported) => {}
+            () = termination_signal() => {}
         }
-        // Controllers have few sessions: those that are open are closed.
+        // Controllers support only a few sessions, so the open ones are closed.
         drop(stop);
-        while asked.join_next().await.is_some() {}
+        while pollers.join_next().await.is_some() {}
         Ok(String::new())
     })
 }
 
-/// Tells the administrator; if nobody reads it any more, metrics are served all the same.
-fn say(what: std::fmt::Arguments<'_>) {
-    let _ = writeln!(output::errors(), "telarch: {what}");
+/// Reports an event on standard error; failures to write are ignored.
+fn report(message: std::fmt::Arguments<'_>) {
+    let _ = writeln!(output::errors(), "telarch: {message}");
 }
 
-/// Waits for Ctrl-C, or for the service manager.
-pub(super) async fn told_to_end() {
+/// Waits for SIGINT or SIGTERM.
+pub(super) async fn termination_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
     tokio::select! {
@@ -109,22 +111,24 @@ pub(super) async fn told_to_end() {
     }
 }
 
-/// Asks one controller again and again.
+/// Polls one controller.
 struct Poller {
-    known: Arc<[Known]>,
+    exported: Arc<[ExportedHost]>,
+    /// Index of the controller in `exported`.
     index: usize,
     login: Login,
     timing: Timing,
-    room: Arc<Semaphore>,
+    /// Limits the number of simultaneous polls.
+    permits: Arc<Semaphore>,
 }
 
 impl Poller {
     async fn run(self, every: Duration, mut stopping: watch::Receiver<()>) {
-        let Some(known) = self.known.get(self.index) else { return };
-        let (mut bmc, mut door) = (None, Door::default());
+        let Some(exported) = self.exported.get(self.index) else { return };
+        let (mut bmc, mut opener) = (None, SessionOpener::default());
         loop {
             tokio::select! {
-                () = self.round(known, &mut bmc, &mut door) => {}
+                () = self.poll(exported, &mut bmc, &mut opener) => {}
                 _ = stopping.changed() => break,
             }
             tokio::select! {
@@ -137,32 +141,33 @@ impl Poller {
         }
     }
 
-    /// Asks everything once, in no more than four times the limit for one answer.
-    async fn round(&self, known: &Known, bmc: &mut Option<Connection>, door: &mut Door) {
-        let Ok(_room) = self.room.acquire().await else { return };
+    /// Polls all metrics once, within four times the timeout of one response.
+    async fn poll(&self, exported: &ExportedHost, bmc: &mut Option<Connection>, opener: &mut SessionOpener) {
+        let Ok(_permit) = self.permits.acquire().await else { return };
         let begun = Instant::now();
-        let round = tokio::time::timeout(self.timing.limit * 4, async {
+        let poll = tokio::time::timeout(self.timing.limit * 4, async {
             let session = match bmc.take() {
                 Some(session) => session,
-                None => door.open(&known.host, self.login.clone(), self.timing).await?,
+                None => opener.open(&exported.host, self.login.clone(), self.timing).await?,
             };
-            let page = page::of(&session).await;
-            // One that has failed is opened anew; its last clone closes it.
+            let page = page::read(&session).await;
+            // A session that failed is dropped, which closes it, and opened again in the next poll.
             *bmc = page.is_ok().then_some(session);
             page.map_err(|error| error.to_string())
         });
-        let asked = round.await.unwrap_or_else(|_| Err("it took too long".to_owned()));
-        let was_up = known.state().is_up;
-        match &asked {
-            // Once is enough.
+        let result = poll.await.unwrap_or_else(|_| Err("the poll timed out".to_owned()));
+        let was_up = exported.state().is_up;
+        match &result {
+            // A failure is reported once.
             Err(error) if was_up != Some(false) => {
-                // The journal has a record for each line.
-                say(format_args!("{}: {}", known.host, error.replace("\n  ", "; ")));
+                // One line, because the journal stores each line as a record.
+                report(format_args!("{}: {}", exported.host, error.replace("\n  ", "; ")));
             }
-            Ok(_) if was_up == Some(false) => say(format_args!("{}: it answers again", known.host)),
+            Ok(_) if was_up == Some(false) => report(format_args!("{}: responding again", exported.host)),
             _ => {}
         }
-        let (is_up, page) = (asked.is_ok(), asked.unwrap_or_default());
-        *known.state() = State { page, is_up: Some(is_up), asked_at: Some(begun), took: begun.elapsed() };
+        let (is_up, page) = (result.is_ok(), result.unwrap_or_default());
+        *exported.state() =
+            State { page, is_up: Some(is_up), polled_at: Some(begun), duration: begun.elapsed() };
     }
 }

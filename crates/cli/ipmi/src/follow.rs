@@ -1,4 +1,4 @@
-//! `telarch ipmi sel follow`: what is logged from now on, of many controllers, until somebody ends it.
+//! `telarch ipmi sel follow`: new records of event logs, until interrupted.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
@@ -11,64 +11,65 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::arguments::Targets;
-use super::export::told_to_end;
+use super::export::termination_signal;
 use super::hosts::Host;
-use super::many::{self, Door};
-use super::named::{Titles, of_records};
+use super::parallel::{self, SessionOpener};
 use super::report::{Format, Row, csv_head, csv_line, json_object};
 use super::sel::{self, Clock};
+use super::sensor_names::{Titles, of_records};
 use super::sign_in;
 use cli_command::Failure;
 use cli_command::output;
 
-/// Prints each record once it is there, until it is told to end; all sessions are closed then.
+/// Prints new records until a termination signal arrives, then closes all sessions.
 pub(super) fn run(targets: Targets, clock: Clock, every: Duration) -> Result<String, Failure> {
     let login = sign_in::login(&targets, Privilege::User)?;
     let timing = Timing { limit: targets.limit, ..Timing::default() };
-    let mut printer = Printer { format: targets.format, is_begun: false };
-    many::runtime()?.block_on(async {
+    let mut printer = Printer { format: targets.format, has_header: false };
+    parallel::runtime()?.block_on(async {
         let (lines, mut printed) = mpsc::channel(64);
         let (stop, stopping) = watch::channel(());
-        let mut followed = JoinSet::new();
+        let mut followers = JoinSet::new();
         for host in targets.hosts {
             let follower = Follower { host, clock, every, lines: lines.clone() };
-            followed.spawn(follower.run(login.clone(), timing, stopping.clone()));
+            followers.spawn(follower.run(login.clone(), timing, stopping.clone()));
         }
         drop(lines);
-        let ended = told_to_end();
+        let ended = termination_signal();
         tokio::pin!(ended);
         loop {
             tokio::select! {
-                Some(told) = printed.recv() => printer.print(told)?,
+                Some(line) = printed.recv() => printer.print(line)?,
                 () = &mut ended => break,
             }
         }
-        // Controllers have few sessions: those that are open are closed. One that is silent is not waited for.
+        // Controllers support only a few sessions, so the open ones are closed, without waiting long for silent controllers.
         drop(stop);
         printed.close();
-        let closed = async { while followed.join_next().await.is_some() {} };
+        let closed = async { while followers.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(Duration::from_secs(2), closed).await;
         Ok(String::new())
     })
 }
 
-enum Told {
+enum Line {
     Event(Host, Row),
-    Trouble(String),
+    /// A message on standard error.
+    Message(String),
 }
 
-/// Each record is a line, whatever the format.
+/// Prints each record as a line.
 struct Printer {
     format: Format,
-    /// Whether the names of the columns are there.
-    is_begun: bool,
+    /// The header line of CSV was printed.
+    has_header: bool,
 }
 
 impl Printer {
-    fn print(&mut self, told: Told) -> io::Result<()> {
-        match told {
-            Told::Trouble(text) => writeln!(output::errors(), "telarch: {text}"),
-            Told::Event(host, row) => {
+    fn print(&mut self, line: Line) -> io::Result<()> {
+        match line {
+            Line::Message(text) => writeln!(output::errors(), "telarch: {text}"),
+            Line::Event(host, row) => {
                 let mut out = output::out();
                 out.write_all(self.lines(&host, row).as_bytes())?;
                 out.flush()
@@ -77,7 +78,7 @@ impl Printer {
     }
 
     fn lines(&mut self, host: &Host, row: Row) -> String {
-        let is_first = !std::mem::replace(&mut self.is_begun, true);
+        let is_first = !std::mem::replace(&mut self.has_header, true);
         match self.format {
             Format::Json => format!("{}\n", json_object(host, &row)),
             Format::Csv => {
@@ -90,31 +91,31 @@ impl Printer {
     }
 }
 
-/// Looks at the log of one controller again and again.
+/// Polls the event log of one controller.
 struct Follower {
     host: Host,
     clock: Clock,
     every: Duration,
-    lines: mpsc::Sender<Told>,
+    lines: mpsc::Sender<Line>,
 }
 
 impl Follower {
-    /// Until it is stopped: who does not answer is asked again, and what was logged meanwhile is not lost.
+    /// Polls until stopped. After a failure the session is opened again; records logged in the meantime are not lost.
     async fn run(self, login: Login, timing: Timing, mut stopping: watch::Receiver<()>) {
         let Self { host, lines, .. } = &self;
         let mut position = None;
-        let (mut door, mut is_in_trouble) = (Door::default(), false);
+        let (mut opener, mut has_failed) = (SessionOpener::default(), false);
         loop {
             let opened = tokio::select! {
-                opened = door.open(host, login.clone(), timing) => opened,
+                opened = opener.open(host, login.clone(), timing) => opened,
                 _ = stopping.changed() => return,
             };
             let error = match opened {
                 Err(error) => error,
                 Ok(bmc) => {
-                    if is_in_trouble {
-                        let _ = lines.send(Told::Trouble(format!("{host}: it answers again"))).await;
-                        is_in_trouble = false;
+                    if has_failed {
+                        let _ = lines.send(Line::Message(format!("{host}: responding again"))).await;
+                        has_failed = false;
                     }
                     let ended = tokio::select! {
                         ended = self.follow(&bmc, &mut position) => ended,
@@ -127,11 +128,11 @@ impl Follower {
                     }
                 }
             };
-            // Once is enough.
-            if !is_in_trouble && lines.send(Told::Trouble(format!("{host}: {error}"))).await.is_err() {
+            // A failure is reported once.
+            if !has_failed && lines.send(Line::Message(format!("{host}: {error}"))).await.is_err() {
                 return;
             }
-            is_in_trouble = true;
+            has_failed = true;
             tokio::select! {
                 () = tokio::time::sleep(self.every) => {}
                 _ = stopping.changed() => return,
@@ -139,7 +140,7 @@ impl Follower {
         }
     }
 
-    /// Until it does not answer any more, or nobody listens.
+    /// Polls until the controller fails or the receiver is closed.
     async fn follow(&self, bmc: &Connection, position: &mut Option<LogPosition>) -> Result<(), IpmiError> {
         let Self { host, lines, .. } = self;
         let mut sensors: Arc<Vec<Record>> = Arc::default();
@@ -149,8 +150,8 @@ impl Follower {
             let from = position.get_or_insert_default();
             let NewEvents { records, begins_anew } = bmc.events_since(from).await?;
             if begins_anew {
-                let text = format!("{host}: the log was cleared, or has overwritten what was read");
-                let _ = lines.send(Told::Trouble(text)).await;
+                let text = format!("{host}: the log was cleared, or its oldest records were overwritten");
+                let _ = lines.send(Line::Message(text)).await;
             }
             if !is_first && !records.is_empty() {
                 if sensors.is_empty() {
@@ -160,7 +161,7 @@ impl Follower {
                 let titles = Titles::of(of_records(&sensors));
                 for record in records {
                     let row = sel::row(&record, (&sensors, &titles), self.clock, offset);
-                    if lines.send(Told::Event(host.clone(), row)).await.is_err() {
+                    if lines.send(Line::Event(host.clone(), row)).await.is_err() {
                         return Ok(());
                     }
                 }
@@ -175,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_record_is_a_line_in_every_format() {
+    fn each_record_is_one_line_in_every_format() {
         let host = crate::hosts::parse("bmc1").expect("a name").remove(0);
         let row = || -> Row { vec![("id", 7.into()), ("event", "a, b".into())] };
         for (format, first, second) in [
@@ -186,7 +187,7 @@ mod tests {
                 "{\"event\":\"a, b\",\"host\":\"bmc1\",\"id\":7}\n",
             ),
         ] {
-            let mut printer = Printer { format, is_begun: false };
+            let mut printer = Printer { format, has_header: false };
             assert_eq!(printer.lines(&host, row()), first);
             assert_eq!(printer.lines(&host, row()), second);
         }

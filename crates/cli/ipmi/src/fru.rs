@@ -1,4 +1,4 @@
-//! `telarch ipmi fru`.
+//! `telarch ipmi fru`: inventories of field replaceable units.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +8,26 @@ use ipmi::proto::{Privilege, ProtoError};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
-use super::many::Question;
+use super::parallel::Operation;
 use super::report::{Answer, Row, cell};
 
-/// The inventory of a device, by its number.
+/// Shows or changes inventories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fru {
+    /// The inventory of the device with this number.
     Show(u8),
     All,
     List,
-    Set { device: u8, area: Area, field: String, text: String },
+    Set {
+        device: u8,
+        area: Area,
+        field: String,
+        text: String,
+    },
 }
 
 impl Fru {
     pub(super) fn parse(words: &[&str]) -> Result<Self, String> {
-        let device = |word: &str| word.parse().map_err(|_| format!("fru: {word:?} is no number of a device"));
         match words {
             [] => Ok(Self::Show(0)),
             ["all"] => Ok(Self::All),
@@ -32,23 +37,31 @@ impl Fru {
                     "chassis" => Area::Chassis,
                     "board" => Area::Board,
                     "product" => Area::Product,
-                    other => return Err(format!("fru set: {other:?} is neither chassis, board nor product")),
+                    other => {
+                        return Err(format!(
+                            "fru set: unknown area {other:?}; expected chassis, board or product"
+                        ));
+                    }
                 };
                 let device = match rest {
                     [] => 0,
                     [number] => device(number)?,
-                    [_, word, ..] => return Err(format!("fru set: {word:?} is one word too many")),
+                    [_, word, ..] => return Err(format!("fru set: unexpected argument {word:?}")),
                 };
                 Ok(Self::Set { device, area, field: (*field).to_owned(), text: (*text).to_owned() })
             }
-            ["set", ..] => Err("fru set: chassis|board|product FIELD TEXT".to_owned()),
+            ["set", ..] => Err("fru set requires chassis|board|product FIELD TEXT".to_owned()),
             [number] => Ok(Self::Show(device(number)?)),
-            [_, word, ..] => Err(format!("fru: {word:?} is one word too many")),
+            [_, word, ..] => Err(format!("fru: unexpected argument {word:?}")),
         }
     }
 }
 
-impl Question for Fru {
+fn device(word: &str) -> Result<u8, String> {
+    word.parse().map_err(|_| format!("fru: {word:?} is not a device number, 0 to 255"))
+}
+
+impl Operation for Fru {
     fn privilege(&self) -> Privilege {
         match self {
             Self::Show(_) | Self::All | Self::List => Privilege::User,
@@ -56,18 +69,18 @@ impl Question for Fru {
         }
     }
 
-    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+    async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         match self {
             Self::Show(device) => {
                 let inventory = match bmc.inventory(*device).await {
-                    // Each controller has a code of its own for those that there are not.
+                    // The completion code for a missing device differs between controllers.
                     Err(error @ IpmiError::Completion(_)) => {
-                        return Err(absent(bmc, *device).await.unwrap_or(error));
+                        return Err(missing_device(bmc, *device).await.unwrap_or(error));
                     }
                     inventory => inventory?,
                 };
-                let told = told(*device, &inventory);
-                Ok(Answer::new(told.iter().map(line).collect(), told))
+                let rows = rows(*device, &inventory);
+                Ok(Answer::new(rows.iter().map(line).collect(), rows))
             }
             Self::All => all(bmc).await,
             Self::List => {
@@ -76,18 +89,18 @@ impl Question for Fru {
             }
             Self::Set { device, area, field, text } => {
                 bmc.change_inventory(*device, (*area, field), text).await?;
-                Ok(Answer::said("set", "the inventory has been changed"))
+                Ok(Answer::message("set", "changed the inventory"))
             }
         }
     }
 }
 
-/// Every device with its inventory; of those that are not plugged in it says so.
+/// Lists every device with its inventory, or with the reason why it cannot be read.
 async fn all(bmc: &Connection) -> Result<Answer, IpmiError> {
     let (mut text, mut rows) = (String::new(), Vec::new());
     for (device, name) in devices(bmc).await? {
-        let told = match bmc.inventory(device).await {
-            Ok(inventory) => told(device, &inventory),
+        let found = match bmc.inventory(device).await {
+            Ok(inventory) => self::rows(device, &inventory),
             Err(IpmiError::Completion(code)) => {
                 vec![row((device, "Inventory", "Warning"), &code.to_string())]
             }
@@ -97,13 +110,13 @@ async fn all(bmc: &Connection) -> Result<Answer, IpmiError> {
             Err(error) => return Err(error),
         };
         text.push_str(&line_of_device(&row_of_device((device, name))));
-        text.extend(told.iter().map(|row| format!("  {}", line(row))));
-        rows.extend(told);
+        text.extend(found.iter().map(|row| format!("  {}", line(row))));
+        rows.extend(found);
     }
     Ok(Answer::new(text, rows))
 }
 
-/// The devices of the controller that have an inventory, as its records name them; the machine's is always among them.
+/// Returns the names of the devices with an inventory, from the sensor data records; device 0 is always included.
 async fn devices(bmc: &Connection) -> Result<BTreeMap<u8, String>, IpmiError> {
     let records = bmc.records().await?;
     let named = records.iter().filter_map(|record| match &record.body {
@@ -115,19 +128,17 @@ async fn devices(bmc: &Connection) -> Result<BTreeMap<u8, String>, IpmiError> {
     Ok(devices)
 }
 
-/// That there is no such device, if its records say so.
-async fn absent(bmc: &Connection, device: u8) -> Option<IpmiError> {
+/// Returns the error for a device that the sensor data records do not list.
+async fn missing_device(bmc: &Connection, device: u8) -> Option<IpmiError> {
     let known = devices(bmc).await.ok()?;
     let names: Vec<String> = known.keys().map(u8::to_string).collect();
-    let absent = || ProtoError::Word {
-        what: "the number of a device with an inventory",
-        word: device.to_string(),
-        known: names.join(", "),
-    };
-    (!known.contains_key(&device)).then(|| absent().into())
+    (!known.contains_key(&device)).then(|| {
+        let what = "the number of a device with an inventory";
+        ProtoError::Word { what, word: device.to_string(), known: names.join(", ") }.into()
+    })
 }
 
-fn told(device: u8, inventory: &Inventory) -> Vec<Row> {
+fn rows(device: u8, inventory: &Inventory) -> Vec<Row> {
     let fields = inventory.fields.iter().map(|field| (field.area.name(), field.name, field.text.as_str()));
     let warnings = inventory.warnings.iter().map(|warning| ("Inventory", "Warning", warning.as_str()));
     fields.chain(warnings).map(|(area, name, text)| row((device, area, name), text)).collect()
@@ -143,8 +154,8 @@ fn row((device, area, name): (u8, &str, &str), text: &str) -> Row {
 }
 
 fn line(row: &Row) -> String {
-    let [area, name, text] = ["area", "name", "text"].map(|wanted| cell(row, wanted));
-    // The name of a product is called as it is everywhere else.
+    let [area, name, text] = ["area", "name", "text"].map(|name| cell(row, name));
+    // A field such as Product Name contains its area already.
     let title = if name.starts_with(&area) { name } else { format!("{area} {name}") };
     format!("{title:<22} : {text}\n")
 }

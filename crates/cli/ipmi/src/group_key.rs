@@ -1,16 +1,16 @@
-//! `telarch ipmi kg`: the key that a login needs besides the password.
+//! `telarch ipmi kg`: the second key (K_g) of a login.
 
 use ipmi::proto::{GroupKey as Key, Privilege};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
-use super::many::Question;
+use super::parallel::Operation;
 use super::report::Answer;
 
 #[derive(Clone, Debug)]
 pub(super) enum GroupKey {
     Show,
-    /// With the key, once it is known.
+    /// The key is added after parsing.
     Set(Option<Key>),
 }
 
@@ -20,30 +20,29 @@ impl GroupKey {
             [] => Ok(Self::Show),
             ["set"] => Ok(Self::Set(None)),
             ["set", ..] => {
-                Err("kg: a key does not belong on a command line, where others can read it; put it into \
-                                a file for --new-kg-file"
+                Err("kg: a key on the command line is visible to other users; write it to a file and use \
+                     --new-kg-file"
                     .to_owned())
             }
-            [other, ..] => Err(format!("kg: {other:?} is not set")),
+            [other, ..] => Err(format!("kg: unknown word {other:?}; expected set")),
         }
     }
 }
 
-impl Question for GroupKey {
+impl Operation for GroupKey {
     fn privilege(&self) -> Privilege {
         Privilege::Administrator
     }
 
-    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+    async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let channel = bmc.lan_channel().await?;
         match self {
             Self::Set(Some(key)) => {
                 bmc.set_group_key(channel, key).await?;
-                let said =
-                    if key.is_unset() { "there is no key any more" } else { "logins need the new key now" };
-                Ok(Answer::said("kg", said))
+                let message = if key.is_unset() { "removed the key" } else { "set the key" };
+                Ok(Answer::message("kg", message))
             }
-            Self::Set(None) => Ok(Answer::said("kg", "no key")),
+            Self::Set(None) => Ok(Answer::message("kg", "no key")),
             Self::Show => {
                 let (lock, is_set) = bmc.group_key(channel).await?;
                 Ok(Answer::fields([

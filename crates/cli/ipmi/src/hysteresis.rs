@@ -1,4 +1,4 @@
-//! `telarch ipmi hysteresis`.
+//! `telarch ipmi hysteresis`: the hysteresis of a sensor.
 
 use ipmi::proto::sdr::Sensor;
 use ipmi::proto::threshold::Hysteresis as Raw;
@@ -6,63 +6,77 @@ use ipmi::proto::{Privilege, ProtoError};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
-use super::many::Question;
-use super::named::Named;
+use super::parallel::Operation;
 use super::report::Answer;
+use super::sensor_names::FoundSensor;
 
-/// How far a reading of a sensor must go back behind a threshold, or a new distance.
+/// Shows or sets how far a reading must return before a threshold event ends.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Hysteresis {
     sensor: String,
-    /// Below thresholds that are crossed upwards, and above the others, in the sensor's unit.
+    /// Distance below upper thresholds and above lower thresholds, in the unit of the sensor.
     set: Option<(f64, f64)>,
 }
 
 impl Hysteresis {
     pub(super) fn parse(words: &[&str]) -> Result<Self, String> {
-        let distance = |word: &str| {
-            let parsed: Option<f64> =
-                word.parse().ok().filter(|value: &f64| value.is_finite() && *value >= 0.0);
-            parsed.ok_or_else(|| format!("hysteresis: {word:?} is no distance"))
-        };
         match words {
             [sensor] => Ok(Self { sensor: (*sensor).to_owned(), set: None }),
             [sensor, positive, negative] => {
                 let set = Some((distance(positive)?, distance(negative)?));
                 Ok(Self { sensor: (*sensor).to_owned(), set })
             }
-            _ => Err("hysteresis: SENSOR, or SENSOR POSITIVE NEGATIVE".to_owned()),
+            _ => Err("hysteresis requires SENSOR, or SENSOR POSITIVE NEGATIVE".to_owned()),
         }
     }
 }
 
-impl Question for Hysteresis {
+fn distance(word: &str) -> Result<f64, String> {
+    let parsed: Option<f64> = word.parse().ok();
+    let distance = parsed.filter(|value| value.is_finite() && *value >= 0.0);
+    distance.ok_or_else(|| format!("hysteresis: {word:?} is not a number of 0 or more"))
+}
+
+/// Converts a raw distance to the unit of the sensor.
+fn span(sensor: &Sensor, counts: u8) -> Value {
+    let span = sensor.factors.and_then(|factors| factors.span(counts));
+    span.map_or(Value::Null, |span| Value::from(span.to_f64()))
+}
+
+/// Converts a distance in the unit of the sensor to a raw distance.
+fn counts(sensor: &Sensor, distance: f64) -> Result<u8, ProtoError> {
+    let counts = sensor.factors.and_then(|factors| factors.counts(distance));
+    counts.ok_or_else(|| {
+        let greatest = sensor.factors.and_then(|factors| factors.span(u8::MAX));
+        let known = match greatest {
+            Some(greatest) => format!("values from 0 to {greatest} {}", sensor.units.sign()),
+            None => "none".to_owned(),
+        };
+        let what = "a hysteresis that the sensor supports";
+        ProtoError::Word { what, word: distance.to_string(), known: known.trim_end().to_owned() }
+    })
+}
+
+impl Operation for Hysteresis {
     fn privilege(&self) -> Privilege {
         if self.set.is_some() { Privilege::Operator } else { Privilege::User }
     }
 
-    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
-        let what = "the name of a sensor with thresholds";
-        let Named { sensor, place } = Named::find(bmc, &self.sensor, what, Sensor::is_threshold).await?;
+    async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+        let kind = "the name of a sensor with thresholds";
+        let FoundSensor { sensor, destination } =
+            FoundSensor::find(bmc, &self.sensor, kind, Sensor::is_threshold).await?;
         if let Some((positive, negative)) = self.set {
-            let counts = |distance: f64| {
-                let counts = sensor.factors.and_then(|factors| factors.counts(distance));
-                counts
-                    .ok_or(ProtoError::Absent { what: "a raw distance for this, which the sensor can keep," })
-            };
-            let hysteresis = Raw { positive: counts(positive)?, negative: counts(negative)? };
-            bmc.set_hysteresis(place, sensor.number, hysteresis).await?;
+            let hysteresis =
+                Raw { positive: counts(&sensor, positive)?, negative: counts(&sensor, negative)? };
+            bmc.set_hysteresis(destination, sensor.number, hysteresis).await?;
         }
-        let Raw { positive, negative } = bmc.hysteresis(place, sensor.number).await?;
-        let distance = |counts: u8| {
-            let span = sensor.factors.and_then(|factors| factors.span(counts));
-            span.map_or(Value::Null, |span| Value::from(span.to_f64()))
-        };
+        let Raw { positive, negative } = bmc.hysteresis(destination, sensor.number).await?;
         Ok(Answer::fields([
             ("sensor", "Sensor", Value::from(sensor.name.clone())),
             ("unit", "Unit", Value::from(sensor.units.sign())),
-            ("positive", "Positive Hysteresis", distance(positive)),
-            ("negative", "Negative Hysteresis", distance(negative)),
+            ("positive", "Positive Hysteresis", span(&sensor, positive)),
+            ("negative", "Negative Hysteresis", span(&sensor, negative)),
             ("raw_positive", "Raw Positive Hysteresis", Value::from(positive)),
             ("raw_negative", "Raw Negative Hysteresis", Value::from(negative)),
         ]))

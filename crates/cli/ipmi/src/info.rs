@@ -1,4 +1,4 @@
-//! `telarch ipmi info`: what the controller is.
+//! `telarch ipmi info`: identity and firmware of a controller.
 
 use ipmi::proto::Command as _;
 use ipmi::proto::Privilege;
@@ -8,27 +8,25 @@ use ipmi::proto::system_info::SystemText;
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
-use super::many::Question;
+use super::parallel::Operation;
 use super::report::Answer;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Info;
 
-impl Question for Info {
+impl Operation for Info {
     fn privilege(&self) -> Privilege {
         GetDeviceId::PRIVILEGE
     }
 
-    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+    async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let id = bmc.run(&GetDeviceId).await?;
         let guid = match bmc.run(&GetSystemGuid).await {
             Ok(guid) => Value::from(guid.to_string()),
-            // Not every one has a GUID.
+            // A GUID is optional.
             Err(IpmiError::Completion(_) | IpmiError::Proto(_)) => Value::Null,
             Err(error) => return Err(error),
         };
-        let told =
-            async |text| Ok::<_, IpmiError>(bmc.system_text(text).await?.map_or(Value::Null, Value::from));
         let support: Vec<&str> = id.support.names().collect();
         Ok(Answer::fields([
             ("device_id", "Device ID", Value::from(id.id)),
@@ -46,9 +44,17 @@ impl Question for Info {
             ("guid", "System GUID", guid),
             ("suite", "Cipher Suite", bmc.suite().map_or(Value::Null, |suite| Value::from(suite.number()))),
             ("support", "Additional Device Support", Value::from(support.join(", "))),
-            ("system_firmware", "System Firmware Version", told(SystemText::FirmwareVersion).await?),
-            ("system_name", "System Name", told(SystemText::Name).await?),
-            ("operating_system", "Operating System", told(SystemText::OperatingSystem).await?),
+            (
+                "system_firmware",
+                "System Firmware Version",
+                system_text(bmc, SystemText::FirmwareVersion).await?,
+            ),
+            ("system_name", "System Name", system_text(bmc, SystemText::Name).await?),
+            ("operating_system", "Operating System", system_text(bmc, SystemText::OperatingSystem).await?),
         ]))
     }
+}
+
+async fn system_text(bmc: &Connection, text: SystemText) -> Result<Value, IpmiError> {
+    Ok(bmc.system_text(text).await?.map_or(Value::Null, Value::from))
 }

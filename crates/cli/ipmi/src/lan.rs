@@ -1,4 +1,4 @@
-//! `telarch ipmi lan`.
+//! `telarch ipmi lan`: the network settings of a controller.
 
 use std::net::Ipv4Addr;
 
@@ -8,14 +8,14 @@ use ipmi::proto::user::AccessLevel;
 use ipmi::{ChangeOutcome, Connection, IpmiError};
 use serde_json::Value;
 
-use super::many::Question;
+use super::parallel::Operation;
 use super::report::Answer;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Lan {
     Show,
     Set(LanChange),
-    /// The most that a cipher suite allows.
+    /// Highest privilege level of a cipher suite.
     Suite(u8, AccessLevel),
 }
 
@@ -33,14 +33,17 @@ impl Lan {
             ["set", "vlan", "off"] => LanChange::Vlan(None),
             ["set", "vlan", text] => {
                 let number = text.parse().ok().and_then(|number| VlanNumber::new(number).ok());
-                let wrong = || format!("lan set vlan: {text:?} is no number from 1 to 4094, nor off");
-                LanChange::Vlan(Some(number.ok_or_else(wrong)?))
+                let number = number.ok_or_else(|| {
+                    format!("lan set vlan: {text:?} is not a number from 1 to 4094, or off")
+                })?;
+                LanChange::Vlan(Some(number))
             }
             ["set", "community", text] => LanChange::Community(
                 Community::new(text).map_err(|error| format!("lan set community: {error}"))?,
             ),
             ["set", "suite", number, level] => {
-                let number = number.parse().map_err(|_| format!("lan set suite: {number:?} is no number"))?;
+                let number =
+                    number.parse().map_err(|_| format!("lan set suite: {number:?} is not a number"))?;
                 let level = if *level == "off" { "none" } else { level };
                 let level = level.parse().map_err(|error| format!("lan set suite: {error}"))?;
                 return Ok(Self::Suite(number, level));
@@ -50,7 +53,7 @@ impl Lan {
             }
             _ => {
                 return Err(
-                    "lan: show, or set address, mask, gateway, backup-gateway, source, vlan, community or \
+                    "lan requires show, or set address, mask, gateway, backup-gateway, source, vlan, community or \
                             arp to a value, or set suite NUMBER LEVEL|off"
                         .to_owned(),
                 );
@@ -60,43 +63,49 @@ impl Lan {
     }
 }
 
-/// What has come of a change of the network.
+/// Returns the result of a change of network settings.
 pub(super) fn changed(kept: ChangeOutcome) -> Answer {
-    Answer::said(
+    Answer::message(
         "set",
         match kept {
-            ChangeOutcome::Confirmed => "the controller has changed it",
-            ChangeOutcome::Unverified => "the controller says that it has changed it; it cannot be read back",
+            ChangeOutcome::Confirmed => CHANGED,
+            ChangeOutcome::Unverified => "the controller confirmed the change, which cannot be read back",
             ChangeOutcome::Unreachable => {
-                "the controller does not answer here any more: it may have moved, so look for it at its new place"
+                "the controller no longer responds at this address; it may have changed its address"
             }
         },
     )
 }
 
-/// The answer to a question that has two.
-pub(super) fn on_or_off(what: &str, text: &str) -> Result<bool, String> {
+/// The message after a change that was confirmed.
+pub(super) const CHANGED: &str = "changed the settings of the controller";
+
+/// Parses `on` or `off`.
+pub(super) fn on_or_off(name: &str, text: &str) -> Result<bool, String> {
     match text {
         "on" => Ok(true),
         "off" => Ok(false),
-        other => Err(format!("{what}: {other:?} is neither on nor off")),
+        other => Err(format!("{name}: invalid value {other:?}; expected on or off")),
     }
 }
 
 fn address(text: &str) -> Result<Ipv4Addr, String> {
     let parsed: Option<Ipv4Addr> = text.parse().ok();
     let usable = parsed.filter(|address| !address.is_multicast() && !address.is_broadcast());
-    usable.ok_or_else(|| format!("lan set: {text:?} is no address of a host, such as 10.0.0.7"))
+    usable.ok_or_else(|| format!("lan set: {text:?} is not the address of a host, such as 10.0.0.7"))
 }
 
-/// Ones, and zeros behind them.
+/// Parses a subnet mask: binary ones followed by zeros.
 fn mask(text: &str) -> Result<Ipv4Addr, String> {
     let parsed: Option<Ipv4Addr> = text.parse().ok();
-    let is_mask = |mask: &Ipv4Addr| u32::from(*mask).leading_ones() + u32::from(*mask).trailing_zeros() == 32;
-    parsed.filter(is_mask).ok_or_else(|| format!("lan set mask: {text:?} is no mask, such as 255.255.255.0"))
+    let mask = parsed.filter(|mask| {
+        let bits = u32::from(*mask);
+        bits.leading_ones() + bits.trailing_zeros() == 32
+    });
+    mask.ok_or_else(|| format!("lan set mask: {text:?} is not a subnet mask, such as 255.255.255.0"))
 }
 
-impl Question for Lan {
+impl Operation for Lan {
     fn privilege(&self) -> Privilege {
         match self {
             Self::Show => Privilege::Operator,
@@ -104,14 +113,14 @@ impl Question for Lan {
         }
     }
 
-    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+    async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let channel = bmc.lan_channel().await?;
         if let Self::Set(change) = self {
             return Ok(changed(bmc.change_lan(channel, change.clone()).await?));
         }
         if let Self::Suite(suite, level) = self {
             bmc.limit_suite(channel, *suite, *level).await?;
-            return Ok(Answer::said("set", "the controller has changed it"));
+            return Ok(Answer::message("set", CHANGED));
         }
         let parameters = SHOWN.map(|(parameter, ..)| parameter);
         let values = bmc.lan_parameters(channel, &parameters).await?;
@@ -139,14 +148,18 @@ const SHOWN: [(LanParameter, &str, &str); 12] = [
     (LanParameter::SuiteLimits, "suite_limits", "Cipher Suite Limits"),
 ];
 
+fn on_off(is_on: bool) -> &'static str {
+    if is_on { "on" } else { "off" }
+}
+
 fn shown(value: &LanValue) -> Value {
     let text = match value {
         LanValue::Address(address) => address.to_string(),
         LanValue::Source(source) => source.name().to_owned(),
-        LanValue::Hardware(octets) => octets.map(|octet| format!("{octet:02x}")).join(":"),
+        LanValue::Hardware(bytes) => bytes.map(|byte| format!("{byte:02x}")).join(":"),
         LanValue::Arp { answers, is_gratuitous } => {
-            let word = |is_on: bool| if is_on { "on" } else { "off" };
-            format!("answers {}, gratuitous {}", word(*answers), word(*is_gratuitous))
+            let (answers, gratuitous) = (on_off(*answers), on_off(*is_gratuitous));
+            format!("answers {answers}, gratuitous {gratuitous}")
         }
         LanValue::Community(text) => text.clone(),
         LanValue::Vlan(None) => "off".to_owned(),
@@ -169,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_and_masks_are_judged_before_they_are_sent() {
+    fn invalid_addresses_and_masks_are_rejected() {
         assert!(Lan::parse(&["set", "address", "10.0.0.7"]).is_ok());
         assert_eq!(Lan::parse(&["set", "vlan", "off"]), Ok(Lan::Set(LanChange::Vlan(None))));
         for words in [
@@ -177,7 +190,7 @@ mod tests {
             ["set", "address", "255.255.255.255"],
             ["set", "mask", "255.0.255.0"],
             ["set", "vlan", "4095"],
-            ["set", "source", "nobody"],
+            ["set", "source", "unknown"],
             ["set", "arp", "perhaps"],
             ["set", "colour", "red"],
         ] {

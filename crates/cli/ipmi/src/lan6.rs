@@ -1,4 +1,4 @@
-//! `telarch ipmi lan6`: how a controller is reached by IPv6.
+//! `telarch ipmi lan6`: the IPv6 settings of a controller.
 
 use std::net::Ipv6Addr;
 
@@ -8,7 +8,7 @@ use ipmi::{Connection, IpmiError, Lan6 as Found};
 use serde_json::Value;
 
 use super::lan::changed;
-use super::many::Question;
+use super::parallel::Operation;
 use super::report::Answer;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +19,6 @@ pub(super) enum Lan6 {
 
 impl Lan6 {
     pub(super) fn parse(words: &[&str]) -> Result<Self, String> {
-        let slot = |rest: &[&str]| match rest {
-            [] => Ok(0),
-            [word] => word.parse().map_err(|_| format!("lan6 set address: {word:?} is no number of a slot")),
-            [_, word, ..] => Err(format!("lan6 set address: {word:?} is one word too many")),
-        };
         Ok(Self::Set(match words {
             [] | ["show"] => return Ok(Self::Show),
             ["set", "use", word] => {
@@ -37,24 +32,37 @@ impl Lan6 {
             ["set", "routers", word] => {
                 let known = ROUTERS.iter().find(|(name, _)| name == word).map(|(_, routers)| *routers);
                 Lan6Change::RouterUse(known.ok_or_else(|| {
-                    format!("lan6 set routers: {word:?} is neither static, dynamic, both nor none")
+                    format!(
+                        "lan6 set routers: invalid value {word:?}; expected static, dynamic, both or none"
+                    )
                 })?)
             }
             ["set", "router", word] => {
                 let parsed: Option<Ipv6Addr> = word.parse().ok();
                 let router = parsed.filter(|address| !address.is_multicast());
-                Lan6Change::Router(
-                    router.ok_or_else(|| format!("lan6 set router: {word:?} is no address of IPv6"))?,
-                )
+                Lan6Change::Router(router.ok_or_else(|| {
+                    format!("lan6 set router: {word:?} is not the IPv6 address of a router")
+                })?)
             }
             _ => {
-                return Err("lan6: show, or set use, address, routers or router to a value".to_owned());
+                return Err(
+                    "lan6 requires show, or set use, address, routers or router to a value".to_owned()
+                );
             }
         }))
     }
 }
 
-impl Question for Lan6 {
+/// Parses the optional number of an address slot.
+fn slot(words: &[&str]) -> Result<u8, String> {
+    match words {
+        [] => Ok(0),
+        [word] => word.parse().map_err(|_| format!("lan6 set address: {word:?} is not a slot number")),
+        [_, word, ..] => Err(format!("lan6 set address: unexpected argument {word:?}")),
+    }
+}
+
+impl Operation for Lan6 {
     fn privilege(&self) -> Privilege {
         match self {
             Self::Show => Privilege::Operator,
@@ -62,7 +70,7 @@ impl Question for Lan6 {
         }
     }
 
-    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+    async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let channel = bmc.lan_channel().await?;
         if let Self::Set(change) = self {
             return Ok(changed(bmc.change_lan6(channel, *change).await?));
@@ -70,15 +78,14 @@ impl Question for Lan6 {
         let found = bmc.lan6(channel).await?;
         let Found { families, slots, fixed, dynamic, router_use, router } =
             found.ok_or(ProtoError::Absent { what: "IPv6 of the controller" })?;
-        let text = |text: Option<String>| text.map_or(Value::Null, Value::from);
         Ok(Answer::fields([
             ("channel", "Channel", Value::from(channel.number())),
             ("use", "Addresses In Use", Value::from(families.name())),
-            ("slots", "Address Slots", text(slots.map(shown_slots))),
+            ("slots", "Address Slots", slots.map(shown_slots).map_or(Value::Null, Value::from)),
             ("static", "Static Addresses", Value::from(shown(&fixed))),
             ("dynamic", "Dynamic Addresses", Value::from(shown(&dynamic))),
-            ("routers", "Routers In Use", text(router_use.map(|routers| name_of(routers).to_owned()))),
-            ("router", "Static Router", text(router.map(|router| router.to_string()))),
+            ("routers", "Routers In Use", router_use.map(name_of).map_or(Value::Null, Value::from)),
+            ("router", "Static Router", router.map_or(Value::Null, |router| Value::from(router.to_string()))),
         ]))
     }
 }
@@ -94,11 +101,11 @@ fn shown_slots(slots: AddressSlots) -> String {
 }
 
 fn shown(addresses: &[(u8, Ipv6Address)]) -> String {
-    let one = |(slot, found): &(u8, Ipv6Address)| {
+    let shown = addresses.iter().map(|(slot, found)| {
         let Ipv6Address { address, prefix, status, .. } = found;
         format!("{slot}: {address}/{prefix} {} {}", found.source_name(), status.name())
-    };
-    addresses.iter().map(one).collect::<Vec<_>>().join(", ")
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 const ROUTERS: [(&str, RouterUse); 4] = [
@@ -117,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_judged_before_they_are_sent() {
+    fn invalid_ipv6_settings_are_rejected() {
         for words in [
             &["set", "address", "2001:db8::7/64"][..],
             &["set", "address", "off", "3"],

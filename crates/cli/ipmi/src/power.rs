@@ -1,4 +1,4 @@
-//! `telarch ipmi power`.
+//! `telarch ipmi power`: power control and status.
 
 use ipmi::proto::chassis::{Control, GetStatus, RestorePolicy};
 use ipmi::proto::dcmi::GetPowerReading;
@@ -7,7 +7,7 @@ use ipmi::proto::{Command as _, Privilege};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
-use super::many::Question;
+use super::parallel::Operation;
 use super::prometheus::Page;
 use super::report::Answer;
 
@@ -23,7 +23,6 @@ pub(super) enum Power {
 
 impl Power {
     pub(super) fn parse(words: &[&str]) -> Result<Self, String> {
-        let policy = |policy| Self::Policy(SetRestorePolicy::To(policy));
         Ok(match words {
             ["status"] => Self::Status,
             ["on" | "up"] => Self::Control(Control::PowerUp),
@@ -33,28 +32,34 @@ impl Power {
             ["diag"] => Self::Control(Control::DiagnosticInterrupt),
             ["soft"] => Self::Control(Control::SoftShutdown),
             ["policy"] => Self::Policy(SetRestorePolicy::Ask),
-            ["policy", "always-off"] => policy(RestorePolicy::AlwaysOff),
-            ["policy", "previous"] => policy(RestorePolicy::Previous),
-            ["policy", "always-on"] => policy(RestorePolicy::AlwaysOn),
+            ["policy", "always-off"] => Self::set_policy(RestorePolicy::AlwaysOff),
+            ["policy", "previous"] => Self::set_policy(RestorePolicy::Previous),
+            ["policy", "always-on"] => Self::set_policy(RestorePolicy::AlwaysOn),
             ["policy", other, ..] => {
-                return Err(format!("power policy: {other:?} is neither always-off, previous nor always-on"));
+                return Err(format!(
+                    "power policy: invalid value {other:?}; expected always-off, previous or always-on"
+                ));
             }
             ["cause"] => Self::Cause,
             ["hours"] => Self::Hours,
             ["watts"] => Self::Watts,
             [] => {
                 return Err(
-                    "power: status, on, off, cycle, reset, diag, soft, policy, cause, hours or watts?"
+                    "power requires status, on, off, cycle, reset, diag, soft, policy, cause, hours or watts"
                         .to_owned(),
                 );
             }
-            [_, word, ..] => return Err(format!("power: {word:?} is one word too many")),
+            [_, word, ..] => return Err(format!("power: unexpected argument {word:?}")),
             [other] => return Err(format!("power: unknown word {other:?}")),
         })
     }
+
+    fn set_policy(policy: RestorePolicy) -> Self {
+        Self::Policy(SetRestorePolicy::To(policy))
+    }
 }
 
-impl Question for Power {
+impl Operation for Power {
     fn privilege(&self) -> Privilege {
         match self {
             Self::Status => GetStatus::PRIVILEGE,
@@ -64,7 +69,7 @@ impl Question for Power {
         }
     }
 
-    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+    async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let (text, field) = match self {
             Self::Watts => return watts(bmc).await,
             Self::Status => {
@@ -89,7 +94,7 @@ impl Question for Power {
                 }
                 let now = bmc.run(&GetStatus).await?.restore_policy;
                 if !matches!(policy, SetRestorePolicy::Ask) && *policy != SetRestorePolicy::To(now) {
-                    return Err(IpmiError::Unchanged { what: "what happens when power comes back" });
+                    return Err(IpmiError::Unchanged { what: "the power restore policy" });
                 }
                 let policy = now.name();
                 (format!("Power Restore Policy: {policy}"), ("policy", Value::from(policy)))
@@ -112,11 +117,11 @@ impl Question for Power {
     }
 }
 
-/// What the machine takes, as DCMI tells it.
+/// Returns the power consumption of the machine (DCMI 1.5, Get Power Reading).
 async fn watts(bmc: &Connection) -> Result<Answer, IpmiError> {
     let reading = bmc.run(&GetPowerReading).await?;
     if !reading.is_active {
-        return Ok(Answer::failed("watts", "the controller does not measure the power now"));
+        return Ok(Answer::failed("watts", "the controller is not measuring power consumption"));
     }
     let mut metrics = Page::default();
     metrics.add("ipmi_dcmi_power_consumption_watts", &[], reading.current.into());

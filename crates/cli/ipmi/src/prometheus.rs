@@ -1,6 +1,6 @@
-//! What was measured, in the text format of Prometheus.
+//! Metrics in the text format of Prometheus.
 //!
-//! Names and labels are those of `ipmi_exporter`, so that dashboards and alerts made for it go on working.
+//! Names and labels are those of `ipmi_exporter`, so that its dashboards and alerts work unchanged.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,57 +9,57 @@ use ipmi::proto::Quantity;
 use ipmi::proto::sdr::Sensor;
 use ipmi::{Measured, SensorStatus};
 
-/// A page of metrics, gathered from many controllers.
+/// Metrics of one or more controllers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Page {
-    /// By name; the samples of a family stand together, as the format wants it.
+    /// Samples by metric name, because the format requires the samples of a metric to be adjacent.
     families: BTreeMap<&'static str, Vec<Sample>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 struct Sample {
-    /// As they are written, each with a comma behind it.
+    /// Labels in the text format, each followed by a comma.
     labels: String,
     value: f64,
 }
 
-/// What a family is, as every page says it.
+/// Name and help text of each metric.
 const FAMILIES: [(&str, &str); 24] = [
-    ("ipmi_bmc_info", "What the controller is; always 1."),
-    ("ipmi_bmc_watchdog_timer_state", "Whether the watchdog runs: 1, or 0."),
-    ("ipmi_chassis_cooling_fault_state", "Whether the cooling is good: 1, or 0."),
-    ("ipmi_chassis_drive_fault_state", "Whether the drives are good: 1, or 0."),
-    ("ipmi_chassis_power_state", "Whether the machine has power: 1, or 0."),
-    ("ipmi_current_amperes", "What a sensor measures, in amperes."),
-    ("ipmi_current_state", "How a sensor of currents stands: 0 good, 1 warning, 2 critical."),
-    ("ipmi_dcmi_power_consumption_watts", "What the whole machine takes, in watts."),
-    ("ipmi_fan_speed_ratio", "How fast a fan is, as a part of its full speed."),
-    ("ipmi_fan_speed_rpm", "How fast a fan is, in revolutions a minute."),
-    ("ipmi_fan_speed_state", "How a fan stands: 0 good, 1 warning, 2 critical."),
-    ("ipmi_power_state", "How a sensor of power stands: 0 good, 1 warning, 2 critical."),
-    ("ipmi_power_watts", "What a sensor measures, in watts."),
-    ("ipmi_scrape_age_seconds", "How old the rest of what is said of the controller is."),
-    ("ipmi_scrape_duration_seconds", "How long the controller took to say it."),
-    ("ipmi_sel_free_space_bytes", "How much room the event log has left."),
-    ("ipmi_sel_logs_count", "How many records the event log has."),
-    ("ipmi_sensor_state", "How any other sensor stands: 0 good, 1 warning, 2 critical."),
-    ("ipmi_sensor_value", "What any other sensor measures."),
-    ("ipmi_temperature_celsius", "What a sensor measures, in degrees Celsius."),
-    ("ipmi_temperature_state", "How a sensor of temperatures stands: 0 good, 1 warning, 2 critical."),
-    ("ipmi_up", "Whether the controller has answered: 1, or 0."),
-    ("ipmi_voltage_state", "How a sensor of voltages stands: 0 good, 1 warning, 2 critical."),
-    ("ipmi_voltage_volts", "What a sensor measures, in volts."),
+    ("ipmi_bmc_info", "Firmware and manufacturer of the controller; always 1."),
+    ("ipmi_bmc_watchdog_timer_state", "1 if the watchdog timer is running, else 0."),
+    ("ipmi_chassis_cooling_fault_state", "1 if cooling is good, 0 if it has a fault."),
+    ("ipmi_chassis_drive_fault_state", "1 if the drives are good, 0 if one has a fault."),
+    ("ipmi_chassis_power_state", "1 if the machine is powered on, else 0."),
+    ("ipmi_current_amperes", "Reading of a current sensor in amperes."),
+    ("ipmi_current_state", "State of a current sensor: 0 nominal, 1 warning, 2 critical."),
+    ("ipmi_dcmi_power_consumption_watts", "Power consumption of the machine in watts."),
+    ("ipmi_fan_speed_ratio", "Fan speed as a fraction of the maximum."),
+    ("ipmi_fan_speed_rpm", "Fan speed in revolutions per minute."),
+    ("ipmi_fan_speed_state", "State of a fan: 0 nominal, 1 warning, 2 critical."),
+    ("ipmi_power_state", "State of a power sensor: 0 nominal, 1 warning, 2 critical."),
+    ("ipmi_power_watts", "Reading of a power sensor in watts."),
+    ("ipmi_scrape_age_seconds", "Age of the other metrics of the controller."),
+    ("ipmi_scrape_duration_seconds", "Duration of the last poll of the controller."),
+    ("ipmi_sel_free_space_bytes", "Free space in the event log."),
+    ("ipmi_sel_logs_count", "Number of records in the event log."),
+    ("ipmi_sensor_state", "State of any other sensor: 0 nominal, 1 warning, 2 critical."),
+    ("ipmi_sensor_value", "Reading of any other sensor."),
+    ("ipmi_temperature_celsius", "Reading of a temperature sensor in degrees Celsius."),
+    ("ipmi_temperature_state", "State of a temperature sensor: 0 nominal, 1 warning, 2 critical."),
+    ("ipmi_up", "1 if the controller responded, else 0."),
+    ("ipmi_voltage_state", "State of a voltage sensor: 0 nominal, 1 warning, 2 critical."),
+    ("ipmi_voltage_volts", "Reading of a voltage sensor in volts."),
 ];
 
 impl Page {
-    /// Adds a sample. A name that is not in the table would be a mistake of this program, and is left out.
+    /// Adds a sample; names that are not in the table are ignored.
     pub(super) fn add(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
         let Some((name, _)) = FAMILIES.iter().find(|(known, _)| *known == name) else { return };
-        let labels = labels.iter().map(|(label, text)| labelled(label, text)).collect();
+        let labels = labels.iter().map(|(name, text)| label(name, text)).collect();
         self.families.entry(name).or_default().push(Sample { labels, value });
     }
 
-    /// Adds what a sensor measures, and how it stands.
+    /// Adds the reading and the state of a sensor.
     pub(super) fn add_sensor(&mut self, measured: &Measured) {
         let sensor = &measured.sensor;
         let id = id(sensor);
@@ -93,23 +93,24 @@ impl Page {
         self.add(state_name, &labels, state);
     }
 
-    /// Puts what was gathered of one controller behind the rest, under its name.
+    /// Appends the metrics of one controller, labelled with its name.
     pub(super) fn append(&mut self, bmc: &str, other: Self) {
-        let bmc = labelled("bmc", bmc);
+        let bmc = label("bmc", bmc);
         for (name, samples) in other.families {
-            let named = samples.into_iter().map(|mut sample| {
+            let labelled = samples.into_iter().map(|mut sample| {
                 sample.labels.insert_str(0, &bmc);
                 sample
             });
-            self.families.entry(name).or_default().extend(named);
+            self.families.entry(name).or_default().extend(labelled);
         }
     }
 
-    pub(super) fn written(&self) -> String {
+    /// Returns the metrics in the text format.
+    pub(super) fn to_text(&self) -> String {
         let mut text = String::new();
         for (name, samples) in &self.families {
             let about = FAMILIES.iter().find(|(known, _)| known == name).map_or("", |(_, about)| about);
-            // Writing into a text cannot fail.
+            // Writing to a String cannot fail.
             let _ = write!(text, "# HELP {name} {about}\n# TYPE {name} gauge\n");
             for Sample { labels, value } in samples {
                 let _ = writeln!(text, "{name}{{{}}} {value}", labels.trim_end_matches(','));
@@ -119,8 +120,8 @@ impl Page {
     }
 }
 
-/// The number of a sensor; with the channel, the owner and the logical unit where those are not the controller itself,
-/// because each of them counts its own.
+/// Returns the number of a sensor, followed by channel, owner and logical unit if the controller itself is not the owner,
+/// because each owner numbers its own sensors.
 fn id(sensor: &Sensor) -> String {
     let Sensor { number, channel, owner, unit, .. } = sensor;
     match (channel, owner, unit) {
@@ -129,12 +130,12 @@ fn id(sensor: &Sensor) -> String {
     }
 }
 
-fn labelled(label: &str, text: &str) -> String {
-    format!("{label}=\"{}\",", escaped(text))
+fn label(name: &str, text: &str) -> String {
+    format!("{name}=\"{}\",", escape(text))
 }
 
-/// The text of a label (Prometheus, exposition formats).
-fn escaped(text: &str) -> String {
+/// Escapes the text of a label (Prometheus, exposition formats).
+fn escape(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
@@ -143,12 +144,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sensors_of_others_have_numbers_of_their_own() {
+    fn sensors_of_other_owners_have_distinct_ids() {
         let record = [&[9, 0, 0x51, 3, 15, 0x20, 0, 3, 3, 1, 7, 0x6f, 0, 0, 0, 0][..], b"\xc3CPU"].concat();
         let id_of = |owner: u8, unit: u8| {
             let mut record = record.clone();
-            for (place, octet) in [(5, owner), (6, unit)] {
-                *record.get_mut(place).expect("an octet") = octet;
+            for (offset, byte) in [(5, owner), (6, unit)] {
+                *record.get_mut(offset).expect("a byte") = byte;
             }
             let body = ipmi::proto::sdr::Record::decode(&record).expect("a record").body;
             let ipmi::proto::sdr::Body::EventOnly(sensors) = body else { panic!("{body:?}") };
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn families_stand_together_and_labels_are_escaped() {
+    fn samples_of_a_metric_are_adjacent_and_labels_are_escaped() {
         let (mut one, mut other) = (Page::default(), Page::default());
         one.add("ipmi_up", &[], 1.0);
         other.add("ipmi_up", &[], 0.0);
@@ -172,10 +173,10 @@ mod tests {
         page.append("a\"\\\nb", one);
         page.append("c", other);
         assert_eq!(
-            page.written(),
-            "# HELP ipmi_power_watts What a sensor measures, in watts.\n# TYPE ipmi_power_watts gauge\n\
+            page.to_text(),
+            "# HELP ipmi_power_watts Reading of a power sensor in watts.\n# TYPE ipmi_power_watts gauge\n\
              ipmi_power_watts{bmc=\"c\",name=\"PSU\"} NaN\n\
-             # HELP ipmi_up Whether the controller has answered: 1, or 0.\n# TYPE ipmi_up gauge\n\
+             # HELP ipmi_up 1 if the controller responded, else 0.\n# TYPE ipmi_up gauge\n\
              ipmi_up{bmc=\"a\\\"\\\\\\nb\"} 1\nipmi_up{bmc=\"c\"} 0\n"
         );
     }

@@ -1,6 +1,6 @@
-//! What the controllers have answered, as text, a table, JSON, CSV, or for Prometheus.
+//! Results of an operation on many controllers, as text, a table, JSON, CSV or Prometheus metrics.
 
-mod pieces;
+mod buffered_output;
 mod progress;
 
 use std::borrow::Borrow;
@@ -50,15 +50,16 @@ impl Keyword for ListFormat {
     ];
 }
 
-/// What one controller has answered: for people, and for programs.
+/// The result of an operation on one controller.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Answer {
+    /// The result for people.
     pub(super) text: String,
-    /// Each with the same names in the same order.
+    /// The result for programs; all rows have the same names in the same order.
     pub(super) rows: Vec<Row>,
-    /// The same for Prometheus, as far as it is about quantities.
+    /// The quantities of the result for Prometheus.
     pub(super) metrics: Page,
-    /// Why the exit status is 1, although it was answered.
+    /// The reason why the exit status is 1 although the controller responded.
     pub(super) failure: Option<String>,
 }
 
@@ -67,23 +68,23 @@ impl Answer {
         Self { text, rows, metrics: Page::default(), failure: None }
     }
 
-    /// One thing, of which several are said: a name for programs and a title for people each.
+    /// An answer of one row, from the name for programs, the title for people, and the value of each field.
     pub(super) fn fields(fields: impl IntoIterator<Item = (&'static str, &'static str, Value)>) -> Self {
         let fields: Vec<_> = fields.into_iter().collect();
         let width = fields.iter().map(|(_, title, _)| title.len()).max().unwrap_or_default().max(25);
         let text = fields
             .iter()
-            .map(|(_, title, value)| format!("{title:<width$} : {}\n", for_people(value)))
+            .map(|(_, title, value)| format!("{title:<width$} : {}\n", plain_text(value)))
             .collect();
         Self::new(text, vec![fields.into_iter().map(|(name, _, value)| (name, value)).collect()])
     }
 
-    /// That something was done.
-    pub(super) fn said(name: &'static str, text: &str) -> Self {
+    /// A message about a completed change.
+    pub(super) fn message(name: &'static str, text: &str) -> Self {
         Self::new(format!("{text}\n"), vec![vec![(name, Value::from(text))]])
     }
 
-    /// That something is not as it should be: for people it is told among what went wrong.
+    /// A response that counts as a failure; people see it among the errors.
     pub(super) fn failed(name: &'static str, text: &str) -> Self {
         let row = vec![(name, Value::from(text))];
         Self { failure: Some(text.to_owned()), ..Self::new(String::new(), vec![row]) }
@@ -94,8 +95,8 @@ impl Answer {
     }
 }
 
-/// A value without the quotation marks of JSON.
-pub(super) fn for_people(value: &Value) -> String {
+/// Formats a value without the quotation marks of JSON.
+pub(super) fn plain_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Bool(true) => "yes".to_owned(),
@@ -105,19 +106,19 @@ pub(super) fn for_people(value: &Value) -> String {
     }
 }
 
-/// What is said of one thing, by name.
+/// Values by name.
 pub(super) type Row = Vec<(&'static str, Value)>;
 
-/// What a row says under a name, for people; nothing where it says nothing.
-pub(super) fn cell(row: &Row, wanted: &str) -> String {
-    row.iter().find(|(name, _)| *name == wanted).map(|(_, value)| for_people(value)).unwrap_or_default()
+/// Returns the value with this name as text; empty if the row has none.
+pub(super) fn cell(row: &Row, name: &str) -> String {
+    row.iter().find(|(other, _)| *other == name).map(|(_, value)| plain_text(value)).unwrap_or_default()
 }
 
-/// What all have answered, or why they have not.
+/// The result of each controller, or its error.
 type Answers = Vec<(Host, Result<Answer, String>)>;
 
-/// In a format that has columns or families which the last answer may add to.
-fn whole(answers: &Answers, format: Format) -> String {
+/// Formats all results in a format whose columns or metrics may depend on the last result.
+fn format_all(answers: &Answers, format: Format) -> String {
     match format {
         Format::Table => table(answers, &Screen::of_this_process()),
         Format::Csv => csv(answers),
@@ -126,7 +127,7 @@ fn whole(answers: &Answers, format: Format) -> String {
     }
 }
 
-/// All rows below each other; those of controllers that answer otherwise, such as another model, among them.
+/// Formats all rows as one table, whose columns are those of all controllers.
 fn table(answers: &Answers, screen: &Screen) -> String {
     let rows = answers
         .iter()
@@ -138,16 +139,16 @@ fn table(answers: &Answers, screen: &Screen) -> String {
     }
     let mut table = Table::new(std::iter::once("host").chain(names.iter().copied()));
     for (host, row) in rows {
-        let cell = |name: &&str| {
-            let value = row.iter().find(|(known, _)| known == name).map(|(_, value)| value);
-            value.filter(|value| !value.is_null()).map(for_people).unwrap_or_default()
-        };
-        table.row(std::iter::once(host.to_string()).chain(names.iter().map(cell)));
+        let cells = names.iter().map(|name| {
+            let value = row.iter().find(|(other, _)| other == name).map(|(_, value)| value);
+            value.filter(|value| !value.is_null()).map(plain_text).unwrap_or_default()
+        });
+        table.row(std::iter::once(host.to_string()).chain(cells));
     }
     table.print(screen.table_width().unwrap_or(usize::MAX), screen)
 }
 
-/// The names of all that is said in any of the rows, each where it came first.
+/// Returns the names in all rows, in the order in which they first occur.
 fn columns<'r>(rows: impl Iterator<Item = &'r Row>) -> Vec<&'static str> {
     let mut names = Vec::new();
     for row in rows {
@@ -167,10 +168,10 @@ fn metrics(answers: &Answers) -> String {
         own.add("ipmi_up", &[], if answer.is_ok() { 1.0 } else { 0.0 });
         page.append(&host.to_string(), own);
     }
-    page.written()
+    page.to_text()
 }
 
-/// What went wrong, and the exit status that goes with it.
+/// Returns the failures of the controllers; `None` if all succeeded.
 fn failure(answers: &Answers) -> Option<Failure> {
     failure_of(answers.iter().filter_map(|(host, answer)| match answer {
         Ok(answer) => Some((host, answer.failure.as_ref()?)),
@@ -178,17 +179,17 @@ fn failure(answers: &Answers) -> Option<Failure> {
     }))
 }
 
-/// A line for each controller.
+/// Combines the errors of controllers into one failure, one line for each.
 pub(super) fn failure_of(
     failed: impl IntoIterator<Item = (impl Borrow<Host>, impl Borrow<String>)>,
 ) -> Option<Failure> {
-    let mut told = HashSet::new();
+    let mut seen = HashSet::new();
     let lines: Vec<String> = failed
         .into_iter()
         .map(|(host, error)| {
-            // Among a thousand, the way out is told once.
+            // The remedy of an error is printed once, not for each controller.
             let error: &String = error.borrow();
-            let is_new = told.insert(error.clone());
+            let is_new = seen.insert(error.clone());
             let shown = if is_new { error.as_str() } else { error.lines().next().unwrap_or_default() };
             format!("{}: {shown}", host.borrow())
         })
@@ -196,7 +197,7 @@ pub(super) fn failure_of(
     (!lines.is_empty()).then(|| Failure::Failed(lines.join("\ntelarch: ")))
 }
 
-/// Lines, each with the host before it if that is given.
+/// Appends lines of text, each prefixed with the host if one is given.
 fn text_lines(host: Option<&Host>, text: &str, out: &mut Vec<u8>) {
     let prefix = host.map(|host| format!("{host}: ")).unwrap_or_default();
     for line in text.lines() {
@@ -206,8 +207,8 @@ fn text_lines(host: Option<&Host>, text: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// The rows of one controller as elements of an array, whose beginning is written before the first of all, unless it
-/// `has_begun`; whether there are any.
+/// Appends the rows of one controller as elements of a JSON array, which is opened unless it `has_begun`. Returns whether
+/// there were any.
 fn json_rows(host: &Host, answer: &Result<Answer, String>, has_begun: bool, out: &mut Vec<u8>) -> bool {
     let rows: Vec<Value> = match answer {
         Ok(answer) => answer.rows.iter().map(|row| json_object(host, row)).collect(),
@@ -225,7 +226,7 @@ fn json_rows(host: &Host, answer: &Result<Answer, String>, has_begun: bool, out:
     true
 }
 
-/// A row and whose it is.
+/// Returns a row with its host as a JSON object.
 pub(super) fn json_object(host: &Host, row: &Row) -> Value {
     let host = ("host".to_owned(), Value::from(host.to_string()));
     let fields = row.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
@@ -246,27 +247,32 @@ fn csv(answers: &Answers) -> String {
     text
 }
 
-/// The first line of CSV.
+/// Returns the header line of CSV.
 pub(super) fn csv_head(names: &[&str]) -> String {
     format!("host,{}\n", names.join(","))
 }
 
-/// A line of CSV, with a cell for each of these names.
+/// Returns a line of CSV with a field for each name.
 pub(super) fn csv_line(host: &Host, row: &Row, names: &[&str]) -> String {
-    let cell = |(_, value): &(&str, Value)| match value {
+    let mut cells = vec![csv_cell(&host.to_string())];
+    if row.iter().map(|(name, _)| name).eq(names) {
+        cells.extend(row.iter().map(|(_, value)| csv_value(value)));
+    } else {
+        // Controllers of different models may return different names.
+        cells.extend(names.iter().map(|wanted| {
+            let found = row.iter().find(|(name, _)| name == wanted);
+            found.map(|(_, value)| csv_value(value)).unwrap_or_default()
+        }));
+    }
+    cells.join(",") + "\n"
+}
+
+fn csv_value(value: &Value) -> String {
+    match value {
         Value::String(text) => csv_cell(text),
         Value::Null => String::new(),
         other => csv_cell(&other.to_string()),
-    };
-    let mut cells = vec![csv_cell(&host.to_string())];
-    if row.iter().map(|(name, _)| name).eq(names) {
-        cells.extend(row.iter().map(cell));
-    } else {
-        // Another model may have answered otherwise.
-        let under = |wanted: &&str| row.iter().find(|(name, _)| name == wanted).map(cell);
-        cells.extend(names.iter().map(|wanted| under(wanted).unwrap_or_default()));
     }
-    cells.join(",") + "\n"
 }
 
 #[cfg(test)]
@@ -293,15 +299,15 @@ mod tests {
     }
 
     #[test]
-    fn each_format_has_what_was_answered() {
+    fn each_format_contains_the_results() {
         let (mut named, mut alone) = (Vec::new(), Vec::new());
         text_lines(answers().first().map(|(host, _)| host), "x\ny", &mut named);
         text_lines(None, "x\ny\n", &mut alone);
         assert_eq!((&named[..], &alone[..]), (&b"one: x\none: y\n"[..], &b"x\ny\n"[..]));
-        assert_eq!(whole(&answers(), Format::Csv), "host,name,value,none\none,\"a \"\"b\"\", c\",7,\n");
+        assert_eq!(format_all(&answers(), Format::Csv), "host,name,value,none\none,\"a \"\"b\"\", c\",7,\n");
         assert_eq!(table(&answers(), &Screen::none()), "host  name      value\none   a \"b\", c  7\n");
-        assert_eq!(table(&answers().split_off(1), &Screen::none()), "", "of nothing there is no heading");
-        let page = whole(&answers(), Format::Prometheus);
+        assert_eq!(table(&answers().split_off(1), &Screen::none()), "", "a table without rows has no header");
+        let page = format_all(&answers(), Format::Prometheus);
         assert!(page.ends_with("ipmi_up{bmc=\"one\"} 1\nipmi_up{bmc=\"two\"} 0\n"), "{page}");
         let json = json(&answers());
         assert_eq!(json.pointer("/1/error"), Some(&"no answer".into()));
@@ -309,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn each_cell_of_csv_stands_below_its_name_also_where_models_answer_otherwise() {
+    fn csv_fields_match_their_columns_if_models_differ() {
         let host = |name: &str| crate::hosts::parse(name).expect("a name").remove(0);
         let short = vec![("channel", Value::from(1)), ("limit", Value::Null)];
         let long = vec![
@@ -321,25 +327,28 @@ mod tests {
             .into_iter()
             .map(|(name, row)| (host(name), Ok(Answer::new(String::new(), vec![row]))))
             .collect();
-        assert_eq!(whole(&answers, Format::Csv), "host,channel,limit,mode\na,1,,\nb,2,user,shared\nc,1,,\n");
+        assert_eq!(
+            format_all(&answers, Format::Csv),
+            "host,channel,limit,mode\na,1,,\nb,2,user,shared\nc,1,,\n"
+        );
     }
 
     #[test]
-    fn what_failed_is_told_by_host() {
+    fn failures_are_reported_by_host() {
         let mut answers = answers();
-        let told = failure(&answers).expect("a failure").to_string();
-        assert_eq!(told, "two: no answer\n  is it there?");
+        let message = failure(&answers).expect("a failure").to_string();
+        assert_eq!(message, "two: no answer\n  is it there?");
         let answered = answers.first_mut().expect("an answer");
         answered.1 = Ok(Answer::failed("user", "user 3: the password is wrong"));
-        let told = failure(&answers).expect("a failure").to_string();
-        assert_eq!(told, "one: user 3: the password is wrong\ntelarch: two: no answer\n  is it there?");
+        let message = failure(&answers).expect("a failure").to_string();
+        assert_eq!(message, "one: user 3: the password is wrong\ntelarch: two: no answer\n  is it there?");
         answers.push((
             answers.last().expect("an answer").0.clone(),
             Err("no answer\n  is it there?".to_owned()),
         ));
-        let told = failure(&answers).expect("a failure").to_string();
-        assert_eq!(told.matches("two: no answer").count(), 2, "{told}");
-        assert_eq!(told.matches("is it there?").count(), 1, "{told}");
-        assert_eq!(whole(&answers, Format::Csv), "host,user\none,user 3: the password is wrong\n");
+        let message = failure(&answers).expect("a failure").to_string();
+        assert_eq!(message.matches("two: no answer").count(), 2, "{message}");
+        assert_eq!(message.matches("is it there?").count(), 1, "{message}");
+        assert_eq!(format_all(&answers, Format::Csv), "host,user\none,user 3: the password is wrong\n");
     }
 }

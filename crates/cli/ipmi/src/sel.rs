@@ -1,4 +1,4 @@
-//! `telarch ipmi sel`.
+//! `telarch ipmi sel`: the system event log.
 
 use ipmi::proto::event_log::{GetSelTime, GetSelUtcOffset, SetSelTime};
 use ipmi::proto::sdr::{Record, Sensor};
@@ -9,33 +9,33 @@ use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 use std::sync::Arc;
 
-use super::many::Question;
-use super::named::{Titles, of_records};
+use super::parallel::Operation;
 use super::report::{Answer, Row, cell};
+use super::sensor_names::{Titles, of_records};
 use cli_command::date;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sel {
-    /// So many of the last, or all.
+    /// The last records, or all.
     List(Clock, Option<usize>),
     Info,
     Clear,
     Time,
-    /// To the time of this machine, in seconds since 1970.
+    /// The time of this machine in seconds since 1970.
     SetTime(u32),
 }
 
-/// In which time zone times are shown.
+/// Time zone of the dates of records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Clock {
-    /// The controller's own.
+    /// The clock of the controller.
     #[default]
     Own,
-    /// UTC, where the controller says how far it is from that.
+    /// UTC, if the controller reports its offset.
     Utc,
 }
 
-impl Question for Sel {
+impl Operation for Sel {
     fn privilege(&self) -> Privilege {
         match self {
             Self::List(..) | Self::Info | Self::Time => Privilege::User,
@@ -43,7 +43,7 @@ impl Question for Sel {
         }
     }
 
-    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+    async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         match self {
             Self::List(clock, last) => list(bmc, *clock, *last).await,
             Self::Info => {
@@ -57,11 +57,11 @@ impl Question for Sel {
             Self::Clear => {
                 bmc.clear_events().await?;
                 let rows = vec![vec![("cleared", Value::from(true))]];
-                Ok(Answer::new("the event log is empty now".to_owned(), rows))
+                Ok(Answer::new("the event log was cleared".to_owned(), rows))
             }
             Self::Time => time(bmc).await,
             Self::SetTime(seconds) => {
-                // Its clock shows its own time zone.
+                // The clock of the controller runs in its own time zone.
                 let offset = i64::from(offset(bmc).await?.unwrap_or(0)) * 60;
                 let own = u32::try_from(i64::from(*seconds) + offset).unwrap_or(*seconds);
                 bmc.run(&SetSelTime(own)).await?;
@@ -80,7 +80,7 @@ async fn time(bmc: &Connection) -> Result<Answer, IpmiError> {
     ))
 }
 
-/// How many minutes the controller's clock is before UTC; none if it does not say so.
+/// Returns the offset of the controller's clock from UTC in minutes, if it is known.
 pub(super) async fn offset(bmc: &Connection) -> Result<Option<i16>, IpmiError> {
     match bmc.run(&GetSelUtcOffset).await {
         Ok(offset) => Ok(offset),
@@ -94,7 +94,7 @@ async fn list(bmc: &Connection, clock: Clock, last: Option<usize>) -> Result<Ans
     if let Some(last) = last {
         events.drain(..events.len().saturating_sub(last));
     }
-    // The log has the numbers of sensors only.
+    // Log records contain sensor numbers only; the names are in the sensor data records.
     let sensors = if events.is_empty() { Arc::default() } else { bmc.records().await? };
     let titles = Titles::of(of_records(&sensors));
     let offset = if events.is_empty() { None } else { offset(bmc).await? };
@@ -103,7 +103,7 @@ async fn list(bmc: &Connection, clock: Clock, last: Option<usize>) -> Result<Ans
     Ok(Answer::new(rows.iter().map(line).collect(), rows))
 }
 
-/// A record for programs.
+/// Returns a log record as a row.
 pub(super) fn row(
     record: &SelRecord,
     (sensors, titles): (&[Record], &Titles),
@@ -112,23 +112,23 @@ pub(super) fn row(
 ) -> Row {
     let (time, since, date) = match record.time {
         Some(SelTime::Since1970(seconds)) => {
-            (Value::from(seconds), Value::from("1970"), Value::from(dated(seconds, clock, offset)))
+            (Value::from(seconds), Value::from("1970"), Value::from(format_date(seconds, clock, offset)))
         }
         Some(SelTime::SinceStart(seconds)) => (Value::from(seconds), Value::from("start"), Value::Null),
         None => (Value::Null, Value::Null, Value::Null),
     };
-    let (source, what, direction) = match &record.entry {
+    let (source, description, direction) = match &record.entry {
         Entry::Event(event) => {
             let direction = match event.direction {
                 Direction::Asserted => "asserted",
                 Direction::Deasserted => "deasserted",
             };
-            let sensor = described(event, sensors);
+            let sensor = find_sensor(event, sensors);
             let source = sensor.map_or_else(
                 || format!("sensor {:02X}h", event.sensor),
                 |found| titles.title(found).into_owned(),
             );
-            (source, happened(event, sensor), Value::from(direction))
+            (source, describe(event, sensor), Value::from(direction))
         }
         Entry::Manufacturer { kind, manufacturer, octets } => (
             format!("manufacturer {manufacturer}"),
@@ -140,7 +140,7 @@ pub(super) fn row(
         }
         Entry::CutOff { octets } => (
             "controller".to_owned(),
-            format!("a record that is cut off, {} of 16 octets: {}", octets.len(), hex(octets)),
+            format!("truncated record, {} of 16 bytes: {}", octets.len(), hex(octets)),
             Value::Null,
         ),
     };
@@ -150,13 +150,13 @@ pub(super) fn row(
         ("since", since),
         ("date", date),
         ("source", Value::from(source)),
-        ("event", Value::from(what)),
+        ("event", Value::from(description)),
         ("direction", direction),
     ]
 }
 
-/// `2026-11-21 10:22:07`, and how far that is from UTC, if anybody has said so.
-fn dated(seconds: u32, clock: Clock, offset: Option<i16>) -> String {
+/// Formats a date as `2026-11-21 10:22:07`, with its offset from UTC if that is known.
+fn format_date(seconds: u32, clock: Clock, offset: Option<i16>) -> String {
     match (clock, offset) {
         (Clock::Utc, Some(minutes)) => {
             let utc = i64::from(seconds) - i64::from(minutes) * 60;
@@ -170,33 +170,38 @@ fn dated(seconds: u32, clock: Clock, offset: Option<i16>) -> String {
     }
 }
 
-/// A record for people.
+/// Returns a log record as a line of text.
 pub(super) fn line(row: &Row) -> String {
-    let cell = |wanted: &str| cell(row, wanted);
-    let time = match cell("since").as_str() {
-        "1970" => cell("date"),
-        "start" => format!("start+{}", cell("time")),
+    let time = match cell(row, "since").as_str() {
+        "1970" => cell(row, "date"),
+        "start" => format!("start+{}", cell(row, "time")),
         _ => "-".to_owned(),
     };
-    let direction = Some(cell("direction")).filter(|direction| direction != "-");
+    let direction = Some(cell(row, "direction")).filter(|direction| direction != "-");
     let direction = direction.map(|direction| format!(" | {direction}")).unwrap_or_default();
-    format!("{:>5} | {time:<19} | {:<16} | {}{direction}\n", cell("id"), cell("source"), cell("event"))
+    format!(
+        "{:>5} | {time:<19} | {:<16} | {}{direction}\n",
+        cell(row, "id"),
+        cell(row, "source"),
+        cell(row, "event")
+    )
 }
 
-/// The sensor, if a record describes it.
-fn described<'r>(event: &SelEvent, sensors: &'r [Record]) -> Option<&'r Sensor> {
+/// Finds the sensor of an event among the sensor data records.
+fn find_sensor<'r>(event: &SelEvent, sensors: &'r [Record]) -> Option<&'r Sensor> {
     let [owner, unit] = event.generator;
-    let is_it =
-        |sensor: &&Arc<Sensor>| (sensor.owner, sensor.unit, sensor.number) == (owner, unit & 3, event.sensor);
-    of_records(sensors).find(is_it).map(|sensor| &**sensor)
+    let id = (owner, unit & 3, event.sensor);
+    of_records(sensors)
+        .find(|sensor| (sensor.owner, sensor.unit, sensor.number) == id)
+        .map(|sensor| &**sensor)
 }
 
-fn happened(event: &SelEvent, sensor: Option<&Sensor>) -> String {
+/// Describes an event: the threshold with the reading, or the state of the sensor.
+fn describe(event: &SelEvent, sensor: Option<&Sensor>) -> String {
     if let Some(threshold) = event.threshold() {
         let (reading, limit) = event.readings();
-        let quantity = |raw: Option<u8>| sensor?.quantity(raw?).map(|quantity| quantity.to_string());
         let unit = sensor.map(|sensor| sensor.units.sign()).unwrap_or_default();
-        return match (quantity(reading), quantity(limit)) {
+        return match (quantity(sensor, reading), quantity(sensor, limit)) {
             (Some(reading), Some(limit)) => {
                 format!("{threshold}: {reading} {unit}, threshold {limit} {unit}")
             }
@@ -211,6 +216,10 @@ fn happened(event: &SelEvent, sensor: Option<&Sensor>) -> String {
     format!("{kind}: {state} ({})", hex(&event.octets))
 }
 
+fn quantity(sensor: Option<&Sensor>, raw: Option<u8>) -> Option<String> {
+    sensor?.quantity(raw?).map(|quantity| quantity.to_string())
+}
+
 fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
@@ -220,12 +229,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_of_the_controller_or_of_utc() {
+    fn dates_are_in_the_time_zone_of_the_controller_or_in_utc() {
         let seconds = 1_763_719_754;
-        assert_eq!(dated(seconds, Clock::Own, None), "2025-11-21 10:09:14");
-        assert_eq!(dated(seconds, Clock::Own, Some(60)), "2025-11-21 10:09:14+01:00");
-        assert_eq!(dated(seconds, Clock::Own, Some(-570)), "2025-11-21 10:09:14-09:30");
-        assert_eq!(dated(seconds, Clock::Utc, Some(60)), "2025-11-21 09:09:14Z");
-        assert_eq!(dated(seconds, Clock::Utc, None), "2025-11-21 10:09:14", "nobody knows");
+        assert_eq!(format_date(seconds, Clock::Own, None), "2025-11-21 10:09:14");
+        assert_eq!(format_date(seconds, Clock::Own, Some(60)), "2025-11-21 10:09:14+01:00");
+        assert_eq!(format_date(seconds, Clock::Own, Some(-570)), "2025-11-21 10:09:14-09:30");
+        assert_eq!(format_date(seconds, Clock::Utc, Some(60)), "2025-11-21 09:09:14Z");
+        assert_eq!(format_date(seconds, Clock::Utc, None), "2025-11-21 10:09:14", "unknown offset");
     }
 }

@@ -1,4 +1,4 @@
-//! `telarch ipmi sensors`.
+//! `telarch ipmi sensors`: sensor readings.
 
 use std::fmt::Write as _;
 
@@ -7,25 +7,25 @@ use ipmi::proto::{Command as _, Privilege, codes};
 use ipmi::{Connection, IpmiError, Measured, SensorStatus};
 use serde_json::Value;
 
-use super::many::Question;
-use super::named::Titles;
+use super::parallel::Operation;
 use super::report::{Answer, Format, Row};
+use super::sensor_names::Titles;
 use cli_command::pattern;
 
-/// What is printed is all that is worked out: there may be a hundred thousand sensors.
+/// Lists sensor readings. Only the output of one format is computed, because there may be 100,000 sensors.
 #[derive(Clone, Debug)]
 pub(super) struct Sensors {
     pub(super) format: Format,
-    /// Those that are told; all if nothing is said.
+    /// Sensors to list; all if empty.
     pub(super) filters: Vec<SensorFilter>,
 }
 
-/// Which sensors are told.
+/// Selects sensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SensorFilter {
-    /// Those beyond a threshold, or in a state as bad.
+    /// Sensors beyond a threshold, or in a state as severe.
     Bad,
-    /// Those whose name or type is like this, in small letters.
+    /// Sensors whose name or type matches a pattern in lower case.
     Like(String),
 }
 
@@ -33,7 +33,7 @@ impl SensorFilter {
     pub(super) fn parse(word: &str) -> Self {
         match word {
             "bad" => Self::Bad,
-            // In the names of types, words are put together on command lines.
+            // An underscore stands for the space in a type such as power supply.
             word => Self::Like(word.to_lowercase().replace('_', " ")),
         }
     }
@@ -50,24 +50,24 @@ impl SensorFilter {
     }
 }
 
-impl Question for Sensors {
+impl Operation for Sensors {
     fn privilege(&self) -> Privilege {
         GetReading::PRIVILEGE
     }
 
-    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+    async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let mut measured = bmc.sensors().await?;
         let titles = Titles::of(measured.iter().map(|measured| &measured.sensor));
         if !self.filters.is_empty() {
             measured.retain(|measured| self.filters.iter().any(|filter| filter.matches(measured)));
         }
         if measured.is_empty() && self.filters.iter().any(|filter| *filter != SensorFilter::Bad) {
-            return Ok(Answer::failed("sensors", "no sensor has such a name or type"));
+            return Ok(Answer::failed("sensors", "no sensor has this name or type"));
         }
         let mut answer = Answer::new(String::new(), Vec::new());
         match self.format {
             Format::Text => {
-                answer.text.reserve(measured.len() * USUAL_LINE);
+                answer.text.reserve(measured.len() * TYPICAL_LINE);
                 measured.iter().for_each(|measured| add_line(&mut answer.text, measured, &titles));
             }
             Format::Table | Format::Json | Format::Csv => {
@@ -81,8 +81,8 @@ impl Question for Sensors {
     }
 }
 
-/// Octets of a line.
-const USUAL_LINE: usize = 56;
+/// Typical length of a line in bytes.
+const TYPICAL_LINE: usize = 56;
 
 fn add_line(text: &mut String, measured: &Measured, titles: &Titles) {
     let Measured { sensor, reading } = measured;
@@ -94,7 +94,7 @@ fn add_line(text: &mut String, measured: &Measured, titles: &Titles) {
     text.push_str("h | ");
     add_cell(text, 17, |text| match (measured.quantity(), reading) {
         (Some(quantity), _) => {
-            // Writing to a text does not fail.
+            // Writing to a String cannot fail.
             let _ = write!(text, "{quantity} {}", sensor.units);
             text.truncate(text.trim_end().len());
         }
@@ -105,11 +105,11 @@ fn add_line(text: &mut String, measured: &Measured, titles: &Titles) {
         _ => text.push_str("no reading"),
     });
     text.push_str(" | ");
-    text.push_str(standing(measured));
+    text.push_str(status(measured));
     text.push('\n');
 }
 
-/// Adds what is written, and spaces until it is so many letters wide.
+/// Appends the text that `write` writes, padded to `width` characters.
 fn add_cell(text: &mut String, width: usize, write: impl FnOnce(&mut String)) {
     let begin = text.len();
     write(text);
@@ -117,12 +117,11 @@ fn add_cell(text: &mut String, width: usize, write: impl FnOnce(&mut String)) {
     text.push_str(SPACES.get(written..width).unwrap_or_default());
 }
 
-/// As many as the widest cell has.
+/// Padding for the widest cell.
 const SPACES: &str = "                 ";
 
 fn row(measured: &Measured, titles: &Titles) -> Row {
     let Measured { sensor, reading } = measured;
-    let text = |text: Option<String>| text.map_or(Value::Null, Value::from);
     let limits = sensor.thresholds.map(|raw| raw.and_then(|raw| sensor.quantity(raw)));
     let mut row = vec![
         ("name", Value::from(titles.title(sensor).into_owned())),
@@ -130,7 +129,7 @@ fn row(measured: &Measured, titles: &Titles) -> Row {
         ("entity", Value::from(format!("{}.{}", sensor.entity.0, sensor.entity.1))),
         ("type", Value::from(sensor.kind)),
         ("reading", measured.quantity().map_or(Value::Null, |quantity| Value::from(quantity.to_f64()))),
-        ("unit", text(sensor.is_threshold().then(|| sensor.units.sign()))),
+        ("unit", sensor.is_threshold().then(|| sensor.units.sign()).map_or(Value::Null, Value::from)),
         (
             "states",
             reading
@@ -138,7 +137,7 @@ fn row(measured: &Measured, titles: &Titles) -> Row {
                 .map_or(Value::Null, |reading| Value::from(reading.states)),
         ),
         ("state_names", Value::from(measured.states().join(", "))),
-        ("standing", Value::from(standing(measured))),
+        ("standing", Value::from(status(measured))),
     ];
     let names = [
         "upper_non_recoverable",
@@ -156,8 +155,8 @@ fn row(measured: &Measured, titles: &Titles) -> Row {
     row
 }
 
-/// In the words of ipmitool.
-fn standing(measured: &Measured) -> &'static str {
+/// Returns the status of a sensor in the terms of ipmitool.
+fn status(measured: &Measured) -> &'static str {
     match measured.status() {
         SensorStatus::Unavailable => "ns",
         SensorStatus::Ok => "ok",

@@ -1,4 +1,4 @@
-//! `telarch ipmi sol`.
+//! `telarch ipmi sol`: serial over LAN.
 
 mod escape;
 pub(super) mod terminal;
@@ -8,13 +8,13 @@ use ipmi::proto::{CompletionCode, Privilege};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
-use super::lan::on_or_off;
-use super::many::Question;
+use super::lan::{CHANGED, on_or_off};
+use super::parallel::Operation;
 use super::report::Answer;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sol {
-    /// The console itself.
+    /// Opens the console.
     Open,
     Info,
     Deactivate,
@@ -34,17 +34,17 @@ impl Sol {
                 let known = BitRate::WORDS.iter().find(|(word, _)| word == text);
                 let known = known.ok_or_else(|| {
                     let words = BitRate::WORDS.map(|(word, _)| word).join(", ");
-                    format!("sol set rate: {text:?} is none of {words}")
+                    format!("sol set rate: invalid rate {text:?}; expected one of {words}")
                 })?;
                 Ok(Self::Set(SerialChange::LastingRate(known.1)))
             }
-            _ => Err("sol: info, deactivate, set enabled on|off, set rate RATE, or nothing for the console"
+            _ => Err("sol requires info, deactivate, set enabled on|off or set rate RATE, or no word to open the console"
                 .to_owned()),
         }
     }
 }
 
-impl Question for Sol {
+impl Operation for Sol {
     fn privilege(&self) -> Privilege {
         match self {
             Self::Set(_) => Privilege::Administrator,
@@ -52,11 +52,11 @@ impl Question for Sol {
         }
     }
 
-    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+    async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         match self {
             Self::Open | Self::Deactivate => {
                 bmc.deactivate_console().await?;
-                Ok(Answer::said("sol", "nobody has the console now"))
+                Ok(Answer::message("sol", "deactivated the console"))
             }
             Self::Set(change) => {
                 let channel = bmc.lan_channel().await?;
@@ -64,7 +64,7 @@ impl Question for Sol {
                 if let SerialChange::LastingRate(rate) = change {
                     bmc.change_console(channel, SerialChange::VolatileRate(*rate)).await?;
                 }
-                Ok(Answer::said("set", "the controller has changed it"))
+                Ok(Answer::message("set", CHANGED))
             }
             Self::Info => info(bmc).await,
         }
@@ -85,7 +85,7 @@ async fn info(bmc: &Connection) -> Result<Answer, IpmiError> {
     ] {
         let value = match bmc.run(&GetSerialParameter { channel, parameter }).await {
             Ok(value) => shown(value),
-            // Whoever may not read it is told so.
+            // Insufficient privilege is an error; an unsupported parameter is not.
             Err(IpmiError::Completion(code)) if code != CompletionCode::PRIVILEGE => Value::Null,
             Err(IpmiError::Proto(error)) if error.is_about_octets() => Value::Null,
             Err(error) => return Err(error),
@@ -95,16 +95,19 @@ async fn info(bmc: &Connection) -> Result<Answer, IpmiError> {
     Ok(Answer::fields(fields))
 }
 
+fn requirement(is_required: bool) -> &'static str {
+    if is_required { "required" } else { "not required" }
+}
+
 fn shown(value: SerialValue) -> Value {
     match value {
         SerialValue::Enabled(is_on) => Value::from(is_on),
         SerialValue::Authentication { demands_encryption, demands_authentication, level } => {
-            let demand = |is_on: bool| if is_on { "demanded" } else { "not demanded" };
             Value::from(format!(
                 "level {}, encryption {}, authentication {}",
                 level.name(),
-                demand(demands_encryption),
-                demand(demands_authentication)
+                requirement(demands_encryption),
+                requirement(demands_authentication)
             ))
         }
         SerialValue::Accumulation { steps, characters } => {

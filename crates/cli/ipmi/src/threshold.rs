@@ -1,4 +1,4 @@
-//! `telarch ipmi threshold`.
+//! `telarch ipmi threshold`: the thresholds of a sensor.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use ipmi::proto::{Privilege, ProtoError, Quantity};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
-use super::many::Question;
-use super::named::Named;
+use super::parallel::Operation;
 use super::report::Answer;
+use super::sensor_names::FoundSensor;
 
-/// The thresholds of a sensor, or a new one.
+/// Shows the thresholds of a sensor, or sets one.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Thresholds {
     sensor: String,
-    /// Which is set, and to what quantity, in the sensor's unit.
+    /// Threshold to set, and its value in the unit of the sensor.
     set: Option<(Threshold, f64)>,
 }
 
@@ -31,29 +31,30 @@ impl Thresholds {
                 (sensor, Some((threshold, value)))
             }
             _ => {
-                return Err("threshold: SENSOR, or SENSOR lnr|lcr|lnc|unc|ucr|unr VALUE".to_owned());
+                return Err("threshold requires SENSOR, or SENSOR lnr|lcr|lnc|unc|ucr|unr VALUE".to_owned());
             }
         };
         Ok(Self { sensor: (*sensor).to_owned(), set })
     }
 }
 
-impl Question for Thresholds {
+impl Operation for Thresholds {
     fn privilege(&self) -> Privilege {
         if self.set.is_some() { Privilege::Operator } else { Privilege::User }
     }
 
-    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
-        let what = "the name of a sensor with thresholds";
-        let Named { mut sensor, place } = Named::find(bmc, &self.sensor, what, Sensor::is_threshold).await?;
+    async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+        let kind = "the name of a sensor with thresholds";
+        let FoundSensor { mut sensor, destination } =
+            FoundSensor::find(bmc, &self.sensor, kind, Sensor::is_threshold).await?;
         if let Some((threshold, value)) = self.set {
-            // Of one that is not linear each raw value has to be asked for.
+            // A non-linear sensor has its own conversion factors for each raw value.
             bmc.learn_factors(Arc::make_mut(&mut sensor), 0..=u8::MAX).await?;
-            let raw = sensor.nearest(value).ok_or_else(|| not_measured(&sensor, value))?;
-            bmc.set_threshold(place, sensor.number, (threshold, raw)).await?;
+            let raw = sensor.nearest(value).ok_or_else(|| out_of_range(&sensor, value))?;
+            bmc.set_threshold(destination, sensor.number, (threshold, raw)).await?;
         }
-        let read = bmc.thresholds(place, sensor.number).await?;
-        let raws = Threshold::ALL.into_iter().filter_map(|one| read.of(one));
+        let read = bmc.thresholds(destination, sensor.number).await?;
+        let raws = Threshold::ALL.into_iter().filter_map(|threshold| read.of(threshold));
         bmc.learn_factors(Arc::make_mut(&mut sensor), raws).await?;
         let fields = Threshold::ALL.map(|threshold| {
             let value = read.of(threshold).and_then(|raw| sensor.quantity(raw));
@@ -71,12 +72,11 @@ impl Question for Thresholds {
     }
 }
 
-/// A value that no sensor of this kind can have, and those that it can.
-fn not_measured(sensor: &Sensor, value: f64) -> ProtoError {
+/// Returns the error for a value outside the range of a sensor.
+fn out_of_range(sensor: &Sensor, value: f64) -> ProtoError {
     let all = (0..=u8::MAX).filter_map(|raw| sensor.quantity(raw));
-    let order = |one: &Quantity, other: &Quantity| one.to_f64().total_cmp(&other.to_f64());
-    let known = match (all.clone().min_by(order), all.max_by(order)) {
-        (Some(least), Some(most)) => format!("those from {least} to {most} {}", sensor.units.sign()),
+    let known = match (all.clone().min_by(compare), all.max_by(compare)) {
+        (Some(least), Some(most)) => format!("values from {least} to {most} {}", sensor.units.sign()),
         _ => "none".to_owned(),
     };
     ProtoError::Word {
@@ -84,6 +84,10 @@ fn not_measured(sensor: &Sensor, value: f64) -> ProtoError {
         word: value.to_string(),
         known: known.trim_end().to_owned(),
     }
+}
+
+fn compare(one: &Quantity, other: &Quantity) -> std::cmp::Ordering {
+    one.to_f64().total_cmp(&other.to_f64())
 }
 
 fn title(threshold: Threshold) -> &'static str {

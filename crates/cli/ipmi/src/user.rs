@@ -1,14 +1,14 @@
-//! `telarch ipmi user`.
+//! `telarch ipmi user`: the users of a controller.
 
 use ipmi::proto::user::{AccessLevel, PasswordSize, UserId};
 use ipmi::proto::{Password, Privilege, UserName};
 use ipmi::{Connection, IpmiError, PasswordVerdict, UserState};
 use serde_json::Value;
 
-use super::many::Question;
+use super::parallel::Operation;
 use super::report::{Answer, Row, cell};
 
-/// What is done with users.
+/// An operation on the users of a controller.
 #[derive(Clone, Debug)]
 pub(super) enum User {
     List,
@@ -16,17 +16,13 @@ pub(super) enum User {
     Enable(UserId),
     Disable(UserId),
     Level(UserId, AccessLevel),
-    /// With the password, once it is known.
+    /// The password is added after parsing.
     Password(UserId, Option<Password>),
     Test(UserId, Option<Password>),
 }
 
 impl User {
     pub(super) fn parse(words: &[&str]) -> Result<Self, String> {
-        let id = |word: &str| {
-            let parsed = word.parse().ok().and_then(|number| UserId::new(number).ok());
-            parsed.ok_or_else(|| format!("user: {word:?} is no number of a user, 1 to 63"))
-        };
         Ok(match words {
             [] | ["list"] => Self::List,
             ["name", user, name] => {
@@ -42,21 +38,21 @@ impl User {
             ["test", user] => Self::Test(id(user)?, None),
             ["password" | "test", _, _, ..] => {
                 return Err(
-                    "user: a password does not belong on a command line, where others can read it; put it \
-                            into a file for --new-password-file"
+                    "user: a password on the command line is visible to other users; write it to a file and use \
+                     --new-password-file"
                         .to_owned(),
                 );
             }
             _ => {
                 return Err(
-                    "user: list, name ID NAME, password ID, test ID, enable ID, disable ID or level ID LEVEL"
+                    "user requires list, name ID NAME, password ID, test ID, enable ID, disable ID or level ID LEVEL"
                         .to_owned(),
                 );
             }
         })
     }
 
-    /// Whose password is needed, if one is.
+    /// The user whose password must be added before the operation.
     pub(super) fn needs_password(&self) -> Option<UserId> {
         match self {
             Self::Password(user, None) | Self::Test(user, None) => Some(*user),
@@ -73,7 +69,12 @@ impl User {
     }
 }
 
-impl Question for User {
+fn id(word: &str) -> Result<UserId, String> {
+    let parsed = word.parse().ok().and_then(|number| UserId::new(number).ok());
+    parsed.ok_or_else(|| format!("user: {word:?} is not a user number, 1 to 63"))
+}
+
+impl Operation for User {
     fn privilege(&self) -> Privilege {
         match self {
             Self::List => Privilege::Operator,
@@ -81,59 +82,62 @@ impl Question for User {
         }
     }
 
-    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
-        let said = match self {
+    async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+        let message = match self {
             Self::List => return list(bmc).await,
             Self::Name(user, name) => {
                 bmc.rename_user(*user, name).await?;
-                format!("user {user} has a new name")
+                format!("renamed user {user}")
             }
             Self::Enable(user) => {
                 bmc.switch_user(*user, UserState::Enabled).await?;
-                format!("user {user} is enabled")
+                format!("enabled user {user}")
             }
             Self::Disable(user) => {
                 bmc.switch_user(*user, UserState::Disabled).await?;
-                format!("user {user} is disabled")
+                format!("disabled user {user}")
             }
             Self::Level(user, level) => {
                 let channel = bmc.lan_channel().await?;
-                let change = |mut access: ipmi::proto::user::UserAccess| {
+                bmc.change_access(channel, *user, |mut access| {
                     access.limit = *level;
-                    // Who may do something must be listened to.
+                    // A user with any privilege also needs IPMI messaging.
                     access.messaging = *level != AccessLevel::NoAccess;
                     access
-                };
-                bmc.change_access(channel, *user, change).await?;
-                format!("user {user} has the level {} on channel {}", level.name(), channel.number())
+                })
+                .await?;
+                format!("set the level of user {user} to {} on channel {}", level.name(), channel.number())
             }
             Self::Password(user, password) => {
-                let Some(password) = password else { return Ok(Answer::said("user", "no password")) };
+                let Some(password) = password else { return Ok(Answer::message("user", "no password")) };
                 bmc.set_password(*user, password, PasswordSize::of(password)).await?;
-                format!("user {user} has a new password")
+                format!("changed the password of user {user}")
             }
             Self::Test(user, password) => {
-                let Some(password) = password else { return Ok(Answer::said("user", "no password")) };
-                let wrong = match bmc.test_password(*user, password, PasswordSize::of(password)).await? {
+                let Some(password) = password else { return Ok(Answer::message("user", "no password")) };
+                let difference = match bmc.test_password(*user, password, PasswordSize::of(password)).await? {
                     PasswordVerdict::Same => {
-                        return Ok(Answer::said("user", &format!("user {user}: the password is right")));
+                        let message = format!("user {user}: the password is correct");
+                        return Ok(Answer::message("user", &message));
                     }
                     PasswordVerdict::Other => "wrong",
-                    PasswordVerdict::OtherSize => "of another size than the one that is stored",
+                    PasswordVerdict::OtherSize => "stored with another size",
                 };
-                return Ok(Answer::failed("user", &format!("user {user}: the password is {wrong}")));
+                return Ok(Answer::failed("user", &format!("user {user}: the password is {difference}")));
             }
         };
-        Ok(Answer::said("user", &said))
+        Ok(Answer::message("user", &message))
     }
 }
 
 async fn list(bmc: &Connection) -> Result<Answer, IpmiError> {
     let channel = bmc.lan_channel().await?;
     let users = bmc.users(channel).await?;
-    // Slots that nobody has ever used are not worth a line; some controllers give those the reserved level 0.
-    let is_unused = |level: AccessLevel| matches!(level, AccessLevel::NoAccess | AccessLevel::Unknown);
-    let used = users.iter().filter(|user| !user.name.is_empty() || !is_unused(user.access.limit));
+    // Unused slots are omitted; some controllers report the reserved level 0 for them.
+    let used = users.iter().filter(|user| {
+        let has_level = !matches!(user.access.limit, AccessLevel::NoAccess | AccessLevel::Unknown);
+        !user.name.is_empty() || has_level
+    });
     let rows: Vec<Row> = used.map(row).collect();
     let text = rows.iter().map(line).collect();
     Ok(Answer::new(text, rows))
@@ -153,13 +157,12 @@ fn row(user: &ipmi::User) -> Row {
 }
 
 fn line(row: &Row) -> String {
-    let cell = |wanted: &str| cell(row, wanted);
     format!(
         "{:>2} | {:<16} | enabled {:<3} | messages {:<3} | {}\n",
-        cell("id"),
-        cell("name"),
-        cell("enabled"),
-        cell("messaging"),
-        cell("limit")
+        cell(row, "id"),
+        cell(row, "name"),
+        cell(row, "enabled"),
+        cell(row, "messaging"),
+        cell(row, "limit")
     )
 }

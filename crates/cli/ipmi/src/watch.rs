@@ -1,4 +1,4 @@
-//! `telarch ipmi watch`: what sensors measure, as it changes, on the terminal.
+//! `telarch ipmi watch`: live sensor readings on the terminal.
 
 mod view;
 
@@ -15,64 +15,67 @@ use tokio::task::JoinSet;
 
 use self::view::{Key, View};
 use super::arguments::Targets;
-use super::export::told_to_end;
+use super::export::termination_signal;
 use super::hosts::Host;
-use super::many::{self, Door};
+use super::parallel::{self, SessionOpener};
 use super::sign_in;
 use cli_command::Failure;
 
-/// Shows it until somebody types q.
+/// Shows readings until the user types q.
 pub(super) fn run(targets: Targets, every: Duration) -> Result<String, Failure> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return Err(Failure::failed(
-            "watch draws on a terminal, and there is none",
-            "use sensors for one look, or export for many",
+            "watch requires a terminal",
+            "use sensors to list the readings once, or export for continuous metrics",
         ));
     }
     let login = sign_in::login(&targets, Privilege::User)?;
     let timing = Timing { limit: targets.limit, ..Timing::default() };
-    let runtime = many::runtime()?;
-    let lost = |error: io::Error| Failure::Failed(format!("the terminal cannot be used: {error}"));
-    let canvas = Canvas::open().map_err(lost)?;
-    let shown = runtime.block_on(show(targets, (login, timing), every));
-    drop(canvas);
-    // A key that nobody types any more is not waited for.
+    let runtime = parallel::runtime()?;
+    let alternate_screen = AlternateScreen::open().map_err(terminal_failure)?;
+    let shown = runtime.block_on(show(targets, login, timing, every));
+    drop(alternate_screen);
+    // The thread that reads keys must not delay the end of the program.
     runtime.shutdown_background();
-    shown.map(|()| String::new()).map_err(lost)
+    shown.map(|()| String::new()).map_err(terminal_failure)
 }
 
-async fn show(targets: Targets, (login, timing): (Login, Timing), every: Duration) -> io::Result<()> {
-    let (tell, mut told) = mpsc::channel(64);
+fn terminal_failure(error: io::Error) -> Failure {
+    Failure::Failed(format!("cannot use the terminal: {error}"))
+}
+
+async fn show(targets: Targets, login: Login, timing: Timing, every: Duration) -> io::Result<()> {
+    let (results, mut received) = mpsc::channel(64);
     let (stop, stopping) = watch::channel(());
     let mut view = View::new(targets.hosts.iter().map(Host::to_string).collect(), every);
-    let mut asked = JoinSet::new();
+    let mut pollers = JoinSet::new();
     for (number, host) in targets.hosts.into_iter().enumerate() {
-        let poller = Poller { host, number, login: login.clone(), timing, tell: tell.clone() };
-        asked.spawn(poller.run(every, stopping.clone()));
+        let poller = Poller { host, number, login: login.clone(), timing, results: results.clone() };
+        pollers.spawn(poller.run(every, stopping.clone()));
     }
-    drop(tell);
-    let mut keys = typed();
+    drop(results);
+    let mut keys = read_keys();
     let mut resized = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::window_change())?;
     let screen = Screen::of_this_process();
-    let ended = told_to_end();
+    let ended = termination_signal();
     tokio::pin!(ended);
     loop {
         draw(&view, &screen)?;
         tokio::select! {
-            Some((number, outcome)) = told.recv() => view.take(number, outcome),
+            Some((number, outcome)) = received.recv() => view.take(number, outcome),
             key = keys.recv() => if key.is_none_or(|key| view.press(key)) { break },
             _ = resized.recv() => {}
-            // The terminal is left as it was then, too.
+            // A signal ends the loop, so that the terminal is restored.
             () = &mut ended => break,
         }
-        // What has come at the same time is drawn at once.
-        while let Ok((number, outcome)) = told.try_recv() {
+        // Results that arrived at the same time are drawn together.
+        while let Ok((number, outcome)) = received.try_recv() {
             view.take(number, outcome);
         }
     }
     drop(stop);
-    told.close();
-    let closed = async { while asked.join_next().await.is_some() {} };
+    received.close();
+    let closed = async { while pollers.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(Duration::from_secs(2), closed).await;
     Ok(())
 }
@@ -80,17 +83,17 @@ async fn show(targets: Targets, (login, timing): (Login, Timing), every: Duratio
 fn draw(view: &View, screen: &Screen) -> io::Result<()> {
     let size = tcgetwinsize(io::stdout())?;
     let (columns, lines) = (size.ws_col.max(20), size.ws_row.max(3));
-    let text = view.drawn(columns.into(), lines.into(), screen);
-    // Home; each line clears what was behind it; then everything below.
+    let text = view.draw(columns.into(), lines.into(), screen);
+    // Cursor home; clear the rest of each line; clear the screen below.
     let text = format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\r\n"));
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
 }
 
-/// What is typed, from a thread of its own: terminals can only be waited for.
-fn typed() -> mpsc::Receiver<Key> {
-    let (tell, told) = mpsc::channel(16);
+/// Reads keys on a thread of its own, because reading from a terminal blocks.
+fn read_keys() -> mpsc::Receiver<Key> {
+    let (sender, receiver) = mpsc::channel(16);
     std::thread::spawn(move || {
         let mut input = io::stdin().lock();
         let mut typed = [0; 16];
@@ -99,20 +102,20 @@ fn typed() -> mpsc::Receiver<Key> {
                 break;
             }
             let Some(key) = Key::parse(typed.get(..length).unwrap_or_default()) else { continue };
-            if tell.blocking_send(key).is_err() {
+            if sender.blocking_send(key).is_err() {
                 break;
             }
         }
     });
-    told
+    receiver
 }
 
-/// The other screen of the terminal, without a cursor; everything is as it was when this is dropped.
-struct Canvas {
+/// The alternate screen of the terminal without a cursor; the terminal is restored when this is dropped.
+struct AlternateScreen {
     _raw: RawTerminal<io::Stdin>,
 }
 
-impl Canvas {
+impl AlternateScreen {
     fn open() -> io::Result<Self> {
         let raw = RawTerminal::enable(io::stdin())?;
         let mut out = io::stdout();
@@ -122,31 +125,31 @@ impl Canvas {
     }
 }
 
-impl Drop for Canvas {
+impl Drop for AlternateScreen {
     fn drop(&mut self) {
         let mut out = io::stdout();
         let _ = out.write_all(b"\x1b[?25h\x1b[?1049l").and_then(|()| out.flush());
     }
 }
 
-/// Asks one controller again and again.
+/// Polls one controller.
 struct Poller {
     host: Host,
     number: usize,
     login: Login,
     timing: Timing,
-    tell: mpsc::Sender<(usize, Result<Vec<Measured>, String>)>,
+    results: mpsc::Sender<(usize, Result<Vec<Measured>, String>)>,
 }
 
 impl Poller {
     async fn run(self, every: Duration, mut stopping: watch::Receiver<()>) {
-        let (mut bmc, mut door) = (None, Door::default());
+        let (mut bmc, mut opener) = (None, SessionOpener::default());
         loop {
             let outcome = tokio::select! {
-                outcome = self.round(&mut bmc, &mut door) => outcome,
+                outcome = self.poll(&mut bmc, &mut opener) => outcome,
                 _ = stopping.changed() => break,
             };
-            if self.tell.send((self.number, outcome)).await.is_err() {
+            if self.results.send((self.number, outcome)).await.is_err() {
                 break;
             }
             tokio::select! {
@@ -159,10 +162,14 @@ impl Poller {
         }
     }
 
-    async fn round(&self, bmc: &mut Option<Connection>, door: &mut Door) -> Result<Vec<Measured>, String> {
+    async fn poll(
+        &self,
+        bmc: &mut Option<Connection>,
+        opener: &mut SessionOpener,
+    ) -> Result<Vec<Measured>, String> {
         let session = match bmc.take() {
             Some(session) => session,
-            None => door.open(&self.host, self.login.clone(), self.timing).await?,
+            None => opener.open(&self.host, self.login.clone(), self.timing).await?,
         };
         let measured: Result<_, IpmiError> = async {
             let records = session.records().await?;

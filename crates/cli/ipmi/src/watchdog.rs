@@ -1,4 +1,4 @@
-//! `telarch ipmi watchdog`.
+//! `telarch ipmi watchdog`: the watchdog timer.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use ipmi::proto::{Command as _, CompletionCode, Privilege};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
-use super::many::Question;
+use super::parallel::Operation;
 use super::report::Answer;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) enum Watchdog {
     Show,
     Reset,
     Off,
-    /// What it does, after how many tenths of a second.
+    /// The action on timeout, and the timeout in tenths of a second.
     Set(TimeoutAction, u16),
 }
 
@@ -28,7 +28,7 @@ impl Watchdog {
             ["set", action, seconds] => {
                 let known = TimeoutAction::WORDS.iter().find(|(word, _)| word == action);
                 let (_, action) = known.ok_or_else(|| {
-                    format!("watchdog set: {action:?} is neither none, reset, off nor cycle")
+                    format!("watchdog set: unknown action {action:?}; expected none, reset, off or cycle")
                 })?;
                 let tenths = seconds.parse().ok().filter(|seconds| (1..=6_553_u16).contains(seconds));
                 let tenths = tenths.map(|seconds| seconds * 10).ok_or_else(|| {
@@ -36,12 +36,12 @@ impl Watchdog {
                 })?;
                 Ok(Self::Set(*action, tenths))
             }
-            _ => Err("watchdog: show, reset, off, or set none|reset|off|cycle SECONDS".to_owned()),
+            _ => Err("watchdog requires show, reset, off, or set none|reset|off|cycle SECONDS".to_owned()),
         }
     }
 }
 
-impl Question for Watchdog {
+impl Operation for Watchdog {
     fn privilege(&self) -> Privilege {
         match self {
             Self::Show => GetWatchdog::PRIVILEGE,
@@ -49,12 +49,12 @@ impl Question for Watchdog {
         }
     }
 
-    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+    async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         match self {
             Self::Show => {}
             Self::Reset => match bmc.run(&ResetWatchdog).await {
                 Err(IpmiError::Completion(CompletionCode(0x80))) => {
-                    let reason = "nobody has set the timer up\n  do it with: watchdog set reset 60";
+                    let reason = "the timer is not configured\n  configure it: watchdog set reset 60";
                     return Err(IpmiError::Refused { reason, code: 0x80 });
                 }
                 other => other?,

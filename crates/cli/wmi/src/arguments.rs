@@ -140,7 +140,7 @@ pub(super) enum Action {
         method: String,
         arguments: Vec<(String, String)>,
     },
-    /// With a pattern for class names.
+    /// Pattern for class names; all classes if `None`.
     Classes(Option<String>),
     Describe {
         class: String,
@@ -307,8 +307,8 @@ fn duration(text: &str) -> Result<Duration, Failure> {
     }
 }
 
-fn usage_error(what: impl std::fmt::Display) -> Failure {
-    WMI.usage_error(what)
+fn usage_error(problem: impl std::fmt::Display) -> Failure {
+    WMI.usage_error(problem)
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! Names that complete what somebody types: in the shell here, and for that of the system.
+//! Completion of names, in the shell of `telarch wmi` and in those of the system.
 
 use cim::{Namespace, Schema};
 
 use super::arguments::Target;
 use cli_command::Failure;
 
-/// The names of classes, one a line, for the completion of bash.
+/// Lists class names, one per line, for shell completion.
 pub(super) fn class_names(target: &Target) -> Result<String, Failure> {
     let schema = Schema::of(Namespace::clone(&target.namespace));
     let mut names: Vec<&str> = schema.names().map(|(name, _)| name.as_str()).collect();
@@ -13,7 +13,7 @@ pub(super) fn class_names(target: &Target) -> Result<String, Failure> {
     Ok(names.iter().map(|name| format!("{name}\n")).collect())
 }
 
-/// Words of the language that may begin what is typed.
+/// Keywords of WQL.
 const WORDS: [&str; 16] = [
     "SELECT",
     "FROM",
@@ -33,42 +33,42 @@ const WORDS: [&str; 16] = [
     "AssocClass",
 ];
 
-/// What may stand where the last word of a line is being typed, and where that word begins.
+/// Returns the candidates for the last word of a line, and the position at which that word begins.
 pub(super) fn candidates(schema: &Schema, line: &str) -> (usize, Vec<String>) {
-    let is_word =
-        |character: char| character.is_ascii_alphanumeric() || character == '_' || character == '\\';
-    let start = line.trim_end_matches(is_word).len();
+    let start = line.trim_end_matches(is_name_character).len();
     let typed = line.get(start..).unwrap_or_default();
     let before = line.get(..start).unwrap_or_default();
     let last = before.split_whitespace().next_back().unwrap_or_default().to_ascii_lowercase();
     let wants_class = ["from", "describe", "isa", "resultclass", "assocclass"].contains(&last.as_str())
         || last.ends_with('{')
         || before.trim_end().to_ascii_lowercase().ends_with("resultclass =");
-    let starts = |name: &str| {
-        let name = name.get(..typed.len());
-        name.is_some_and(|beginning| beginning.eq_ignore_ascii_case(typed))
-    };
     let mut found: Vec<String> = if wants_class || before.trim().is_empty() && typed.contains('_') {
-        schema.names().map(|(name, _)| name.to_string()).filter(|name| starts(name)).collect()
+        schema.names().map(|(name, _)| name.to_string()).filter(|name| has_prefix(name, typed)).collect()
     } else {
-        let words = WORDS.iter().map(ToString::to_string).filter(|word| !typed.is_empty() && starts(word));
+        let words =
+            WORDS.iter().map(ToString::to_string).filter(|word| !typed.is_empty() && has_prefix(word, typed));
         properties(schema, line, typed).into_iter().chain(words).collect()
     };
     found.sort();
     (start, found)
 }
 
-/// The properties of the class of a line that begin with what is typed.
+/// Returns the properties of the class in a query that begin with the typed text.
 pub(super) fn properties(schema: &Schema, line: &str, typed: &str) -> Vec<String> {
     let class = class_of(line).and_then(|name| schema.class(name));
     let names = class.iter().flat_map(|class| class.properties()).map(|own| own.name.to_string());
-    let begins = |name: &String| {
-        name.get(..typed.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(typed))
-    };
-    names.filter(begins).collect()
+    names.filter(|name| has_prefix(name, typed)).collect()
 }
 
-/// The class behind FROM.
+fn has_prefix(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(prefix))
+}
+
+fn is_name_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '_' | '\\')
+}
+
+/// Returns the class after FROM.
 fn class_of(line: &str) -> Option<&str> {
     let mut words = line.split_whitespace();
     words.find(|word| word.eq_ignore_ascii_case("from"))?;

@@ -1,6 +1,6 @@
-//! `telarch wmi describe`: what a class is.
+//! `telarch wmi describe`: the definition of a class.
 
-use cim::{Class, Method, Parameter, Property, Qualifiers as Said, Type, Value};
+use cim::{Class, Method, Parameter, Property, Qualifiers as CimQualifiers, Type, Value};
 use cli::format::harmless;
 use serde_json::{Value as Json, json};
 
@@ -9,26 +9,27 @@ use super::print::Format;
 use super::row;
 use cli_command::Failure;
 
-pub(super) fn described(
+/// Describes a class as text or JSON.
+pub(super) fn describe(
     class: &Class,
     qualifiers: Qualifiers,
     format: Option<Format>,
 ) -> Result<String, Failure> {
     match format {
-        // Another machine may describe its classes in words that would steer the terminal.
+        // Descriptions of other machines may contain control characters.
         None | Some(Format::List | Format::Table) => Ok(harmless(&text(class, qualifiers))),
         Some(Format::Json) => Ok(format!("{:#}\n", object(class, qualifiers))),
         Some(Format::Csv) => {
-            Err(Failure::usage("wmi: a class is no table", "--format json describes it for programs"))
+            Err(Failure::usage("wmi: describe does not support --format csv", "use --format json"))
         }
     }
 }
 
 fn text(class: &Class, shown: Qualifiers) -> String {
-    let above: Vec<String> = class.derivation().map(|class| class.name().to_string()).collect();
+    let superclasses: Vec<String> = class.derivation().map(|class| class.name().to_string()).collect();
     let mut text = format!("{}", class.name());
-    if !above.is_empty() {
-        text += &format!(" : {}", above.join(" : "));
+    if !superclasses.is_empty() {
+        text += &format!(" : {}", superclasses.join(" : "));
     }
     text.push('\n');
     let kinds = [
@@ -36,14 +37,14 @@ fn text(class: &Class, shown: Qualifiers) -> String {
         (class.is_association(), "association"),
         (class.is_singleton(), "singleton"),
     ];
-    let kinds: Vec<&str> = kinds.into_iter().filter(|(is_it, _)| *is_it).map(|(_, kind)| kind).collect();
+    let kinds: Vec<&str> = kinds.into_iter().filter(|(applies, _)| *applies).map(|(_, kind)| kind).collect();
     if !kinds.is_empty() {
         text += &format!("  {}\n", kinds.join(", "));
     }
     if let Some(description) = class.qualifiers().text("Description") {
         text += &format!("  {description}\n");
     }
-    said(&mut text, class.qualifiers(), shown, "  ");
+    add_qualifiers(&mut text, class.qualifiers(), shown, "  ");
     if !class.properties().is_empty() {
         text += "\nProperties:\n";
     }
@@ -58,7 +59,7 @@ fn text(class: &Class, shown: Qualifiers) -> String {
         );
         text += line.trim_end();
         text.push('\n');
-        said(&mut text, &property.qualifiers, shown, "      ");
+        add_qualifiers(&mut text, &property.qualifiers, shown, "      ");
     }
     if !class.methods().is_empty() {
         text += "\nMethods:\n";
@@ -69,11 +70,11 @@ fn text(class: &Class, shown: Qualifiers) -> String {
         let returns = method.returns.as_ref().map_or_else(|| "void".to_owned(), kind);
         let of_class = if method.is_static() { "  static" } else { "" };
         text += &format!("  {returns} {}({}){of_class}\n", method.name, parameters.join(", "));
-        said(&mut text, &method.qualifiers, shown, "      ");
+        add_qualifiers(&mut text, &method.qualifiers, shown, "      ");
         for parameter in &method.parameters {
             if shown == Qualifiers::Shown && !parameter.qualifiers.is_empty() {
                 text += &format!("      {}\n", parameter.name);
-                said(&mut text, &parameter.qualifiers, shown, "          ");
+                add_qualifiers(&mut text, &parameter.qualifiers, shown, "          ");
             }
         }
     }
@@ -95,20 +96,20 @@ fn marks(property: &Property) -> String {
 }
 
 fn parameter(parameter: &Parameter) -> String {
-    let way = match (parameter.is_in(), parameter.is_out()) {
+    let direction = match (parameter.is_in(), parameter.is_out()) {
         (true, true) => "in out ",
         (false, true) => "out ",
         _ => "",
     };
-    format!("{way}{} {}", kind(&parameter.kind), parameter.name)
+    format!("{direction}{} {}", kind(&parameter.kind), parameter.name)
 }
 
-/// A type as MOF writes it; that of references and instances is their class.
+/// Formats a type as in MOF; references and embedded instances are their class.
 fn kind(kind: &Type) -> String {
     kind.to_string()
 }
 
-fn said(text: &mut String, qualifiers: &Said, shown: Qualifiers, indent: &str) {
+fn add_qualifiers(text: &mut String, qualifiers: &CimQualifiers, shown: Qualifiers, indent: &str) {
     if shown == Qualifiers::Hidden {
         return;
     }
@@ -122,51 +123,58 @@ fn said(text: &mut String, qualifiers: &Said, shown: Qualifiers, indent: &str) {
 }
 
 fn object(class: &Class, shown: Qualifiers) -> Json {
-    let qualifiers = |qualifiers: &Said| match shown {
-        Qualifiers::Hidden => Json::Null,
-        Qualifiers::Shown => {
-            Json::Object(qualifiers.iter().map(|own| (own.name.to_string(), row::json(&own.value))).collect())
-        }
-    };
-    let property = |own: &Property| {
-        json!({
-            "name": own.name.to_string(),
-            "type": kind(&own.kind),
-            "key": own.is_key(),
-            "write": own.is_writable(),
-            "default": row::json(&own.default),
-            "origin": own.origin.to_string(),
-            "qualifiers": qualifiers(&own.qualifiers),
-        })
-    };
-    let parameter = |own: &Parameter| {
-        json!({
-            "name": own.name.to_string(),
-            "type": kind(&own.kind),
-            "in": own.is_in(),
-            "out": own.is_out(),
-            "qualifiers": qualifiers(&own.qualifiers),
-        })
-    };
-    let method = |own: &Method| {
-        json!({
-            "name": own.name.to_string(),
-            "returns": own.returns.as_ref().map(kind),
-            "static": own.is_static(),
-            "parameters": own.parameters.iter().map(parameter).collect::<Vec<_>>(),
-            "qualifiers": qualifiers(&own.qualifiers),
-        })
-    };
+    let properties = class.properties().iter().map(|property| property_object(property, shown));
+    let methods = class.methods().iter().map(|operation| method_object(&operation.method, shown));
     json!({
         "class": class.name().to_string(),
         "derivation": class.derivation().map(|class| class.name().to_string()).collect::<Vec<_>>(),
         "abstract": class.is_abstract(),
         "association": class.is_association(),
         "singleton": class.is_singleton(),
-        "qualifiers": qualifiers(class.qualifiers()),
-        "properties": class.properties().iter().map(property).collect::<Vec<_>>(),
-        "methods": class.methods().iter().map(|own| method(&own.method)).collect::<Vec<_>>(),
+        "qualifiers": qualifiers_object(class.qualifiers(), shown),
+        "properties": properties.collect::<Vec<_>>(),
+        "methods": methods.collect::<Vec<_>>(),
     })
+}
+
+fn property_object(property: &Property, shown: Qualifiers) -> Json {
+    json!({
+        "name": property.name.to_string(),
+        "type": kind(&property.kind),
+        "key": property.is_key(),
+        "write": property.is_writable(),
+        "default": row::json(&property.default),
+        "origin": property.origin.to_string(),
+        "qualifiers": qualifiers_object(&property.qualifiers, shown),
+    })
+}
+
+fn method_object(method: &Method, shown: Qualifiers) -> Json {
+    let parameters = method.parameters.iter().map(|parameter| {
+        json!({
+            "name": parameter.name.to_string(),
+            "type": kind(&parameter.kind),
+            "in": parameter.is_in(),
+            "out": parameter.is_out(),
+            "qualifiers": qualifiers_object(&parameter.qualifiers, shown),
+        })
+    });
+    json!({
+        "name": method.name.to_string(),
+        "returns": method.returns.as_ref().map(kind),
+        "static": method.is_static(),
+        "parameters": parameters.collect::<Vec<_>>(),
+        "qualifiers": qualifiers_object(&method.qualifiers, shown),
+    })
+}
+
+fn qualifiers_object(qualifiers: &CimQualifiers, shown: Qualifiers) -> Json {
+    match shown {
+        Qualifiers::Hidden => Json::Null,
+        Qualifiers::Shown => {
+            Json::Object(qualifiers.iter().map(|own| (own.name.to_string(), row::json(&own.value))).collect())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -176,15 +184,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_of_a_class_does_not_steer_the_terminal() {
+    fn control_characters_in_descriptions_are_escaped() {
         let text = "[Description(\"a\\x1b[2Jb\")] class Site_Room { [Key] string Name; };";
         let mut schema = Schema::of(Namespace::cimv2());
         for item in cim::mof::parse(text).expect("MOF") {
             let cim::mof::Item::Class(declaration) = item else { panic!("{item:?}") };
             schema.add(&declaration).expect("a class");
         }
-        let class = schema.class("Site_Room").expect("it is there");
-        let told = described(&class, Qualifiers::Shown, None).expect("a text");
-        assert!(told.contains("a\u{FFFD}[2Jb") && !told.contains('\x1b'), "{told}");
+        let class = schema.class("Site_Room").expect("the class");
+        let text = describe(&class, Qualifiers::Shown, None).expect("a text");
+        assert!(text.contains("a\u{FFFD}[2Jb") && !text.contains('\x1b'), "{text}");
     }
 }

@@ -7,17 +7,17 @@ mod arguments;
 mod classes;
 mod complete;
 mod describe;
-mod here;
 mod listing;
+mod local;
 mod mofcomp;
 mod plot;
 mod print;
+mod remote;
 mod row;
 mod security;
 mod shell;
 mod source;
 mod subscriptions;
-mod there;
 mod watch;
 
 use std::io::{self, IsTerminal as _};
@@ -45,16 +45,16 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
         Action::Call { path, method, arguments } => {
             Ok(printer.print(&source.call(&path, &method, &arguments)?))
         }
-        Action::Classes(pattern) => classes::listed(&source, pattern.as_deref(), format),
+        Action::Classes(pattern) => classes::list(&source, pattern.as_deref(), format),
         Action::Describe { class, qualifiers } => {
-            describe::described(source.class(&class)?.as_ref(), qualifiers, format)
+            describe::describe(source.class(&class)?.as_ref(), qualifiers, format)
         }
         Action::Security { namespace, sddl } => security::run(&source, namespace, sddl.as_deref()),
         Action::Plot { query, schedule } => plot::run(&source, &query, schedule),
         Action::Watch { query, limit } => watch::run(&source, &query, limit, printer),
-        Action::Subscriptions => Ok(printer.print(&subscriptions::listed(source.here()?)?)),
+        Action::Subscriptions => Ok(printer.print(&subscriptions::list(source.local()?)?)),
         Action::Shell if io::stdin().is_terminal() && io::stdout().is_terminal() => {
-            shell::talk(&source, printer)
+            shell::interactive(&source, printer)
         }
         Action::Shell => shell::lines(&source, printer),
         Action::CompleteClasses => Ok(String::new()),

@@ -1,4 +1,4 @@
-//! What a query finds, printed as it comes: no more is held than decides how it looks.
+//! Output of query results as they arrive. Only the rows that determine the layout are buffered.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -14,28 +14,28 @@ use cli_command::Failure;
 use cli_command::format::csv_cell;
 use cli_command::output;
 
-/// What comes of a query.
+/// An item of the result of a query.
 #[derive(Debug)]
-pub(super) enum Listed {
-    /// The properties that were asked for, by name; none for all.
-    Begun(Option<Vec<String>>),
+pub(super) enum QueryItem {
+    /// Names of the selected properties; `None` for all. Always the first item.
+    Properties(Option<Vec<String>>),
     Row(Row),
 }
 
-/// How many rows decide which columns there are, and how wide.
+/// Number of rows that determine the columns and their widths.
 const FIRST_ROWS: usize = 200;
 
-/// Asks, and prints each row once it is there, until somebody ends it.
+/// Runs a query and prints each row as it arrives, until interrupted.
 pub(super) fn run(source: &Source, query: &str, printer: Printer) -> Result<String, Failure> {
     let mut listing = printer.listing(None, FIRST_ROWS);
-    let listed = source.list(query, interrupted(), &mut |listed| match listed {
-        Listed::Begun(asked) => {
-            listing = printer.listing(asked, FIRST_ROWS);
+    let listed = source.list(query, interrupted(), &mut |item| match item {
+        QueryItem::Properties(selected) => {
+            listing = printer.listing(selected, FIRST_ROWS);
             Ok(())
         }
-        Listed::Row(row) => output::out().write_all(listing.row(row).as_bytes()),
+        QueryItem::Row(row) => output::out().write_all(listing.row(row).as_bytes()),
     });
-    // What was printed stays one whole document.
+    // The document is completed even after a failure.
     let late = match &listed {
         Err(_) if listing.is_empty() => BTreeSet::new(),
         _ => {
@@ -49,34 +49,36 @@ pub(super) fn run(source: &Source, query: &str, printer: Printer) -> Result<Stri
         let names = late.into_iter().collect::<Vec<_>>().join(", ");
         writeln!(
             output::errors(),
-            "telarch: rows after the first {FIRST_ROWS} have more than there are columns for: {names}\n  \
+            "telarch: rows after the first {FIRST_ROWS} have properties without a column: {names}\n  \
              select them by name, or use --format json"
         )?;
     }
     listed.map(|()| String::new())
 }
 
-/// Why what somebody has ended is not whole.
-pub(super) fn given_up() -> Failure {
-    Failure::Failed("interrupted: there may be more".to_owned())
+/// The failure for a query that was interrupted.
+pub(super) fn interrupted_failure() -> Failure {
+    Failure::Failed("interrupted; the results may be incomplete".to_owned())
 }
 
-/// Rows that are printed as they come.
+/// The output of rows in progress.
 #[derive(Debug)]
 pub(super) struct Listing {
     printer: Printer,
     format: Format,
-    asked: Option<Vec<String>>,
+    /// Names of the selected properties; `None` for all.
+    selected: Option<Vec<String>>,
     count: usize,
-    /// The rows that decide about columns, and how many do.
+    /// Buffered rows that determine the columns.
     first: Vec<Row>,
-    most: usize,
+    /// Maximum length of `first`.
+    buffer_limit: usize,
     layout: Option<Layout>,
-    /// Properties for which there are no columns.
+    /// Properties without a column.
     late: BTreeSet<String>,
 }
 
-/// How rows are printed for which that was decided.
+/// The layout of rows after the columns are determined.
 #[derive(Debug)]
 enum Layout {
     Csv(Vec<String>),
@@ -84,16 +86,21 @@ enum Layout {
 }
 
 impl Listing {
-    pub(super) fn new(printer: Printer, format: Format, asked: Option<Vec<String>>, most: usize) -> Self {
+    pub(super) fn new(
+        printer: Printer,
+        format: Format,
+        selected: Option<Vec<String>>,
+        buffer_limit: usize,
+    ) -> Self {
         let (first, late) = (Vec::new(), BTreeSet::new());
-        Self { printer, format, asked, count: 0, first, most, layout: None, late }
+        Self { printer, format, selected, count: 0, first, buffer_limit, layout: None, late }
     }
 
     fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// What can be printed now that there is one more row.
+    /// Adds a row; returns the text that can be printed now.
     pub(super) fn row(&mut self, row: Row) -> String {
         let is_first = self.is_empty();
         self.count += 1;
@@ -103,41 +110,45 @@ impl Listing {
                     row.iter().map(|(name, value)| format!("{}: {value}", Json::String(name.clone())));
                 let object = format!("  {{{}}}", members.collect::<Vec<_>>().join(", "));
                 let text = (if is_first { "[\n" } else { ",\n" }).to_owned() + &object;
-                self.printer.whole_of(self.format, text)
+                self.printer.document(self.format, text)
             }
             Format::List => (if is_first { "" } else { "\n" }).to_owned() + &list(&row),
             Format::Table | Format::Csv => match self.layout.take() {
                 Some(layout) => {
-                    if self.asked.is_none() {
+                    if self.selected.is_none() {
                         let late = row.iter().filter(|(name, value)| !value.is_null() && !layout.has(name));
                         self.late.extend(late.map(|(name, _)| name.clone()));
                     }
                     let line = layout.line(&row);
                     self.layout = Some(layout);
-                    self.printer.whole_of(self.format, line)
+                    self.printer.document(self.format, line)
                 }
                 None => {
                     self.first.push(row);
-                    // Programs know the names that they have asked for: nobody waits to learn them.
-                    let is_known = self.format == Format::Csv && self.asked.is_some();
-                    if is_known || self.first.len() >= self.most { self.begin() } else { String::new() }
+                    // The columns of CSV are known in advance if properties are selected.
+                    let is_known = self.format == Format::Csv && self.selected.is_some();
+                    if is_known || self.first.len() >= self.buffer_limit {
+                        self.begin()
+                    } else {
+                        String::new()
+                    }
                 }
             },
         }
     }
 
-    /// What remains to be printed, and the properties that have no column.
+    /// Returns the rest of the text, and the properties without a column.
     pub(super) fn end(mut self) -> (String, BTreeSet<String>) {
         let rest = match (self.format, &self.layout) {
             (Format::Json, _) => if self.is_empty() { "[]\n" } else { "\n]\n" }.to_owned(),
             (Format::Csv, None) => self.begin(),
-            // Somebody who looks would take silence for a failure.
+            // Empty output on a terminal would look like a failure.
             (Format::Table | Format::List, _) if self.is_empty() && self.printer.is_for_a_terminal() => {
-                "there is none\n".to_owned()
+                "no results\n".to_owned()
             }
             (Format::Table, None) if !self.is_empty() => {
-                let (names, (width, screen)) = (self.columns(), self.printer.paper());
-                gathered(&names, &self.first).print(width, screen)
+                let (names, (width, screen)) = (self.columns(), self.printer.page());
+                table_of(&names, &self.first).print(width, screen)
             }
             _ => String::new(),
         };
@@ -145,10 +156,10 @@ impl Listing {
     }
 
     fn columns(&self) -> Vec<String> {
-        columns(self.asked.as_deref(), &self.first)
+        columns(self.selected.as_deref(), &self.first)
     }
 
-    /// Decides about the columns, and prints the rows until now.
+    /// Determines the columns and returns the buffered rows as text.
     fn begin(&mut self) -> String {
         let names = self.columns();
         let first = std::mem::take(&mut self.first);
@@ -159,13 +170,13 @@ impl Listing {
                 (std::iter::once(csv_line(names.into_iter())).chain(lines).collect(), layout)
             }
             _ => {
-                let (width, screen) = self.printer.paper();
-                let (text, columns) = gathered(&names, &first).begin(width, screen);
+                let (width, screen) = self.printer.page();
+                let (text, columns) = table_of(&names, &first).begin(width, screen);
                 (text, Layout::Table(names, columns))
             }
         };
         self.layout = Some(layout);
-        self.printer.whole_of(self.format, text)
+        self.printer.document(self.format, text)
     }
 }
 
@@ -183,7 +194,7 @@ impl Layout {
     }
 }
 
-/// A row in columns of these names.
+/// Returns the cells of a row in the columns with these names.
 fn cells<'r>(names: &'r [String], row: &'r Row) -> impl Iterator<Item = String> + 'r {
     names.iter().map(|name| value(row, name).map(cell).unwrap_or_default())
 }
@@ -192,7 +203,7 @@ fn csv_line(cells: impl Iterator<Item = String>) -> String {
     cells.map(|cell| csv_cell(&cell)).collect::<Vec<_>>().join(",") + "\n"
 }
 
-fn gathered(names: &[String], rows: &[Row]) -> Table {
+fn table_of(names: &[String], rows: &[Row]) -> Table {
     let mut table = Table::new(names.iter().map(String::as_str));
     rows.iter().for_each(|row| table.row(cells(names, row)));
     table
@@ -208,15 +219,15 @@ mod tests {
         vec![("Name".to_owned(), Json::from(name)), ("Size".to_owned(), size)]
     }
 
-    /// What is printed of rows, of which so many decide about columns; after each, and at the end.
+    /// Returns the text after each row and at the end, and the properties without a column.
     fn printed(
         format: Format,
-        asked: Option<&[&str]>,
-        most: usize,
+        selected: Option<&[&str]>,
+        buffer_limit: usize,
         rows: &[Row],
     ) -> (Vec<String>, Vec<String>) {
-        let asked = asked.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-        let mut listing = Printer::on(Screen::none(), format).listing(asked, most);
+        let selected = selected.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+        let mut listing = Printer::on(Screen::none(), format).listing(selected, buffer_limit);
         let mut pieces: Vec<String> = rows.iter().map(|row| listing.row(row.clone())).collect();
         let (rest, late) = listing.end();
         pieces.push(rest);
@@ -224,19 +235,19 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_printed_before_all_are_there_and_the_whole_is_the_same() {
+    fn rows_are_printed_as_they_arrive_with_the_same_result() {
         let rows = [row("a", 1.into()), row("b, c", Json::Null), row("d", 3.into())];
         for format in [Format::Json, Format::Csv, Format::List, Format::Table] {
-            for asked in [None, Some(&["name", "Size"][..])] {
-                let (at_once, _) = printed(format, asked, usize::MAX, &rows);
-                let (one_by_one, late) = printed(format, asked, 1, &rows);
+            for selected in [None, Some(&["name", "Size"][..])] {
+                let (at_once, _) = printed(format, selected, usize::MAX, &rows);
+                let (one_by_one, late) = printed(format, selected, 1, &rows);
                 assert_eq!(one_by_one.concat(), at_once.concat(), "{format:?}");
                 assert!(
                     one_by_one.iter().take(3).all(|piece| !piece.is_empty()),
                     "{format:?}: {one_by_one:?}"
                 );
                 assert!(late.is_empty());
-                let waits = matches!((format, asked), (Format::Table, _) | (Format::Csv, None));
+                let waits = matches!((format, selected), (Format::Table, _) | (Format::Csv, None));
                 assert_eq!(at_once.first().is_some_and(String::is_empty), waits, "{format:?}: {at_once:?}");
             }
         }
@@ -246,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn properties_that_come_when_columns_are_decided_are_told() {
+    fn properties_without_a_column_are_reported() {
         let mut other = row("b", 2.into());
         other.push(("More".to_owned(), "x".into()));
         other.push(("Nothing".to_owned(), Json::Null));

@@ -1,4 +1,4 @@
-//! `telarch wmi plot`: a number over time.
+//! `telarch wmi plot`: numbers over time.
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -10,22 +10,22 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwins
 use serde_json::Value as Json;
 
 use super::arguments::Schedule;
-use super::row::{Found, cell};
+use super::row::{QueryResult, cell};
 use super::source::Source;
 use cli_command::Failure;
 
-/// How many lines the plot has.
+/// Height of the plot in lines.
 const HEIGHT: usize = 10;
 
-/// How many rows are drawn, each in a plot of its own.
-const MOST: usize = 4;
+/// Maximum number of rows, each of which has a plot of its own.
+const MAX_PLOTS: usize = 4;
 
 pub(super) fn run(source: &Source, query: &str, schedule: Schedule) -> Result<String, Failure> {
     let first = source.query(query)?;
     if series(&first).is_empty() {
         return Err(Failure::failed(
-            "the query finds no number to plot",
-            "select a property that is one, such as PercentProcessorTime, of an instance that exists",
+            "the query returned no number to plot",
+            "select a numeric property, such as PercentProcessorTime, of an existing instance",
         ));
     }
     if io::stdout().is_terminal() && io::stdin().is_terminal() {
@@ -36,29 +36,32 @@ pub(super) fn run(source: &Source, query: &str, schedule: Schedule) -> Result<St
     Ok(String::new())
 }
 
-/// The first number of each row, with what it is called.
-fn series(found: &Found) -> Vec<(String, f64)> {
-    let number = |value: &Json| match value {
-        Json::Number(number) => number.as_f64(),
-        Json::String(text) => text.parse().ok().filter(|number: &f64| number.is_finite()),
-        _ => None,
-    };
+/// Returns the first number of each row with its title.
+fn series(found: &QueryResult) -> Vec<(String, f64)> {
     let mut all = Vec::new();
     for row in &found.rows {
         let Some((name, value)) = row.iter().find_map(|(name, value)| Some((name, number(value)?))) else {
             continue;
         };
-        let of =
+        let instance =
             row.iter().find(|(own, value)| own == "Name" && value.is_string()).map(|(_, value)| cell(value));
-        let title = of.map_or_else(|| name.clone(), |of| format!("{name} of {of}"));
-        // Anybody can call a process what would steer the terminal, or be a line of the plot.
+        let title = instance.map_or_else(|| name.clone(), |instance| format!("{name} of {instance}"));
+        // Names such as those of processes may contain control characters.
         all.push((harmless(&title).replace(['\n', '\t'], " "), value));
     }
     all
 }
 
-/// A line each time: the seconds since the beginning, and the numbers.
-fn in_lines(source: &Source, query: &str, schedule: Schedule, first: Found) -> Result<(), Failure> {
+fn number(value: &Json) -> Option<f64> {
+    match value {
+        Json::Number(number) => number.as_f64(),
+        Json::String(text) => text.parse().ok().filter(|number: &f64| number.is_finite()),
+        _ => None,
+    }
+}
+
+/// Prints one line per interval: the elapsed seconds and the numbers.
+fn in_lines(source: &Source, query: &str, schedule: Schedule, first: QueryResult) -> Result<(), Failure> {
     let begin = Instant::now();
     let mut found = first;
     for round in 1_u32.. {
@@ -70,7 +73,7 @@ fn in_lines(source: &Source, query: &str, schedule: Schedule, first: Found) -> R
             written => written?,
         }
         let next = schedule.interval * round;
-        if schedule.duration.is_some_and(|lasting| next >= lasting) {
+        if schedule.duration.is_some_and(|duration| next >= duration) {
             return Ok(());
         }
         std::thread::sleep(next.saturating_sub(begin.elapsed()));
@@ -79,13 +82,13 @@ fn in_lines(source: &Source, query: &str, schedule: Schedule, first: Found) -> R
     Ok(())
 }
 
-fn on_terminal(source: &Source, query: &str, schedule: Schedule, first: Found) -> Result<(), Failure> {
-    let keys = Keys::take()?;
+fn on_terminal(source: &Source, query: &str, schedule: Schedule, first: QueryResult) -> Result<(), Failure> {
+    let keys = Keys::open()?;
     let begin = Instant::now();
     let mut lines: Vec<(String, VecDeque<f64>)> = Vec::new();
     let (mut found, mut drawn) = (first, 0);
     for round in 1_u32.. {
-        let now: Vec<(String, f64)> = series(&found).into_iter().take(MOST).collect();
+        let now: Vec<(String, f64)> = series(&found).into_iter().take(MAX_PLOTS).collect();
         lines.retain(|(name, _)| now.iter().any(|(own, _)| own == name));
         for (name, value) in now {
             let known = lines.iter_mut().find(|(own, _)| *own == name);
@@ -105,17 +108,17 @@ fn on_terminal(source: &Source, query: &str, schedule: Schedule, first: Found) -
         let columns = tcgetwinsize(io::stdout()).map_or(80, |size| usize::from(size.ws_col)).max(30);
         let height = if lines.len() > 1 { HEIGHT / 2 } else { HEIGHT };
         let picture: String =
-            lines.iter().map(|(name, values)| drawing(name, values, columns, height)).collect();
-        // Over the picture before.
+            lines.iter().map(|(name, values)| draw(name, values, columns, height)).collect();
+        // The cursor moves up, so that the previous picture is overwritten.
         let back = if drawn == 0 { String::new() } else { format!("\x1b[{drawn}A\r\x1b[J") };
-        let picture = format!("{picture}q ends\n");
+        let picture = format!("{picture}q quits\n");
         drawn = picture.lines().count();
         let mut out = io::stdout();
         out.write_all(format!("{back}{picture}").as_bytes())?;
         out.flush()?;
         let next = schedule.interval * round;
-        if schedule.duration.is_some_and(|lasting| next >= lasting)
-            || keys.end_within(next.saturating_sub(begin.elapsed()))?
+        if schedule.duration.is_some_and(|duration| next >= duration)
+            || keys.quits_within(next.saturating_sub(begin.elapsed()))?
         {
             return Ok(());
         }
@@ -124,8 +127,8 @@ fn on_terminal(source: &Source, query: &str, schedule: Schedule, first: Found) -
     Ok(())
 }
 
-/// One plot: a heading, and columns of eighths of blocks below each other.
-fn drawing(name: &str, values: &VecDeque<f64>, columns: usize, height: usize) -> String {
+/// Draws one plot: a title, and bars with a resolution of eighths of a line.
+fn draw(name: &str, values: &VecDeque<f64>, columns: usize, height: usize) -> String {
     let (least, most) = bounds(values);
     let labels = [label(most), label(least)];
     let margin = labels.iter().map(|label| label.chars().count()).max().unwrap_or_default();
@@ -146,7 +149,7 @@ fn drawing(name: &str, values: &VecDeque<f64>, columns: usize, height: usize) ->
     text
 }
 
-/// What the lowest and the highest line stand for; percentages and what never falls below zero begin there.
+/// Returns the range of the vertical axis, which includes zero.
 fn bounds(values: &VecDeque<f64>) -> (f64, f64) {
     let most = values.iter().copied().fold(f64::MIN, f64::max);
     let least = values.iter().copied().fold(f64::MAX, f64::min).min(0.0);
@@ -157,7 +160,7 @@ fn share(value: f64, least: f64, most: f64) -> f64 {
     ((value - least) / (most - least)).clamp(0.0, 1.0)
 }
 
-/// The sign in one line of a bar that fills a share of so many lines.
+/// Returns the block character in one line of a bar that fills a fraction of the height.
 fn block(share: f64, line: usize, height: usize) -> char {
     const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let filled = share * f64::from(u32::try_from(height * 8).unwrap_or(u32::MAX));
@@ -179,24 +182,23 @@ fn label(value: f64) -> String {
     }
 }
 
-/// Keys as they are pressed; the terminal is as it was when this is dropped.
+/// Reads single keys from the terminal, whose mode is restored when this is dropped.
 struct Keys {
-    before: Termios,
+    original: Termios,
 }
 
 impl Keys {
-    fn take() -> Result<Self, Failure> {
-        let cannot = |error: rustix::io::Errno| Failure::Failed(format!("cannot read keys: {error}"));
-        let before = tcgetattr(io::stdin()).map_err(cannot)?;
-        let mut now = before.clone();
-        // Ctrl-C is a key here, so that it ends the plot and not the program in the middle of a picture.
-        now.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG);
-        tcsetattr(io::stdin(), OptionalActions::Now, &now).map_err(cannot)?;
-        Ok(Self { before })
+    fn open() -> Result<Self, Failure> {
+        let original = tcgetattr(io::stdin()).map_err(key_failure)?;
+        let mut mode = original.clone();
+        // Ctrl-C is read as a key, so that it does not end the program in the middle of a picture.
+        mode.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG);
+        tcsetattr(io::stdin(), OptionalActions::Now, &mode).map_err(key_failure)?;
+        Ok(Self { original })
     }
 
-    /// Waits so long, or until a key ends it.
-    fn end_within(&self, limit: Duration) -> Result<bool, Failure> {
+    /// Waits for the duration; returns whether the user pressed a key that quits.
+    fn quits_within(&self, limit: Duration) -> Result<bool, Failure> {
         let until = Instant::now() + limit;
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -207,12 +209,12 @@ impl Keys {
                 Ok(0) => return Ok(false),
                 Ok(_) => {}
                 Err(rustix::io::Errno::INTR) => continue,
-                Err(error) => return Err(Failure::Failed(format!("cannot read keys: {error}"))),
+                Err(error) => return Err(key_failure(error)),
             }
             let mut keys = [0_u8; 64];
             let read = rustix::io::read(&stdin, &mut keys).unwrap_or(0);
             let pressed = keys.get(..read).unwrap_or_default();
-            // The end of input, q, Escape alone, Ctrl-C and Ctrl-D.
+            // End of input, q, Escape alone, Ctrl-C or Ctrl-D.
             if pressed.is_empty()
                 || pressed == b"\x1b"
                 || pressed.iter().any(|key| b"qQ\x03\x04".contains(key))
@@ -223,10 +225,14 @@ impl Keys {
     }
 }
 
+fn key_failure(error: rustix::io::Errno) -> Failure {
+    Failure::Failed(format!("cannot read keys: {error}"))
+}
+
 impl Drop for Keys {
     fn drop(&mut self) {
-        // Where that fails there is no terminal any more.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+        // Restoring fails only if the terminal was closed.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.original);
     }
 }
 
@@ -235,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_is_as_high_as_its_share() {
+    fn the_height_of_a_bar_is_its_share() {
         let column = |share: f64| (0..2).map(|line| block(share, line, 2)).collect::<String>();
         assert_eq!(
             [column(0.0), column(0.25), column(0.5), column(0.75), column(1.0)],
@@ -246,7 +252,7 @@ mod tests {
     #[test]
     fn a_plot_fits_its_columns_and_shows_the_last_values() {
         let values: VecDeque<f64> = (0..200).map(f64::from).collect();
-        let text = drawing("x", &values, 40, 4);
+        let text = draw("x", &values, 40, 4);
         assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
         assert!(text.starts_with("x: 199\n199 │"), "{text}");
         assert_eq!(label(1_500_000.0), "1.5M");
@@ -255,17 +261,19 @@ mod tests {
     }
 
     #[test]
-    fn names_do_not_steer_the_terminal() {
+    fn control_characters_in_names_are_escaped() {
         let row = vec![("Name".to_owned(), "a\x1b]0;b\nc".into()), ("N".to_owned(), 1.into())];
-        let found = Found { rows: vec![row], asked: None };
+        let found = QueryResult { rows: vec![row], properties: None };
         assert_eq!(series(&found), [("N of a\u{FFFD}]0;b c".to_owned(), 1.0)]);
     }
 
     #[test]
     fn the_first_number_of_each_row_is_drawn() {
         let row = |name: &str, value: Json| vec![("Name".to_owned(), name.into()), ("N".to_owned(), value)];
-        let found =
-            Found { rows: vec![row("a", 5.into()), row("b", "7".into()), row("c", Json::Null)], asked: None };
+        let found = QueryResult {
+            rows: vec![row("a", 5.into()), row("b", "7".into()), row("c", Json::Null)],
+            properties: None,
+        };
         assert_eq!(series(&found), [("N of a".to_owned(), 5.0), ("N of b".to_owned(), 7.0)]);
     }
 }

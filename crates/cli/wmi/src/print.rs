@@ -1,15 +1,15 @@
-//! What was found, as a table, a list, JSON or CSV.
+//! Output as a table, a list, JSON or CSV.
 
 use cli::Screen;
 use cli::format::harmless;
 use serde_json::Value as Json;
 
 use super::listing::Listing;
-use super::row::{Found, Row, cell};
+use super::row::{QueryResult, Row, cell};
 use cli_command::Keyword;
 use cli_command::format::csv_cell;
 
-/// How it is printed.
+/// Output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Table,
@@ -23,7 +23,7 @@ impl Keyword for Format {
         &[("table", Self::Table), ("list", Self::List), ("json", Self::Json), ("csv", Self::Csv)];
 }
 
-/// Prints what was found.
+/// Formats query results.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Printer {
     format: Option<Format>,
@@ -35,77 +35,81 @@ impl Printer {
         Self { format, screen: Screen::of_this_process() }
     }
 
-    /// One for a test.
+    /// A printer for tests.
     #[cfg(test)]
     pub(super) fn on(screen: Screen, format: Format) -> Self {
         Self { format: Some(format), screen }
     }
 
-    /// The same with another format; none is that which fits what was asked.
+    /// Changes the format; `None` selects the default for each query.
     pub(super) fn with(self, format: Option<Format>) -> Self {
         Self { format, ..self }
     }
 
-    pub(super) fn print(self, found: &Found) -> String {
-        let mut listing = self.listing(found.asked.clone(), usize::MAX);
+    pub(super) fn print(self, found: &QueryResult) -> String {
+        let mut listing = self.listing(found.properties.clone(), usize::MAX);
         let text: String = found.rows.iter().map(|row| listing.row(row.clone())).collect();
         text + &listing.end().0
     }
 
-    /// Begins to print what a query finds, of which these properties were asked for; so many rows decide about columns.
-    pub(super) fn listing(self, asked: Option<Vec<String>>, most: usize) -> Listing {
-        // Whoever asks for everything gets more columns than a line can hold.
-        let usual = if asked.is_some() { Format::Table } else { Format::List };
-        Listing::new(self, self.format.unwrap_or(usual), asked, most)
+    /// Starts the output of query results with the selected properties; at most `buffer_limit` rows determine the columns.
+    pub(super) fn listing(self, selected: Option<Vec<String>>, buffer_limit: usize) -> Listing {
+        Listing::new(self, self.format_for(selected.is_some()), selected, buffer_limit)
     }
 
-    /// What programs read is handed on as it is, except to a terminal, which would obey it.
-    fn whole(self, text: String) -> String {
+    /// A table for selected properties; a list for all, which are too many for the columns of a table.
+    fn format_for(self, has_selection: bool) -> Format {
+        self.format.unwrap_or(if has_selection { Format::Table } else { Format::List })
+    }
+
+    /// Returns text for programs unchanged, but escapes control characters on a terminal.
+    fn for_programs(self, text: String) -> String {
         if self.screen.table_width().is_some() { harmless(&text) } else { text }
     }
 
-    /// The same for what is in this format.
-    pub(super) fn whole_of(self, format: Format, text: String) -> String {
-        if matches!(format, Format::Json | Format::Csv) { self.whole(text) } else { text }
+    /// Escapes JSON and CSV on a terminal; tables and lists are escaped cell by cell.
+    pub(super) fn document(self, format: Format, text: String) -> String {
+        if matches!(format, Format::Json | Format::Csv) { self.for_programs(text) } else { text }
     }
 
     pub(super) fn is_for_a_terminal(&self) -> bool {
         self.screen.table_width().is_some()
     }
 
-    /// How wide a table may be; in a pipe nothing is shortened.
-    pub(super) fn paper(&self) -> (usize, &Screen) {
+    /// Maximum width of a table; unlimited if the output is not a terminal.
+    pub(super) fn page(&self) -> (usize, &Screen) {
         (self.screen.table_width().unwrap_or(usize::MAX), &self.screen)
     }
 }
 
-/// Prints rows one by one, as they come.
+/// The output of single rows, such as events.
 #[derive(Debug)]
 pub(super) struct Stream {
     printer: Printer,
     format: Format,
-    /// Those of the first row, with how wide they have become.
+    /// Columns of the first row with their widths.
     columns: Vec<(String, usize)>,
 }
 
 impl Printer {
-    /// Begins to print rows that come one by one, of which these properties were asked for.
-    pub(super) fn stream(self, asked: Option<&[String]>) -> Stream {
-        let usual = if asked.is_some() { Format::Table } else { Format::List };
-        Stream { printer: self, format: self.format.unwrap_or(usual), columns: Vec::new() }
+    /// Starts the output of single rows with the selected properties.
+    pub(super) fn stream(self, selected: Option<&[String]>) -> Stream {
+        Stream { printer: self, format: self.format_for(selected.is_some()), columns: Vec::new() }
     }
 }
 
 impl Stream {
-    /// One more row, with what has to stand before it.
+    /// Returns the text of the next row, with the header before the first.
     pub(super) fn next(&mut self, row: Row) -> String {
         let flat = match self.format {
             Format::Json => {
                 let members =
                     row.iter().map(|(name, value)| format!("{}: {value}", Json::String(name.clone())));
-                return self.printer.whole(format!("{{{}}}\n", members.collect::<Vec<_>>().join(", ")));
+                return self
+                    .printer
+                    .for_programs(format!("{{{}}}\n", members.collect::<Vec<_>>().join(", ")));
             }
-            Format::List => flattened(row),
+            Format::List => flatten(row),
             Format::Table | Format::Csv => row,
         };
         if self.format == Format::List {
@@ -125,32 +129,30 @@ impl Stream {
     fn line(&mut self, cells: &[String]) -> String {
         if self.format == Format::Csv {
             let cells: Vec<_> = cells.iter().map(|cell| csv_cell(cell)).collect();
-            return self.printer.whole(cells.join(",") + "\n");
+            return self.printer.for_programs(cells.join(",") + "\n");
         }
         let mut line = String::new();
         for (cell, (_, width)) in cells.iter().zip(&mut self.columns) {
             let cell = harmless(cell).replace('\n', " ");
-            // One that is much longer than all others does not push what stands behind it off the screen for ever.
-            *width = (*width).max(cell.chars().count().min(WIDEST));
+            // One very long cell must not widen the column for all following rows.
+            *width = (*width).max(cell.chars().count().min(MAX_COLUMN));
             line += &format!("{cell:<width$}  ", width = *width);
         }
         line.trim_end().to_owned() + "\n"
     }
 }
 
-/// How wide a column becomes.
-const WIDEST: usize = 40;
+/// Greatest width that a cell gives to its column.
+const MAX_COLUMN: usize = 40;
 
-/// What embedded instances have, each property under its whole name.
-fn flattened(row: Row) -> Row {
+/// Replaces embedded instances by their properties with qualified names.
+fn flatten(row: Row) -> Row {
     let mut flat = Row::new();
     for (name, value) in row {
         match value {
             Json::Object(members) => {
                 let inner = members.into_iter().collect::<Row>();
-                flat.extend(
-                    flattened(inner).into_iter().map(|(own, value)| (format!("{name}.{own}"), value)),
-                );
+                flat.extend(flatten(inner).into_iter().map(|(own, value)| (format!("{name}.{own}"), value)));
             }
             value => flat.push((name, value)),
         }
@@ -158,15 +160,15 @@ fn flattened(row: Row) -> Row {
     flat
 }
 
-/// All columns, those of the first row first.
-pub(super) fn columns(asked: Option<&[String]>, rows: &[Row]) -> Vec<String> {
-    if let Some(asked) = asked {
-        // As the class spells them.
-        let spelled = |name: &String| {
+/// Returns the columns of rows: the selected properties as the class spells them, or else all properties in the order in
+/// which they first occur.
+pub(super) fn columns(selected: Option<&[String]>, rows: &[Row]) -> Vec<String> {
+    if let Some(selected) = selected {
+        let spelled = selected.iter().map(|name| {
             let own = rows.first().and_then(|row| row.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)));
             own.map_or_else(|| name.clone(), |(own, _)| own.clone())
-        };
-        return asked.iter().map(spelled).collect();
+        });
+        return spelled.collect();
     }
     let mut columns: Vec<String> = Vec::new();
     let mut known = std::collections::HashSet::new();
@@ -182,7 +184,7 @@ pub(super) fn value<'r>(row: &'r Row, column: &str) -> Option<&'r Json> {
     row.iter().find(|(name, _)| name.eq_ignore_ascii_case(column)).map(|(_, value)| value)
 }
 
-/// A line for each property that has a value.
+/// Formats a row as a list of the properties that have a value.
 pub(super) fn list(row: &Row) -> String {
     let mut text = String::new();
     let shown: Vec<_> = row.iter().filter(|(_, value)| !value.is_null()).collect();
@@ -199,11 +201,11 @@ pub(super) fn list(row: &Row) -> String {
 mod tests {
     use super::*;
 
-    fn found() -> Found {
+    fn found() -> QueryResult {
         let row =
             |name: &str, size: Json| vec![("Name".to_owned(), Json::from(name)), ("Size".to_owned(), size)];
         let rows = vec![row("a\x1b, \"b\"", 18_446_744_073_709_551_615_u64.into()), row("c", Json::Null)];
-        Found { rows, asked: Some(vec!["size".to_owned(), "name".to_owned()]) }
+        QueryResult { rows, properties: Some(vec!["size".to_owned(), "name".to_owned()]) }
     }
 
     fn printed(format: Format) -> String {
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_come_one_by_one_have_one_head_and_json_one_line_each() {
+    fn single_rows_have_one_header_and_one_line_of_json_each() {
         let streamed = |format| {
             let mut stream = Printer { format: Some(format), screen: Screen::none() }.stream(None);
             let object = Json::from_iter([("Name", Json::from("b\x1b")), ("State", Json::Null)]);
@@ -235,15 +237,15 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_very_long_does_not_make_those_behind_it_so() {
+    fn a_long_cell_does_not_widen_the_following_rows() {
         let mut stream = Printer { format: Some(Format::Table), screen: Screen::none() }.stream(None);
         let row = |text: &str| vec![("A".to_owned(), text.into()), ("B".to_owned(), "x".into())];
         assert!(stream.next(row(&"a".repeat(50_000))).len() > 50_000);
-        assert_eq!(stream.next(row("b")).len(), WIDEST + "  x\n".len());
+        assert_eq!(stream.next(row("b")).len(), MAX_COLUMN + "  x\n".len());
     }
 
     #[test]
-    fn each_format_has_what_was_found() {
+    fn each_format_contains_the_results() {
         assert_eq!(
             printed(Format::Table),
             "Size                  Name\n18446744073709551615  a\u{FFFD}, \"b\"\n                      c\n"

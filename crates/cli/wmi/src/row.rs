@@ -1,38 +1,41 @@
-//! What an instance tells, by name, for people and programs.
+//! Rows of query results.
 
 use cim::{DateTime, Instance, Origin, SystemProperty, Value};
 use serde_json::{Map, Number, Value as Json};
 
-/// One instance, or what was asked of it, in the order it is told.
+/// Properties of an instance with their values, in order.
 pub(super) type Row = Vec<(String, Json)>;
 
-/// What was found.
+/// The result of a query.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Found {
+pub(super) struct QueryResult {
     pub(super) rows: Vec<Row>,
-    /// The properties that were asked for, by name; none for all.
-    pub(super) asked: Option<Vec<String>>,
+    /// Names of the selected properties; `None` for all.
+    pub(super) properties: Option<Vec<String>>,
 }
 
-/// The row of an instance: the properties that were asked for, or all.
-pub(super) fn of_instance(instance: &Instance, asked: Option<&[String]>, origin: &Origin) -> Row {
+/// Returns the row of an instance with the selected properties, or all.
+pub(super) fn of_instance(instance: &Instance, selected: Option<&[String]>, origin: &Origin) -> Row {
     let class = instance.class();
-    let Some(asked) = asked else {
+    let Some(selected) = selected else {
         let names = class.properties().iter().map(|property| property.name.to_string());
         return names.zip(instance.values().iter().map(json)).collect();
     };
-    let one = |name: &String| {
-        let own = class.column(name).and_then(|column| class.property(column));
-        let system = || SystemProperty::parse(name).map(|property| property.of_instance(instance, origin));
-        match own {
+    let mut row = Row::new();
+    for name in selected {
+        row.push(match class.column(name).and_then(|column| class.property(column)) {
             Some(property) => (property.name.to_string(), instance.value(name).map_or(Json::Null, json)),
-            None => (name.clone(), system().map_or(Json::Null, |value| json(&value))),
-        }
-    };
-    asked.iter().map(one).collect()
+            None => {
+                let system =
+                    SystemProperty::parse(name).map(|property| property.of_instance(instance, origin));
+                (name.clone(), system.map_or(Json::Null, |value| json(&value)))
+            }
+        });
+    }
+    row
 }
 
-/// A value as JSON has it: numbers as numbers, times as XML writes them, paths as text.
+/// Returns a value as JSON: dates as in XML, paths as text.
 pub(super) fn json(value: &Value) -> Json {
     match value {
         Value::Null => Json::Null,
@@ -76,7 +79,7 @@ fn text(value: &Value) -> String {
     text
 }
 
-/// A value in a cell: texts as they are, arrays in braces.
+/// Formats a value for a table cell: text unquoted, arrays in braces.
 pub(super) fn cell(value: &Json) -> String {
     match value {
         Json::Null => String::new(),

@@ -1,4 +1,4 @@
-//! The shell of `telarch wmi`: a line, its answer, the next line.
+//! The interactive shell of `telarch wmi`.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead as _, Write as _};
@@ -20,35 +20,38 @@ use super::{classes, describe, listing};
 use cli_command::Failure;
 use cli_command::Keyword as _;
 
-/// How many lines are remembered.
-const REMEMBERED: usize = 1_000;
-/// In bytes.
-const LARGEST: usize = 4 << 20;
+/// Maximum number of lines in the history.
+const MAX_HISTORY_LINES: usize = 1_000;
+/// Maximum size of the history file in bytes.
+const MAX_HISTORY_BYTES: usize = 4 << 20;
 
 const HELP: &str = "\
-A query, or the name of a class for all its instances; TAB completes names of classes and properties.
-  classes [PATTERN]        the classes that there are
-  describe CLASS           what a class is
-  get PATH                 one instance
-  call PATH METHOD [N=V]   a method
-  format [table|list|json|csv]
-  quit, or Ctrl-D
+  QUERY                         run a WQL query
+  CLASS                         list all instances of a class
+  classes [PATTERN]             list classes
+  describe CLASS                show the definition of a class
+  get PATH                      show one instance
+  call PATH METHOD [NAME=VALUE...]
+                                call a method
+  format [table|list|json|csv]  set the output format; without a name, restore the default
+  quit                          leave the shell (also Ctrl-D)
+TAB completes the names of classes and properties. A line that ends with \\ continues on the next line.
 ";
 
-/// Talks with somebody at a terminal.
-pub(super) fn talk(source: &Source, printer: Printer) -> Result<String, Failure> {
-    let failed = |error: ReadlineError| Failure::Failed(format!("cannot read the terminal: {error}"));
-    let config = Config::builder().max_history_size(REMEMBERED).map_err(failed)?.build();
+/// Runs the shell on a terminal.
+pub(super) fn interactive(source: &Source, printer: Printer) -> Result<String, Failure> {
+    let config = Config::builder().max_history_size(MAX_HISTORY_LINES).map_err(terminal_failure)?.build();
     let empty = MemHistory::with_config(&config);
-    let mut editor = Editor::<Names<'_>, MemHistory>::with_history(config, empty).map_err(failed)?;
+    let mut editor =
+        Editor::<Names<'_>, MemHistory>::with_history(config, empty).map_err(terminal_failure)?;
     editor.set_helper(Some(Names { source }));
     let history = history_file();
-    for line in before(history.as_ref()).lines() {
-        // A line that cannot be remembered is no reason to stop.
+    for line in load_history(history.as_ref()).lines() {
+        // A line that cannot be added to the history is ignored.
         let _ = editor.add_history_entry(line);
     }
     let mut printer = printer;
-    println(&format!("WMI of {}; help tells what there is, Ctrl-D ends.\n", source.name()))?;
+    println(&format!("WMI of {}; type help for help, Ctrl-D to quit.\n", source.name()))?;
     let mut pending = String::new();
     loop {
         let prompt = if pending.is_empty() { "wmi> " } else { "...> " };
@@ -59,9 +62,9 @@ pub(super) fn talk(source: &Source, printer: Printer) -> Result<String, Failure>
                 continue;
             }
             Err(ReadlineError::Eof) => break,
-            Err(error) => return Err(failed(error)),
+            Err(error) => return Err(terminal_failure(error)),
         };
-        // A line that ends with \ goes on.
+        // A line that ends with \ continues on the next line.
         if let Some(beginning) = line.strip_suffix('\\') {
             pending += &format!("{beginning} ");
             continue;
@@ -71,19 +74,19 @@ pub(super) fn talk(source: &Source, printer: Printer) -> Result<String, Failure>
             continue;
         }
         let _ = editor.add_history_entry(line.as_str());
-        match answer(source, &mut printer, &line) {
+        match run_line(source, &mut printer, &line) {
             Ok(Some(text)) => println(&text)?,
             Ok(None) => break,
             Err(failure) => println(&format!("{failure}\n"))?,
         }
     }
     if let Some(path) = history {
-        remember(&path, editor.history());
+        save_history(&path, editor.history());
     }
     Ok(String::new())
 }
 
-/// Answers each line of standard input; the first that fails ends it.
+/// Runs each line of standard input, up to the first that fails.
 pub(super) fn lines(source: &Source, printer: Printer) -> Result<String, Failure> {
     let mut printer = printer;
     for line in io::stdin().lock().lines() {
@@ -92,7 +95,7 @@ pub(super) fn lines(source: &Source, printer: Printer) -> Result<String, Failure
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        match answer(source, &mut printer, line)? {
+        match run_line(source, &mut printer, line)? {
             Some(text) => println(&text)?,
             None => break,
         }
@@ -100,18 +103,22 @@ pub(super) fn lines(source: &Source, printer: Printer) -> Result<String, Failure
     Ok(String::new())
 }
 
-/// What a line gives; none if it ends the shell.
-fn answer(source: &Source, printer: &mut Printer, line: &str) -> Result<Option<String>, Failure> {
+fn terminal_failure(error: ReadlineError) -> Failure {
+    Failure::Failed(format!("cannot read the terminal: {error}"))
+}
+
+/// Runs a line and returns its output; `None` if it ends the shell.
+fn run_line(source: &Source, printer: &mut Printer, line: &str) -> Result<Option<String>, Failure> {
     let line = line.trim_end_matches(';').trim();
     let (first, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let rest = rest.trim();
     Ok(Some(match (first, rest) {
         ("quit" | "exit", "") => return Ok(None),
         ("help" | "?", _) => HELP.to_owned(),
-        ("classes", "") => classes::listed(source, None, None)?,
-        ("classes", pattern) => classes::listed(source, Some(pattern), None)?,
+        ("classes", "") => classes::list(source, None, None)?,
+        ("classes", pattern) => classes::list(source, Some(pattern), None)?,
         ("describe", class) if !class.is_empty() => {
-            describe::described(source.class(class)?.as_ref(), Qualifiers::Hidden, None)?
+            describe::describe(source.class(class)?.as_ref(), Qualifiers::Hidden, None)?
         }
         ("format", "") => {
             *printer = printer.with(None);
@@ -129,7 +136,10 @@ fn answer(source: &Source, printer: &mut Printer, line: &str) -> Result<Option<S
         ("call", rest) if !rest.is_empty() => {
             let words = words(rest);
             let [path, method, arguments @ ..] = words.as_slice() else {
-                return Err(Failure::usage("call takes a path and a method", "call PATH METHOD NAME=VALUE"));
+                return Err(Failure::usage(
+                    "call requires a path and a method",
+                    "usage: call PATH METHOD [NAME=VALUE...]",
+                ));
             };
             let arguments: Vec<(String, String)> = arguments
                 .iter()
@@ -142,7 +152,7 @@ fn answer(source: &Source, printer: &mut Printer, line: &str) -> Result<Option<S
     }))
 }
 
-/// Words between blanks; a blank in quotes belongs to its word, and the quotes of a path stay.
+/// Splits text at blanks outside of quotation marks, which are kept.
 fn words(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut open = None;
@@ -169,33 +179,36 @@ fn println(text: &str) -> Result<(), Failure> {
     Ok(out.write_all(text.as_bytes()).and_then(|()| out.flush())?)
 }
 
-/// Where lines are remembered: in the state of the user, for nobody else.
+/// Returns the history file in the state directory of the user, with access for its owner only.
 fn history_file() -> Option<TrustedFile> {
     let paths = config::Paths::of_user(|name| std::env::var_os(name))?;
     Some(TrustedFile::private(paths.state.join("wmi-history")))
 }
 
-/// Returns the remembered lines; none where the file cannot be trusted.
-fn before(history: Option<&TrustedFile>) -> String {
-    let content = history.and_then(|file| file.read(LARGEST).ok().flatten());
+/// Reads the history; empty if the file is missing or not trustworthy.
+fn load_history(history: Option<&TrustedFile>) -> String {
+    let content = history.and_then(|file| file.read(MAX_HISTORY_BYTES).ok().flatten());
     content.and_then(|content| String::from_utf8(content).ok()).unwrap_or_default()
 }
 
-/// Keeps the last lines; where that is not possible they are gone.
-fn remember(file: &TrustedFile, history: &MemHistory) {
+/// Writes the history; failures are ignored.
+fn save_history(file: &TrustedFile, history: &MemHistory) {
     let last = (0..history.len()).filter_map(|at| history.get(at, SearchDirection::Forward).ok().flatten());
-    let text = kept(last.map(|found| found.entry));
-    let _: Result<(), FileError> = file.update(LARGEST, |_| Ok(text.into_bytes()));
+    let text = without_arguments(last.map(|found| found.entry));
+    let _: Result<(), FileError> = file.update(MAX_HISTORY_BYTES, |_| Ok(text.into_bytes()));
 }
 
-/// The lines that outlive the shell. Arguments of methods do not: they may be passwords, and their names need not
-/// say so, as that of a command line does not.
-fn kept<'l>(lines: impl Iterator<Item = Cow<'l, str>>) -> String {
-    let has_arguments = |line: &str| match line.split_once(char::is_whitespace) {
+/// Returns the lines to save. Method calls with arguments are omitted, because any argument, such as a command line, may
+/// contain a password.
+fn without_arguments<'l>(lines: impl Iterator<Item = Cow<'l, str>>) -> String {
+    lines.filter(|line| !has_arguments(line.trim())).map(|line| format!("{line}\n")).collect()
+}
+
+fn has_arguments(line: &str) -> bool {
+    match line.split_once(char::is_whitespace) {
         Some(("call", rest)) => words(rest.trim_end_matches(';').trim()).len() > 2,
         _ => false,
-    };
-    lines.filter(|line| !has_arguments(line.trim())).map(|line| format!("{line}\n")).collect()
+    }
 }
 
 /// Completes names of classes and properties.
@@ -214,7 +227,7 @@ impl Completer for Names<'_> {
     ) -> rustyline::Result<(usize, Vec<String>)> {
         let (start, mut found) =
             complete::candidates(self.source.names(), line.get(..position).unwrap_or(line));
-        // What stands behind may name the class that properties are of.
+        // The class of the properties may be named after the cursor.
         if found.is_empty() || line.len() > position {
             let typed = line.get(start..position).unwrap_or_default();
             found.extend(complete::properties(self.source.names(), line, typed));
@@ -243,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arguments_of_methods_are_not_kept() {
+    fn method_calls_with_arguments_are_not_saved() {
         let lines = [
             "SELECT * FROM Win32_Service",
             "call Win32_UserAccount.Name='a b' SetPassword Secret=hush",
@@ -252,9 +265,9 @@ mod tests {
             "  call X Y Z=1",
             "describe call",
         ];
-        let kept = kept(lines.iter().map(|line| Cow::Borrowed(*line)));
+        let saved = without_arguments(lines.iter().map(|line| Cow::Borrowed(*line)));
         assert_eq!(
-            kept,
+            saved,
             "SELECT * FROM Win32_Service\ncall Win32_Service.Name=\"sshd\" StopService;\ndescribe call\n"
         );
     }

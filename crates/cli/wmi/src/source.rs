@@ -1,4 +1,4 @@
-//! Whoever is asked: this machine, or another.
+//! WMI of this machine or of another.
 
 use std::io;
 use std::sync::Arc;
@@ -7,153 +7,153 @@ use cim::wql::{self, QueryError};
 use cim::{Class, Namespace, ObjectPath, Schema};
 
 use super::arguments::Target;
-use super::here::Here;
-use super::listing::Listed;
-use super::row::Found;
-use super::there::There;
-use super::watch::Occurred;
+use super::listing::QueryItem;
+use super::local::LocalWmi;
+use super::remote::RemoteWmi;
+use super::row::QueryResult;
+use super::watch::EventItem;
 use cli_command::Failure;
 
 pub(super) enum Source {
-    Here(Box<Here>),
-    There(Box<There>),
+    Local(Box<LocalWmi>),
+    Remote(Box<RemoteWmi>),
 }
 
 impl Source {
     pub(super) fn open(target: &Target) -> Result<Self, Failure> {
         if target.switches.is_empty() {
-            return Ok(Self::Here(Box::new(Here::open(target)?)));
+            return Ok(Self::Local(Box::new(LocalWmi::open(target)?)));
         }
-        Ok(Self::There(Box::new(There::new(target)?)))
+        Ok(Self::Remote(Box::new(RemoteWmi::new(target)?)))
     }
 
-    /// All that a query finds at once, for what is drawn.
-    pub(super) fn query(&self, text: &str) -> Result<Found, Failure> {
-        let mut found = Found::default();
-        self.list(text, std::future::pending(), &mut |listed| {
-            match listed {
-                Listed::Begun(asked) => found.asked = asked,
-                Listed::Row(row) => found.rows.push(row),
+    /// Runs a query and returns all results at once.
+    pub(super) fn query(&self, text: &str) -> Result<QueryResult, Failure> {
+        let mut found = QueryResult::default();
+        self.list(text, std::future::pending(), &mut |item| {
+            match item {
+                QueryItem::Properties(properties) => found.properties = properties,
+                QueryItem::Row(row) => found.rows.push(row),
             }
             Ok(())
         })?;
         Ok(found)
     }
 
-    /// Tells what a query finds as it comes, until it is enough; a query that is wrong is told with the place.
+    /// Passes the results of a query to `emit` as they arrive, until `enough` completes. Errors in the query are marked.
     pub(super) fn list(
         &self,
         text: &str,
         enough: impl Future<Output = ()>,
-        tell: &mut dyn FnMut(Listed) -> io::Result<()>,
+        emit: &mut dyn FnMut(QueryItem) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        // Another machine would say less well what is wrong.
-        wql::parse(text).map_err(|error| explained(text, &error))?;
+        // The query is parsed here first, because this parser reports the position of an error.
+        wql::parse(text).map_err(|error| query_error(text, &error))?;
         match self {
-            Self::Here(here) => here.list(text, enough, tell),
-            Self::There(there) => there.list(text, enough, tell),
+            Self::Local(local) => local.list(text, enough, emit),
+            Self::Remote(remote) => remote.list(text, enough, emit),
         }
     }
 
-    /// Tells the events of a query as they come, until it is enough.
+    /// Passes the events of a query to `emit` as they arrive, until `enough` completes.
     pub(super) fn watch(
         &self,
         query: &str,
         enough: impl Future<Output = ()>,
-        tell: &mut dyn FnMut(Occurred) -> io::Result<()>,
+        emit: &mut dyn FnMut(EventItem) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        wql::parse(query).map_err(|error| explained(query, &error))?;
+        wql::parse(query).map_err(|error| query_error(query, &error))?;
         match self {
-            Self::Here(here) => here.watch(query, enough, tell),
-            Self::There(there) => there.watch(query, enough, tell),
+            Self::Local(local) => local.watch(query, enough, emit),
+            Self::Remote(remote) => remote.watch(query, enough, emit),
         }
     }
 
-    /// One instance.
-    pub(super) fn get(&self, path: &str) -> Result<Found, Failure> {
+    /// Reads one instance.
+    pub(super) fn get(&self, path: &str) -> Result<QueryResult, Failure> {
         let path = path_of(path)?;
         match self {
-            Self::Here(here) => here.get(&path),
-            Self::There(there) => there.get(&path),
+            Self::Local(local) => local.get(&path),
+            Self::Remote(remote) => remote.get(&path),
         }
     }
 
-    /// What comes out of a method.
+    /// Calls a method and returns its output parameters.
     pub(super) fn call(
         &self,
         path: &str,
         method: &str,
         arguments: &[(String, String)],
-    ) -> Result<Found, Failure> {
+    ) -> Result<QueryResult, Failure> {
         let path = path_of(path)?;
         match self {
-            Self::Here(here) => here.call(&path, method, arguments),
-            Self::There(there) => there.call(&path, method, arguments),
+            Self::Local(local) => local.call(&path, method, arguments),
+            Self::Remote(remote) => remote.call(&path, method, arguments),
         }
     }
 
-    /// This machine, for what only it can tell.
-    pub(super) fn here(&self) -> Result<&Here, Failure> {
+    /// This machine, for actions that another machine does not support.
+    pub(super) fn local(&self) -> Result<&LocalWmi, Failure> {
         match self {
-            Self::Here(here) => Ok(here),
-            Self::There(_) => Err(Failure::usage(
-                "wmi: permanent subscriptions are told of this machine only",
-                "leave -r away, or sign in to the other machine: winrs -r:HOST telarch wmi subscriptions",
+            Self::Local(local) => Ok(local),
+            Self::Remote(_) => Err(Failure::usage(
+                "wmi: subscriptions supports this machine only",
+                "omit -r, or run it on the other machine: winrs -r:HOST telarch wmi subscriptions",
             )),
         }
     }
 
-    /// A class with all there is to know about it.
+    /// Reads a class with qualifiers and inherited elements.
     pub(super) fn class(&self, name: &str) -> Result<Arc<Class>, Failure> {
         match self {
-            Self::Here(here) => here.class(name),
-            Self::There(there) => there.class(name),
+            Self::Local(local) => local.class(name),
+            Self::Remote(remote) => remote.class(name),
         }
     }
 
-    /// The classes that names are completed from.
+    /// The classes for the completion of names.
     pub(super) fn names(&self) -> &Schema {
         match self {
-            Self::Here(here) => here.known(),
-            Self::There(there) => there.names(),
+            Self::Local(local) => local.names(),
+            Self::Remote(remote) => remote.names(),
         }
     }
 
     pub(super) fn namespace(&self) -> &Namespace {
         match self {
-            Self::Here(here) => here.namespace(),
-            Self::There(there) => there.namespace(),
+            Self::Local(local) => local.namespace(),
+            Self::Remote(remote) => remote.namespace(),
         }
     }
 
-    /// What the prompt of the shell says.
+    /// Name of the machine and namespace for the greeting of the shell.
     pub(super) fn name(&self) -> String {
         match self {
-            Self::Here(here) => here.namespace().to_string(),
-            Self::There(there) => there.name(),
+            Self::Local(local) => local.namespace().to_string(),
+            Self::Remote(remote) => remote.name(),
         }
     }
 }
 
 fn path_of(text: &str) -> Result<ObjectPath, Failure> {
     ObjectPath::parse(text).map_err(|error| match &error {
-        cim::Error::Path { at, .. } => pointed(text, *at, at + 1, &error.to_string()),
+        cim::Error::Path { at, .. } => marked_failure(text, *at, at + 1, &error.to_string()),
         _ => Failure::Failed(error.to_string()),
     })
 }
 
-/// What is wrong with a query; where there is a place, a line below points to it.
-pub(super) fn explained(query: &str, error: &cim::Error) -> Failure {
+/// Returns the failure for an invalid query, with a mark below the position of the error.
+pub(super) fn query_error(query: &str, error: &cim::Error) -> Failure {
     match error {
         cim::Error::Query(QueryError { reason, span }) => {
-            pointed(query, span.start, span.end, &reason.to_string())
+            marked_failure(query, span.start, span.end, &reason.to_string())
         }
         error => Failure::Failed(error.to_string()),
     }
 }
 
-/// What is wrong, the line it is in, and signs below the place.
-fn pointed(text: &str, start: usize, end: usize, problem: &str) -> Failure {
+/// Returns a failure with the line of an error and marks below it.
+fn marked_failure(text: &str, start: usize, end: usize, problem: &str) -> Failure {
     let before = text.get(..start).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     let line = text.get(line_start..).unwrap_or_default().lines().next().unwrap_or_default();
@@ -163,11 +163,11 @@ fn pointed(text: &str, start: usize, end: usize, problem: &str) -> Failure {
         .chars()
         .map(|character| if character == '\t' { '\t' } else { ' ' })
         .collect();
-    let marked =
-        text.get(start..end).map_or(1, |marked| marked.lines().next().unwrap_or_default().chars().count());
+    let width =
+        text.get(start..end).map_or(1, |text| text.lines().next().unwrap_or_default().chars().count());
     let mut lines = problem.lines();
     let mut message = lines.next().unwrap_or_default().to_owned();
-    message += &format!("\n  {line}\n  {blank}{}", "^".repeat(marked.max(1)));
+    message += &format!("\n  {line}\n  {blank}{}", "^".repeat(width.max(1)));
     for line in lines {
         message += &format!("\n{line}");
     }
@@ -178,19 +178,19 @@ fn pointed(text: &str, start: usize, end: usize, problem: &str) -> Failure {
 mod tests {
     use super::*;
 
-    fn told(query: &str) -> String {
-        explained(query, &wql::parse(query).expect_err("a wrong query")).to_string()
+    fn message(query: &str) -> String {
+        query_error(query, &wql::parse(query).expect_err("an invalid query")).to_string()
     }
 
     #[test]
-    fn what_is_wrong_with_a_query_is_pointed_to() {
-        let told_one = told("SELECT Name FORM Win32_Service");
-        let lines: Vec<&str> = told_one.lines().collect();
-        assert_eq!(lines.get(1), Some(&"  SELECT Name FORM Win32_Service"), "{told_one}");
-        assert_eq!(lines.get(2), Some(&"              ^^^^"), "{told_one}");
-        let told_two = told("SELECT Näme\nFROM X WHERE ä = 1");
-        assert!(told_two.lines().count() >= 3, "{told_two}");
-        let end = told("SELECT Name FROM");
+    fn the_position_of_an_error_is_marked() {
+        let first = message("SELECT Name FORM Win32_Service");
+        let lines: Vec<&str> = first.lines().collect();
+        assert_eq!(lines.get(1), Some(&"  SELECT Name FORM Win32_Service"), "{first}");
+        assert_eq!(lines.get(2), Some(&"              ^^^^"), "{first}");
+        let second = message("SELECT Näme\nFROM X WHERE ä = 1");
+        assert!(second.lines().count() >= 3, "{second}");
+        let end = message("SELECT Name FROM");
         assert!(end.ends_with("                  ^"), "{end}");
     }
 }

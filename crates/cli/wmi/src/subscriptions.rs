@@ -1,33 +1,33 @@
-//! `telarch wmi subscriptions`: what acts on its own, and for whom.
+//! `telarch wmi subscriptions`: permanent event subscriptions.
 
 use config::Store;
 use consumers::{Consumer, Problem};
 use serde_json::Value as Json;
 
-use super::here::Here;
-use super::row::{Found, Row};
+use super::local::LocalWmi;
+use super::row::{QueryResult, Row};
 use cli_command::Failure;
 
-/// Every binding of the repository, with its filter, its consumer and whoever has made it.
-pub(super) fn listed(here: &Here) -> Result<Found, Failure> {
-    // A machine that was never configured has every default.
+/// Lists every binding of the repository with its filter, consumer, creator and state.
+pub(super) fn list(local: &LocalWmi) -> Result<QueryResult, Failure> {
+    // Without a settings file, the defaults apply.
     let settings = config::Paths::of_this_process().and_then(|paths| Store::open(paths.config).ok());
     let settings = settings.map(|store| store.snapshot().wmi.clone()).unwrap_or_default();
-    let rows = consumers::registered(&here.repository().contents(), linux::command_line::words)
+    let rows = consumers::registered(&local.repository().contents(), linux::command_line::words)
         .into_iter()
         .map(|one| {
             let (query, state) = match &one.subscription {
                 Ok(subscription) => {
-                    let refused = matches!(subscription.consumer, Consumer::CommandLine(_))
+                    let is_disabled = matches!(subscription.consumer, Consumer::CommandLine(_))
                         && !settings.command_line_consumers;
-                    let state = match (settings.permanent_subscriptions, refused) {
+                    let state = match (settings.permanent_subscriptions, is_disabled) {
                         (false, _) => "off: WMI.PermanentSubscriptions is false".to_owned(),
                         (true, true) => first_line(&Problem::Commands),
                         (true, false) => "on".to_owned(),
                     };
                     (subscription.filter.query.clone().into(), state)
                 }
-                Err(problem) => (Json::Null, format!("wrong: {}", first_line(problem))),
+                Err(problem) => (Json::Null, format!("invalid: {}", first_line(problem))),
             };
             let creator = one.creator.map(|sid| sid.numeric().to_string());
             let row: Row = vec![
@@ -43,7 +43,7 @@ pub(super) fn listed(here: &Here) -> Result<Found, Failure> {
             ];
             row
         });
-    Ok(Found { rows: rows.collect(), asked: None })
+    Ok(QueryResult { rows: rows.collect(), properties: None })
 }
 
 fn first_line(problem: &Problem) -> String {

@@ -1,4 +1,4 @@
-//! `telarch wmi --watch`: events as they come.
+//! `telarch wmi --watch`: events as they occur.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -11,36 +11,36 @@ use super::source::Source;
 use cli_command::Failure;
 use cli_command::output;
 
-/// What has occurred.
+/// An item of a subscription.
 #[derive(Debug)]
-pub(super) enum Occurred {
-    /// From now on nothing is missed.
+pub(super) enum EventItem {
+    /// The subscription is active; all later events are delivered.
     Begun,
     Event(Row),
-    /// So many events were given up, because they were taken too slowly.
+    /// Number of events that were dropped because they were not consumed in time.
     Dropped(u64),
 }
 
-/// Prints each event once it is there, until it is enough, or somebody ends it; the subscription ends with it.
+/// Prints each event as it arrives, until the limit is reached or the user interrupts; then the subscription ends.
 pub(super) fn run(
     source: &Source,
     query: &str,
     limit: EventLimit,
     printer: Printer,
 ) -> Result<String, Failure> {
-    let mut stream = printer.stream(asked_of_events(query).as_deref());
+    let mut stream = printer.stream(selected_of_events(query).as_deref());
     let (mut left, reached) = (limit.count, tokio::sync::Notify::new());
-    let mut tell = |occurred: Occurred| -> io::Result<()> {
-        match occurred {
-            Occurred::Begun if io::stderr().is_terminal() => {
-                writeln!(io::stderr(), "telarch: watching; Ctrl and C ends it")
+    let mut emit = |item: EventItem| -> io::Result<()> {
+        match item {
+            EventItem::Begun if io::stderr().is_terminal() => {
+                writeln!(io::stderr(), "telarch: watching; press Ctrl-C to stop")
             }
-            Occurred::Begun => Ok(()),
-            Occurred::Dropped(count) => {
-                writeln!(io::stderr(), "telarch: {count} events are missing here: they came too fast")
+            EventItem::Begun => Ok(()),
+            EventItem::Dropped(count) => {
+                writeln!(io::stderr(), "telarch: {count} events were dropped, because they arrived too fast")
             }
-            Occurred::Event(_) if left == Some(0) => Ok(()),
-            Occurred::Event(row) => {
+            EventItem::Event(_) if left == Some(0) => Ok(()),
+            EventItem::Event(row) => {
                 let mut out = output::out();
                 out.write_all(stream.next(row).as_bytes())?;
                 out.flush()?;
@@ -53,23 +53,23 @@ pub(super) fn run(
         }
     };
     let enough = async {
-        let over = async {
+        let timeout = async {
             match limit.duration {
                 Some(duration) => tokio::time::sleep(duration).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            () = over => {}
+            () = timeout => {}
             () = reached.notified() => {}
             () = interrupted() => {}
         }
     };
-    source.watch(query, enough, &mut tell)?;
+    source.watch(query, enough, &mut emit)?;
     Ok(String::new())
 }
 
-/// Waits until somebody wants it to end.
+/// Waits for SIGINT or SIGTERM.
 pub(super) async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
@@ -83,19 +83,19 @@ pub(super) async fn interrupted() {
     }
 }
 
-/// What comes of something, unless somebody wants it to end before: once that was waited for anywhere, Ctrl and C does
-/// not end the program any more.
+/// Runs a request until it completes or is interrupted. tokio replaces the default action of SIGINT for good, so that
+/// every request must handle it.
 pub(super) async fn unless_interrupted<T>(
-    wanted: impl Future<Output = Result<T, Failure>>,
+    request: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     tokio::select! {
-        done = wanted => done,
+        done = request => done,
         () = interrupted() => Err(Failure::Failed("interrupted".to_owned())),
     }
 }
 
-/// The properties of events that a query asks for; none for all. Groups are told as they are.
-pub(super) fn asked_of_events(query: &str) -> Option<Vec<String>> {
+/// Returns the properties that an event query selects; `None` for all, and for grouped events.
+pub(super) fn selected_of_events(query: &str) -> Option<Vec<String>> {
     match wql::parse(query) {
         Ok(Query::Select(select)) if select.group.is_none() => {
             select.names().map(|names| names.iter().map(ToString::to_string).collect())

@@ -1,4 +1,4 @@
-//! `telarch ipmi host`: what is kept of a controller.
+//! `telarch ipmi host`: stored controllers.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -48,7 +48,7 @@ fn a_stored_name_stands_for_address_user_and_password() {
     for (name, address) in ["node1", "node2"].iter().zip(crowd.addresses()) {
         let added =
             host(folder.path(), &["add", name, &address.to_string(), "-U", "oper", "--level", "user"]);
-        // The password is that of admin.
+        // The stored password belongs to another user.
         assert_eq!(added.code, 0, "{}", added.errors);
     }
     let ipmi = |arguments: &[&str], password: Option<&str>| {
@@ -59,7 +59,7 @@ fn a_stored_name_stands_for_address_user_and_password() {
     };
     let wrong = ipmi(&["info", "-H", "node1"], None);
     assert!(wrong.code == 1 && wrong.errors.contains("node1"), "{}", wrong.errors);
-    // Somebody else signs in where it is.
+    // Another user uses the stored address only.
     let other = ipmi(&["power", "status", "-H", "node1", "-U", "admin"], Some("admin-pw"));
     assert_eq!((other.out.trim(), other.code), ("Chassis Power is on", 0), "{}", other.errors);
     for (name, address) in ["node1", "node2"].iter().zip(crowd.addresses()) {
@@ -67,7 +67,7 @@ fn a_stored_name_stands_for_address_user_and_password() {
     }
     let both = ipmi(&["power", "status", "-H", "NODE[1-2]"], None);
     assert_eq!((both.out.lines().count(), both.code), (2, 0), "{}{}", both.out, both.errors);
-    // What is kept is a limit.
+    // The stored level is a maximum.
     let off = ipmi(&["power", "off", "-H", "node1"], None);
     assert!(off.code == 1 && crowd.first(|board| board.controls.is_empty()), "{}{}", off.out, off.errors);
     let other_key = tempfile::tempdir().unwrap();
@@ -78,7 +78,7 @@ fn a_stored_name_stands_for_address_user_and_password() {
 }
 
 #[test]
-fn a_password_that_no_controller_takes_is_refused() {
+fn a_password_that_is_too_long_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password");
     fs::write(&file, "twenty-one-octets-long\n").unwrap();

@@ -51,7 +51,7 @@ fn a_plot_is_drawn_until_a_key_ends_it_and_the_terminal_is_as_before() {
     for key in ["q", CTRL_C] {
         terminal.clear();
         let ended = terminal.run_with(plot, |terminal| {
-            terminal.seen("q ends");
+            terminal.seen("q quits");
             let screen = terminal.seen("██");
             assert_eq!(
                 screen.matches("FreePhysicalMemory: ").count(),

@@ -112,7 +112,7 @@ impl AccessQuery {
                 return None;
             }
             Some(EnabledState::Enabled) => {
-                report.line(Check::Passed, "the account in the accounts file is enabled")
+                report.line(Check::Passed, "the account in the accounts file is enabled");
             }
             None => report.line(Check::Info, "the accounts file has no such account"),
         }
@@ -180,7 +180,8 @@ impl AccessQuery {
     }
 
     fn password_scheme(&self, is_unix: bool, has_record: bool) -> (Check, String) {
-        if !has_record && !(is_unix && self.has_pam && self.serving == ServiceScope::Machine) {
+        let is_verified_by_pam = is_unix && self.has_pam && self.serving == ServiceScope::Machine;
+        if !has_record && !is_verified_by_pam {
             let text = "no password: the account is not in the accounts file, and PAM is not used";
             return (Check::Info, text.to_owned());
         }

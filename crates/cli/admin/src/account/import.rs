@@ -36,7 +36,7 @@ pub(super) enum ImportSource {
     Shadow(PathBuf),
 }
 
-/// What to do with an imported account whose name exists already.
+/// Rule for imported accounts whose names exist already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Existing {
     /// Skip the imported account.
@@ -79,7 +79,7 @@ impl Import<'_> {
     }
 }
 
-/// One line of a list.
+/// A line of a list.
 enum Entry {
     Account(Account),
     Skipped { name: String, reason: String },
@@ -142,14 +142,13 @@ impl Importer<'_> {
     fn import(&mut self, file: &mut AccountFile, account: Account) -> Result<(), Failure> {
         let Account { name, password, nt_hash, standing, changed } = account;
         let (shown, changed) = (name.to_string(), changed.unwrap_or_else(now));
-        let failed = |error| change_failure(error, self.path);
         let outcome = if file.find(&shown).is_none() {
             let comment = Comment::default();
             let added = NewAccount { name, password, role: Role::User, changed, comment };
-            file.add(added).map_err(failed)?;
+            file.add(added).map_err(|error| change_failure(error, self.path))?;
             Outcome::Added
         } else if self.existing == Existing::Replace {
-            file.set_password(&shown, password, changed).map_err(failed)?;
+            file.set_password(&shown, password, changed).map_err(|error| change_failure(error, self.path))?;
             Outcome::Replaced
         } else {
             self.report.skipped(&shown, "it already exists, and --replace was not given");
@@ -160,7 +159,8 @@ impl Importer<'_> {
         }
         // An import disables accounts but never enables one that was disabled here.
         if standing == EnabledState::Disabled {
-            file.set_state(&shown, EnabledState::Disabled).map_err(failed)?;
+            file.set_state(&shown, EnabledState::Disabled)
+                .map_err(|error| change_failure(error, self.path))?;
         }
         self.report.imported(&shown, outcome, standing);
         Ok(())

@@ -67,7 +67,7 @@ fn unknown(error: config::SettingError) -> Failure {
     Failure::usage(format!("config: {error}"), "telarch config show lists all settings")
 }
 
-/// One setting with its value and its default.
+/// A setting with its value and its default.
 struct Row<'c> {
     setting: &'static Setting,
     state: &'c State,

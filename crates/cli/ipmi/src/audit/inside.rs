@@ -1,4 +1,4 @@
-//! What an administrator of the controller can see.
+//! Checks that require a session as an administrator.
 
 use std::net::SocketAddr;
 
@@ -11,18 +11,19 @@ use ipmi::{Connection, IpmiError};
 
 use super::{Finding, Severity};
 
-pub(super) async fn looked(
+/// Checks users and settings.
+pub(super) async fn check(
     address: SocketAddr,
     login: Login,
     timing: Timing,
 ) -> Result<Vec<Finding>, IpmiError> {
     let bmc = Connection::open(address, login, timing).await?;
-    let findings = look(&bmc).await;
+    let findings = check_session(&bmc).await;
     bmc.close().await;
     findings
 }
 
-async fn look(bmc: &Connection) -> Result<Vec<Finding>, IpmiError> {
+async fn check_session(bmc: &Connection) -> Result<Vec<Finding>, IpmiError> {
     let id = bmc.run(&GetDeviceId).await?;
     let mut findings = vec![Finding::new(
         Severity::Note,
@@ -30,7 +31,7 @@ async fn look(bmc: &Connection) -> Result<Vec<Finding>, IpmiError> {
             "firmware {}.{:02} of manufacturer {}, product {}",
             id.firmware_major, id.firmware_minor, id.manufacturer, id.product
         ),
-        "compare it with the manufacturer's latest: controllers are updated too rarely",
+        "compare it with the latest release of the manufacturer",
     )];
     let channel = bmc.lan_channel().await?;
     findings.extend(users(bmc, channel).await?);
@@ -54,17 +55,14 @@ async fn users(bmc: &Connection, channel: ChannelNumber) -> Result<Vec<Finding>,
                 if access.limit >= AccessLevel::Operator { Severity::Critical } else { Severity::Warning };
             findings.push(Finding::new(
                 severity,
-                format!("user {} has no name, and the level {}", user.id, access.limit.name()),
+                format!("user {} has no name and the level {}", user.id, access.limit.name()),
                 format!("disable it: user disable {}", user.id),
             ));
-        } else if DELIVERED.contains(&user.name.as_str()) && access.limit >= AccessLevel::Administrator {
+        } else if DEFAULT_NAMES.contains(&user.name.as_str()) && access.limit >= AccessLevel::Administrator {
             findings.push(Finding::new(
                 Severity::Note,
-                format!(
-                    "user {} is called {:?} as everybody expects, and is administrator",
-                    user.id, user.name
-                ),
-                format!("use another name: user name {} NAME", user.id),
+                format!("administrator {} has the well-known name {:?}", user.id, user.name),
+                format!("rename it: user name {} NAME", user.id),
             ));
         }
     }
@@ -78,15 +76,15 @@ async fn settings(bmc: &Connection, channel: ChannelNumber) -> Result<Vec<Findin
             if access.per_message_authentication_is_off {
                 findings.push(Finding::new(
                     Severity::Critical,
-                    "packets of IPMI 1.5 sessions need no proof once they are open",
-                    "switch per-message authentication on for the channel",
+                    "packets of open IPMI 1.5 sessions are not authenticated",
+                    "enable it: channel set per-message on",
                 ));
             }
             if access.user_level_authentication_is_off {
                 findings.push(Finding::new(
                     Severity::Warning,
-                    "commands of the level of a user need no proof in IPMI 1.5 sessions",
-                    "switch user level authentication on for the channel",
+                    "commands at user level are not authenticated in IPMI 1.5 sessions",
+                    "enable it: channel set user-level on",
                 ));
             }
         }
@@ -105,10 +103,11 @@ async fn settings(bmc: &Connection, channel: ChannelNumber) -> Result<Vec<Findin
         findings.push(Finding::new(
             Severity::Critical,
             format!("cipher suite 0 is allowed up to the level {}", limit.name()),
-            "switch it off: lan set suite 0 off",
+            "disable it: lan set suite 0 off",
         ));
     }
     Ok(findings)
 }
 
-const DELIVERED: [&str; 6] = ["admin", "ADMIN", "root", "Administrator", "USERID", "sysadmin"];
+/// Default names of administrators.
+const DEFAULT_NAMES: [&str; 6] = ["admin", "ADMIN", "root", "Administrator", "USERID", "sysadmin"];

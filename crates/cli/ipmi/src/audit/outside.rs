@@ -1,4 +1,4 @@
-//! What anybody on the network can see and try.
+//! Checks that require no session, which any attacker on the network can make.
 
 use std::net::SocketAddr;
 
@@ -10,44 +10,46 @@ use ipmi::{Connection, DiscoveredController, IpmiError};
 use super::super::scan;
 use super::{Finding, Severity};
 
-/// What the controller tells by itself.
-pub(super) fn told(sighting: &DiscoveredController) -> Vec<Finding> {
+/// Checks the capabilities that the controller reports without authentication.
+pub(super) fn check_capabilities(sighting: &DiscoveredController) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut find = |severity, what: String, way_out| findings.push(Finding::new(severity, what, way_out));
-    if let Some(told) = &sighting.capabilities {
-        if told.logins.anonymous {
+    let mut find = |severity, description: String, remedy| {
+        findings.push(Finding::new(severity, description, remedy));
+    };
+    if let Some(capabilities) = &sighting.capabilities {
+        if capabilities.logins.anonymous {
             find(
                 Severity::Critical,
-                "it says that users without name and password can sign in".to_owned(),
-                "give user 1 a password and disable it: user password 1, then user disable 1",
+                "anonymous login without a password is enabled".to_owned(),
+                "set a password for user 1 and disable the user: user password 1, then user disable 1",
             );
         }
-        if told.logins.unnamed {
+        if capabilities.logins.unnamed {
             find(
                 Severity::Warning,
-                "there is a user without a name, so half of a login is known to everybody".to_owned(),
+                "a user without a name exists; an attacker has to guess the password only".to_owned(),
                 "disable it: user disable 1",
             );
         }
-        for kind in &told.lan15 {
-            let (severity, what) = match kind {
-                AuthenticationType::None => (Severity::Critical, "sessions of IPMI 1.5 that prove nothing"),
+        for kind in &capabilities.lan15 {
+            let (severity, description) = match kind {
+                AuthenticationType::None => (Severity::Critical, "IPMI 1.5 sessions without authentication"),
                 AuthenticationType::Password => {
-                    (Severity::Critical, "sessions of IPMI 1.5 that send the password as it is")
+                    (Severity::Critical, "IPMI 1.5 sessions with an unencrypted password")
                 }
-                _ => (Severity::Warning, "sessions of IPMI 1.5, which hide nothing, with weak hashes"),
+                _ => (Severity::Warning, "unencrypted IPMI 1.5 sessions with weak hashes"),
             };
             find(
                 severity,
-                format!("it takes {what} ({})", kind.name()),
-                "switch IPMI 1.5 off in the controller's settings (LAN parameter 2)",
+                format!("accepts {description} ({})", kind.name()),
+                "disable IPMI 1.5 in the settings of the controller (LAN parameter 2)",
             );
         }
-        if !told.rmcp_plus {
+        if !capabilities.rmcp_plus {
             find(
                 Severity::Critical,
-                "it knows no sessions of IPMI 2.0".to_owned(),
-                "update its firmware, or take it off the network",
+                "does not support IPMI 2.0 sessions".to_owned(),
+                "update the firmware, or disconnect the controller from the network",
             );
         }
     }
@@ -57,36 +59,36 @@ pub(super) fn told(sighting: &DiscoveredController) -> Vec<Finding> {
         if !clear.is_empty() {
             find(
                 Severity::Warning,
-                format!("it takes cipher suites that do not encrypt: {}", scan::numbers(&clear)),
-                "switch each of them off: lan set suite NUMBER off",
+                format!("accepts cipher suites without encryption: {}", scan::numbers(&clear)),
+                "disable each of them: lan set suite NUMBER off",
             );
         }
         if !suites.contains(&CipherSuite::SHA256) {
             find(
                 Severity::Warning,
-                "it does not know cipher suite 17, so logins rest on SHA-1 or worse".to_owned(),
-                "update its firmware",
+                "does not support cipher suite 17; logins use SHA-1 or weaker hashes".to_owned(),
+                "update the firmware",
             );
         }
     }
     findings
 }
 
-/// What comes of trying to get in.
-pub(super) async fn tried(address: SocketAddr, user: &str, timing: Timing) -> Vec<Finding> {
+/// Tries logins with wrong and with default passwords.
+pub(super) async fn try_logins(address: SocketAddr, user: &str, timing: Timing) -> Vec<Finding> {
     let mut findings = Vec::new();
     let names = if user.is_empty() { NAMES.to_vec() } else { vec![user] };
     let (mut exposed, mut is_open) = (Vec::new(), false);
     for name in names {
-        if !is_open && is_let_in(address, name, WRONG, Some(0), timing).await == Verdict::In {
+        if !is_open && try_login(address, name, WRONG, Some(0), timing).await == LoginResult::Success {
             is_open = true;
             findings.push(Finding::new(
                 Severity::Critical,
-                format!("cipher suite 0 lets anybody in who knows the name of a user, such as {name:?}, without password"),
-                "switch it off: lan set suite 0 off",
+                format!("cipher suite 0 allows login without a password as any known user, such as {name:?}"),
+                "disable it: lan set suite 0 off",
             ));
         }
-        if is_let_in(address, name, WRONG, None, timing).await == Verdict::WrongPassword {
+        if try_login(address, name, WRONG, None, timing).await == LoginResult::WrongPassword {
             exposed.push(format!("{name:?}"));
         }
     }
@@ -94,25 +96,25 @@ pub(super) async fn tried(address: SocketAddr, user: &str, timing: Timing) -> Ve
         findings.push(Finding::new(
             Severity::Warning,
             format!(
-                "it gives a hash of the password to whoever names a user, which can be guessed at leisure: {}",
+                "discloses password hashes to unauthenticated clients (RAKP), allowing offline cracking: {}",
                 exposed.join(", ")
             ),
-            "it is in the protocol: use random passwords of 16 letters or more, and a network of its own",
+            "this is part of the protocol: use random passwords of 16 or more characters, and a separate network",
         ));
     }
-    if is_let_in(address, NOBODY, WRONG, None, timing).await == Verdict::UnknownName {
+    if try_login(address, UNKNOWN_USER, WRONG, None, timing).await == LoginResult::UnknownName {
         findings.push(Finding::new(
             Severity::Warning,
-            "it tells whether a user exists, so names can be tried",
-            "use names that nobody guesses, and a network of its own",
+            "reveals whether a user name exists",
+            "use user names that are hard to guess, and a separate network",
         ));
     }
     for (name, password) in DEFAULTS {
-        if is_let_in(address, name, password, None, timing).await == Verdict::In {
+        if try_login(address, name, password, None, timing).await == LoginResult::Success {
             findings.push(Finding::new(
                 Severity::Critical,
-                format!("user {name:?} has a password that everybody knows, as it was delivered"),
-                "set another one: user password ID",
+                format!("user {name:?} has the default password"),
+                "change it: user password ID",
             ));
         }
     }
@@ -120,22 +122,22 @@ pub(super) async fn tried(address: SocketAddr, user: &str, timing: Timing) -> Ve
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    In,
+enum LoginResult {
+    Success,
     WrongPassword,
     UnknownName,
     Other,
 }
 
-async fn is_let_in(
+async fn try_login(
     address: SocketAddr,
     name: &str,
     password: &str,
     suite: Option<u8>,
     timing: Timing,
-) -> Verdict {
+) -> LoginResult {
     let (Ok(user), Ok(password)) = (UserName::new(name), Password::new(password.as_bytes())) else {
-        return Verdict::Other;
+        return LoginResult::Other;
     };
     let mut login = Login::new(user, password).privilege(Privilege::User);
     if let Some(Ok(suite)) = suite.map(CipherSuite::new) {
@@ -144,23 +146,25 @@ async fn is_let_in(
     match Connection::open(address, login, timing).await {
         Ok(bmc) => {
             bmc.close().await;
-            Verdict::In
+            LoginResult::Success
         }
-        Err(IpmiError::Proto(ProtoError::WrongPassword)) => Verdict::WrongPassword,
+        Err(IpmiError::Proto(ProtoError::WrongPassword)) => LoginResult::WrongPassword,
         Err(IpmiError::Proto(ProtoError::Refused { stage: Stage::Rakp2, status: Status(UNKNOWN_NAME) })) => {
-            Verdict::UnknownName
+            LoginResult::UnknownName
         }
-        Err(_) => Verdict::Other,
+        Err(_) => LoginResult::Other,
     }
 }
 
-/// Of RAKP 2 (IPMI 2.0, table 13-15).
+/// Status code of RAKP 2 for an unknown user name (IPMI 2.0, table 13-15).
 const UNKNOWN_NAME: u8 = 0x0d;
+/// A password that no user has.
 const WRONG: &str = "telarch-audit-tries";
-const NOBODY: &str = "telarch-nobody";
-/// Names that controllers are delivered with.
+/// A name that no user has.
+const UNKNOWN_USER: &str = "telarch-nobody";
+/// Default user names of controllers.
 const NAMES: [&str; 5] = ["admin", "ADMIN", "root", "Administrator", "USERID"];
-/// And the passwords with them; one each, because some lock a user out after a few wrong ones.
+/// Default credentials, one password for each name, because some controllers lock a user after a few failures.
 const DEFAULTS: [(&str, &str); 6] = [
     ("admin", "admin"),
     ("ADMIN", "ADMIN"),

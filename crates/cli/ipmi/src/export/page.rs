@@ -1,4 +1,4 @@
-//! Everything that is exported of one controller.
+//! The metrics of one controller.
 
 use ipmi::proto::Command;
 use ipmi::proto::chassis::GetStatus;
@@ -11,8 +11,8 @@ use ipmi::{Connection, IpmiError};
 
 use super::super::prometheus::Page;
 
-/// Asks for it; what a controller does not know is left out.
-pub(super) async fn of(bmc: &Connection) -> Result<Page, IpmiError> {
+/// Reads the metrics; those that the controller does not support are omitted.
+pub(super) async fn read(bmc: &Connection) -> Result<Page, IpmiError> {
     let mut page = Page::default();
     let id = bmc.run(&GetDeviceId).await?;
     let (firmware, manufacturer) =
@@ -24,28 +24,32 @@ pub(super) async fn of(bmc: &Connection) -> Result<Page, IpmiError> {
         ("system_firmware_version", system.as_deref().unwrap_or("N/A")),
     ];
     page.add("ipmi_bmc_info", &labels, 1.0);
-    if let Some(status) = known(bmc, &GetStatus).await? {
-        let yes = |is_so: bool| if is_so { 1.0 } else { 0.0 };
-        page.add("ipmi_chassis_power_state", &[], yes(status.power_is_on));
-        // One is good, as others have it.
-        page.add("ipmi_chassis_drive_fault_state", &[], yes(!status.has_drive_fault()));
-        page.add("ipmi_chassis_cooling_fault_state", &[], yes(!status.has_cooling_fault()));
+    if let Some(status) = supported(bmc, &GetStatus).await? {
+        page.add("ipmi_chassis_power_state", &[], number(status.power_is_on));
+        // 1 means no fault, as in ipmi_exporter.
+        page.add("ipmi_chassis_drive_fault_state", &[], number(!status.has_drive_fault()));
+        page.add("ipmi_chassis_cooling_fault_state", &[], number(!status.has_cooling_fault()));
     }
-    if let Some(power) = known(bmc, &GetPowerReading).await?.filter(|power| power.is_active) {
+    if let Some(power) = supported(bmc, &GetPowerReading).await?.filter(|power| power.is_active) {
         page.add("ipmi_dcmi_power_consumption_watts", &[], power.current.into());
     }
-    if let Some(log) = known(bmc, &GetSelInfo).await? {
+    if let Some(log) = supported(bmc, &GetSelInfo).await? {
         page.add("ipmi_sel_logs_count", &[], log.records.into());
         page.add("ipmi_sel_free_space_bytes", &[], log.free.into());
     }
-    if let Some(timer) = known(bmc, &GetWatchdog).await? {
-        page.add("ipmi_bmc_watchdog_timer_state", &[], if timer.is_running { 1.0 } else { 0.0 });
+    if let Some(timer) = supported(bmc, &GetWatchdog).await? {
+        page.add("ipmi_bmc_watchdog_timer_state", &[], number(timer.is_running));
     }
     bmc.sensors().await?.iter().for_each(|measured| page.add_sensor(measured));
     Ok(page)
 }
 
-async fn known<C: Command>(bmc: &Connection, command: &C) -> Result<Option<C::Reply>, IpmiError> {
+fn number(is_true: bool) -> f64 {
+    if is_true { 1.0 } else { 0.0 }
+}
+
+/// Runs a command; `None` if the controller does not support it.
+async fn supported<C: Command>(bmc: &Connection, command: &C) -> Result<Option<C::Reply>, IpmiError> {
     match bmc.run(command).await {
         Ok(reply) => Ok(Some(reply)),
         Err(IpmiError::Completion(_)) => Ok(None),

@@ -1,4 +1,4 @@
-//! The few answers of HTTP that Prometheus needs.
+//! A minimal HTTP server for Prometheus.
 
 use std::io;
 use std::sync::Arc;
@@ -11,37 +11,37 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::super::prometheus::Page;
-use super::Known;
+use super::ExportedHost;
 
-/// Answers for ever. Who is slow, or comes in crowds, waits, or is let go.
-pub(super) async fn serve(listener: TcpListener, known: Arc<[Known]>) {
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+/// Serves connections without end. Excess connections wait, and slow ones are closed.
+pub(super) async fn serve(listener: TcpListener, exported: Arc<[ExportedHost]>) {
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let Ok(seat) = Arc::clone(&room).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
-            // There may be no file descriptors for a while.
+            // File descriptors may be exhausted for a while.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let known = Arc::clone(&known);
+        let exported = Arc::clone(&exported);
         tokio::spawn(async move {
-            let _seat = seat;
-            let _ = timeout(PATIENCE, answer(stream, &known)).await;
+            let _permit = permit;
+            let _ = timeout(REQUEST_TIMEOUT, answer(stream, &exported)).await;
         });
     }
 }
 
-/// One question, one answer.
-async fn answer(mut stream: TcpStream, known: &[Known]) -> io::Result<()> {
+/// Answers one request and closes the connection.
+async fn answer(mut stream: TcpStream, exported: &[ExportedHost]) -> io::Result<()> {
     let mut received = Vec::new();
     let mut buffer = [0; 4_096];
     let (is_head, (status, text)) = loop {
         match RequestHead::parse(&received, &Limits::default()) {
             Ok(Some((head, _))) => {
-                break (head.method() == Method::Head, reply(head.method(), head.target(), known));
+                break (head.method() == Method::Head, reply(head.method(), head.target(), exported));
             }
             Ok(None) => {}
-            Err(error) => break (false, (error.status(), "not understood\n".to_owned())),
+            Err(error) => break (false, (error.status(), "bad request\n".to_owned())),
         }
         let length = stream.read(&mut buffer).await?;
         if length == 0 {
@@ -66,29 +66,29 @@ async fn answer(mut stream: TcpStream, known: &[Known]) -> io::Result<()> {
     stream.shutdown().await
 }
 
-fn reply(method: Method, target: &str, known: &[Known]) -> (u16, String) {
+fn reply(method: Method, target: &str, exported: &[ExportedHost]) -> (u16, String) {
     if !matches!(method, Method::Get | Method::Head) {
-        return (METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
+        return (METHOD_NOT_ALLOWED, "method not allowed; use GET or HEAD\n".to_owned());
     }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut page = Page::default();
     match path {
         "/" => return (200, "telarch ipmi export: /metrics, or /ipmi?target=HOST\n".to_owned()),
-        "/metrics" => known.iter().for_each(|known| page.append(&known.host.to_string(), known.page())),
+        "/metrics" => exported.iter().for_each(|one| page.append(&one.host.to_string(), one.page())),
         "/ipmi" => {
-            // Nobody is asked who was not named on the command line.
+            // Only controllers of the command line are exported, so that clients cannot choose targets.
             let wanted = query.split('&').find_map(|pair| pair.strip_prefix("target=")).unwrap_or_default();
             let wanted = wanted.replace("%3A", ":").replace("%5B", "[").replace("%5D", "]");
-            let Some(found) = known.iter().find(|known| known.host.to_string() == wanted) else {
+            let Some(found) = exported.iter().find(|one| one.host.to_string() == wanted) else {
                 return (404, "this controller is not exported\n".to_owned());
             };
             page.append(&wanted, found.page());
         }
-        _ => return (404, "there is /metrics, and /ipmi?target=HOST\n".to_owned()),
+        _ => return (404, "not found; use /metrics or /ipmi?target=HOST\n".to_owned()),
     }
-    (200, page.written())
+    (200, page.to_text())
 }
 
 const METHOD_NOT_ALLOWED: u16 = 405;
-const MOST_CONNECTIONS: usize = 64;
-const PATIENCE: Duration = Duration::from_secs(10);
+const MAX_CONNECTIONS: usize = 64;
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,42 +1,43 @@
-//! What many controllers answer, printed while others are still asked.
+//! Output of results while other controllers are still being contacted.
 
 use std::io;
 use std::time::Instant;
 
 use super::super::hosts::Host;
-use super::pieces::{LATEST, Pieces};
-use super::{Answer, Answers, Format, failure, json_rows, text_lines, whole};
+use super::buffered_output::{BufferedOutput, MAX_DELAY};
+use super::{Answer, Answers, Format, failure, format_all, json_rows, text_lines};
 use cli_command::Failure;
 
 /// The report of one run.
 ///
-/// Text and JSON are printed in the order of the command line, each controller as soon as those before it are done: one
-/// that is silent holds up those behind it, never those before it, and what a script reads does not depend on who was
-/// quicker. The other formats have columns or families that the last answer may add to, and are printed at the end.
+/// Text and JSON are printed in the order of the command line, each controller as soon as those before it are done, so
+/// that the output does not depend on the speed of controllers. In the other formats, columns or metrics may depend on
+/// the last result; they are printed at the end.
 pub(in super::super) struct Report {
     hosts: Vec<Host>,
     format: Format,
-    /// Whether lines of text begin with their host.
+    /// Lines of text begin with their host.
     names_hosts: bool,
-    /// Whether nobody is asked any more once nobody reads it.
+    /// No further controller is contacted once the reader of the output has closed it.
     ends_unread: bool,
-    /// By their places in `hosts`.
-    told: Vec<Told>,
-    /// The first that is not printed yet.
+    /// Results, by their indexes in `hosts`.
+    results: Vec<HostResult>,
+    /// Index of the first result that is not printed yet.
     next: usize,
     has_begun: bool,
-    /// When something was told first. All that comes within [`LATEST`] is printed together: where everybody answers
-    /// quickly, nothing else is done before all have answered.
-    told_at: Option<Instant>,
-    is_late: bool,
-    out: Pieces,
+    /// Time of the first result. Results within [`MAX_DELAY`] are printed together, so that printing does not delay quick
+    /// controllers.
+    first_at: Option<Instant>,
+    /// [`MAX_DELAY`] has passed; results are printed as they come.
+    is_streaming: bool,
+    out: BufferedOutput,
 }
 
-enum Told {
-    NotYet,
-    /// It is left out.
-    Nothing,
-    /// What was printed is taken out of it.
+enum HostResult {
+    Pending,
+    /// Not part of the output.
+    Omitted,
+    /// Text and rows are removed after they are printed.
     Answer(Result<Answer, String>),
 }
 
@@ -45,109 +46,114 @@ impl Report {
         Self {
             names_hosts: hosts.len() > 1,
             ends_unread: false,
-            told: hosts.iter().map(|_| Told::NotYet).collect(),
+            results: hosts.iter().map(|_| HostResult::Pending).collect(),
             hosts,
             format,
             next: 0,
             has_begun: false,
-            told_at: None,
-            is_late: false,
-            out: Pieces::default(),
+            first_at: None,
+            is_streaming: false,
+            out: BufferedOutput::default(),
         }
     }
 
-    /// Each line of text begins with its host, even where only one is asked.
+    /// Prefixes each line of text with its host, even for a single host.
     pub(in super::super) fn naming_hosts(self) -> Self {
         Self { names_hosts: true, ..self }
     }
 
-    /// Nobody is asked any more once nobody reads it, such as `head`: for what changes nothing.
+    /// Stops contacting controllers once the reader of the output, such as `head`, has closed it. Only for operations that
+    /// change nothing.
     pub(in super::super) fn ending_unread(self) -> Self {
         Self { ends_unread: true, ..self }
     }
 
-    /// Whether more are to be asked.
+    /// Returns whether further controllers are to be contacted.
     pub(in super::super) fn wants_more(&self) -> bool {
         !(self.ends_unread && self.out.is_unread())
     }
 
-    /// What has come of the host at this index.
+    /// Adds the result of the host with this index.
     pub(in super::super) fn add(&mut self, index: usize, answer: Result<Answer, String>) {
-        self.tell(index, Told::Answer(answer));
+        self.set(index, HostResult::Answer(answer));
     }
 
-    /// Nothing is said of the host at this index.
+    /// Omits the host with this index from the output.
     pub(in super::super) fn leave_out(&mut self, index: usize) {
-        self.tell(index, Told::Nothing);
+        self.set(index, HostResult::Omitted);
     }
 
-    /// When [`Self::flush`] is to be called, if nothing else happens before.
+    /// Time at which [`Self::flush`] must be called at the latest.
     pub(in super::super) fn flush_at(&self) -> Option<Instant> {
-        if self.is_late { self.out.flush_at() } else { self.told_at.map(|told_at| told_at + LATEST) }
+        if self.is_streaming {
+            self.out.flush_at()
+        } else {
+            self.first_at.map(|first_at| first_at + MAX_DELAY)
+        }
     }
 
-    /// Gives away what there is.
+    /// Prints the available results.
     pub(in super::super) fn flush(&mut self) {
-        self.is_late = true;
-        self.print_those_whose_turn_it_is();
+        self.is_streaming = true;
+        self.print_available();
         self.out.flush();
     }
 
-    /// Prints the rest, once all have been asked; what went wrong, if anything did.
+    /// Prints the remaining results after all controllers were contacted; returns the failures.
     pub(in super::super) fn finish(mut self) -> io::Result<Option<Failure>> {
-        for told in &mut self.told {
-            if matches!(told, Told::NotYet) {
-                *told = Told::Answer(Err("this program has failed; please report it".to_owned()));
+        for result in &mut self.results {
+            if matches!(result, HostResult::Pending) {
+                let message = "internal error: the task for this controller failed; please report it";
+                *result = HostResult::Answer(Err(message.to_owned()));
             }
         }
         self.out.end();
-        self.print_those_whose_turn_it_is();
-        let answers: Answers = (self.hosts.into_iter().zip(self.told))
-            .filter_map(|(host, told)| match told {
-                Told::Answer(answer) => Some((host, answer)),
-                Told::NotYet | Told::Nothing => None,
+        self.print_available();
+        let answers: Answers = (self.hosts.into_iter().zip(self.results))
+            .filter_map(|(host, result)| match result {
+                HostResult::Answer(answer) => Some((host, answer)),
+                HostResult::Pending | HostResult::Omitted => None,
             })
             .collect();
         match (self.format, self.has_begun) {
             (Format::Text, _) => {}
             (Format::Json, true) => self.out.add(|out| out.extend_from_slice(b"\n]\n")),
             (Format::Json, false) => self.out.add(|out| out.extend_from_slice(b"[]\n")),
-            (format, _) => self.out.add(|out| out.extend_from_slice(whole(&answers, format).as_bytes())),
+            (format, _) => self.out.add(|out| out.extend_from_slice(format_all(&answers, format).as_bytes())),
         }
         self.out.finish()?;
         Ok(failure(&answers))
     }
 
-    fn tell(&mut self, index: usize, told: Told) {
-        if let Some(slot) = self.told.get_mut(index) {
-            *slot = told;
+    fn set(&mut self, index: usize, result: HostResult) {
+        if let Some(slot) = self.results.get_mut(index) {
+            *slot = result;
         }
-        self.is_late |= self.told_at.get_or_insert_with(Instant::now).elapsed() >= LATEST;
-        if !self.is_late {
-            return;
+        self.is_streaming |= self.first_at.get_or_insert_with(Instant::now).elapsed() >= MAX_DELAY;
+        if self.is_streaming {
+            self.print_available();
         }
-        self.print_those_whose_turn_it_is();
     }
 
-    fn print_those_whose_turn_it_is(&mut self) {
-        let Self { hosts, format, names_hosts, told, next, has_begun, out, .. } = self;
+    fn print_available(&mut self) {
+        let Self { hosts, format, names_hosts, results, next, has_begun, out, .. } = self;
         if !matches!(format, Format::Text | Format::Json) {
             return;
         }
-        while let Some((host, told)) = hosts.get(*next).zip(told.get_mut(*next)) {
-            match (told, *format) {
-                (Told::NotYet, _) => return,
-                (Told::Answer(Ok(answer)), Format::Text) => {
+        while let Some((host, result)) = hosts.get(*next).zip(results.get_mut(*next)) {
+            match (result, *format) {
+                (HostResult::Pending, _) => return,
+                (HostResult::Answer(Ok(answer)), Format::Text) => {
                     let text = std::mem::take(&mut answer.text);
                     out.add(|out| text_lines(names_hosts.then_some(host), &text, out));
                 }
-                (Told::Answer(answer), Format::Json) => {
+                (HostResult::Answer(answer), Format::Json) => {
                     out.add(|out| *has_begun |= json_rows(host, answer, *has_begun, out));
                     if let Ok(answer) = answer {
                         answer.rows = Vec::new();
                     }
                 }
-                (Told::Nothing | Told::Answer(_), _) => {}
+                (HostResult::Omitted | HostResult::Answer(_), _) => {}
             }
             *next += 1;
         }

@@ -1,19 +1,19 @@
-//! What somebody types for this program, rather than for the machine: `~` at the beginning of a line, as ssh has it.
+//! Escape sequences on the console: `~` at the beginning of a line, as in ssh(1).
 
-/// Tells the two apart.
+/// State of the parser of escape sequences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Escapes {
     #[default]
     LineStart,
     InLine,
-    /// Behind `~`.
+    /// After `~` at the beginning of a line.
     Escaped,
 }
 
-/// What is meant.
+/// Input input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Typed {
-    /// For the machine.
+pub(super) enum Input {
+    /// Characters for the machine.
     Characters(Vec<u8>),
     Break,
     End,
@@ -21,18 +21,18 @@ pub(super) enum Typed {
 }
 
 impl Escapes {
-    /// What these characters mean, behind those that were typed before.
-    pub(super) fn read(&mut self, typed: &[u8]) -> Vec<Typed> {
+    /// Parses typed characters, which continue earlier ones.
+    pub(super) fn read(&mut self, typed: &[u8]) -> Vec<Input> {
         let (mut all, mut plain) = (Vec::new(), Vec::new());
         for character in typed {
-            let meant = match (*self, character) {
+            let command = match (*self, character) {
                 (Self::LineStart, b'~') => {
                     *self = Self::Escaped;
                     continue;
                 }
-                (Self::Escaped, b'.') => Typed::End,
-                (Self::Escaped, b'B') => Typed::Break,
-                (Self::Escaped, b'?') => Typed::Help,
+                (Self::Escaped, b'.') => Input::End,
+                (Self::Escaped, b'B') => Input::Break,
+                (Self::Escaped, b'?') => Input::Help,
                 (before, character) => {
                     if before == Self::Escaped && *character != b'~' {
                         plain.push(b'~');
@@ -44,12 +44,12 @@ impl Escapes {
             };
             *self = Self::LineStart;
             if !plain.is_empty() {
-                all.push(Typed::Characters(std::mem::take(&mut plain)));
+                all.push(Input::Characters(std::mem::take(&mut plain)));
             }
-            all.push(meant);
+            all.push(command);
         }
         if !plain.is_empty() {
-            all.push(Typed::Characters(plain));
+            all.push(Input::Characters(plain));
         }
         all
     }
@@ -60,14 +60,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tilde_means_something_at_the_beginning_of_a_line_only() {
-        let plain = |text: &str| Typed::Characters(text.as_bytes().to_vec());
+    fn a_tilde_escapes_at_the_beginning_of_a_line_only() {
+        let plain = |text: &str| Input::Characters(text.as_bytes().to_vec());
         let read = |text: &str| Escapes::default().read(text.as_bytes());
-        assert_eq!(read("cd ~.\r~."), [plain("cd ~.\r"), Typed::End]);
+        assert_eq!(read("cd ~.\r~."), [plain("cd ~.\r"), Input::End]);
         assert_eq!(read("~~.ssh"), [plain("~.ssh")]);
         assert_eq!(read("~x~B"), [plain("~x~B")]);
-        assert_eq!(read("~B~?~."), [Typed::Break, Typed::Help, Typed::End]);
+        assert_eq!(read("~B~?~."), [Input::Break, Input::Help, Input::End]);
         let mut escapes = Escapes::default();
-        assert_eq!((escapes.read(b"ls\r~"), escapes.read(b".")), (vec![plain("ls\r")], vec![Typed::End]));
+        assert_eq!((escapes.read(b"ls\r~"), escapes.read(b".")), (vec![plain("ls\r")], vec![Input::End]));
     }
 }

@@ -1,4 +1,4 @@
-//! What is on the screen, and which keys change it.
+//! The contents of the screen, and the keys that change it.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -6,22 +6,22 @@ use std::time::Duration;
 use cli::screen::Screen;
 use ipmi::{Measured, SensorStatus};
 
-use super::super::named::{Titles, number};
+use super::super::sensor_names::{Titles, number};
 
-/// Everything that is shown.
+/// The contents of the screen.
 #[derive(Debug)]
 pub(super) struct View {
     every: Duration,
     controllers: Vec<Controller>,
-    /// How many lines are above the first that is shown.
+    /// Number of lines above the first visible line.
     offset: usize,
-    shows: Shows,
+    filter: Filter,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shows {
+enum Filter {
     All,
-    /// What somebody should look at.
+    /// Sensors beyond a threshold or in a bad state.
     Bad,
 }
 
@@ -29,11 +29,11 @@ enum Shows {
 struct Controller {
     name: String,
     outcome: Option<Result<Vec<Measured>, String>>,
-    /// What each sensor has measured before, oldest first.
+    /// Previous readings of each sensor, oldest first.
     history: HashMap<(u8, u8, u8), VecDeque<f64>>,
 }
 
-/// What somebody has typed.
+/// A key with a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
     Quit,
@@ -41,12 +41,12 @@ pub(super) enum Key {
     Down,
     PageUp,
     PageDown,
-    /// Only what is bad, or everything again.
+    /// Toggles the filter.
     Bad,
 }
 
 impl Key {
-    /// As a terminal sends it.
+    /// Parses the bytes that a terminal sends for a key.
     pub(super) fn parse(typed: &[u8]) -> Option<Self> {
         match typed {
             // Ctrl-C and Ctrl-D.
@@ -63,17 +63,20 @@ impl Key {
 
 impl View {
     pub(super) fn new(names: Vec<String>, every: Duration) -> Self {
-        let controller = |name| Controller { name, outcome: None, history: HashMap::new() };
-        Self { every, controllers: names.into_iter().map(controller).collect(), offset: 0, shows: Shows::All }
+        let controllers = names
+            .into_iter()
+            .map(|name| Controller { name, outcome: None, history: HashMap::new() })
+            .collect();
+        Self { every, controllers, offset: 0, filter: Filter::All }
     }
 
-    /// What a controller has answered, or why it has not.
+    /// Stores the readings of a controller, or its error.
     pub(super) fn take(&mut self, number: usize, outcome: Result<Vec<Measured>, String>) {
         let Some(controller) = self.controllers.get_mut(number) else { return };
         for measured in outcome.iter().flatten() {
             let Some(quantity) = measured.quantity() else { continue };
-            let history = controller.history.entry(place(measured)).or_default();
-            if history.len() == LONGEST_HISTORY {
+            let history = controller.history.entry(sensor_id(measured)).or_default();
+            if history.len() == MAX_HISTORY {
                 history.pop_front();
             }
             history.push_back(quantity.to_f64());
@@ -81,7 +84,7 @@ impl View {
         controller.outcome = Some(outcome);
     }
 
-    /// Does what a key means; whether that is to end.
+    /// Handles a key; returns whether the program is to end.
     pub(super) fn press(&mut self, key: Key) -> bool {
         match key {
             Key::Quit => return true,
@@ -90,32 +93,32 @@ impl View {
             Key::PageUp => self.offset = self.offset.saturating_sub(PAGE),
             Key::PageDown => self.offset += PAGE,
             Key::Bad => {
-                self.shows = if self.shows == Shows::All { Shows::Bad } else { Shows::All };
+                self.filter = if self.filter == Filter::All { Filter::Bad } else { Filter::All };
                 self.offset = 0;
             }
         }
-        // Nobody can scroll to where nothing is.
+        // Scrolling stops at the last line.
         let lines: usize = self.controllers.iter().map(|controller| self.count(controller)).sum();
         self.offset = self.offset.min(lines.saturating_sub(1));
         false
     }
 
-    /// The whole screen.
-    pub(super) fn drawn(&self, columns: usize, lines: usize, screen: &Screen) -> String {
+    /// Returns the text of the whole screen.
+    pub(super) fn draw(&self, columns: usize, lines: usize, screen: &Screen) -> String {
         let answered =
             self.controllers.iter().filter(|controller| matches!(controller.outcome, Some(Ok(_)))).count();
         let title = format!(
-            "{answered} of {} controllers, every {} s   q ends, b shows {}, arrows move",
+            "{answered} of {} controllers, every {} s   q quits, b shows {}, arrows scroll",
             self.controllers.len(),
             self.every.as_secs(),
-            if self.shows == Shows::All { "what is bad" } else { "everything" },
+            if self.filter == Filter::All { "problems" } else { "everything" },
         );
         let body = self.body(columns, lines.saturating_sub(2), screen);
         let title: String = title.chars().take(columns).collect();
         std::iter::once(screen.rendered(1, &title)).chain(body).map(|line| line + "\n").collect()
     }
 
-    /// The lines that there is room for; of a thousand controllers few are on the screen, and only those are written.
+    /// Returns the visible lines. Only visible controllers are formatted, because there may be thousands.
     fn body(&self, columns: usize, room: usize, screen: &Screen) -> Vec<String> {
         let (mut above, mut lines) = (self.offset, Vec::new());
         for controller in &self.controllers {
@@ -129,43 +132,43 @@ impl View {
             above = above.saturating_sub(count);
         }
         lines.truncate(room);
-        if lines.is_empty() && self.shows == Shows::Bad {
-            lines.push("nothing is bad".to_owned());
+        if lines.is_empty() && self.filter == Filter::Bad {
+            lines.push("no problems".to_owned());
         }
         lines
     }
 
-    /// How many lines one has; where only what is bad is shown, and nothing of it is, none.
+    /// Number of lines of a controller; none if the filter hides all its sensors.
     fn count(&self, controller: &Controller) -> usize {
         let own = match &controller.outcome {
             Some(Ok(all)) => all.iter().filter(|measured| self.is_shown(measured)).count(),
             None | Some(Err(_)) => 1,
         };
-        let is_named = self.controllers.len() > 1 && (own > 0 || self.shows == Shows::All);
+        let is_named = self.controllers.len() > 1 && (own > 0 || self.filter == Filter::All);
         own + usize::from(is_named)
     }
 
     fn is_shown(&self, measured: &Measured) -> bool {
-        self.shows == Shows::All || !matches!(measured.status(), SensorStatus::Ok | SensorStatus::Unavailable)
+        self.filter == Filter::All || !matches!(measured.status(), SensorStatus::Ok | SensorStatus::Unavailable)
     }
 
     fn lines(&self, controller: &Controller, columns: usize, screen: &Screen) -> Vec<String> {
         let mut lines = Vec::new();
         match &controller.outcome {
-            None => lines.push("asking …".to_owned()),
+            None => lines.push("connecting …".to_owned()),
             Some(Err(error)) => {
-                // What to do about it would be lines that nobody has counted.
+                // Only the first line is shown; `count` assumes one line.
                 let error = error.lines().next().unwrap_or_default();
                 let error: String = error.chars().take(columns).collect();
                 lines.push(screen.rendered(31, &error));
             }
             Some(Ok(all)) => {
                 let titles = Titles::of(all.iter().map(|measured| &measured.sensor));
-                // None is wider than half of the screen.
+                // A title takes at most half of the screen.
                 let width = all.iter().map(|measured| titles.title(&measured.sensor).chars().count());
-                let width = width.max().unwrap_or_default().min(columns / 2).max(USUAL_TITLE);
+                let width = width.max().unwrap_or_default().min(columns / 2).max(MIN_TITLE);
                 lines.extend(all.iter().filter(|measured| self.is_shown(measured)).map(|measured| {
-                    let title = fitted(&titles.title(&measured.sensor), width);
+                    let title = fit(&titles.title(&measured.sensor), width);
                     controller.line(&title, measured, columns, screen)
                 }));
             }
@@ -192,17 +195,20 @@ impl Controller {
             None => String::new(),
         };
         let number = number(&measured.sensor);
-        let text = format!("{title} {number} {} {word:<8} ", fitted(&value, 20));
+        let text = format!("{title} {number} {} {word:<8} ", fit(&value, 20));
         let room = columns.saturating_sub(text.chars().count());
-        let line =
-            self.history.get(&place(measured)).map(|history| sparkline(history, room)).unwrap_or_default();
+        let line = self
+            .history
+            .get(&sensor_id(measured))
+            .map(|history| sparkline(history, room))
+            .unwrap_or_default();
         let text: String = text.chars().take(columns).collect();
         format!("{}{line}", screen.rendered(rendition, &text))
     }
 }
 
-/// So wide; of what is too long the end stays, which is what tells sensors of one name apart.
-fn fitted(text: &str, width: usize) -> String {
+/// Pads or shortens text to a width. The end of long text is kept, because it distinguishes sensors of the same name.
+fn fit(text: &str, width: usize) -> String {
     let length = text.chars().count();
     if length <= width {
         return format!("{text:<width$}");
@@ -214,27 +220,27 @@ fn fitted(text: &str, width: usize) -> String {
     begun.chain(['…']).chain(ended).collect()
 }
 
-/// Which sensor it is on its controller.
-fn place(measured: &Measured) -> (u8, u8, u8) {
+/// Identifies a sensor within its controller by owner, logical unit and number.
+fn sensor_id(measured: &Measured) -> (u8, u8, u8) {
     (measured.sensor.owner, measured.sensor.unit, measured.sensor.number)
 }
 
-/// The last values as bars, from the least to the most of them.
+/// Draws the last values as bars, scaled from their minimum to their maximum.
 fn sparkline(history: &VecDeque<f64>, room: usize) -> String {
     let shown: Vec<f64> = history.iter().skip(history.len().saturating_sub(room)).copied().collect();
     let least = shown.iter().copied().fold(f64::INFINITY, f64::min);
     let span = shown.iter().copied().fold(f64::NEG_INFINITY, f64::max) - least;
-    let bar = |value: &f64| {
-        // The first step that it does not exceed.
+    let bars = shown.iter().map(|value| {
+        // The first step that the value does not exceed.
         let step = BARS.iter().zip(1_u8..).find(|(_, step)| (value - least) * 8.0 <= span * f64::from(*step));
         step.map_or('█', |(bar, _)| *bar)
-    };
-    shown.iter().map(bar).collect()
+    });
+    bars.collect()
 }
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-const USUAL_TITLE: usize = 16;
-const LONGEST_HISTORY: usize = 120;
+const MIN_TITLE: usize = 16;
+const MAX_HISTORY: usize = 120;
 const PAGE: usize = 10;
 
 #[cfg(test)]
@@ -242,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bars_go_from_the_least_to_the_most() {
+    fn bars_are_scaled_from_minimum_to_maximum() {
         let history = VecDeque::from([0.0, 1.0, 4.0, 8.0]);
         assert_eq!(sparkline(&history, 10), "▁▁▄█");
         assert_eq!(sparkline(&history, 2), "▁█");
@@ -251,32 +257,32 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_keeps_its_end() {
-        assert_eq!(fitted("VBAT", 6), "VBAT  ");
-        assert_eq!(fitted("Temp (processor 1)", 18), "Temp (processor 1)");
-        assert_eq!(fitted("Temp (processor 1)", 12), "Temp (…or 1)");
-        assert_eq!(fitted("ab", 1), "…");
+    fn long_text_keeps_its_end() {
+        assert_eq!(fit("VBAT", 6), "VBAT  ");
+        assert_eq!(fit("Temp (processor 1)", 18), "Temp (processor 1)");
+        assert_eq!(fit("Temp (processor 1)", 12), "Temp (…or 1)");
+        assert_eq!(fit("ab", 1), "…");
     }
 
     #[test]
-    fn one_that_does_not_answer_leaves_the_others_where_they_are() {
+    fn a_silent_controller_does_not_hide_the_others() {
         let mut view = View::new(vec!["one".to_owned(), "two".to_owned()], Duration::from_secs(2));
         view.take(0, Err("no answer\n  is it there?".to_owned()));
         view.take(1, Ok(Vec::new()));
         view.take(7, Ok(Vec::new()));
-        let drawn = view.drawn(40, 10, &Screen::none());
-        assert_eq!(drawn, "1 of 2 controllers, every 2 s   q ends, \none\nno answer\ntwo\n");
+        let drawn = view.draw(40, 10, &Screen::none());
+        assert_eq!(drawn, "1 of 2 controllers, every 2 s   q quits,\none\nno answer\ntwo\n");
         assert!(!view.press(Key::Down) && !view.press(Key::PageDown) && !view.press(Key::Bad));
-        let drawn = view.drawn(40, 10, &Screen::none());
+        let drawn = view.draw(40, 10, &Screen::none());
         assert!(
             drawn.ends_with("\none\nno answer\n"),
-            "it begins at the top again, without those that are well: {drawn}"
+            "the filter scrolls to the top and hides good controllers: {drawn}"
         );
         view.take(0, Ok(Vec::new()));
-        assert!(view.drawn(40, 10, &Screen::none()).ends_with("\nnothing is bad\n"));
+        assert!(view.draw(40, 10, &Screen::none()).ends_with("\nno problems\n"));
         assert!(!view.press(Key::Bad) && !view.press(Key::Down));
-        let drawn = view.drawn(40, 10, &Screen::none());
-        assert!(drawn.ends_with("\ntwo\n") && !drawn.contains("one\n"), "one line is above: {drawn}");
+        let drawn = view.draw(40, 10, &Screen::none());
+        assert!(drawn.ends_with("\ntwo\n") && !drawn.contains("one\n"), "one line is scrolled away: {drawn}");
         assert!(view.press(Key::Quit));
         assert_eq!((Key::parse(b"\x1b[B"), Key::parse(b"x")), (Some(Key::Down), None));
     }

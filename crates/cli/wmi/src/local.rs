@@ -11,32 +11,33 @@ use tokio::runtime::Runtime;
 use wmi::{Context, Engine, Outcome};
 
 use super::arguments::Target;
-use super::listing::{Listed, given_up};
-use super::row::{self, Found};
-use super::source::explained;
-use super::watch::{Occurred, asked_of_events, unless_interrupted};
+use super::listing::{QueryItem, interrupted_failure};
+use super::row::{self, QueryResult};
+use super::source::query_error;
+use super::watch::{EventItem, selected_of_events, unless_interrupted};
 use crate::mofcomp::repository_failure;
 use cli_command::Failure;
 use cli_command::paths::{self, IfMissing};
 
-pub(super) struct Here {
+/// WMI of this machine.
+pub(super) struct LocalWmi {
     runtime: Runtime,
     living: LivingEngine,
-    /// That of the beginning, for names.
+    /// Engine at the start of the program, for class names; `living` follows changes of the repository.
     engine: Engine,
     namespace: Namespace,
     context: Context,
 }
 
-impl Here {
+impl LocalWmi {
     pub(super) fn open(target: &Target) -> Result<Self, Failure> {
         let path = match &target.repository {
             Some(path) => path.clone(),
             None => paths::repository(IfMissing::Leave)?,
         };
-        // Where there is no folder yet there is nothing in it.
-        let is_new = path.parent().is_some_and(|folder| !folder.exists());
-        let repository = if is_new {
+        // A repository whose directory does not exist is empty.
+        let is_missing = path.parent().is_some_and(|directory| !directory.exists());
+        let repository = if is_missing {
             Repository::in_memory()
         } else {
             Repository::open(&path).map_err(repository_failure)?
@@ -66,7 +67,7 @@ impl Here {
         self.living.engine()
     }
 
-    /// What was added to the classes of the system.
+    /// The repository with the classes that were added.
     pub(super) fn repository(&self) -> &Repository {
         self.living.repository()
     }
@@ -87,90 +88,93 @@ impl Here {
     pub(super) fn class(&self, name: &str) -> Result<Arc<Class>, Failure> {
         self.schema()?.class(name).ok_or_else(|| {
             let what = format!("there is no class {name} in {}", self.namespace);
-            Failure::failed(what, &meant(&self.alike(name)))
+            Failure::failed(what, &suggestion(&self.similar(name)))
         })
     }
 
-    /// The same for completion, which never fails: that the namespace exists was seen at the beginning.
-    pub(super) fn known(&self) -> &Schema {
+    /// The classes of the namespace for completion; `open` has checked that the namespace exists.
+    pub(super) fn names(&self) -> &Schema {
         static NONE: std::sync::LazyLock<Schema> =
             std::sync::LazyLock::new(|| Schema::of(Namespace::cimv2()));
         self.engine.schema(&self.namespace).unwrap_or(&NONE)
     }
 
-    /// Tells what a query finds as it comes, until it is enough.
+    /// Passes the results of a query to `emit` as they arrive, until `enough` completes.
     pub(super) fn list(
         &self,
         text: &str,
         enough: impl Future<Output = ()>,
-        tell: &mut dyn FnMut(Listed) -> io::Result<()>,
+        emit: &mut dyn FnMut(QueryItem) -> io::Result<()>,
     ) -> Result<(), Failure> {
         let engine = self.engine();
         let origin = engine.origin(&self.namespace);
-        let told = |error: wmi::Error| self.told(text, error);
+        let failure = |error: wmi::Error| self.query_failure(text, error);
         self.runtime.block_on(async {
             tokio::pin!(enough);
-            match engine.run(&self.context, &self.namespace, text).map_err(told)? {
+            match engine.run(&self.context, &self.namespace, text).map_err(failure)? {
                 Outcome::Rows(mut rows, names) => {
-                    let asked: Option<Vec<String>> =
+                    let selected: Option<Vec<String>> =
                         names.map(|names| names.iter().map(ToString::to_string).collect());
-                    tell(Listed::Begun(asked.clone()))?;
+                    emit(QueryItem::Properties(selected.clone()))?;
                     loop {
                         let next = tokio::select! {
                             next = rows.next() => next,
-                            () = &mut enough => return Err(given_up()),
+                            () = &mut enough => return Err(interrupted_failure()),
                         };
-                        let Some(instance) = next.transpose().map_err(told)? else { return Ok(()) };
-                        tell(Listed::Row(row::of_instance(&instance, asked.as_deref(), &origin)))?;
+                        let Some(instance) = next.transpose().map_err(failure)? else { return Ok(()) };
+                        emit(QueryItem::Row(row::of_instance(&instance, selected.as_deref(), &origin)))?;
                     }
                 }
                 Outcome::Classes(classes) => {
-                    tell(Listed::Begun(Some(vec!["__CLASS".to_owned()])))?;
-                    let row =
-                        |class: &Arc<Class>| vec![("__CLASS".to_owned(), class.name().to_string().into())];
-                    Ok(classes.iter().try_for_each(|class| tell(Listed::Row(row(class))))?)
+                    emit(QueryItem::Properties(Some(vec!["__CLASS".to_owned()])))?;
+                    for class in &classes {
+                        let row = vec![("__CLASS".to_owned(), class.name().to_string().into())];
+                        emit(QueryItem::Row(row))?;
+                    }
+                    Ok(())
                 }
             }
         })
     }
 
-    /// Tells events as they come, until it is enough.
+    /// Passes events to `emit` as they arrive, until `enough` completes.
     pub(super) fn watch(
         &self,
         query: &str,
         enough: impl Future<Output = ()>,
-        tell: &mut dyn FnMut(Occurred) -> io::Result<()>,
+        emit: &mut dyn FnMut(EventItem) -> io::Result<()>,
     ) -> Result<(), Failure> {
         let engine = self.engine();
         let origin = engine.origin(&self.namespace);
-        let told = |error: wmi::Error| self.told(query, error);
-        let asked = asked_of_events(query);
+        let failure = |error: wmi::Error| self.query_failure(query, error);
+        let selected = selected_of_events(query);
         self.runtime.block_on(async {
             tokio::pin!(enough);
-            let mut events = engine.subscribe(&self.context, &self.namespace, query).await.map_err(told)?;
-            tell(Occurred::Begun)?;
+            let mut events =
+                engine.subscribe(&self.context, &self.namespace, query).await.map_err(failure)?;
+            emit(EventItem::Begun)?;
             loop {
                 let next = tokio::select! {
                     next = events.next() => next,
                     () = &mut enough => return Ok(()),
                 };
-                match next.transpose().map_err(told)? {
+                match next.transpose().map_err(failure)? {
                     Some(wmi::Occurrence::Event(event)) => {
-                        tell(Occurred::Event(row::of_instance(&event, asked.as_deref(), &origin)))?;
+                        emit(EventItem::Event(row::of_instance(&event, selected.as_deref(), &origin)))?;
                     }
-                    Some(wmi::Occurrence::Dropped(count)) => tell(Occurred::Dropped(count))?,
+                    Some(wmi::Occurrence::Dropped(count)) => emit(EventItem::Dropped(count))?,
                     None => return Ok(()),
                 }
             }
         })
     }
 
-    pub(super) fn get(&self, path: &ObjectPath) -> Result<Found, Failure> {
+    pub(super) fn get(&self, path: &ObjectPath) -> Result<QueryResult, Failure> {
         let (engine, namespace) = (self.engine(), self.namespace_of(path));
         let origin = engine.origin(&namespace);
-        let getting = async { engine.get(&self.context, &namespace, path).await.map_err(failed) };
-        let instance = self.runtime.block_on(unless_interrupted(getting))?;
-        Ok(Found { rows: vec![row::of_instance(&instance, None, &origin)], asked: None })
+        let get = async { engine.get(&self.context, &namespace, path).await.map_err(failed) };
+        let instance = self.runtime.block_on(unless_interrupted(get))?;
+        Ok(QueryResult { rows: vec![row::of_instance(&instance, None, &origin)], properties: None })
     }
 
     pub(super) fn call(
@@ -178,49 +182,51 @@ impl Here {
         path: &ObjectPath,
         method: &str,
         arguments: &[(String, String)],
-    ) -> Result<Found, Failure> {
+    ) -> Result<QueryResult, Failure> {
         let (engine, namespace) = (self.engine(), self.namespace_of(path));
         let origin = engine.origin(&namespace);
-        let mut is_wrong = false;
-        let input = |operation: &Operation| input_of(operation, arguments).inspect_err(|_| is_wrong = true);
-        let calling = async { Ok(engine.invoke(&self.context, &namespace, path, method, input).await) };
-        let output = self.runtime.block_on(unless_interrupted(calling))?;
+        let mut has_invalid_input = false;
+        let input =
+            |operation: &Operation| input_of(operation, arguments).inspect_err(|_| has_invalid_input = true);
+        let call = async { Ok(engine.invoke(&self.context, &namespace, path, method, input).await) };
+        let output = self.runtime.block_on(unless_interrupted(call))?;
         let output = output.map_err(|error| match &error {
-            _ if is_wrong => {
-                let way_out = format!("telarch wmi describe {} lists the parameters of {method}", path.class);
-                Failure::failed(error, &way_out)
+            _ if has_invalid_input => {
+                let remedy = format!("telarch wmi describe {} lists the parameters of {method}", path.class);
+                Failure::failed(error, &remedy)
             }
             wmi::Error::NoMethod { class, .. } => {
-                let way_out = format!("telarch wmi describe {class} lists those that it has");
-                Failure::failed(error, &way_out)
+                let remedy = format!("telarch wmi describe {class} lists its methods");
+                Failure::failed(error, &remedy)
             }
             _ => failed(error),
         })?;
         let mut row = row::of_instance(&output, None, &origin);
         row.retain(|(_, value)| !value.is_null());
-        Ok(Found { rows: vec![row], asked: None })
+        Ok(QueryResult { rows: vec![row], properties: None })
     }
 
     fn namespace_of(&self, path: &ObjectPath) -> Namespace {
         path.namespace.clone().unwrap_or_else(|| self.namespace.clone())
     }
 
-    fn told(&self, query: &str, error: wmi::Error) -> Failure {
+    /// Adds suggestions, or the position in the query, to an error.
+    fn query_failure(&self, query: &str, error: wmi::Error) -> Failure {
         match &error {
             wmi::Error::Model(cim::Error::NoClass { name }) => {
-                Failure::failed(&error, &meant(&self.alike(name)))
+                Failure::failed(&error, &suggestion(&self.similar(name)))
             }
-            wmi::Error::Model(error) => explained(query, error),
+            wmi::Error::Model(error) => query_error(query, error),
             _ => failed(error),
         }
     }
 
-    /// Classes that may have been meant.
-    fn alike(&self, name: &str) -> Vec<String> {
+    /// Returns classes with similar names.
+    fn similar(&self, name: &str) -> Vec<String> {
         let name = name.to_ascii_lowercase();
         let core = name.strip_prefix("win32_").unwrap_or(&name);
         let mut found: Vec<String> = self
-            .known()
+            .names()
             .names()
             .map(|(class, _)| class.to_string())
             .filter(|class| {
@@ -235,23 +241,23 @@ impl Here {
     }
 }
 
-/// What to do about the name of a class that there is not.
-fn meant(like: &[String]) -> String {
-    match like {
-        [] => "telarch wmi classes lists those that there are; -n names another namespace".to_owned(),
+/// Returns the suggestion for an unknown class name.
+fn suggestion(similar: &[String]) -> String {
+    match similar {
+        [] => "telarch wmi classes lists the classes; select another namespace with -n".to_owned(),
         [one] => format!("did you mean {one}?"),
         [most @ .., last] => format!("did you mean {} or {last}?", most.join(", ")),
     }
 }
 
-impl Drop for Here {
-    /// Sessions with controllers are not left open.
+impl Drop for LocalWmi {
+    /// Closes the sessions with management controllers.
     fn drop(&mut self) {
         self.runtime.block_on(self.engine.close());
     }
 }
 
-/// The parameters of a method from words; an array is written `{a,b}`.
+/// Parses the parameters of a method; an array is written `{a,b}`.
 fn input_of(operation: &Operation, arguments: &[(String, String)]) -> Result<Instance, cim::Error> {
     let class = &operation.input;
     let mut input = Instance::with_defaults(class.clone());
@@ -259,19 +265,12 @@ fn input_of(operation: &Operation, arguments: &[(String, String)]) -> Result<Ins
         let column = class.require(name)?;
         let Some(property) = class.property(column) else { continue };
         let kind = &property.kind;
-        let one = |text: &str| match &kind.element {
-            CimType::Object(_) => Err(cim::Error::Lexical {
-                found: text.to_owned(),
-                expected: "a value that can be written in words",
-            }),
-            element => element.parse(text),
-        };
         let value = match kind.shape {
-            Shape::Scalar => one(text)?,
+            Shape::Scalar => element_of(&kind.element, text)?,
             _ => {
                 let inner = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
                 let words = inner.split(',').map(str::trim).filter(|word| !word.is_empty());
-                Value::Array(words.map(one).collect::<Result<_, _>>()?)
+                Value::Array(words.map(|word| element_of(&kind.element, word)).collect::<Result<_, _>>()?)
             }
         };
         input.set(column, value)?;
@@ -279,8 +278,19 @@ fn input_of(operation: &Operation, arguments: &[(String, String)]) -> Result<Ins
     Ok(input)
 }
 
-impl Here {
-    /// Whether there are instances of a class itself.
+/// Parses a single value; embedded instances have no text form.
+fn element_of(kind: &CimType, text: &str) -> Result<Value, cim::Error> {
+    match kind {
+        CimType::Object(_) => {
+            let expected = "a value with a text form";
+            Err(cim::Error::Lexical { found: text.to_owned(), expected })
+        }
+        kind => kind.parse(text),
+    }
+}
+
+impl LocalWmi {
+    /// Returns whether a provider serves instances of a class.
     pub(super) fn serves(&self, class: &Name) -> bool {
         self.engine.serves(&self.namespace, class).unwrap_or(false)
     }

@@ -1,4 +1,4 @@
-//! WMI of another machine, asked as `winrm` asks.
+//! WMI of another machine, over the client of `winrm`.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -20,26 +20,27 @@ use tokio::runtime::Runtime;
 use xml::{Bounds, Document, Element};
 
 use super::arguments::Target;
-use super::listing::{Listed, given_up};
-use super::row::{self, Found, Row};
-use super::watch::{Occurred, asked_of_events, unless_interrupted};
+use super::listing::{QueryItem, interrupted_failure};
+use super::row::{self, QueryResult, Row};
+use super::watch::{EventItem, selected_of_events, unless_interrupted};
 use cli_command::Failure;
 
-pub(super) struct There {
+/// WMI of another machine.
+pub(super) struct RemoteWmi {
     namespace: Namespace,
     switches: Vec<String>,
-    /// The classes as this program knows them, for the types of values.
+    /// The classes that are built into this program, for the types of values.
     schema: Schema,
     runtime: Runtime,
-    /// The service, once it was asked something: who signs in does so once.
+    /// The connection, which is opened at the first request.
     conversation: OnceCell<CommandRunner>,
-    /// The classes there, with what each declares; none where the machine does not tell them.
-    told: OnceCell<Option<Schema>>,
-    /// The classes that this program does not know and somebody asked for.
-    asked: RefCell<HashMap<Name, Option<Arc<Class>>>>,
+    /// The classes of the machine; `None` if it does not list them.
+    remote_schema: OnceCell<Option<Schema>>,
+    /// Classes that are not built in and were requested from the machine.
+    fetched: RefCell<HashMap<Name, Option<Arc<Class>>>>,
 }
 
-impl There {
+impl RemoteWmi {
     pub(super) fn new(target: &Target) -> Result<Self, Failure> {
         let (namespace, switches) = (target.namespace.clone(), target.switches.clone());
         Ok(Self {
@@ -48,8 +49,8 @@ impl There {
             switches,
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
             conversation: OnceCell::new(),
-            told: OnceCell::new(),
-            asked: RefCell::default(),
+            remote_schema: OnceCell::new(),
+            fetched: RefCell::default(),
         })
     }
 
@@ -57,52 +58,52 @@ impl There {
         &self.namespace
     }
 
-    /// The classes there, for the completion of names; those that this program knows if the machine does not tell.
+    /// The classes of the machine for completion; the built-in ones if the machine does not list its classes.
     pub(super) fn names(&self) -> &Schema {
-        let told = self.told.get_or_init(|| self.classes().ok());
-        told.as_ref().unwrap_or(&self.schema)
+        let schema = self.remote_schema.get_or_init(|| self.classes().ok());
+        schema.as_ref().unwrap_or(&self.schema)
     }
 
-    /// The classes there: their names, superclasses, and what each declares (DSP0227 15).
+    /// Reads the classes of the machine with their superclasses and own declarations (DSP0227, section 15).
     pub(super) fn classes(&self) -> Result<Schema, Failure> {
         let name = self.host();
-        let way_out = format!(
-            "ask for the names alone: telarch wmi \"SELECT * FROM meta_class\" -r {name}\n  \
-             or have one class described: telarch wmi describe CLASS -r {name}"
+        let remedy = format!(
+            "list the names only: telarch wmi \"SELECT * FROM meta_class\" -r {name}\n  \
+             or describe one class: telarch wmi describe CLASS -r {name}"
         );
-        let answer = self.ask_with(&["enumerate", &self.class_schema()], "", &way_out)?;
+        let answer = self.ask_with(&["enumerate", &self.class_schema()], "", &remedy)?;
         let document = parsed(answer)?;
         let classes = document.root().children().filter_map(|class| read_class(class).ok()).collect();
         Ok(Schema::told(self.namespace.clone(), classes))
     }
 
-    /// A class there, with all there is to know about it.
+    /// Reads a class with qualifiers and inherited elements.
     pub(super) fn class(&self, name: &str) -> Result<Arc<Class>, Failure> {
-        let (resource, named) = (self.class_schema(), format!("-selector:ClassName={name}"));
-        let way_out = format!("telarch wmi classes -r {} lists those that there are", self.host());
-        let answer = self.ask_with(&["get", &resource, &named, DETAIL], "", &way_out)?;
+        let (resource, selector) = (self.class_schema(), format!("-selector:ClassName={name}"));
+        let remedy = format!("telarch wmi classes -r {} lists the classes", self.host());
+        let answer = self.ask_with(&["get", &resource, &selector, DETAIL], "", &remedy)?;
         let document = parsed(answer)?;
-        let told = read_class(document.root()).and_then(|told: ToldClass| {
-            told.schema(self.namespace.clone())?.require(told.declaration.name.as_str())
+        let class = read_class(document.root()).and_then(|read: ToldClass| {
+            read.schema(self.namespace.clone())?.require(read.declaration.name.as_str())
         });
-        told.map_err(|error| Failure::Failed(format!("the class cannot be read: {error}")))
+        class.map_err(|error| Failure::Failed(format!("invalid class definition: {error}")))
     }
 
-    /// The descriptor of a namespace.
+    /// Reads the security descriptor of a namespace.
     pub(super) fn descriptor(&self, namespace: &Namespace) -> Result<SecurityDescriptor, Failure> {
-        let answer = self.ask_of(&security_of(namespace)?, &["invoke", "GetSD"], &[])?;
-        let octets = self.octets(&answer)?;
-        SecurityDescriptor::decode(&octets)
-            .map_err(|error| Failure::Failed(format!("the descriptor cannot be read: {error}")))
+        let answer = self.ask_of(&security_path(namespace)?, &["invoke", "GetSD"], &[])?;
+        let bytes = self.descriptor_bytes(&answer)?;
+        SecurityDescriptor::decode(&bytes)
+            .map_err(|error| Failure::Failed(format!("invalid security descriptor: {error}")))
     }
 
-    /// Sets the descriptor of a namespace.
-    pub(super) fn set_descriptor(&self, namespace: &Namespace, octets: &[u8]) -> Result<(), Failure> {
+    /// Sets the security descriptor of a namespace.
+    pub(super) fn set_descriptor(&self, namespace: &Namespace, bytes: &[u8]) -> Result<(), Failure> {
         let uri = format!("http://schemas.microsoft.com/wbem/wsman/1/wmi/{namespace}/__SystemSecurity");
         let mut body = xml::Writer::new();
         body.start("p:SetSD_INPUT").namespace("p", &uri);
-        for octet in octets {
-            body.element("p:SD", &octet.to_string());
+        for byte in bytes {
+            body.element("p:SD", &byte.to_string());
         }
         body.end();
         let resource = format!("wmi/{namespace}/__SystemSecurity");
@@ -112,23 +113,26 @@ impl There {
         match self.row(document.root(), output.as_ref(), None).iter().find(|(name, _)| name == "ReturnValue")
         {
             Some((_, result)) if *result != 0 => {
-                Err(Failure::Failed(format!("SetSD of {namespace} failed with {result}")))
+                Err(Failure::Failed(format!("SetSD of {namespace} failed with error {result}")))
             }
             _ => Ok(()),
         }
     }
 
-    fn octets(&self, answer: &str) -> Result<Vec<u8>, Failure> {
+    /// Returns the descriptor in a response to GetSD.
+    fn descriptor_bytes(&self, answer: &str) -> Result<Vec<u8>, Failure> {
         let document = parsed(answer.to_owned())?;
         let class = self.method_output("__SystemSecurity", "GetSD");
         let read = class.and_then(|class| Reader::new(&self.schema).properties(document.root(), &class).ok());
-        let octets = read.as_ref().and_then(|read| read.instance.value("SD"));
-        let octet = |value: &Value| if let Value::Uint8(octet) = value { Some(*octet) } else { None };
-        let octets: Option<Vec<u8>> =
-            octets.map(|octets| octets.elements().iter().filter_map(octet).collect());
-        octets
-            .filter(|octets| !octets.is_empty())
-            .ok_or_else(|| Failure::Failed(format!("{} does not tell who may do what there", self.host())))
+        let value = read.as_ref().and_then(|read| read.instance.value("SD"));
+        let elements = value.into_iter().flat_map(Value::elements);
+        let bytes: Vec<u8> = elements
+            .filter_map(|value| if let Value::Uint8(byte) = value { Some(*byte) } else { None })
+            .collect();
+        if bytes.is_empty() {
+            return Err(Failure::Failed(format!("{} did not return a security descriptor", self.host())));
+        }
+        Ok(bytes)
     }
 
     fn method_output(&self, class: &str, method: &str) -> Option<Arc<Class>> {
@@ -136,16 +140,16 @@ impl There {
         class.method(method).map(|own| own.output.clone())
     }
 
-    /// A class: as this program knows it, or as the machine tells it.
-    fn known(&self, name: &Name) -> Option<Arc<Class>> {
+    /// Returns a class: the built-in one, or else that of the machine.
+    fn find_class(&self, name: &Name) -> Option<Arc<Class>> {
         if let Some(class) = self.schema.class(name.as_str()) {
             return Some(class);
         }
-        if let Some(class) = self.asked.borrow().get(name) {
+        if let Some(class) = self.fetched.borrow().get(name) {
             return class.clone();
         }
         let class = self.class(name.as_str()).ok();
-        self.asked.borrow_mut().insert(name.clone(), class.clone());
+        self.fetched.borrow_mut().insert(name.clone(), class.clone());
         class
     }
 
@@ -154,58 +158,58 @@ impl There {
     }
 
     fn host(&self) -> &str {
-        let is_host = |switch: &&String| switch.starts_with("-r:") || switch.starts_with("-remote:");
-        let host = self.switches.iter().find(is_host).and_then(|switch| switch.split_once(':'));
-        host.map_or("", |(_, host)| host)
+        let switches = self.switches.iter().filter_map(|switch| switch.split_once(':'));
+        let mut hosts = switches.filter(|(name, _)| matches!(*name, "-r" | "-remote"));
+        hosts.next().map_or("", |(_, host)| host)
     }
 
     pub(super) fn name(&self) -> String {
         format!("{} {}", self.host(), self.namespace)
     }
 
-    /// Tells what a query finds as it comes, until it is enough; the service is told if that is before the end.
+    /// Passes the results of a query to `emit` as they arrive, until `enough` completes, which cancels the enumeration.
     pub(super) fn list(
         &self,
         text: &str,
         enough: impl Future<Output = ()>,
-        tell: &mut dyn FnMut(Listed) -> io::Result<()>,
+        emit: &mut dyn FnMut(QueryItem) -> io::Result<()>,
     ) -> Result<(), Failure> {
         let select = match wql::parse(text) {
             Ok(Query::Select(select)) => Some(select),
             _ => None,
         };
         let is_of_classes = select.as_ref().is_some_and(cim::wql::Select::is_of_classes);
-        let (class, asked) = match select {
-            // Classes are found by their names.
+        let (class, selected) = match select {
+            // A query for classes returns their names.
             Some(_) if is_of_classes => (None, Some(vec!["__CLASS".to_owned()])),
             Some(select) => {
                 let names = select.names().map(|names| names.iter().map(ToString::to_string).collect());
-                (self.known(&select.from), names)
+                (self.find_class(&select.from), names)
             }
             None => (None, None),
         };
-        tell(Listed::Begun(asked.clone()))?;
-        let mut tell_one = |item: Element<'_>| {
+        emit(QueryItem::Properties(selected.clone()))?;
+        let mut emit_row = |item: Element<'_>| {
             let row = match item.attribute("", "NAME") {
                 Some(name) if is_of_classes => vec![("__CLASS".to_owned(), name.into_owned().into())],
-                _ => self.row(item, class.as_ref(), asked.as_deref()),
+                _ => self.row(item, class.as_ref(), selected.as_deref()),
             };
-            tell(Listed::Row(row))
+            emit(QueryItem::Row(row))
         };
-        let way_out = self.way_to_classes();
+        let remedy = self.class_remedy();
         let filter = format!("-filter:{text}");
         let command = self.command(&["enumerate", &format!("wmi/{}/*", self.namespace), &filter])?;
-        let conversation = self.conversation(&command, &way_out)?;
-        let listed = self.runtime.block_on(conversation.list(*command, enough, &mut tell_one));
+        let conversation = self.conversation(&command, &remedy)?;
+        let listed = self.runtime.block_on(conversation.list(*command, enough, &mut emit_row));
         listed.map_err(|stop| match stop {
-            Stop::Interrupted => given_up(),
+            Stop::Interrupted => interrupted_failure(),
             Stop::Output(error) => error.into(),
-            stop => stopped(&stop, &way_out),
+            stop => failure(&stop, &remedy),
         })
     }
 
-    /// What helps who has misspelt a class, a property or a method.
-    fn way_to_classes(&self) -> String {
+    /// Suggests how to find the names of classes, properties and methods.
+    fn class_remedy(&self) -> String {
         let host = self.host();
         format!(
             "telarch wmi describe CLASS -r {host} lists the properties and methods of a class\n  \
@@ -213,11 +217,11 @@ impl There {
         )
     }
 
-    pub(super) fn get(&self, path: &ObjectPath) -> Result<Found, Failure> {
+    pub(super) fn get(&self, path: &ObjectPath) -> Result<QueryResult, Failure> {
         let answer = self.ask_of(path, &["get"], &[])?;
         let document = parsed(answer)?;
-        let class = self.known(&path.class);
-        Ok(Found { rows: vec![self.row(document.root(), class.as_ref(), None)], asked: None })
+        let class = self.find_class(&path.class);
+        Ok(QueryResult { rows: vec![self.row(document.root(), class.as_ref(), None)], properties: None })
     }
 
     pub(super) fn call(
@@ -225,11 +229,11 @@ impl There {
         path: &ObjectPath,
         method: &str,
         arguments: &[(String, String)],
-    ) -> Result<Found, Failure> {
+    ) -> Result<QueryResult, Failure> {
         if let Some((name, _)) = arguments.iter().find(|(_, value)| value.contains('"')) {
             return Err(Failure::failed(
-                format!("{name}: a value with a quotation mark cannot be sent in this way"),
-                "winrm invoke takes it from a file: winrm help input",
+                format!("{name}: a value with a quotation mark is not supported"),
+                "send it from a file with winrm invoke; see winrm help input",
             ));
         }
         let values: Vec<String> =
@@ -237,26 +241,26 @@ impl There {
         let input = format!("@{{{}}}", values.join(";"));
         let answer = self.ask_of(path, &["invoke", method], &[input])?;
         let document = parsed(answer)?;
-        // What comes out is a class of its own.
-        let class = self.known(&path.class);
+        // The output parameters of a method are a class of their own.
+        let class = self.find_class(&path.class);
         let output = class.as_ref().and_then(|class| class.method(method)).map(|own| &own.output);
         let mut row = self.row(document.root(), output, None);
         row.retain(|(_, value)| !value.is_null());
-        Ok(Found { rows: vec![row], asked: None })
+        Ok(QueryResult { rows: vec![row], properties: None })
     }
 
-    /// Asks about an instance or a class.
+    /// Runs an operation of `winrm` on an instance or a class, and returns the XML of the response.
     fn ask_of(&self, path: &ObjectPath, operation: &[&str], input: &[String]) -> Result<String, Failure> {
         let namespace = path.namespace.as_ref().unwrap_or(&self.namespace);
         let resource = format!("wmi/{namespace}/{}", path.class);
-        // The name of a key that was left out is known of classes that are known.
+        // The class provides the name of an unnamed key.
         let unnamed = match &path.identity {
             cim::Identity::Unnamed(value) => {
-                let class = self.known(&path.class);
+                let class = self.find_class(&path.class);
                 let key = class.as_ref().and_then(|class| class.property(*class.keys().first()?));
                 let key = key.ok_or_else(|| {
                     Failure::failed(
-                        format!("which key of {} is meant is not known", path.class),
+                        format!("cannot determine the key of {}: the class is unknown", path.class),
                         "write it as Class.Key=\"value\"",
                     )
                 })?;
@@ -264,97 +268,100 @@ impl There {
             }
             _ => None,
         };
-        let named =
+        let keys =
             path.keys().iter().map(|(name, value): &(_, KeyValue)| (name.to_string(), value.to_text()));
-        let selectors = named.chain(unnamed).map(|(name, value)| format!("-selector:{name}={value}"));
+        let selectors = keys.chain(unnamed).map(|(name, value)| format!("-selector:{name}={value}"));
         let selectors: Vec<String> = selectors.collect();
         let words = operation.iter().copied().chain([resource.as_str()]);
         let words = words.chain(input.iter().map(String::as_str)).chain(selectors.iter().map(String::as_str));
-        self.ask_with(&words.collect::<Vec<_>>(), "", &self.way_to_classes())
+        self.ask_with(&words.collect::<Vec<_>>(), "", &self.class_remedy())
     }
 
-    /// Tells events as they come, until it is enough.
+    /// Passes events to `emit` as they arrive, until `enough` completes.
     pub(super) fn watch(
         &self,
         query: &str,
         enough: impl Future<Output = ()>,
-        tell: &mut dyn FnMut(Occurred) -> io::Result<()>,
+        emit: &mut dyn FnMut(EventItem) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        let asked = asked_of_events(query);
-        // A selection does not say what it is of, and may have more of an event than the class that was asked for.
+        let selected = selected_of_events(query);
+        // Selected properties arrive without the class of the event, which may be a subclass of that in the query.
         let classes = self.classes_of_events(query);
         let command =
             self.command(&["enumerate", &format!("wmi/{}/*", self.namespace), &format!("-filter:{query}")])?;
-        let mut tell_one = |told: WatchEvent<'_>| match told {
-            WatchEvent::Started => tell(Occurred::Begun),
+        let mut emit_event = |item: WatchEvent<'_>| match item {
+            WatchEvent::Started => emit(EventItem::Begun),
             WatchEvent::Event(event) => {
                 let reader = Reader::new(&self.schema);
                 let class = classes.iter().find(|class| reader.properties(event, class).is_ok());
-                tell(Occurred::Event(self.row(event, class, asked.as_deref())))
+                emit(EventItem::Event(self.row(event, class, selected.as_deref())))
             }
-            WatchEvent::Dropped(count) => tell(Occurred::Dropped(count)),
+            WatchEvent::Dropped(count) => emit(EventItem::Dropped(count)),
         };
         let settings = ClientSettings::of_this_process();
-        let watched = cli::winrm::watch(*command, &settings, enough, &mut tell_one);
-        self.runtime.block_on(watched).map_err(|stop| stopped(&stop, ""))
+        let watched = cli::winrm::watch(*command, &settings, enough, &mut emit_event);
+        self.runtime.block_on(watched).map_err(|stop| failure(&stop, ""))
     }
 
-    /// The class of the events that a query asks for, and those below it, as far as they are known.
+    /// Returns the event class of a query and its known subclasses.
     fn classes_of_events(&self, query: &str) -> Vec<Arc<Class>> {
         let Ok(Query::Select(select)) = wql::parse(query) else { return Vec::new() };
         let below = self.schema.subclasses(select.from.as_str());
-        self.known(&select.from).into_iter().chain(below).collect()
+        self.find_class(&select.from).into_iter().chain(below).collect()
     }
 
-    /// Runs a command line of `winrm`, with what `-file:-` reads, and gives the XML that it prints; with a way out if
-    /// the service refuses.
-    fn ask_with(&self, words: &[&str], input: &str, way_out: &str) -> Result<String, Failure> {
+    /// Runs a command line of `winrm` with `input` for `-file:-`, and returns the XML of the response. `remedy` is added to
+    /// the error if the service rejects the request.
+    fn ask_with(&self, words: &[&str], input: &str, remedy: &str) -> Result<String, Failure> {
         let command = self.command(words)?;
         let mut out = Vec::new();
         let mut errors = cli_command::output::errors();
         let mut input = BufReader::new(Cursor::new(input.as_bytes()));
         let mut streams = Streams { out: &mut out, errors: &mut errors, input: &mut input };
-        let conversation = self.conversation(&command, way_out)?;
-        let asking = async {
+        let conversation = self.conversation(&command, remedy)?;
+        let request = async {
             let done = conversation.run(*command, &mut streams).await;
-            done.map_err(|stop| stopped(&stop, way_out))
+            done.map_err(|stop| failure(&stop, remedy))
         };
-        self.runtime.block_on(unless_interrupted(asking))?;
-        String::from_utf8(out).map_err(|error| Failure::Failed(format!("the answer is no text: {error}")))
+        self.runtime.block_on(unless_interrupted(request))?;
+        String::from_utf8(out).map_err(|error| Failure::Failed(format!("the response is not UTF-8: {error}")))
     }
 
-    fn conversation(&self, command: &cli::winrm::Command, way_out: &str) -> Result<&CommandRunner, Failure> {
-        if let Some(begun) = self.conversation.get() {
-            return Ok(begun);
+    fn conversation(&self, command: &cli::winrm::Command, remedy: &str) -> Result<&CommandRunner, Failure> {
+        if let Some(open) = self.conversation.get() {
+            return Ok(open);
         }
         let settings = ClientSettings::of_this_process();
         let begun = CommandRunner::new(command.connection.clone(), &settings);
-        let begun = begun.map_err(|stop| stopped(&stop, way_out))?;
+        let begun = begun.map_err(|stop| failure(&stop, remedy))?;
         Ok(self.conversation.get_or_init(|| begun))
     }
 
-    /// What a command line of `winrm` means.
+    /// Parses a command line of `winrm`, with the switches for the machine.
     fn command(&self, words: &[&str]) -> Result<Box<cli::winrm::Command>, Failure> {
         let words: Vec<String> =
             words.iter().map(|word| (*word).to_owned()).chain(self.switches.iter().cloned()).collect();
         let parsed = cli::winrm::parse_with(&words, &SavedHosts::of_this_process());
-        let Invocation::Run(mut command) = parsed.map_err(|error| stopped(&error.into(), ""))? else {
-            return Err(Failure::usage("wmi: the switches ask for help", "winrm help auth explains them"));
+        let Invocation::Run(mut command) = parsed.map_err(|error| failure(&error.into(), ""))? else {
+            return Err(Failure::usage(
+                "wmi: the switches request help",
+                "run winrm help auth for the switches",
+            ));
         };
         command.format = Format::Xml;
         Ok(command)
     }
 
-    /// What an element tells: as its class has it, or as text where that is not known.
-    fn row(&self, element: Element<'_>, class: Option<&Arc<Class>>, asked: Option<&[String]>) -> Row {
+    /// Returns the properties in an element, with the types of its class, or as text if the class is unknown.
+    fn row(&self, element: Element<'_>, class: Option<&Arc<Class>>, selected: Option<&[String]>) -> Row {
         let reader = Reader::new(&self.schema);
-        // A fragment and the output of a method do not say what they are; an instance does.
+        // An instance names its class; fragments and method output do not.
         let read = reader.instance(element).ok();
         let read = read.or_else(|| class.and_then(|class| reader.properties(element, class).ok()));
         match read {
             Some(read) => {
                 let origin = Origin { server: String::new(), namespace: self.namespace.clone(), offset: 0 };
-                row::of_instance(&read.instance, asked, &origin)
+                row::of_instance(&read.instance, selected, &origin)
             }
             None => untyped(element),
         }
@@ -367,7 +374,7 @@ fn untyped(element: Element<'_>) -> Row {
         let is_null = child.attribute(XSI, "nil").is_some_and(|nil| nil == "true");
         let value = match child.children().next() {
             _ if is_null => Json::Null,
-            // A time stands in an element of its own.
+            // A date is nested in an element of its own.
             Some(inner) if inner.children().next().is_none() && child.children().count() == 1 => {
                 Json::String(inner.text().into_owned())
             }
@@ -385,42 +392,43 @@ fn untyped(element: Element<'_>) -> Row {
 
 fn parsed(text: String) -> Result<Document, Failure> {
     let bounds = Bounds { octets: 1 << 30, nodes: 20_000_000, ..Bounds::default() };
-    Document::parse(text, &bounds).map_err(|error| Failure::Failed(format!("the answer is no XML: {error}")))
+    Document::parse(text, &bounds)
+        .map_err(|error| Failure::Failed(format!("the response is not valid XML: {error}")))
 }
 
-/// What `winrm` would have told people: what the other machine says, then what that means; and the way out if it is
-/// the service that refuses.
-fn stopped(stop: &Stop, way_out: &str) -> Failure {
+/// Returns the message that `winrm` would print: that of the provider, then its meaning, and `remedy` if the service
+/// rejected the request.
+fn failure(stop: &Stop, remedy: &str) -> Failure {
     let mut report = Vec::new();
     stop.report(Program::Winrm, Format::Text, ExitCodes::Plain, &mut report);
     let report = String::from_utf8_lossy(&report);
     let report = report.trim_end();
-    // What scripts look for stands before it.
-    let (before, told) = match report.rsplit_once("\nwinrm: ") {
+    // The fields that Windows scripts parse precede the message.
+    let (before, message) = match report.rsplit_once("\nwinrm: ") {
         Some(parts) => parts,
         None => ("", report.strip_prefix("winrm: ").unwrap_or(report)),
     };
-    let of_provider = before.lines().find_map(|line| line.trim().strip_prefix("ProviderFault = "));
+    let provider_message = before.lines().find_map(|line| line.trim().strip_prefix("ProviderFault = "));
     let is_refusal = matches!(stop, Stop::Failed(failure) if failure.kind() == Kind::Fault);
-    match (of_provider, is_refusal && !way_out.is_empty()) {
-        // What a command line of winrm would have to be helps nobody who has typed none.
-        (Some(said), true) => {
-            let number = told.lines().last().filter(|line| line.starts_with("  (")).unwrap_or_default();
-            Failure::failed(said, format!("{way_out}\n{number}").trim_end())
+    match (provider_message, is_refusal && !remedy.is_empty()) {
+        // The hints of winrm about its command line are omitted.
+        (Some(provider), true) => {
+            let number = message.lines().last().filter(|line| line.starts_with("  (")).unwrap_or_default();
+            Failure::failed(provider, format!("{remedy}\n{number}").trim_end())
         }
-        (Some(said), false) => Failure::Failed(format!("{said}\n  {told}")),
-        (None, true) => Failure::failed(told, way_out),
-        (None, false) => Failure::Failed(told.to_owned()),
+        (Some(provider), false) => Failure::Failed(format!("{provider}\n  {message}")),
+        (None, true) => Failure::failed(message, remedy),
+        (None, false) => Failure::Failed(message.to_owned()),
     }
 }
 
-/// Where the descriptor of a namespace is.
-fn security_of(namespace: &Namespace) -> Result<ObjectPath, Failure> {
+/// Returns the path of the object that holds the descriptor of a namespace.
+fn security_path(namespace: &Namespace) -> Result<ObjectPath, Failure> {
     let path = ObjectPath::parse("__SystemSecurity=@").map_err(|error| Failure::Failed(error.to_string()))?;
     Ok(ObjectPath { namespace: Some(namespace.clone()), ..path })
 }
 
-/// What of a class is wanted: all; `wmi:` before a name is the spelling of Windows.
+/// Options that request all details of a class.
 const DETAIL: &str = "-options:{IncludeQualifiers=\"true\";IncludeInheritedElements=\"true\";\
     IncludeInheritanceHierarchy=\"true\";IncludeClassOrigin=\"true\"}";
 
