@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_groups_tell_runtimes_and_containers() {
+    fn group_names_identify_runtimes_and_containers() {
         let id = "0123456789abcdef".repeat(4);
         for (name, runtime, wanted) in [
             (format!("docker-{id}.scope"), "docker", id.as_str()),

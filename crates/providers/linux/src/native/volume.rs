@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_of_lvm_is_rows_of_texts() {
+    fn lvm_report_is_parsed_to_rows() {
         let report = r#"{"report": [{"lv": [{"vg_name":"data", "lv_name":"home", "lv_size":"1073741824", "pool_lv":""}]}]}"#;
         let rows = rows(report, "lv").expect("it is one");
         let [row] = rows.as_slice() else { panic!("{rows:?}") };

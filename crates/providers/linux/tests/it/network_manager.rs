@@ -23,9 +23,9 @@ fn call(world: &World, path: &str, method: &str, arguments: &str) -> String {
 }
 
 #[test]
-fn network_manager_is_told_what_a_link_shall_have() {
+fn profile_is_applied_through_network_manager() {
     in_world(
-        "network_manager::network_manager_is_told_what_a_link_shall_have",
+        "network_manager::profile_is_applied_through_network_manager",
         &["ip", "python3"],
         |world| {
             sh(

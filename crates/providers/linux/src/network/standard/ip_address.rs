@@ -291,7 +291,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn origins_and_states_have_the_numbers_that_windows_documents() {
+    fn origins_and_states_have_documented_numbers() {
         let row = |text: &str, prefix, is_permanent, flags| {
             let address = text.parse().expect("an address");
             let address = Address {

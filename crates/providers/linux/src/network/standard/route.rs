@@ -204,14 +204,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn makers_of_routes_have_the_numbers_that_windows_documents() {
+    fn route_origins_have_documented_numbers() {
         // Redirect, kernel, boot, static, advertisement, DHCP, BGP, IS-IS, OSPF, RIP, EIGRP, and one without a number.
         let kernel = [1, 2, 3, 4, 9, 16, 186, 187, 188, 189, 192, 42];
         assert_eq!(kernel.map(protocol), [4, 2, 3, 3, 4, 19, 14, 9, 13, 8, 16, 1]);
     }
 
     #[test]
-    fn networks_have_zeros_where_machines_are_told_apart() {
+    fn network_has_no_host_bits() {
         for (text, prefix) in
             [("0.0.0.0/0", 0), ("192.0.2.0/24", 24), ("192.0.2.1/32", 32), ("2001:db8::/32", 32)]
         {
