@@ -115,8 +115,7 @@ impl Drop for Detach {
 
 #[test]
 fn device_changes_are_reported_without_polling() {
-    let name =
-        "events::device_changes_are_reported_without_polling";
+    let name = "events::device_changes_are_reported_without_polling";
     in_world(name, &["mkfs.ext4", "losetup"], || {
         run(async {
             // As if udev ran, which would report a file system created later; here the kernel reports it.
@@ -143,8 +142,7 @@ fn device_changes_are_reported_without_polling() {
 fn device_events_of_the_kernel_are_reported() {
     // Other devices may be plugged in meanwhile, but not loop devices.
     let uevent = "/sys/devices/virtual/block/loop7/uevent";
-    let name =
-        "events::device_events_of_the_kernel_are_reported";
+    let name = "events::device_events_of_the_kernel_are_reported";
     in_world(name, &[], || {
         if std::fs::write(uevent, "change").is_err() {
             return skips::skip!("{uevent} cannot be written here, which has the kernel tell of a device");

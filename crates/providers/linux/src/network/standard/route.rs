@@ -74,6 +74,12 @@ fn is_static(route: &Route) -> bool {
     protocol(route.protocol) == 3
 }
 
+/// Returns whether two routes lead to the same network by the same way.
+fn has_same_path(one: &Route, other: &Route) -> bool {
+    (one.network, one.prefix, one.gateway, one.link)
+        == (other.network, other.prefix, other.gateway, other.link)
+}
+
 impl Table for NetRoute {
     type Row = Row;
 
@@ -119,16 +125,13 @@ impl Table for NetRoute {
             return Err(ProviderError::NotCapable);
         }
         let route = wanted(machine, call.input)?;
-        let is_it = |one: &Route| {
-            (one.network, one.prefix, one.gateway, one.link)
-                == (route.network, route.prefix, route.gateway, route.link)
-        };
-        if Route::all(machine).iter().any(|one| is_it(one) && one.metric == route.metric) {
-            let problem = format!("there is a route to {} already", destination(&route));
+        if Route::all(machine).iter().any(|one| has_same_path(one, &route) && one.metric == route.metric) {
+            let problem = format!("a route to {} already exists", destination(&route));
             return Err(ProviderError::failed(Status::AlreadyExists, problem));
         }
         change::add_route(&route).map_err(failure)?;
-        let made_now: Vec<Row> = Row::all(machine).into_iter().filter(|row| is_it(&row.route)).collect();
+        let made_now: Vec<Row> =
+            Row::all(machine).into_iter().filter(|row| has_same_path(&row.route, &route)).collect();
         made::<Self>(machine, call, &made_now)
     }
 
