@@ -358,7 +358,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_service_that_is_silent_the_bus_is_not_asked() {
+    fn silent_service_is_not_queried_over_the_bus() {
         let folder = tempfile::tempdir().expect("there is room");
         let own = folder.path().join("private");
         let _listener = UnixListener::bind(&own).expect("a socket");

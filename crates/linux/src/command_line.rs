@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_joined_is_split_into_the_same_words() {
+    fn joined_words_split_into_the_same_words() {
         for words in [vec!["sh", "-c", "echo \"a\\b\" '$c'"], vec!["a", "", "b c\nd"], vec!["x", "\\", "'"]] {
             let line = joined(&(words.join("\0") + "\0")).expect("there are words");
             assert_eq!(super::words(&line).expect("it is whole"), words, "{line}");

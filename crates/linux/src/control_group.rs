@@ -9,7 +9,7 @@ use std::collections::HashMap;
 const ROOTS: [&str; 2] = ["sys/fs/cgroup", "sys/fs/cgroup/unified"];
 
 /// Maximum depth of nested groups.
-pub const DEEPEST: usize = 64;
+const DEEPEST: usize = 64;
 
 /// A group, by its path in the tree, such as `/system.slice/cron.service`.
 #[derive(Clone, Debug)]
@@ -27,6 +27,36 @@ impl Group {
         let root = root(machine).filter(|_| is_place)?;
         let group = Self { root, path: path.to_owned() };
         machine.path(group.file("cgroup.procs")).exists().then_some(group)
+    }
+
+    /// Returns every group, parents first; none without control groups version 2.
+    pub fn all(machine: &Machine) -> impl Iterator<Item = Self> {
+        let root = root(machine).map(|root| Self { root, path: "/".to_owned() });
+        root.into_iter().flat_map(|root| root.with_descendants(machine))
+    }
+
+    /// Returns the group and those below it, parents first.
+    pub fn with_descendants(self, machine: &Machine) -> impl Iterator<Item = Self> {
+        let mut waiting = vec![(self, 0)];
+        std::iter::from_fn(move || {
+            let (group, depth) = waiting.pop()?;
+            if depth < DEEPEST {
+                waiting.extend(group.children(machine).map(|child| (child, depth + 1)));
+            }
+            Some(group)
+        })
+    }
+
+    /// Returns the groups directly below, in descending order of their names.
+    fn children(&self, machine: &Machine) -> impl Iterator<Item = Self> {
+        let names = machine.names(self.file("")).unwrap_or_default();
+        let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
+        names.sort_unstable_by(|left, right| right.cmp(left));
+        // Entries that are not directories are skipped, and so are groups that no longer exist.
+        names
+            .into_iter()
+            .filter(|name| machine.path(self.file(name)).is_dir())
+            .map(|name| Self { root: self.root, path: format!("{}/{name}", self.path.trim_end_matches('/')) })
     }
 
     /// Returns the path of a file of the group.
@@ -81,13 +111,13 @@ impl Group {
 }
 
 /// Returns the root of the tree; `None` without control groups version 2.
-pub fn root(machine: &Machine) -> Option<&'static str> {
+fn root(machine: &Machine) -> Option<&'static str> {
     ROOTS.into_iter().find(|root| machine.path(format!("{root}/cgroup.procs")).exists())
 }
 
 /// Returns runtime and identifier from the name of a container's group: Docker, Podman, CRI-O, containerd,
 /// LXC and systemd-nspawn.
-pub fn container(name: &str) -> Option<(&'static str, String)> {
+fn container(name: &str) -> Option<(&'static str, String)> {
     for (prefix, runtime) in
         [("docker-", "docker"), ("libpod-", "podman"), ("crio-", "cri-o"), ("cri-containerd-", "containerd")]
     {
@@ -160,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_groups_tell_runtimes_and_containers() {
+    fn group_names_identify_runtimes_and_containers() {
         let id = "0123456789abcdef".repeat(4);
         for (name, runtime, wanted) in [
             (format!("docker-{id}.scope"), "docker", id.as_str()),

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_line_of_the_place_changes() {
+    fn only_the_line_of_the_mount_point_changes() {
         let folder = tempfile::tempdir().expect("a folder");
         fs::create_dir(folder.path().join("etc")).expect("a folder");
         let before = "# /srv is next\nUUID=1 / ext4 errors=remount-ro 0 1\n/dev/sdb1  /mnt/a\\040b xfs\n";

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_differs_in_one_text_differs() {
+    fn different_texts_yield_different_guids() {
         let guid = of(&["a", "b"]);
         assert_eq!((guid.len(), guid.get(15..16), guid == of(&["a", "b"])), (38, Some("8"), true));
         assert_ne!(guid, of(&["ab", ""]));

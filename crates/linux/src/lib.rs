@@ -8,8 +8,10 @@
 //! | Data | Module |
 //! |---|---|
 //! | users and groups | [`account`] |
+//! | control groups and containers | [`control_group`] |
 //! | D-Bus | [`bus`] |
 //! | firmware tables, devices | [`hardware`] |
+//! | packet filter | [`firewall`] |
 //! | journal | [`journal`] |
 //! | mounts, `fstab` | [`mounts`], [`fstab`] |
 //! | links, addresses, routes, name servers | [`network`] |
@@ -28,6 +30,7 @@ pub mod bus;
 pub mod command_line;
 pub mod control_group;
 mod error;
+pub mod firewall;
 pub mod folder;
 pub mod fstab;
 pub mod guid;

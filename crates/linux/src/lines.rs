@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_the_same_however_they_come() {
+    fn lines_are_independent_of_chunk_boundaries() {
         let text = b"one\n\ntwo three\nfour";
         for at in 0..=text.len() {
             let (before, after) = text.split_at(at);
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_left_out_and_counted() {
+    fn overlong_line_is_skipped_and_counted() {
         let long = vec![b'x'; LONGEST];
         let (lines, left_out) = given(&[b"a\n", &long, b"x\nb\n", &long, b"\n", &long, b"y"]);
         assert_eq!((lines.len(), left_out), (3, 2));

@@ -372,7 +372,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clocks_tell_the_second_in_which_the_kernel_was_started() {
+    fn boot_time_matches_proc_stat() {
         let text = fs::read_to_string("/proc/stat").expect("a kernel");
         let line = text.lines().find_map(|line| line.strip_prefix("btime ")).expect("a line");
         let told: i64 = line.parse().expect("a number");
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_others_lay_only_plain_files_are_opened() {
+    fn only_regular_files_are_opened_in_directories_of_others() {
         let folder = tempfile::tempdir().expect("there is room");
         let path = |name: &str| folder.path().join(name);
         fs::write(path("file"), "text\n").expect("there is room");
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn who_holds_a_file_on_lease_keeps_nobody_waiting() {
+    fn leased_file_does_not_block_reading() {
         use std::io::BufRead as _;
         use std::process::{Command, Stdio};
         let folder = tempfile::tempdir().expect("there is room");

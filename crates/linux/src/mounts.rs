@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lies_under_another_mount_is_not_seen() {
+    fn hidden_mounts_are_not_listed() {
         let mounts = Mount::parse(
             "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro\n\
              23 22 8:2 / /srv ro - xfs /dev/sda2 rw,usrquota\n\
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_in_places_are_octal_numbers() {
+    fn blanks_in_mount_points_are_octal_escapes() {
         assert_eq!(unescaped("/mnt/a\\040b\\134c"), "/mnt/a b\\c");
         assert_eq!(unescaped("a\\04"), "a\\04");
     }

@@ -363,7 +363,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_that_is_gone_or_hidden_is_no_error() {
+    fn ended_or_hidden_process_is_not_an_error() {
         for errno in [Errno::NOENT, Errno::SRCH, Errno::PERM, Errno::ACCESS] {
             assert!(is_unseen(&errno.into()), "{errno}");
         }

@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_do_something_are_in_use_where_the_list_is_none() {
+    fn processors_with_counters_are_the_fallback() {
         let folder = tempfile::tempdir().expect("there is room");
         let machine = Machine::at(folder.path());
         let write = |path: &str, text: &str| {
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_says_the_same_again_and_again_has_each_once() {
+    fn repeated_entries_are_listed_once() {
         let list = vec!["0-8191"; 500].join(",");
         assert_eq!(numbers_in(&list).map(|numbers| numbers.len()), Some(MOST));
     }

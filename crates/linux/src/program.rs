@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_of_the_system_is_not_told_who_calls() {
+    fn system_programs_get_a_clean_environment() {
         let ended = of_system("sh", ["-c", "echo $HOME$LC_ALL; exit 3"], LONG).expect("a shell");
         assert_eq!((ended.code, &*ended.stdout), (3, "C\n"));
         let late = of_system("sleep", ["1000"], Duration::from_millis(20)).expect_err("it takes too long");
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_program_of_the_system_tells_is_whole_or_not_there() {
+    fn incomplete_program_output_is_an_error() {
         let zeros = |count: usize| {
             let mut command = command_of_system("head");
             told_by("head", command.args(["-c", &count.to_string(), "/dev/zero"]), LONG, 3 * MAX_OUTPUT)
@@ -282,7 +282,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     #[test]
-    fn a_program_is_heard_to_its_end() {
+    fn program_output_is_read_completely() {
         let ending = shell("echo out; echo err >&2; exit 3", LONG);
         assert_eq!(
             (ending.code, ending.output.as_slice(), ending.errors.as_slice()),
@@ -292,14 +292,14 @@ mod tests {
     }
 
     #[test]
-    fn one_that_says_too_much_is_heard_in_part() {
+    fn excessive_output_is_truncated() {
         let ending = shell("head -c 5000000 /dev/zero; echo end >&2", LONG);
         assert_eq!((ending.code, ending.output.len()), (Some(0), MAX_OUTPUT));
         assert_eq!(ending.errors, b"end\n");
     }
 
     #[test]
-    fn the_lines_of_one_that_says_a_lot_are_all_heard() {
+    fn all_lines_of_a_verbose_program_are_read() {
         let (mut count, mut last) = (0_u32, String::new());
         let ended = lines_of_system("seq", ["1000000"], LONG, |line| {
             count += 1;
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_takes_too_long_is_killed_with_its_children() {
+    fn slow_program_is_killed_with_its_children() {
         let ending = shell("sleep 1000 & echo $!; wait", Duration::from_millis(300));
         assert_eq!(ending.code, None);
         let child: i32 = String::from_utf8(ending.output).expect("text").trim().parse().expect("a number");
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_that_keeps_the_streams_does_not_keep_the_answer() {
+    fn child_holding_the_streams_does_not_delay_the_result() {
         let begun = Instant::now();
         let ending = shell("sleep 30 & echo $!", LONG);
         assert!(begun.elapsed() < Duration::from_secs(20));
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_somebody_else_s_is_not_waited_for_when_the_time_is_over() {
+    fn program_of_another_user_does_not_block_after_the_time_limit() {
         use std::os::unix::fs::PermissionsExt as _;
 
         use rustix::fs::Uid;

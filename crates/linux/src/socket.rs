@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_that_takes_nobody_is_not_waited_for_for_ever() {
+    fn connecting_to_a_full_socket_times_out() {
         let folder = tempfile::tempdir().expect("there is room");
         let path = folder.path().join("socket");
         let listener = UnixListener::bind(&path).expect("a socket");

@@ -4,6 +4,7 @@ pub mod block;
 pub mod drive;
 pub mod file;
 pub mod file_system;
+pub mod lvm;
 pub mod optical;
 pub(crate) mod oracle;
 pub mod partition;

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_are_read_as_they_are() {
+    fn labels_are_read_unchanged() {
         let udev = Udev::parse(
             "S:disk/by-uuid/1\nE:ID_FS_LABEL=a_b\nE:ID_FS_LABEL_ENC=a\\x20b\\xc3\\xa9\\xzz\nE:X=\n",
         );

@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_put_beside_their_questions_in_whatever_order_they_come() {
+    fn responses_are_matched_to_requests_in_any_order() {
         let answers = answered(|first, second| {
             let signal = message(SIGNAL, first, "signal");
             let two = message_of(BE, METHOD_RETURN, second, &"two");
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_that_is_refused_has_no_answer() {
+    fn refused_request_has_no_result() {
         let answers = answered(|first, second| {
             [message(ERROR, first, "no"), message(METHOD_RETURN, second, "two")].concat()
         });
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_another_type_is_none() {
+    fn response_of_another_type_is_rejected() {
         // Read as text, the bytes of this number would be `abc`.
         let lie = (3_u32, u32::from_le_bytes(*b"abc\0"));
         let answers = answered(|first, second| {
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_that_somebody_has_made_long_keeps_nothing_from_being_answered() {
+    fn overlong_signal_does_not_block_responses() {
         let long = "x".repeat(17 << 20);
         let answers = answered(|first, second| {
             let answers = [message(METHOD_RETURN, first, "one"), message(METHOD_RETURN, second, "two")];
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn who_ends_too_early_or_says_what_is_no_message_is_not_waited_for() {
+    fn closed_or_invalid_connection_fails_at_once() {
         assert_eq!(
             answered(|first, _| message(METHOD_RETURN, first, "one"))
                 .expect_err("not all is answered")
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn who_says_little_for_long_is_not_heard_to_its_end() {
+    fn slow_sender_hits_the_time_limit() {
         let late = asked(Duration::from_millis(200), |peer, first, _| {
             let octets = message(METHOD_RETURN, first, &"x".repeat(1_000));
             // Each byte arrives well before a time limit for the next one.

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_cut_off_or_senseless_ends_the_tables() {
+    fn truncated_or_invalid_structure_ends_the_tables() {
         let table: &[u8] = b"\x01\x08\x01\x00\x01\x02\x00\x09Maker\0Model\0\0\x7f\x04\x02\x00\0\0";
         let structures = parse(table);
         assert_eq!(structures.len(), 2);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn both_entry_points_tell_the_version() {
+    fn both_entry_points_report_the_version() {
         assert_eq!(version(b"_SM_\x00\x1f\x02\x08"), Some((2, 8)));
         assert_eq!(version(b"_SM3_\x00\x18\x03\x03\x00"), Some((3, 3)));
         assert_eq!(version(b"_SM3_"), None);

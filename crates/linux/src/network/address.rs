@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn masks_are_bits_in_front() {
+    fn masks_are_leading_bits() {
         let here: IpAddr = Ipv4Addr::LOCALHOST.into();
         for (bits, text) in [(0, "0.0.0.0"), (8, "255.0.0.0"), (23, "255.255.254.0"), (32, "255.255.255.255")]
         {

@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sum_of_a_message_with_its_sum_is_nothing() {
+    fn checksum_of_a_message_with_checksum_is_zero() {
         for octets in [&[8_u8, 0, 0, 0, 1, 2, 3, 4][..], &[8, 0, 0, 0, 255, 255, 255, 255, 7, 9]] {
             let mut message = octets.to_vec();
             let sum = checksum(&message).to_be_bytes();

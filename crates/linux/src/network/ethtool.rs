@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_asked_for_modes_of_no_link_knows_nothing() {
+    fn unknown_link_has_no_modes() {
         assert_eq!(Modes::of(&Machine::this(), u32::MAX >> 1), Modes::default());
     }
 }

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_lease_of_a_link_counts() {
+    fn last_lease_of_a_link_applies() {
         let text = "lease {\n  interface \"eth0\";\n  option dhcp-server-identifier 10.0.0.1;\n  expire 4 2026/11/26 10:00:00;\n}\n\
                     lease {\n  interface \"eth0\";\n  option dhcp-server-identifier 10.0.0.2;\n  expire epoch 1795687200; # Thu\n}\n\
                     lease {\n  interface \"eth1\";\n}\n";

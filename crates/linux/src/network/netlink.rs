@@ -310,7 +310,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_cut_off_ends_the_list() {
+    fn truncated_list_ends_early() {
         let body = Body::new(&[0; 8]).with(1, &[127, 0, 0, 1]).with(3, b"lo\0").with(2, &[0; 16]);
         let message = Message(&body.0);
         let attributes = message.attributes(8);

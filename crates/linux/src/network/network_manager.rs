@@ -278,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_stays_what_it_is_but_for_what_is_said() {
+    fn connection_changes_only_in_the_given_properties() {
         let owned = |value: Variant<'static>| OwnedVariant::try_from(value).expect("it has no descriptor");
         let v4 = HashMap::from([
             ("method".to_owned(), owned(Variant::from("auto"))),

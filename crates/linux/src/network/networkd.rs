@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_profile_is_written_as_networkd_reads_it() {
+    fn profile_is_written_in_networkd_format() {
         let address = |text: &str| text.parse::<IpAddr>().expect("an address");
         let profile = Profile {
             dhcp: false,

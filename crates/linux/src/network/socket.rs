@@ -97,7 +97,7 @@ mod tests {
 
     #[cfg(target_endian = "little")]
     #[test]
-    fn ends_are_written_in_words_of_the_machine() {
+    fn socket_addresses_are_parsed_in_native_byte_order() {
         assert_eq!(end("0100007F:1F90"), Some((Ipv4Addr::LOCALHOST.into(), 8_080)));
         assert_eq!(end("00000000000000000000000001000000:0016"), Some((Ipv6Addr::LOCALHOST.into(), 22)));
         for wrong in ["0100007F", "0100007:16", "0100007F:12345", "x100007F:16"] {

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_rpm_prints_is_taken_apart() {
+    fn rpm_output_is_parsed() {
         let text = "bash\u{1f}5.2-1\u{1f}x86_64\u{1f}Somebody\u{1f}(none)\u{1f}https://bash.example\u{1f}A shell\u{1f}2049\u{1f}1700000000\u{1f}(none)\u{1e}\
                     gpg-pubkey\u{1f}1-1\u{1f}(none)\u{1f}\u{1f}\u{1f}\u{1f}\u{1f}0\u{1f}1\u{1f}(none)\u{1e}";
         let packages = parse(text);

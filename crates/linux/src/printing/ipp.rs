@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_are_read_by_their_groups_and_collections_passed_over() {
+    fn attributes_are_grouped_and_collections_ignored() {
         let response = Response::parse(&answer()).expect("it is one");
         let [first, second] = response.groups.as_slice() else { panic!("{response:?}") };
         assert_eq!(
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_was_cut_is_none() {
+    fn truncated_response_is_rejected() {
         let whole = answer();
         for length in 0..whole.len() {
             assert_eq!(whole.get(..length).and_then(Response::parse), None, "{length} octets");
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_more_groups_and_values_than_anybody_has_is_none() {
+    fn response_with_too_many_groups_or_values_is_rejected() {
         let begin = Request::new(Operation::GetPrinters, "alice").end(&[]);
         let begin = begin.strip_suffix(&[END]).expect("an end");
         let groups = |count: usize| [begin, &vec![PRINTER_ATTRIBUTES; count], &[END]].concat();
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn any_octet_in_an_answer_may_be_wrong() {
+    fn corrupt_responses_are_rejected() {
         let whole = answer();
         for at in 0..whole.len() {
             for octet in [0, 1, 3, 0x34, 0x37, 0xff] {

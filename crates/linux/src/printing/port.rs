@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_queues_are_taken_apart() {
+    fn queue_addresses_are_parsed() {
         let parts = |uri: &str| {
             let port = Port::parse(uri)?;
             Some((port.protocol, port.host, port.port, port.queue, port.is_watched))

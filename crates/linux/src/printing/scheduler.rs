@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_the_same_in_whatever_pieces_it_comes() {
+    fn response_is_independent_of_chunk_boundaries() {
         for (whole, ends) in [
             (answer("Content-Length: 5\r\n", b"12345"), true),
             (answer("Transfer-Encoding: chunked\r\n", b"2\r\n12\r\n3\r\n345\r\n0\r\n\r\n"), true),
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scheduler_that_says_little_for_long_is_not_heard_to_its_end() {
+    fn slow_cups_response_hits_the_total_time_limit() {
         let drip = |listener: UnixListener| {
             let (mut client, _) = listener.accept().expect("a client");
             let mut sends = |octets: &[u8]| client.write_all(octets).is_ok();

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn processes_are_told_from_their_threads() {
+    fn process_events_ignore_threads() {
         let forked = ProcessEvent::Forked { parent: 7, process: 9 };
         assert_eq!(parse(&message(1, &[8, 7, 9, 9])), Some(forked));
         assert_eq!(parse(&message(1, &[8, 7, 10, 9])), None);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_of_any_length_are_read_or_not() {
+    fn truncated_messages_are_ignored() {
         let whole = message(1, &[8, 7, 9, 9]);
         for length in 0..whole.len() {
             let read = whole.get(..length).and_then(parse);

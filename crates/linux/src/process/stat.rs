@@ -223,14 +223,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_line_is_nothing() {
+    fn other_lines_are_ignored() {
         for line in ["", "42", "42 (", "42 (x)", "42 (x) S", "42 (x) S 1 2 3", "42 )x( S 1 2 3 4"] {
             assert_eq!(Stat::parse(line.as_bytes()), None, "{line}");
         }
     }
 
     #[test]
-    fn what_is_wanted_of_status_and_io_is_found_among_the_rest() {
+    fn fields_of_status_and_io_are_parsed() {
         let text = "Name:\tVmSwap: 7 kB\nUmask:\t0022\nUid:\t1000\t0\t0\t0\nVmPeak:\t    8 kB\nVmHWM:\t 4 kB\n\
                     RssAnon:\t       2 kB\nVmSwap:\t1 kB\nThreads:\t1\n";
         let status = Status::parse(text.as_bytes());

@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_is_read_as_it_was_written() {
+    fn written_commands_parse_to_the_same_words() {
         for (command, expected) in [
             ("/bin/report 100%", "/bin/report 100\\%"),
             ("grep 'a\\.b' x", "grep 'a\\.b' x"),
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn no_backslash_stands_before_another_or_escapes_one() {
+    fn device_paths_contain_no_double_backslash() {
         for command in ["\\\\", "\\\\%", "\\%\\%", "%\\\\\\%'", "\\\\\\\\"] {
             let written = written(command).expect("it is short");
             assert!(!written.contains("\\\\"), "{written}");
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_longer_than_cron_takes_is_not_written() {
+    fn overlong_command_is_rejected() {
         assert!(written(&"x".repeat(LONGEST)).is_some());
         assert_eq!(written(&"x".repeat(LONGEST + 1)), None);
         assert_eq!(written(&"%".repeat(LONGEST)), None);

@@ -204,7 +204,7 @@ mod tests {
     const BITS: Option<u32> = Some(0x5555_5555);
 
     #[test]
-    fn times_are_read_as_cron_reads_them() {
+    fn times_are_parsed_like_cron() {
         let time = |line| {
             Time::split(line).map(|(time, rest)| (time.at, time.days_of_month, time.days_of_week, rest))
         };

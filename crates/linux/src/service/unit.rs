@@ -399,7 +399,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_who_is_silent_nothing_is_told_and_nothing_else_is_asked() {
+    fn query_stops_at_a_silent_service() {
         let folder = tempfile::tempdir().expect("there is room");
         let path = folder.path().join("bus");
         let bus = UnixListener::bind(&path).expect("a socket");

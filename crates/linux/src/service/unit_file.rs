@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_that_takes_a_command_back_is_no_command() {
+    fn removed_command_is_not_a_command() {
         for line in
             ["ExecStart=", "ExecStart= ", "ExecStart=\t\r", "ExecStart=\u{c}", "ExecStart=x\nExecStart="]
         {
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_would_go_on_in_the_next_one_is_not_read() {
+    fn continued_line_is_rejected() {
         for line in ["Requires=a.servic\\", "Requires=a.servic\\ ", "Description=x\\\t", "User=alice\\\r"] {
             assert_eq!(
                 Settings::parse(&format!("[Unit]\n{line}\nAfter=x\n")),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn written_text_parses_to_the_same_value() {
         let settings = Settings {
             description: Some("100 % \"fine\"".to_owned()),
             command: Some(["/bin/sh", "-c", "echo \"$HOME\" 50% \\ 'x'", ""].map(str::to_owned).to_vec()),

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_entry_is_left_out() {
+    fn invalid_entries_are_skipped() {
         assert_eq!(written(&parse("S-1-1-0:r, ,x:R,S-1-5-18:Q,S-1-5-18:f,")), "S-1-1-0:R,S-1-5-18:F");
     }
 }

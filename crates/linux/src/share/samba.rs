@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_of_a_user_is_a_share_or_none() {
+    fn user_share_files_are_parsed_or_rejected() {
         let text =
             "#VERSION 2\npath=/srv/x=y\ncomment=a = b\nusershare_acl=S-1-1-0:F\nguest_ok=n\nsharename=Test\n";
         let share = user_share("test", text).expect("it is one");

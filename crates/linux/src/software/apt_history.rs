@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_history_has_an_update_for_each_package_of_a_run() {
+    fn apt_history_yields_one_update_per_package() {
         let history = "\nStart-Date: 2025-06-04  14:36:25\nRequested-By: alice (1000)\n\
                        Upgrade: a:amd64 (1-1, 1-2), b:all (2:3, 2:4), old:all (1, 2)\n\
                        End-Date: 2025-06-04  14:36:25\n\n\

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_copied_with_its_links_as_links_and_its_modes() {
+    fn folder_copy_keeps_links_and_modes() {
         let folder = tempfile::tempdir().expect("there is room");
         let path = |name: &str| folder.path().join(name);
         fs::create_dir_all(path("from/inner")).expect("there is room");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_the_place_of_a_file_is_not_followed_once_the_folder_was_read() {
+    fn copy_does_not_follow_links_inside_the_folder() {
         let folder = tempfile::tempdir().expect("there is room");
         fs::write(folder.path().join("secret"), "secret").expect("there is room");
         symlink("secret", folder.path().join("file")).expect("there is room");
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_written_where_a_link_was_laid() {
+    fn copy_does_not_write_through_a_link() {
         let folder = tempfile::tempdir().expect("there is room");
         let path = |name: &str| folder.path().join(name);
         fs::write(path("file"), "text").expect("there is room");
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_not_copied_into_itself_by_another_name() {
+    fn folder_is_not_copied_into_itself_through_a_link() {
         let folder = tempfile::tempdir().expect("there is room");
         let path = |name: &str| folder.path().join(name);
         fs::create_dir(path("from")).expect("there is room");
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_is_not_waited_for() {
+    fn copy_does_not_block_on_a_pipe() {
         let folder = tempfile::tempdir().expect("there is room");
         let pipe = folder.path().join("pipe");
         rustix::fs::mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).expect("a pipe");

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_table_is_none() {
+    fn data_without_table_is_rejected() {
         assert_eq!(PartitionTable::parse(&[], 512), None);
         assert_eq!(PartitionTable::parse(&[0; 4096], 512), None);
         let mut boot = vec![0x41; 4096];

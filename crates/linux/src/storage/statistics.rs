@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_answers_is_forgotten_and_what_is_missing_is_broken() {
+    fn answered_queries_are_removed_and_missing_paths_fail() {
         let queries = Arc::<StatisticsQueries>::default();
         let statistics = queries.ask("/".into()).answer().statistics().expect("a file system");
         assert!(statistics.size() >= statistics.free() && statistics.longest_name >= 8);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_asks_again_who_does_not_answer() {
+    fn unresponsive_file_system_is_not_queried_again() {
         let queries = Arc::<StatisticsQueries>::default();
         let long_ago = Instant::now().checked_sub(PATIENCE).expect("a clock that has run for long enough");
         queries.0.lock().expect("no panic").push(("/".into(), long_ago));

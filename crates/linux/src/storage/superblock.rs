@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_that_is_too_short_or_empty_has_none() {
+    fn short_or_empty_device_has_no_superblock() {
         assert_eq!(Superblock::parse(&[]), None);
         assert_eq!(Superblock::parse(&vec![0; 0x1_1000]), None);
         let mut short = vec![0; 0x43A];
@@ -130,7 +130,7 @@ mod tests {
 
     /// Compares file systems created by mkfs with the output of blkid.
     #[test]
-    fn file_systems_are_told_as_blkid_tells_them() {
+    fn file_systems_match_blkid() {
         let folder = tempfile::tempdir().expect("a folder");
         let image = folder.path().join("image");
         let path = image.to_str().expect("a path of letters");

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_may_be_as_large_as_it_likes() {
+    fn large_package_database_is_read() {
         let far = 32 << 20;
         let mut octets = database(b"/a", b"");
         let place = |at: u32| at.to_le_bytes();
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn any_octet_may_be_wrong_or_missing() {
+    fn corrupt_databases_are_rejected() {
         let whole = database(b"/a", b"x\0\0s");
         for at in 0..whole.len() {
             for octet in [0, 1, 24, 0x7F, 0xFF] {

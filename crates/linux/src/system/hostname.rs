@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_machines_are_labels() {
+    fn host_names_are_single_labels() {
         for name in ["a", "node7", "NODE-7", "7"] {
             assert!(is_name(name), "{name}");
         }

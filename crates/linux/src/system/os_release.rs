@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_taken_as_a_shell_takes_them() {
+    fn values_are_unquoted_like_a_shell() {
         let release = OsRelease::parse(
             "# comment\nID=debian\nPRETTY_NAME=\"A \\\"fine\\\" system\"\nNAME='It'\nVERSION=\nID=other\n",
         );

@@ -4,37 +4,37 @@
 use telarch_linux::oracle;
 
 #[test]
-fn answers_of_print_servers_in_the_corpus_keep_the_promises() {
+fn ipp_corpus_holds_its_properties() {
     mutate("linux_ipp", 60, b"\0\x01\x03\x04\x34\x37\x47\xFF", oracle::ipp);
 }
 
 #[test]
-fn disks_of_the_corpus_keep_the_promises() {
+fn disk_corpus_holds_its_properties() {
     mutate("linux_disk", 60, b"\0\x01\x55\x80\xAA\xEE\xFF", oracle::disk);
 }
 
 #[test]
-fn messages_of_netlink_in_the_corpus_keep_the_promises() {
+fn netlink_corpus_holds_its_properties() {
     mutate("linux_netlink", 60, b"\0\x01\x04\x08\x80\xFF", oracle::netlink);
 }
 
 #[test]
-fn tables_of_firmware_in_the_corpus_keep_the_promises() {
+fn smbios_corpus_holds_its_properties() {
     mutate("linux_smbios", 60, b"\0\x01\x04\x7F\x80\xFF", oracle::smbios);
 }
 
 #[test]
-fn files_of_units_in_the_corpus_keep_the_promises() {
+fn unit_file_corpus_holds_its_properties() {
     mutate("linux_unit_file", 60, b"\"'\\=%$ \n[\xC3", oracle::unit_file);
 }
 
 #[test]
-fn command_lines_of_the_corpus_keep_the_promises() {
+fn command_line_corpus_holds_its_properties() {
     mutate("linux_command_line", 60, b"\0\"'\\ \n$\x0C\xC3", oracle::command_line);
 }
 
 #[test]
-fn what_programs_print_in_the_corpus_keeps_the_promises() {
+fn program_output_corpus_holds_its_properties() {
     mutate("linux_printed", 40, b"\"{}[]:,=9-\n\\\x1E\x1F\xC3", oracle::printed);
 }
 

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn choices_are_read_or_refused() {
+    fn settings_are_parsed_or_rejected() {
         let chosen = parse("drive_alias = { \"C:\" = \"/\", \"D:\" = \"/srv\" }\naccounts = \"all\"\n")
             .expect("they are right");
         let aliases =

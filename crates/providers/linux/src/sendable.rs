@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_any_letters_takes_no_more_than_there_is_room_for() {
+    fn text_is_shortened_to_the_message_limit() {
         for letters in ["a", "&", "\"", "ü", "\u{1f980}", "\u{1}", "<\u{fffd}"] {
             let octets = written(&sendable(letters.repeat(1 << 20).into()));
             assert!((LONGEST / 2..=LONGEST).contains(&octets), "{letters}: {octets}");
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_stays_as_it_is() {
+    fn short_values_are_unchanged() {
         let text = Value::from("a".repeat(LONGEST));
         assert_eq!(sendable(text.clone()), text);
         let words = Value::from(vec!["a".repeat(20_000), "b".to_owned()]);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_texts_the_first_ones_stay() {
+    fn long_text_arrays_are_truncated() {
         let cut = sendable(vec!["x".to_owned(); 100_000].into());
         assert_eq!(cut.elements().len(), LONGEST / (TAGS + 1));
         let cut = sendable(vec!["x".repeat(LONGEST), "y".to_owned()].into());
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_cut_keeps_no_room() {
+    fn truncated_texts_free_their_memory() {
         let room = |value: &Value| match value {
             Value::String(Cow::Owned(text)) => text.capacity(),
             other => panic!("{other:?}"),

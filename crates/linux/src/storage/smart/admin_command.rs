@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_controller_refuses() {
+    fn admin_command_fails_on_a_regular_file() {
         let file = File::open("/dev/null").expect("it is there");
         read_log(&file, 2, &mut [0; 512]).expect_err("it is no controller");
         assert_eq!(

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_log_is_read_at_the_places_of_the_specification() {
+    fn health_log_is_read_at_the_specified_offsets() {
         let mut page = vec![0; LENGTH];
         page.splice(0..6, [0, 0x2E, 0x01, 100, 10, 3]);
         page.splice(112..114, [0x10, 0x01]);

@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_ends_when_the_next_begins() {
+    fn clock_event_fires_at_each_full_second() {
         let at = |nanos: u64| until_next_second(UNIX_EPOCH + Duration::from_nanos(nanos));
         assert_eq!(at(7_250_000_000), Duration::from_millis(750));
         assert_eq!(at(7_000_000_000), Duration::from_secs(1));

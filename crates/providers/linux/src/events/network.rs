@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_is_asked_for_names_is_heard_of_wherever_that_stands() {
+    async fn virtual_machine_options_identify_servers() {
         let folder = tempfile::tempdir().expect("there is room");
         let at = |path: &str| folder.path().join(path);
         for path in ["etc", "run/systemd/resolve", "run/systemd/netif/leases", "run/other"] {

@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn how_a_process_ended_is_a_number_as_a_shell_tells_it() {
+    fn exit_status_is_reported_as_by_a_shell() {
         assert_eq!([0, 0x300, 9, 0x8B].map(exit_status), [0, 3, 137, 139]);
     }
 }

@@ -1,56 +1,22 @@
 //! `Linux_ControlGroup` and `Linux_Container`: control groups (kernel admin-guide, cgroup-v2).
 
-use linux::control_group::{DEEPEST, Group, Podman, root};
+use linux::control_group::{Group, Podman};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::Value;
 use serde_json::Value as Json;
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{Lookup, ProviderError};
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table, text_key};
+use crate::table::{Fill, Table, text_key};
 
 /// All control groups.
 pub(super) struct ControlGroup;
 
 /// Control groups of containers.
 pub(super) struct Container;
-
-/// Passes on every group, parents first.
-fn each(
-    machine: &Machine,
-    push: &mut dyn FnMut(Group) -> Result<(), ProviderError>,
-) -> Result<(), ProviderError> {
-    let Some(root) = root(machine) else { return Ok(()) };
-    each_from(machine, Group { root, path: "/".to_owned() }, push)
-}
-
-/// Passes on a group and the groups below it.
-fn each_from(
-    machine: &Machine,
-    top: Group,
-    push: &mut dyn FnMut(Group) -> Result<(), ProviderError>,
-) -> Result<(), ProviderError> {
-    let root = top.root;
-    let mut waiting = vec![(top.path, 0)];
-    while let Some((path, depth)) = waiting.pop() {
-        let group = Group { root, path: path.clone() };
-        let names = machine.names(group.file("")).unwrap_or_default();
-        push(group.clone())?;
-        let mut below: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
-        below.sort_unstable_by(|left, right| right.cmp(left));
-        for name in below.into_iter().filter(|_| depth < DEEPEST) {
-            let path = format!("{}/{name}", path.trim_end_matches('/'));
-            // Entries that are not directories are skipped, and so are groups that no longer exist.
-            if machine.path(group.file(&name)).is_dir() {
-                waiting.push((path, depth + 1));
-            }
-        }
-    }
-    Ok(())
-}
 
 impl Table for ControlGroup {
     type Row = Group;
@@ -100,13 +66,8 @@ impl Table for ControlGroup {
         }),
     ];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Group>,
-    ) -> Result<(), ProviderError> {
-        each(machine, push)
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Group>, ProviderError> {
+        Ok(Group::all(machine))
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Group>, ProviderError> {
@@ -129,15 +90,10 @@ pub(super) struct Contained {
 impl Contained {
     /// Returns the processes in its group and those below.
     fn processes(&self, machine: &Machine) -> Vec<u32> {
-        let mut all = Vec::new();
         // Starting at this group avoids walking the whole tree for each container; a user with a delegated
         // tree can have thousands.
-        let gather = each_from(machine, self.group.clone(), &mut |group| {
-            all.extend(group.processes(machine));
-            Ok(())
-        });
-        // The closure never fails.
-        debug_assert!(gather.is_ok());
+        let groups = self.group.clone().with_descendants(machine);
+        let mut all: Vec<u32> = groups.flat_map(|group| group.processes(machine)).collect();
         all.sort_unstable();
         all
     }
@@ -180,8 +136,9 @@ impl Table for Container {
         ("Processes", |machine, container| u32::try_from(container.processes(machine).len()).ok().into()),
         ("Runtime", |_, container| container.runtime.into()),
         ("State", |machine, container| {
-            let event = |name: &str| container.group.counter(machine, "cgroup.events", name);
-            match (event("populated"), event("frozen")) {
+            let [populated, frozen] =
+                ["populated", "frozen"].map(|name| container.group.counter(machine, "cgroup.events", name));
+            match (populated, frozen) {
                 (Some(0), _) => Value::from("exited"),
                 (_, Some(1)) => "paused".into(),
                 (Some(_), _) => "running".into(),
@@ -194,13 +151,12 @@ impl Table for Container {
         // A container may create a group with the same name in its own tree.
         let mut found = BTreeMap::new();
         let podman = Rc::<Podman>::default();
-        each(machine, &mut |group| {
+        for group in Group::all(machine) {
             if let Some((runtime, id)) = group.container() {
                 let podman = Rc::clone(&podman);
                 found.entry(id.clone()).or_insert(Contained { group, runtime, id, podman });
             }
-            Ok(())
-        })?;
+        }
         Ok(found.into_values())
     }
 }

@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_links_are_read_as_people_write_them() {
+    fn hardware_addresses_are_parsed() {
         let octets = vec![0x3C, 0x52, 0x82, 0xAA, 0xBB, 0xCC];
         for text in ["3C-52-82-AA-BB-CC", "3c:52:82:aa:bb:cc", "3c5282aabbcc", "3c52.82aa.bbcc"] {
             assert_eq!(hardware_address(text), Some(octets.clone()), "{text}");
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_end_lasts_the_longest_time() {
+    fn unlimited_lifetimes_are_the_maximum_interval() {
         assert_eq!(seconds(&lifetime(Address::FOREVER)), Some(Address::FOREVER));
         assert_eq!(seconds(&lifetime(7_200)), Some(7_200));
         assert_eq!(seconds(&Value::Null), None);

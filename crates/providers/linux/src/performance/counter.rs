@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn two_readings_say_what_windows_would_say() {
+    fn two_samples_yield_the_values_of_windows() {
         near(cook(Kind::Number, (7, 0), (9, 0)), 9.0);
         near(cook(Kind::Rate, (100, 0), (300, 0)), 100.0);
         near(cook(Kind::Timer, (0, 0), (FREQUENCY, 0)), 50.0);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_divided_by_zero_and_a_counter_that_restarts_is_not_negative() {
+    fn counters_handle_zero_intervals_and_restarts() {
         near(cook(Kind::Average, (1_000, 10), (9_000, 10)), 0.0);
         near(cook(Kind::Fraction, (0, 0), (30, 0)), 0.0);
         near(cook(Kind::Rate, (1_000, 0), (40, 0)), 20.0);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_beginning_is_told_in_the_time_of_its_object() {
+    fn event_reports_the_creation_time_of_its_object() {
         let now = Moment { since_boot: 52 * FREQUENCY, file_time: 902 * FREQUENCY };
         let boot = raw(Kind::Elapsed, Reading::default(), now);
         assert_eq!((now.file_time - boot.value) / FREQUENCY, 52, "clients compute the time since boot so");

@@ -63,37 +63,40 @@ impl Object for Processor {
         let text = machine.text("proc/stat")?;
         let interrupts = counts(machine, "proc/interrupts");
         let soft_interrupts = counts(machine, "proc/softirqs");
-        let of = |line: &str| {
-            let mut fields = line.strip_prefix("cpu")?.split_ascii_whitespace();
-            let number = fields.next()?.to_owned();
-            let ticks: Vec<u64> = fields.map_while(|field| field.parse().ok()).map(ticks_to_100ns).collect();
-            let [user, nice, system, idle, waiting, interrupt, soft_interrupt, ..] = *ticks.as_slice() else {
-                return None;
-            };
+        let processors = text.lines().filter_map(times_of).map(|(number, times)| {
             let reading = Reading {
-                user: user.saturating_add(nice),
-                nice,
-                privileged: system.saturating_add(interrupt).saturating_add(soft_interrupt),
-                idle: idle.saturating_add(waiting),
-                waiting,
-                interrupt,
-                soft_interrupt,
-                interrupts: interrupts.get(&number).copied(),
-                soft_interrupts: soft_interrupts.get(&number).copied(),
-                states: idle_states(machine, &number),
+                interrupts: interrupts.get(number).copied(),
+                soft_interrupts: soft_interrupts.get(number).copied(),
+                states: idle_states(machine, number),
+                ..times
             };
-            Some(Instance::named(number, reading))
-        };
-        Ok(with_average(
-            text.lines()
-                .filter(|line| {
-                    line.strip_prefix("cpu")
-                        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-                })
-                .filter_map(of)
-                .collect(),
-        ))
+            Instance::named(number.to_owned(), reading)
+        });
+        Ok(with_average(processors.collect()))
     }
+}
+
+/// Parses the line of a processor in `/proc/stat` to its number and times.
+fn times_of(line: &str) -> Option<(&str, Reading)> {
+    // The first line, with the sums of all processors, has no number.
+    let line = line.strip_prefix("cpu").filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))?;
+    let mut fields = line.split_ascii_whitespace();
+    let number = fields.next()?;
+    let ticks: Vec<u64> = fields.map_while(|field| field.parse().ok()).map(ticks_to_100ns).collect();
+    let [user, nice, system, idle, waiting, interrupt, soft_interrupt, ..] = *ticks.as_slice() else {
+        return None;
+    };
+    let times = Reading {
+        user: user.saturating_add(nice),
+        nice,
+        privileged: system.saturating_add(interrupt).saturating_add(soft_interrupt),
+        idle: idle.saturating_add(waiting),
+        waiting,
+        interrupt,
+        soft_interrupt,
+        ..Reading::default()
+    };
+    Some((number, times))
 }
 
 /// Appends an instance with the average times and the total counts of all processors.

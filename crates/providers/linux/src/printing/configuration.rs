@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_papers_tell_their_size() {
+    fn paper_names_contain_their_size() {
         assert_eq!(size_of("iso_a4_210x297mm"), Some((2_100, 2_970)));
         assert_eq!(size_of("na_letter_8.5x11in"), Some((2_159, 2_794)));
         assert_eq!(size_of("custom_10.5x20mm_10.5x20mm"), Some((105, 200)));

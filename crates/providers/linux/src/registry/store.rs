@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_of_data_comes_back_from_the_file() {
+    fn every_data_type_survives_the_file() {
         let folder = tempfile::tempdir().expect("there is room");
         let store = Store { path: folder.path().join("below/registry.toml"), mode: 0o600 };
         let key = Key::parse(0x8000_0002, "SOFTWARE\\Site\\A \"quoted\" name").expect("it is one");
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_the_same_name_are_one_key() {
+    fn equal_names_are_one_key() {
         let key = |path: &str| Key::parse(0x8000_0002, path).expect("it is one");
         let mut keys = Keys::default();
         keys.set(&key("SOFTWARE\\ΟΔΟΣ\\One"), "A", Data::Number(1));
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_s_own_keys_are_nobody_else_s_and_no_lock_is_for_others_to_hold() {
+    fn user_registry_and_its_lock_are_private() {
         let folder = tempfile::tempdir().expect("there is room");
         let machine = Machine::at(folder.path()).keeping(folder.path(), Some(folder.path().to_owned()));
         for (hive, number, expected) in
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_store_is_told_from_one_that_is_missing() {
+    fn invalid_store_differs_from_missing_store() {
         let folder = tempfile::tempdir().expect("there is room");
         let store = Store { path: folder.path().join("registry.toml"), mode: 0o600 };
         assert!(store.read().expect("it can be read").0.is_empty());

@@ -270,13 +270,13 @@ mod tests {
     }
 
     #[test]
-    fn jobs_that_have_the_same_number_get_others_and_the_first_keeps_its_own() {
+    fn job_numbers_are_made_unique() {
         assert_eq!(numbered(&[7, 9, 7, 8, 7, 9, 7]), [7, 9, 8, 10, 11, 12, 13]);
         assert_eq!(numbered(&[u32::MAX, u32::MAX, 0]), [u32::MAX, 0, 1]);
     }
 
     #[test]
-    fn many_jobs_with_the_same_number_are_not_as_many_steps_each() {
+    fn making_job_numbers_unique_is_linear() {
         let numbers = numbered(&vec![5; 300_000]);
         assert_eq!(numbers.last(), Some(&300_004));
     }

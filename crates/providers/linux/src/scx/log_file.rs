@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_no_time_left_gets_what_there_is_and_is_told_of_the_rest() {
+    fn log_query_returns_partial_results_at_the_time_limit() {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("log"), "one\ntwo\nthree\n").expect("there is room");
         let machine = Machine::at(folder.path()).keeping(folder.path(), Some(folder.path().to_owned()));
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn long_lines_lose_none_of_those_beside_them() {
+    fn long_line_does_not_drop_its_neighbors() {
         let folder = tempfile::tempdir().expect("a folder");
         let lines = format!("{}\n{0}\n{0}\nlogin of mallory\n", "&".repeat(60_000));
         fs::write(folder.path().join("log"), lines).expect("there is room");

@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_descriptor_admits_whom_the_list_admits() {
+    fn descriptor_grants_the_same_access_as_the_acl() {
         let mut tried = 0;
         // Every 37th combination of the bits of six entries.
         for pattern in (0_u32..1 << 18).step_by(37) {
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mode_is_a_descriptor_of_three_classes() {
+    fn mode_becomes_a_descriptor_with_three_classes() {
         let sids = |_: &Entry| None;
         let (owner, group) = (linux::user_sid(0, MACHINE), linux::group_sid(0, MACHINE));
         let dacl = Dacl {
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_the_kernel_is_read_whole_or_not_at_all() {
+    fn truncated_acl_is_rejected() {
         let octets = [2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 4, 0, 0xe8, 3, 0, 0];
         let list = parse(&octets).expect("it is one");
         assert_eq!(list, [Entry { tag: Tag::Owner, bits: 7 }, Entry { tag: Tag::User(1000), bits: 4 }]);

@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_no_option_and_no_path() {
+    fn share_names_cannot_be_options_or_paths() {
         for (name, expected) in [
             ("pub", true),
             ("a b", true),

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_kde_keeps_is_found_in_its_group() {
+    fn kde_settings_are_read_by_group() {
         let locker = "[$Version]\nTimeout=1\n\n[Daemon]\nAutolock=false\nTimeout=10\n[Greeter]\nTimeout=2\n";
         let choices = Choices::of_kde(Some(locker), Some("[KDE]\nCursorBlinkRate=1000\n"));
         let expected = Choices {

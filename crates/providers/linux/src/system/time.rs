@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_of_a_zone_are_told_as_windows_tells_them() {
+    fn time_zone_rules_use_windows_form() {
         let berlin = rules("CET-1CEST,M3.5.0,M10.5.0/3");
         assert_eq!((berlin.standard, berlin.saved, berlin.daylight_name.as_deref()), (60, 60, Some("CEST")));
         let change = berlin.to_daylight.expect("it has");

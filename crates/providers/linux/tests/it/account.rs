@@ -37,7 +37,7 @@ async fn users_and_groups_are_those_of_the_machine() {
 }
 
 #[tokio::test]
-async fn the_groups_of_a_user_are_those_that_id_tells() {
+async fn group_memberships_match_id() {
     let machine = machine();
     let host = machine.host_name();
     for user in ["root", "daemon"] {
@@ -55,7 +55,7 @@ async fn the_groups_of_a_user_are_those_that_id_tells() {
 }
 
 #[tokio::test]
-async fn a_sid_is_whose_it_is() {
+async fn sids_resolve_to_their_accounts() {
     let of = async |sid: &str| {
         let rows = rows_of(&machine(), &format!("SELECT * FROM Win32_SID WHERE SID = '{sid}'")).await;
         ["AccountName", "ReferencedDomainName", "SidLength"].map(|name| text(&rows[0], name))
@@ -69,7 +69,7 @@ async fn a_sid_is_whose_it_is() {
 
 /// Inventory programs query users this way. A user without failed logons has no faillock file.
 #[tokio::test]
-async fn whoever_faillock_has_no_record_of_is_not_locked_out() {
+async fn user_without_faillock_record_is_not_locked() {
     let wrong = |count| [[0; 54].as_slice(), &[1], &[0; 9]].concat().repeat(count);
     let tree = Tree::new()
         .file(
@@ -171,12 +171,12 @@ fn accounts_are_renamed_and_changed() {
 }
 
 #[test]
-fn accounts_of_other_sources_are_found_by_name_and_listed_if_chosen() {
+fn directory_accounts_are_found_by_name_and_listed_if_enabled() {
     if !std::path::Path::new("/lib/x86_64-linux-gnu/libnss_systemd.so.2").exists() {
         skips::skip!("there is no libnss_systemd here, whose accounts are in no file");
         return;
     }
-    let name = "account::accounts_of_other_sources_are_found_by_name_and_listed_if_chosen";
+    let name = "account::directory_accounts_are_found_by_name_and_listed_if_enabled";
     in_world(name, &["getent"], || {
         // systemd keeps accounts in files of its own.
         sh("mount -t tmpfs none /media && mkdir /media/u /media/w && \

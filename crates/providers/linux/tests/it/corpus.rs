@@ -4,7 +4,7 @@
 use telarch_provider_linux::oracle;
 
 #[test]
-fn files_of_the_corpus_make_a_machine_that_can_be_told() {
+fn machine_corpus_yields_valid_rows() {
     let seeds = mutate("linux_machine", 2, b"9", oracle::machine);
     let missing: Vec<_> = oracle::PLACES
         .iter()
@@ -14,17 +14,17 @@ fn files_of_the_corpus_make_a_machine_that_can_be_told() {
 }
 
 #[test]
-fn files_of_the_registry_in_the_corpus_keep_the_promises() {
+fn registry_corpus_holds_its_properties() {
     mutate("linux_registry", 40, b"[]\"'\\=.{}\n1f\xC3", oracle::registry);
 }
 
 #[test]
-fn changes_of_the_registry_in_the_corpus_keep_the_promises() {
+fn registry_changes_corpus_holds_its_properties() {
     mutate("linux_registry_changes", 40, "/\\\nA\u{1}".as_bytes(), oracle::registry_changes);
 }
 
 #[test]
-fn access_lists_of_the_corpus_let_in_whom_posix_lets_in() {
+fn access_list_corpus_matches_posix() {
     mutate("linux_access_list", 60, b"\0\x01\x02\x04\x07\x08\x10\x20\xFF", oracle::access_list);
 }
 

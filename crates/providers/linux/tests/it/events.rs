@@ -67,20 +67,20 @@ async fn told_of_an_end() -> Option<i128> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_that_is_started_is_told_with_its_name_and_parent() {
+async fn process_start_is_reported_with_name_and_parent() {
     told_of_a_start().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_that_ends_is_told_and_how_where_the_kernel_says_it() {
+async fn process_end_is_reported_with_exit_status() {
     let status = told_of_an_end().await;
     assert!(matches!(status, Some(3) | None), "{status:?}");
 }
 
 /// The kernel reports processes only in the initial network namespace.
 #[test]
-fn to_whom_the_kernel_does_not_tell_processes_are_told_all_the_same() {
-    in_world("events::to_whom_the_kernel_does_not_tell_processes_are_told_all_the_same", &[], || {
+fn processes_are_polled_without_the_connector() {
+    in_world("events::processes_are_polled_without_the_connector", &[], || {
         run(async {
             told_of_a_start().await;
             assert_eq!(told_of_an_end().await, None);
@@ -89,8 +89,8 @@ fn to_whom_the_kernel_does_not_tell_processes_are_told_all_the_same() {
 }
 
 #[test]
-fn a_file_system_that_is_mounted_and_unmounted_is_told() {
-    in_world("events::a_file_system_that_is_mounted_and_unmounted_is_told", &["umount"], || {
+fn mount_and_unmount_are_reported() {
+    in_world("events::mount_and_unmount_are_reported", &["umount"], || {
         run(async {
             let folder = tempfile::tempdir().unwrap();
             let place = folder.path().to_str().unwrap().to_owned();
@@ -114,9 +114,8 @@ impl Drop for Detach {
 }
 
 #[test]
-fn a_file_system_on_a_device_that_comes_and_goes_is_told_without_looking_from_time_to_time() {
-    let name =
-        "events::a_file_system_on_a_device_that_comes_and_goes_is_told_without_looking_from_time_to_time";
+fn device_changes_are_reported_without_polling() {
+    let name = "events::device_changes_are_reported_without_polling";
     in_world(name, &["mkfs.ext4", "losetup"], || {
         run(async {
             // As if udev ran, which would report a file system created later; here the kernel reports it.
@@ -140,11 +139,10 @@ fn a_file_system_on_a_device_that_comes_and_goes_is_told_without_looking_from_ti
 }
 
 #[test]
-fn a_device_that_the_kernel_announces_is_told_and_one_that_it_changes_is_another_configuration() {
+fn device_events_of_the_kernel_are_reported() {
     // Other devices may be plugged in meanwhile, but not loop devices.
     let uevent = "/sys/devices/virtual/block/loop7/uevent";
-    let name =
-        "events::a_device_that_the_kernel_announces_is_told_and_one_that_it_changes_is_another_configuration";
+    let name = "events::device_events_of_the_kernel_are_reported";
     in_world(name, &[], || {
         if std::fs::write(uevent, "change").is_err() {
             return skips::skip!("{uevent} cannot be written here, which has the kernel tell of a device");
@@ -166,7 +164,7 @@ fn a_device_that_the_kernel_announces_is_told_and_one_that_it_changes_is_another
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_subscriptions_nothing_waits_and_nothing_listens() {
+async fn no_listeners_without_subscriptions() {
     // The tasks that wait own the listening socket, and close it when they end.
     let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let running = alive();
@@ -225,7 +223,7 @@ impl Drop for Bus {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_end_of_the_machine_is_told_when_logind_says_it_and_not_when_it_is_called_off() {
+async fn shutdown_is_reported_unless_canceled() {
     let Some(bus) = Bus::start() else { return };
     let logind = bus.join("org.freedesktop.login1").await;
     let machine = std::sync::Arc::new(telarch_provider_linux::Machine::this().with_bus(&bus.address));

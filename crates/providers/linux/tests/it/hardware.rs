@@ -43,7 +43,7 @@ fn line<'t>(block: &'t [(String, String)], name: &str) -> &'t str {
 }
 
 #[tokio::test]
-async fn firmware_is_what_dmidecode_tells() {
+async fn firmware_matches_dmidecode() {
     let machine = firmware().machine_kept();
     let (Some(bios), Some(system), Some(board), Some(chassis)) = (told("0"), told("1"), told("2"), told("3"))
     else {
@@ -83,7 +83,7 @@ async fn firmware_is_what_dmidecode_tells() {
 }
 
 #[tokio::test]
-async fn modules_of_memory_are_what_dmidecode_tells() {
+async fn memory_modules_match_dmidecode() {
     let machine = firmware().machine_kept();
     let Some(told) = told("17") else { return };
     let told: Vec<_> =
@@ -120,7 +120,7 @@ async fn modules_of_memory_are_what_dmidecode_tells() {
 }
 
 #[tokio::test]
-async fn caches_slots_and_connectors_come_from_the_firmware() {
+async fn caches_slots_and_connectors_match_the_firmware() {
     let machine = firmware().machine_kept();
     let caches = rows_of(&machine.1, "SELECT * FROM Win32_CacheMemory").await;
     let told =
@@ -162,7 +162,7 @@ async fn processors_are_those_that_lscpu_counts() {
 }
 
 #[tokio::test]
-async fn who_does_not_ask_how_busy_a_processor_is_does_not_wait() {
+async fn processor_query_without_load_does_not_wait() {
     let tree = firmware().file("sys/devices/system/cpu/online", "0\n").machine_kept();
     let opened = tree.1.opened();
     let found = rows_of(&tree.1, "SELECT DeviceID, Architecture FROM Win32_Processor").await;

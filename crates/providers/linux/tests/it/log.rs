@@ -104,9 +104,9 @@ fn follower() -> u32 {
 }
 
 #[test]
-fn every_record_that_is_written_after_the_subscription_is_told_once_and_none_before() {
+fn new_journal_records_are_reported_exactly_once() {
     in_world(
-        "log::every_record_that_is_written_after_the_subscription_is_told_once_and_none_before",
+        "log::new_journal_records_are_reported_exactly_once",
         &["journalctl", "logger", JOURNALD],
         || {
             let _journal = Journald::start();

@@ -31,7 +31,7 @@ const DONE: [&str; 3] = ["CheckAccess", "EnumKey", "EnumValues"];
 const ERRORS: [i128; 6] = [2, 5, 50, 87, 1_797, 1_801];
 
 #[tokio::test]
-async fn a_method_that_does_nothing_says_so_in_a_number_that_is_documented() {
+async fn unsupported_methods_return_documented_codes() {
     let folder = tempfile::tempdir().unwrap();
     // A machine without objects that methods could change.
     let machine = Arc::new(Machine::at(folder.path()));

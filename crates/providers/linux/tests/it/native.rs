@@ -27,7 +27,7 @@ fn write(folder: &std::path::Path, path: &str, text: &str) {
 }
 
 #[tokio::test]
-async fn control_groups_are_a_tree_and_those_of_containers_are_known() {
+async fn control_groups_form_a_tree_with_containers() {
     let folder = tempfile::tempdir().unwrap();
     let id = "0123456789abcdef".repeat(4);
     let group = |path: &str, processes: &str| {
@@ -118,7 +118,7 @@ async fn control_groups_are_a_tree_and_those_of_containers_are_known() {
 }
 
 #[tokio::test]
-async fn arrays_tell_how_they_are() {
+async fn raid_arrays_report_their_state() {
     let folder = tempfile::tempdir().unwrap();
     for (file, content) in [
         ("size", "2048\n"),
@@ -142,8 +142,8 @@ async fn arrays_tell_how_they_are() {
 }
 
 #[test]
-fn rules_of_the_firewall_are_those_that_nft_has() {
-    in_world("native::rules_of_the_firewall_are_those_that_nft_has", &["nft"], || {
+fn firewall_rules_match_nft() {
+    in_world("native::firewall_rules_match_nft", &["nft"], || {
         let rules = "add table inet shop; add chain inet shop input { type filter hook input priority 5; policy drop; }; \
                      add rule inet shop input tcp dport 5986 counter accept comment \"remote management\"";
         let output = Command::new("nft").arg(rules).output().unwrap();

@@ -31,8 +31,8 @@ fn list(row: &cim::Instance, property: &str) -> String {
 }
 
 #[test]
-fn adapters_addresses_and_routes_are_those_that_ip_tells() {
-    in_world("network::adapters_addresses_and_routes_are_those_that_ip_tells", &["ip", "python3"], || {
+fn adapters_addresses_and_routes_match_ip() {
+    in_world("network::adapters_addresses_and_routes_match_ip", &["ip", "python3"], || {
         sh(FURNISH);
         let told = sh("ip -j link | python3 -c \"
 import json, sys
@@ -70,8 +70,8 @@ for r in json.load(sys.stdin):
 }
 
 #[test]
-fn links_and_addresses_change_and_the_way_out_stays() {
-    in_world("network::links_and_addresses_change_and_the_way_out_stays", &["ip", "python3"], || {
+fn link_changes_keep_the_default_route() {
+    in_world("network::link_changes_keep_the_default_route", &["ip", "python3"], || {
         sh(FURNISH);
         let index = |name: &str| {
             std::fs::read_to_string(format!("/sys/class/net/{name}/ifindex")).unwrap().trim().to_owned()
@@ -156,8 +156,8 @@ fn servers_of_names_are_written_where_the_administrator_writes_them() {
 }
 
 #[test]
-fn who_is_named_in_a_query_is_asked_for_an_echo() {
-    in_world("network::who_is_named_in_a_query_is_asked_for_an_echo", &["ip"], || {
+fn ping_sends_an_echo_request_to_the_address() {
+    in_world("network::ping_sends_an_echo_request_to_the_address", &["ip"], || {
         sh("ip link set lo up && ip link add left type veth peer name right && ip link set left up && \
             ip link set right up && ip addr add 192.0.2.5/24 dev left");
         let ask = |condition: &str| {
@@ -184,7 +184,7 @@ fn who_is_named_in_a_query_is_asked_for_an_echo() {
 }
 
 #[test]
-fn adapters_are_told_in_the_words_of_windows() {
+fn adapter_values_use_windows_terms() {
     let pci = "devices/pci0000:00/0000:00:1f.6";
     let tree = Tree::new()
         .device("net", &format!("{pci}/net/eno1"))

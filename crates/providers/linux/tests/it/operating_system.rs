@@ -8,7 +8,7 @@ use telarch_provider_linux::Machine;
 use crate::{output, rows, rows_of, text};
 
 #[tokio::test]
-async fn it_tells_what_other_programs_tell() {
+async fn scx_values_match_other_programs() {
     let found = rows("SELECT * FROM Win32_OperatingSystem").await;
     let [row] = found.as_slice() else { panic!("{} rows", found.len()) };
     assert_eq!(text(row, "Caption"), output("sh", &["-c", ". /etc/os-release; echo \"$PRETTY_NAME\""]));
@@ -24,7 +24,7 @@ async fn it_tells_what_other_programs_tell() {
 }
 
 #[tokio::test]
-async fn what_nobody_asks_for_is_not_read() {
+async fn unselected_columns_are_not_read() {
     let machine = Arc::new(Machine::this());
     rows_of(&machine, "SELECT OSType, SystemDrive FROM Win32_OperatingSystem").await;
     assert_eq!(machine.opened(), 0, "constants are no reason to open files");

@@ -50,7 +50,7 @@ async fn raw_times_of_processors_are_those_of_the_kernel() {
 }
 
 #[tokio::test]
-async fn a_machine_that_works_shows_it_in_the_last_second() {
+async fn load_is_measured_over_the_last_second() {
     // Keeps every processor busy until the answer arrives.
     let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let workers: Vec<_> = (0..std::thread::available_parallelism().unwrap().get())
@@ -75,7 +75,7 @@ async fn a_machine_that_works_shows_it_in_the_last_second() {
 }
 
 #[tokio::test]
-async fn memory_and_system_are_what_the_kernel_tells() {
+async fn memory_and_system_match_the_kernel() {
     let found =
         rows("SELECT CommitLimit, PercentCommittedBytesInUse FROM Win32_PerfFormattedData_PerfOS_Memory")
             .await;
@@ -95,7 +95,7 @@ async fn memory_and_system_are_what_the_kernel_tells() {
 }
 
 #[tokio::test]
-async fn only_rates_make_a_question_wait_for_a_second_sample() {
+async fn only_rates_need_a_second_sample() {
     let machine = Arc::new(Machine::this());
     rows_of(&machine, "SELECT AvailableBytes FROM Win32_PerfFormattedData_PerfOS_Memory").await;
     let once = machine.opened();

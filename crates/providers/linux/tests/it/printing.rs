@@ -123,7 +123,7 @@ impl Drop for Cups {
 }
 
 #[test]
-fn printers_and_jobs_are_those_of_cups_and_obey() {
+fn printers_and_jobs_of_cups_are_listed_and_changed() {
     let Some(cups) = Cups::start() else { return };
     let machine = cups.machine();
     cups.tell(
@@ -210,7 +210,7 @@ fn printers_and_jobs_are_those_of_cups_and_obey() {
 }
 
 #[test]
-fn drivers_ports_and_configurations_are_those_of_the_queues() {
+fn drivers_ports_and_configurations_match_the_queues() {
     let Some(cups) = Cups::start() else { return };
     let machine = cups.machine();
     let ppd = cups.folder.path().join("attic.ppd");

@@ -39,7 +39,7 @@ fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 #[tokio::test]
-async fn a_process_is_what_ps_says_it_is() {
+async fn process_values_match_ps() {
     let mut shell = Command::new("sh");
     shell.args(["-c", "echo; read x; exit", "a b", "c"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut sleeper = Sleeper(shell.spawn().unwrap());
@@ -72,7 +72,7 @@ async fn a_process_is_what_ps_says_it_is() {
 }
 
 #[tokio::test]
-async fn a_process_whose_command_line_fits_into_no_message_is_told_of_all_the_same() {
+async fn overlong_command_line_does_not_hide_a_process() {
     let mut shell = Command::new("sh");
     // An argument has at most 128 KiB; each of these characters takes six bytes in XML.
     shell.args(["-c", "echo; read x; exit"]).args(["\"".repeat(100_000), "\"".repeat(100_000)]);
@@ -92,7 +92,7 @@ fn in_xml(value: &Value) -> usize {
 }
 
 #[tokio::test]
-async fn all_processes_of_ps_are_there_with_their_parents() {
+async fn all_processes_of_ps_are_listed_with_their_parents() {
     let sleeper = Sleeper::start();
     let listed = |text: String| -> BTreeSet<String> {
         text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
@@ -117,7 +117,7 @@ async fn all_processes_of_ps_are_there_with_their_parents() {
 }
 
 #[tokio::test]
-async fn only_what_is_asked_for_is_read() {
+async fn only_selected_columns_are_read() {
     let sleeper = Sleeper::start();
     let opened = async |query: &str| {
         let machine = this();
@@ -144,7 +144,7 @@ async fn only_what_is_asked_for_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_created_process_runs_as_the_caller_and_is_ended() {
+async fn created_process_runs_as_caller_and_is_terminated() {
     let folder = tempfile::tempdir().unwrap();
     let told = folder.path().join("told");
     let script = "id -u > it; pwd >> it; echo \"$GIVEN\" >> it; mv it told; exec sleep 1000";
@@ -201,7 +201,7 @@ async fn a_created_process_runs_as_the_caller_and_is_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_created_says_why() {
+async fn failed_process_creation_returns_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "no program").unwrap();
@@ -223,7 +223,7 @@ async fn what_cannot_be_created_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_does_not_want_to_end_is_ended() {
+async fn process_ignoring_sigterm_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let ready = folder.path().join("ready");
     let script = format!("trap '' TERM; touch {}; while :; do read x; done < /dev/zero", ready.display());
@@ -237,7 +237,7 @@ async fn who_does_not_want_to_end_is_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_processes_a_second_that_come_and_go_hide_nobody_and_are_no_error() {
+async fn short_lived_processes_do_not_hide_others() {
     let sleepers: Vec<_> = (0..20).map(|_| Sleeper::start()).collect();
     let steady: BTreeSet<String> = sleepers.iter().map(|sleeper| sleeper.0.id().to_string()).collect();
     // Each iteration of the loop is a process.
@@ -256,7 +256,7 @@ async fn a_thousand_processes_a_second_that_come_and_go_hide_nobody_and_are_no_e
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_who_ask_at_the_same_time_are_all_told_of_every_process() {
+async fn concurrent_queries_return_every_process() {
     let steady: Vec<_> = (0..20).map(|_| Sleeper::start()).collect();
     let handles: BTreeSet<String> = steady.iter().map(|sleeper| sleeper.0.id().to_string()).collect();
     let engine = crate::engine(&this());
@@ -344,7 +344,7 @@ fn five_processes() -> tempfile::TempDir {
 }
 
 #[tokio::test]
-async fn whose_program_is_known_is_named_without_opening_anything_else() {
+async fn process_name_needs_only_the_program_link() {
     let folder = five_processes();
     let asked = async |query: &str| {
         let machine = Arc::new(Machine::at(folder.path()));
@@ -367,7 +367,7 @@ async fn whose_program_is_known_is_named_without_opening_anything_else() {
 }
 
 #[tokio::test]
-async fn a_script_is_called_as_the_program_that_runs_it_however_short_its_name_is() {
+async fn script_process_has_the_name_of_its_interpreter() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("tiny");
     fs::write(&script, "#!/bin/sh\necho\nread x\n").unwrap();

@@ -18,7 +18,7 @@ const LEFT_OUT: [&str; 5] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_class_gives_the_rows_of_a_condition_on_its_keys_and_no_others() {
+async fn key_conditions_return_exactly_the_matching_rows() {
     let machine = machine();
     let engine = engine(&machine);
     let mut asked = 0;

@@ -77,7 +77,7 @@ async fn packages_are_those_that_dpkg_lists() {
 }
 
 #[tokio::test]
-async fn keys_on_the_way_are_there_and_others_are_not() {
+async fn parent_keys_exist() {
     let (_folder, machine) = machine();
     let answer = call(&machine, "EnumKey", &[("sSubKeyName", "software\\Microsoft".into())]).await.unwrap();
     assert_eq!(strings(&answer, "sNames"), ["Windows", "Windows NT"]);
@@ -90,7 +90,7 @@ async fn keys_on_the_way_are_there_and_others_are_not() {
 }
 
 #[tokio::test]
-async fn what_clients_write_is_kept_with_its_type() {
+async fn written_values_keep_their_type() {
     let (_folder, machine) = machine();
     let key = Value::from("SOFTWARE\\Site\\Inventory");
     let code = |answer: Result<Instance, Error>| text(&answer.unwrap(), "ReturnValue");
@@ -123,7 +123,7 @@ async fn what_clients_write_is_kept_with_its_type() {
 }
 
 #[tokio::test]
-async fn what_the_machine_shows_cannot_be_written() {
+async fn registry_views_are_read_only() {
     let (_folder, machine) = machine();
     for key in [UNINSTALL, "SYSTEM\\CurrentControlSet\\Services\\mine", "HARDWARE", "SOFTWARE"] {
         let parameters =

@@ -49,7 +49,7 @@ fn keeping(folder: &Path) -> Arc<Machine> {
 }
 
 #[tokio::test]
-async fn keys_values_and_trees_that_change_are_told_and_their_neighbours_are_not() {
+async fn only_changes_of_the_watched_key_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let machine = keeping(folder.path());
     set(&machine, "SOFTWARE\\Site\\Deep", "a", 0).await;
@@ -90,7 +90,7 @@ async fn keys_values_and_trees_that_change_are_told_and_their_neighbours_are_not
 }
 
 #[tokio::test]
-async fn a_key_that_is_written_all_the_time_is_looked_at_with_a_rest() {
+async fn frequently_written_key_is_checked_at_intervals() {
     let folder = tempfile::tempdir().unwrap();
     let machine = keeping(folder.path());
     set(&machine, "SOFTWARE\\Site", "a", 0).await;
@@ -111,7 +111,7 @@ async fn a_key_that_is_written_all_the_time_is_looked_at_with_a_rest() {
 }
 
 #[tokio::test]
-async fn a_registry_that_is_not_kept_yet_is_watched_as_well() {
+async fn registry_file_created_later_is_watched() {
     let folder = tempfile::tempdir().unwrap();
     let machine = keeping(&folder.path().join("below/further"));
     let query =
@@ -124,7 +124,7 @@ async fn a_registry_that_is_not_kept_yet_is_watched_as_well() {
 }
 
 #[tokio::test]
-async fn what_the_registry_shows_of_the_machine_is_told_when_its_files_change() {
+async fn registry_views_report_changes_of_their_files() {
     let folder = tempfile::tempdir().unwrap();
     let write = |path: &str, text: &str| {
         let path = folder.path().join(path);
@@ -150,7 +150,7 @@ async fn what_the_registry_shows_of_the_machine_is_told_when_its_files_change() 
 }
 
 #[tokio::test]
-async fn a_query_that_leaves_a_key_open_or_names_none_is_refused_as_on_windows() {
+async fn registry_event_query_without_key_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let machine = keeping(folder.path());
     for (query, status) in [

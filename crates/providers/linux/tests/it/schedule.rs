@@ -23,7 +23,7 @@ async fn told(machine: &Arc<Machine>, class: &str, names: &[&str]) -> Vec<String
 }
 
 #[tokio::test]
-async fn jobs_of_cron_are_listed_made_and_deleted() {
+async fn cron_jobs_are_listed_created_and_deleted() {
     let (machine, folder) = made_of(&[
         (
             "etc/crontab",
@@ -93,7 +93,7 @@ async fn jobs_of_cron_are_listed_made_and_deleted() {
 }
 
 #[tokio::test]
-async fn no_line_hides_behind_another() {
+async fn carriage_returns_do_not_hide_lines() {
     // The hashes of alice's first two lines collide.
     let alice = "* * * * * true 122789\n* * * * * true 339192\n*/5 * * * * x\n*/7 * * * * x\n\
                  @daily same\n@daily same\n0!x 5 * * * strange\n0=\" 5 * * * odd\n0 5 * * * \u{a0}\n";
@@ -121,7 +121,7 @@ async fn no_line_hides_behind_another() {
 }
 
 #[tokio::test]
-async fn what_is_not_read_of_a_table_is_said() {
+async fn overlong_crontab_is_an_error() {
     let long = format!("0 5 * * * near\n#{}\n0 5 * * * far\n", "x".repeat(16 << 20));
     let (machine, _folder) = made_of(&[
         ("etc/crontab", b"0 5 * * * root whole\n"),
@@ -146,7 +146,7 @@ async fn what_is_not_read_of_a_table_is_said() {
 }
 
 #[tokio::test]
-async fn what_desktops_start_is_listed() {
+async fn autostart_entries_are_listed() {
     let entry = b"# x\n[Desktop Entry]\nName = Agent\nExec=/usr/bin/agent --now\n[Other]\nExec=no\n";
     let (machine, folder) = made_of(&[
         ("etc/passwd", b"root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n"),
@@ -169,7 +169,7 @@ async fn what_desktops_start_is_listed() {
 }
 
 #[tokio::test]
-async fn what_a_user_has_started_is_bounded_however_much_is_laid_there() {
+async fn startup_entries_of_a_user_are_limited() {
     let large = format!("[Desktop Entry]\nExec=x\n#{}\nName=never read\n", "x".repeat(1 << 20));
     let (machine, folder) = made_of(&[
         ("etc/passwd", b"alice:x:1000:1000::/home/alice:/bin/sh\n"),
@@ -185,8 +185,8 @@ async fn what_a_user_has_started_is_bounded_however_much_is_laid_there() {
 }
 
 #[test]
-fn cron_runs_the_command_that_was_asked_for() {
-    let name = "schedule::cron_runs_the_command_that_was_asked_for";
+fn created_job_runs_its_command() {
+    let name = "schedule::created_job_runs_its_command";
     in_world(name, &["cron"], || {
         sh("for folder in /etc/cron.d /var/spool/cron /run; do mount -t tmpfs none $folder; done
             mkdir /var/spool/cron/crontabs; : > /run/empty; mount --bind /run/empty /etc/crontab");

@@ -58,7 +58,7 @@ async fn commands_are_run_without_a_shell_and_with_one() {
 }
 
 #[tokio::test]
-async fn scripts_are_read_by_what_they_name_and_get_their_arguments() {
+async fn scripts_run_with_their_interpreter_and_arguments() {
     let script = "#!/usr/bin/env python3\nimport sys\nprint(sys.argv[1:])\n";
     let parameters = [("Script", script.into()), ("Arguments", "one 'two three'".into())];
     let python = call("ExecuteScript", &parameters).await.unwrap();
@@ -72,7 +72,7 @@ async fn scripts_are_read_by_what_they_name_and_get_their_arguments() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_told() {
+async fn job_failures_return_their_codes() {
     let missing = call("ExecuteCommand", &[("Command", "/nowhere/at-all".into())]).await.unwrap();
     assert_eq!(
         (text(&missing, "ReturnValue"), text(&missing, "ReturnCode")),
@@ -114,7 +114,7 @@ async fn statistics_have_an_aggregate_and_stay_within_their_types() {
 }
 
 #[tokio::test]
-async fn processes_are_what_ps_says_they_are() {
+async fn processes_match_ps() {
     let mut child = std::process::Command::new("sh")
         .args(["-c", "echo; read x; exit", "a b"])
         .stdin(std::process::Stdio::piped())
@@ -161,7 +161,7 @@ async fn invoke(
 }
 
 #[tokio::test]
-async fn lines_of_a_log_are_told_once_to_each_reader() {
+async fn log_lines_are_returned_once_per_reader() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("app.log");
     let machine = Arc::new(Machine::this().keeping(folder.path(), Some(folder.path().join("mine"))));
@@ -220,8 +220,8 @@ async fn lines_of_a_log_are_told_once_to_each_reader() {
 
 /// A file that the user cannot read is read with `sudo`, if sudo permits it.
 #[test]
-fn lines_of_a_log_of_root_are_told_to_who_may_use_sudo() {
-    const NAME: &str = "scx::lines_of_a_log_of_root_are_told_to_who_may_use_sudo";
+fn log_of_root_is_readable_through_sudo() {
+    const NAME: &str = "scx::log_of_root_is_readable_through_sudo";
     in_world(NAME, &["sudo", "setpriv", "stat", "tail"], || {
         if rustix::process::geteuid().is_root() { as_root(NAME) } else { as_nobody() }
     });
@@ -300,7 +300,7 @@ fn lines(told: &Instance) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn links_disks_and_file_systems_are_those_of_other_programs() {
+async fn links_disks_and_file_systems_match_other_programs() {
     let address = rows("SELECT * FROM SCX_IPProtocolEndpoint WHERE Name = 'lo'").await;
     assert_eq!(
         ["IPv4Address", "SubnetMask", "PrefixLength", "EnabledState"].map(|name| text(&address[0], name)),
@@ -395,7 +395,7 @@ async fn application_servers_are_found_and_remembered() {
 }
 
 #[tokio::test]
-async fn a_server_whose_files_are_pipes_or_devices_holds_nobody_up() {
+async fn application_server_files_that_are_pipes_do_not_block() {
     let stat = "(java) S 1 77 77 0 -1 4194304 10 20 3 40 5 6 7 8 20 -5 2 0 777 1000 250 18446744073709551615 1 2 3 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0\n";
     let tree = crate::tree::Tree::new()
         .file("proc/stat", "btime 1700000000\n")

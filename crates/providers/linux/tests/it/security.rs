@@ -37,7 +37,7 @@ const TEXTS: [&str; 4] = [
 ];
 
 #[tokio::test]
-async fn descriptors_go_through_all_their_forms() {
+async fn descriptors_convert_between_all_forms() {
     for sddl in [TEXTS[0], TEXTS[2], TEXTS[3]] {
         let binary = convert("SDDLToBinarySD", &[("SDDL", sddl.into())]).await;
         assert_eq!(text(&binary, "ReturnValue"), "0", "{sddl}");
@@ -84,7 +84,7 @@ async fn the_binary_form_is_that_of_samba() {
 }
 
 #[tokio::test]
-async fn objects_bear_the_names_of_those_who_have_them_here() {
+async fn setting_data_names_existing_objects() {
     let made = convert("SDDLToWin32SD", &[("SDDL", "O:S-1-5-21-1-2-3-500G:SYD:(A;;FR;;;BA)".into())]).await;
     let descriptor = object(&made, "Descriptor");
     assert_eq!(descriptor.class().name().as_str(), "Win32_SecurityDescriptor");
@@ -109,7 +109,7 @@ async fn objects_bear_the_names_of_those_who_have_them_here() {
 }
 
 #[tokio::test]
-async fn what_is_no_descriptor_is_refused_with_the_codes_of_windows() {
+async fn invalid_descriptors_return_windows_codes() {
     let code =
         async |method: &str, input: &[(&str, Value)]| text(&convert(method, input).await, "ReturnValue");
     for (sddl, expected) in [
@@ -136,7 +136,7 @@ async fn what_is_no_descriptor_is_refused_with_the_codes_of_windows() {
 }
 
 #[tokio::test]
-async fn a_file_has_the_descriptor_of_its_mode() {
+async fn file_mode_becomes_a_descriptor() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("secret");
     std::fs::write(&file, "").unwrap();

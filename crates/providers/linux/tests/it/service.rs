@@ -66,8 +66,8 @@ async fn create(machine: &Arc<Machine>, parameters: &[(&str, Value)]) -> String 
 }
 
 #[test]
-fn services_are_what_systemctl_says_they_are() {
-    let name = "service::services_are_what_systemctl_says_they_are";
+fn services_match_systemctl() {
+    let name = "service::services_match_systemctl";
     with_units(
         name,
         &[("broken.service", "[Service]\nExecStart=/no/such/program\n")],
@@ -231,8 +231,8 @@ fn every_way_a_service_can_be_controlled_has_its_code() {
 }
 
 #[test]
-fn many_who_ask_at_once_do_not_exhaust_the_bus() {
-    let name = "service::many_who_ask_at_once_do_not_exhaust_the_bus";
+fn concurrent_queries_do_not_exhaust_the_bus() {
+    let name = "service::concurrent_queries_do_not_exhaust_the_bus";
     let names: Vec<String> = (0..60).map(|number| format!("crowd-{number}.service")).collect();
     let units = names.iter().map(|name| (name.as_str(), "[Service]\nExecStart=/bin/sleep 1000\n"));
     // Units ordered after or before a loaded unit are loaded too.
@@ -264,8 +264,8 @@ fn many_who_ask_at_once_do_not_exhaust_the_bus() {
 }
 
 #[test]
-fn services_are_made_changed_and_deleted() {
-    let name = "service::services_are_made_changed_and_deleted";
+fn services_are_created_changed_and_deleted() {
+    let name = "service::services_are_created_changed_and_deleted";
     with_units(name, &[], async |world, machine| {
         let value = |text: &str| Value::text(text);
         let odd = [
@@ -349,8 +349,8 @@ fn services_are_made_changed_and_deleted() {
 }
 
 #[test]
-fn a_created_process_gets_a_scope_of_its_own() {
-    let name = "service::a_created_process_gets_a_scope_of_its_own";
+fn created_process_gets_its_own_scope() {
+    let name = "service::created_process_gets_its_own_scope";
     with_units(name, &[], async |world, machine| {
         let line = [("CommandLine", Value::text("sleep 1000"))];
         let created = call_on(&machine, "Win32_Process", "Create", &line).await.unwrap();
@@ -372,7 +372,7 @@ fn a_created_process_gets_a_scope_of_its_own() {
 }
 
 #[test]
-fn a_machine_without_systemd_has_no_services() {
+fn machine_without_systemd_has_no_services() {
     run(async {
         let folder = tempfile::tempdir().unwrap();
         let machine = Arc::new(Machine::at(folder.path()));
@@ -413,7 +413,7 @@ fn drivers_are_the_modules_of_the_kernel() {
 }
 
 #[tokio::test]
-async fn drivers_say_what_their_files_say_of_them() {
+async fn drivers_match_modinfo() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     std::fs::write(at("modinfo"), "description=A driver of tests\0license=GPL\0name=one_two\0").unwrap();

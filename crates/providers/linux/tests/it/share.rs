@@ -63,7 +63,7 @@ async fn shares_are_those_of_the_configuration_and_of_users_and_exports() {
 }
 
 #[tokio::test]
-async fn of_a_share_of_a_user_no_more_is_kept_than_samba_reads() {
+async fn user_share_files_are_read_up_to_the_limit_of_samba() {
     if !has("testparm") {
         return skips::skip!("there is no testparm here (./test --install)");
     }
@@ -77,9 +77,9 @@ async fn of_a_share_of_a_user_no_more_is_kept_than_samba_reads() {
 }
 
 #[test]
-fn users_share_folders_change_and_remove_them() {
+fn user_shares_are_created_changed_and_deleted() {
     let needed = ["testparm", "net", "ip"];
-    in_world("share::users_share_folders_change_and_remove_them", &needed, || {
+    in_world("share::user_shares_are_created_changed_and_deleted", &needed, || {
         sh(
             "ip link set lo up && mount -t tmpfs none /srv && mkdir -p /srv/a /srv/samba /srv/etc && mount --bind /srv/etc /etc/samba && \
             chmod 1770 /srv/samba",

@@ -66,7 +66,7 @@ async fn updates_are_found_in_packed_histories_too() {
 }
 
 #[tokio::test]
-async fn updates_are_found_however_long_the_history_is() {
+async fn updates_are_found_in_a_long_history() {
     let run = |day: u32, package: &str| {
         format!("\nStart-Date: 2026-05-{day:02}  10:00:00\nUpgrade: {package}:all (1, 2)\n")
     };

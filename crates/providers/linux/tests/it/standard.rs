@@ -93,8 +93,8 @@ fn delete(row: &Instance) -> Result<(), wmi::Error> {
 }
 
 #[test]
-fn the_network_is_what_ip_tells() {
-    in_world("standard::the_network_is_what_ip_tells", &["ip", "python3"], || {
+fn network_matches_ip() {
+    in_world("standard::network_matches_ip", &["ip", "python3"], || {
         sh(FURNISH);
         let columns =
             ["InterfaceIndex", "Name", "MtuSize", "NetworkAddresses", "InterfaceAdminStatus", "Hidden"];
@@ -156,8 +156,8 @@ for l in json.load(sys.stdin):
 }
 
 #[test]
-fn what_adapters_can_do_is_what_ethtool_tells() {
-    in_world("standard::what_adapters_can_do_is_what_ethtool_tells", &["ip", "ethtool"], || {
+fn adapter_capabilities_match_ethtool() {
+    in_world("standard::adapter_capabilities_match_ethtool", &["ip", "ethtool"], || {
         sh(FURNISH);
         let told = sh("PATH=$PATH:/usr/sbin ethtool left");
         let field = |name: &str| {
@@ -177,8 +177,8 @@ fn what_adapters_can_do_is_what_ethtool_tells() {
 }
 
 #[test]
-fn what_belongs_together_in_the_network_is_found() {
-    in_world("standard::what_belongs_together_in_the_network_is_found", &["ip"], || {
+fn network_associations_are_complete() {
+    in_world("standard::network_associations_are_complete", &["ip"], || {
         sh(FURNISH);
         let adapter = one("SELECT * FROM MSFT_NetAdapter WHERE Name = 'left'");
         let path = adapter.path().unwrap().to_string();
@@ -251,8 +251,8 @@ fn sockets_are_those_that_ss_lists() {
 }
 
 #[test]
-fn addresses_routes_and_neighbors_come_change_and_go() {
-    in_world("standard::addresses_routes_and_neighbors_come_change_and_go", &["ip"], || {
+fn addresses_routes_and_neighbors_are_created_changed_and_deleted() {
+    in_world("standard::addresses_routes_and_neighbors_are_created_changed_and_deleted", &["ip"], || {
         sh(FURNISH);
         let index: u32 = sh("cat /sys/class/net/left/ifindex").parse().unwrap();
         let create = |class: &str, input: &[(&str, Value)]| call(&of_class(class), "Create", input);
@@ -338,8 +338,8 @@ fn addresses_routes_and_neighbors_come_change_and_go() {
 }
 
 #[test]
-fn adapters_are_renamed_restarted_and_switched_and_the_way_out_stays() {
-    in_world("standard::adapters_are_renamed_restarted_and_switched_and_the_way_out_stays", &["ip"], || {
+fn adapter_changes_keep_the_default_route() {
+    in_world("standard::adapter_changes_keep_the_default_route", &["ip"], || {
         sh(FURNISH);
         sh(
             "ip addr add 2001:db8:9::5/64 dev right nodad && ip route add 10.7.0.0/16 via 198.51.100.10 dev right",

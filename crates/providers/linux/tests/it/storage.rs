@@ -10,7 +10,7 @@ use crate::tree::Tree;
 use crate::{rows, rows_of, text};
 
 #[tokio::test]
-async fn logical_disks_have_the_sizes_that_df_tells() {
+async fn logical_disk_sizes_match_df() {
     let output = Command::new("df").args(["-B1", "--output=target,size,fstype"]).output().unwrap();
     let table = String::from_utf8(output.stdout).unwrap();
     let told: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
@@ -49,7 +49,7 @@ async fn disks_are_those_that_lsblk_lists() {
 }
 
 #[tokio::test]
-async fn nothing_is_asked_of_a_file_system_whose_size_nobody_wants() {
+async fn file_system_is_not_queried_unless_its_size_is_selected() {
     let machine = std::sync::Arc::new(telarch_provider_linux::Machine::this());
     rows_of(&machine, "SELECT DeviceID, FileSystem FROM Win32_LogicalDisk").await;
     assert_eq!(machine.opened(), 1, "mountinfo has both");
@@ -77,7 +77,7 @@ fn machine_of_mounts(count: u32) -> (Tree, std::sync::Arc<telarch_provider_linux
 }
 
 #[tokio::test]
-async fn what_is_mounted_is_read_once_for_an_answer_however_much_that_is() {
+async fn mounts_are_read_once_per_query() {
     let (_tree, machine) = machine_of_mounts(5_000);
     let mountinfo = machine.octets_up_to("proc/self/mountinfo", u64::MAX).unwrap().len();
     let all = u64::try_from(mountinfo + machine.octets("etc/fstab").unwrap().len()).unwrap();
@@ -158,7 +158,7 @@ fn workstation() -> Tree {
 }
 
 #[tokio::test]
-async fn a_disk_is_told_in_the_words_of_windows() {
+async fn disk_values_use_windows_terms() {
     let tree = workstation();
     let drives = rows_of(&tree.machine(), "SELECT * FROM Win32_DiskDrive").await;
     let [disk, stick] = drives.as_slice() else { panic!("{} drives", drives.len()) };
@@ -202,7 +202,7 @@ async fn partitions_are_named_by_the_number_of_the_kernel() {
 }
 
 #[tokio::test]
-async fn logical_disks_are_what_is_there_for_files_once_each() {
+async fn each_file_system_is_one_logical_disk() {
     let tree = workstation();
     let query = "SELECT DeviceID, DriveType, ProviderName, VolumeName, VolumeSerialNumber, QuotasDisabled FROM Win32_LogicalDisk";
     let rows = rows_of(&tree.machine(), query).await;
@@ -225,7 +225,7 @@ async fn logical_disks_are_what_is_there_for_files_once_each() {
 }
 
 #[tokio::test]
-async fn the_way_from_a_logical_disk_to_its_drives_leads_through_lvm() {
+async fn logical_disk_on_lvm_leads_to_its_drives() {
     let tree = workstation();
     let machine = tree.machine();
     let to_parts =
@@ -240,7 +240,7 @@ async fn the_way_from_a_logical_disk_to_its_drives_leads_through_lvm() {
 }
 
 #[tokio::test]
-async fn volumes_are_also_what_is_not_mounted() {
+async fn unmounted_volumes_are_listed() {
     let tree = workstation();
     let rows = rows_of(
         &tree.machine(),
@@ -263,7 +263,7 @@ async fn volumes_are_also_what_is_not_mounted() {
 }
 
 #[tokio::test]
-async fn a_drive_for_discs_is_told_by_what_it_writes() {
+async fn optical_drive_type_follows_its_capabilities() {
     let tree = workstation();
     let rows = rows_of(&tree.machine(), "SELECT * FROM Win32_CDROMDrive").await;
     let [drive] = rows.as_slice() else { panic!("{} drives", rows.len()) };
@@ -274,7 +274,7 @@ async fn a_drive_for_discs_is_told_by_what_it_writes() {
 }
 
 #[tokio::test]
-async fn a_disk_with_an_alias_is_found_by_it() {
+async fn disk_is_found_by_its_alias() {
     let machine = std::sync::Arc::new(telarch_provider_linux::Machine::this().drive_alias("C:", "/"));
     let size = |disks: &[cim::Instance]| disks.iter().map(|disk| text(disk, "Size")).collect::<Vec<_>>();
     let by_alias = rows_of(&machine, "SELECT Size FROM Win32_LogicalDisk WHERE DeviceID='c:'").await;
@@ -284,7 +284,7 @@ async fn a_disk_with_an_alias_is_found_by_it() {
 }
 
 #[tokio::test]
-async fn the_administrator_gives_disks_other_names() {
+async fn disk_aliases_are_configurable() {
     let tree = crate::tree::Tree::new()
         .file("proc/self/mountinfo", "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n")
         .file("etc/telarch/wmi.toml", "drive_alias = { \"C:\" = \"/\", \"X:\" = \"/nowhere\" }\n");

@@ -151,7 +151,7 @@ fn server(folder: &std::path::Path) -> Option<Tree> {
 }
 
 #[tokio::test]
-async fn disks_say_how_well_they_are() {
+async fn disks_report_their_health() {
     let folder = tempfile::tempdir().unwrap();
     let Some(tree) = server(folder.path()) else { return };
     let machine = tree.machine();
@@ -275,9 +275,9 @@ impl Drop for Detach {
 }
 
 #[test]
-fn a_volume_gets_a_label_and_is_written_out() {
+fn volume_is_labelled_and_flushed() {
     let needed = ["mkfs.ext4", "losetup", "e2label", "blkid"];
-    in_world("storage_management::a_volume_gets_a_label_and_is_written_out", &needed, || {
+    in_world("storage_management::volume_is_labelled_and_flushed", &needed, || {
         let device = sh(
             "mount -t tmpfs none /media && mkdir /media/place && truncate -s 32M /media/image && \
             mkfs.ext4 -q -L first -U 01234567-89ab-cdef-0123-456789abcd12 /media/image && losetup --find --show /media/image",

@@ -30,7 +30,7 @@ async fn only(machine: &Arc<Machine>, class: &str) -> cim::Instance {
 }
 
 #[tokio::test]
-async fn the_computer_system_is_what_other_programs_say_it_is() {
+async fn computer_system_matches_other_programs() {
     let row = only(&machine(), "Win32_ComputerSystem").await;
     assert_eq!(text(&row, "Name"), output("uname", &["-n"]).split('.').next().unwrap());
     assert_eq!(text(&row, "NumberOfLogicalProcessors"), output("getconf", &["_NPROCESSORS_ONLN"]));
@@ -54,7 +54,7 @@ async fn the_computer_system_is_what_other_programs_say_it_is() {
 }
 
 #[tokio::test]
-async fn what_the_firmware_tells_is_told() {
+async fn firmware_values_are_listed() {
     // A chassis with two elements of three bytes, and a text for its SKU number (DSP0134, 7.4).
     let mut case =
         vec![3, 0x1c, 0, 0, 1, 0x17, 0, 2, 3, 3, 4, 5, 0, 0, 0, 0, 0, 0, 0, 2, 3, 1, 2, 3, 4, 5, 6, 4];
@@ -179,7 +179,7 @@ async fn the_clocks_show_the_time() {
 }
 
 #[tokio::test]
-async fn variables_of_everybody_are_made_changed_and_deleted() {
+async fn system_variables_are_created_changed_and_deleted() {
     let file = "# kept\nPATH=\"/usr/bin:/bin\"\nexport EDITOR=vi\nnonsense\nEDITOR=ed\n";
     let (machine, folder) = made_of(&[("etc/environment", file.as_bytes())]);
     let shown = async || {
@@ -222,7 +222,7 @@ async fn variables_of_everybody_are_made_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn what_is_swapped_to_is_told() {
+async fn swap_areas_are_listed() {
     let (machine, folder) = made_of(&[
         (
             "proc/swaps",
@@ -298,8 +298,8 @@ async fn code(machine: &Arc<Machine>, path: &str, method: &str, input: &[(&str, 
 }
 
 #[test]
-fn logind_turns_the_machine_off_after_the_answer() {
-    let name = "system::logind_turns_the_machine_off_after_the_answer";
+fn shutdown_is_scheduled_after_the_response() {
+    let name = "system::shutdown_is_scheduled_after_the_response";
     in_world(name, &["/usr/bin/python3"], |world| {
         let answer = "ret = 'no' if __import__('os').path.exists('/run/no') else 'yes'";
         mock(
@@ -509,7 +509,7 @@ async fn devices_of_the_system_are_those_of_all_classes() {
 }
 
 #[tokio::test]
-async fn desktops_are_what_users_have_chosen() {
+async fn desktops_show_the_settings_of_users() {
     let Ok(dconf) = std::process::Command::new("dconf").arg("--help").output() else {
         skips::skip!("there is no dconf here (./test --install, or dconf-cli)");
         return;

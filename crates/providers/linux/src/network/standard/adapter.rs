@@ -307,7 +307,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn media_have_the_numbers_that_windows_documents() {
+    fn media_have_documented_numbers() {
         // Ethernet, VLAN, bond, bridge, wireless, tunnel, InfiniBand, loopback, links without header, and
         // PPP.
         let kinds = [6, 135, 161, 209, 71, 131, 199, 24, 53, 23];

@@ -178,7 +178,7 @@ impl Table for IpAddress {
         let store = call.input.value("PolicyStore").and_then(Value::as_str).unwrap_or_default();
         let is_there = |one: &Address| (one.link, one.address) == (address.link, address.address);
         if Address::all(machine).iter().any(is_there) {
-            let problem = format!("{} has the address {} already", link.name, address.address);
+            let problem = format!("{} already has the address {}", link.name, address.address);
             return Err(ProviderError::failed(cim::Status::AlreadyExists, problem));
         }
         change::add_address(machine, &link, &address, change::Store::named(store)).map_err(failure)?;
@@ -248,7 +248,7 @@ fn wanted(input: &Instance, link: &Link) -> Result<Address, ProviderError> {
         return Err(wrong(format!("{address} is not a unicast address")));
     }
     if value("Type").as_integer().is_some_and(|kind| kind != 1) {
-        return Err(wrong("only addresses of Type 1 (unicast) can be made"));
+        return Err(wrong("Type must be 1 (unicast)"));
     }
     let given = |name: &str| match value(name) {
         Value::Null => Ok(Address::FOREVER),
@@ -291,7 +291,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn origins_and_states_have_the_numbers_that_windows_documents() {
+    fn origins_and_states_have_documented_numbers() {
         let row = |text: &str, prefix, is_permanent, flags| {
             let address = text.parse().expect("an address");
             let address = Address {

@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn states_have_the_numbers_that_windows_documents() {
+    fn states_have_documented_numbers() {
         // Incomplete, reachable, stale, delay, probe, failed, permanent.
         let kernel = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x80];
         assert_eq!(kernel.map(state), [1, 5, 4, 3, 2, 0, 6]);

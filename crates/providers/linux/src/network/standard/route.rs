@@ -74,6 +74,12 @@ fn is_static(route: &Route) -> bool {
     protocol(route.protocol) == 3
 }
 
+/// Returns whether two routes lead to the same network by the same way.
+fn has_same_path(one: &Route, other: &Route) -> bool {
+    (one.network, one.prefix, one.gateway, one.link)
+        == (other.network, other.prefix, other.gateway, other.link)
+}
+
 impl Table for NetRoute {
     type Row = Row;
 
@@ -119,16 +125,13 @@ impl Table for NetRoute {
             return Err(ProviderError::NotCapable);
         }
         let route = wanted(machine, call.input)?;
-        let is_it = |one: &Route| {
-            (one.network, one.prefix, one.gateway, one.link)
-                == (route.network, route.prefix, route.gateway, route.link)
-        };
-        if Route::all(machine).iter().any(|one| is_it(one) && one.metric == route.metric) {
-            let problem = format!("there is a route to {} already", destination(&route));
+        if Route::all(machine).iter().any(|one| has_same_path(one, &route) && one.metric == route.metric) {
+            let problem = format!("a route to {} already exists", destination(&route));
             return Err(ProviderError::failed(Status::AlreadyExists, problem));
         }
         change::add_route(&route).map_err(failure)?;
-        let made_now: Vec<Row> = Row::all(machine).into_iter().filter(|row| is_it(&row.route)).collect();
+        let made_now: Vec<Row> =
+            Row::all(machine).into_iter().filter(|row| has_same_path(&row.route, &route)).collect();
         made::<Self>(machine, call, &made_now)
     }
 
@@ -204,14 +207,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn makers_of_routes_have_the_numbers_that_windows_documents() {
+    fn route_origins_have_documented_numbers() {
         // Redirect, kernel, boot, static, advertisement, DHCP, BGP, IS-IS, OSPF, RIP, EIGRP, and one without a number.
         let kernel = [1, 2, 3, 4, 9, 16, 186, 187, 188, 189, 192, 42];
         assert_eq!(kernel.map(protocol), [4, 2, 3, 3, 4, 19, 14, 9, 13, 8, 16, 1]);
     }
 
     #[test]
-    fn networks_have_zeros_where_machines_are_told_apart() {
+    fn network_has_no_host_bits() {
         for (text, prefix) in
             [("0.0.0.0/0", 0), ("192.0.2.0/24", 24), ("192.0.2.1/32", 32), ("2001:db8::/32", 32)]
         {

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn states_have_the_numbers_that_windows_documents() {
+    fn states_have_documented_numbers() {
         let any = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
         let state = |state| super::state(&Socket { local: any, remote: any, state, inode: 0 });
         // Established, SYN sent and received, FIN wait 1 and 2, time wait, close, close wait, last ACK, listen, closing.

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn expressions_are_those_of_posix_and_have_an_end() {
+    fn expressions_are_limited() {
         let wanted = |texts: &[&str]| {
             Expressions::of(&texts.iter().map(|text| Value::from((*text).to_owned())).collect::<Vec<_>>())
         };

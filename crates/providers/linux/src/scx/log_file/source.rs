@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pipe_is_no_log() {
+    fn log_file_query_rejects_pipes() {
         let folder = tempfile::tempdir().expect("a folder");
         let pipe = rustix::fs::FileType::Fifo;
         rustix::fs::mknodat(rustix::fs::CWD, folder.path().join("log"), pipe, rustix::fs::Mode::RWXU, 0)

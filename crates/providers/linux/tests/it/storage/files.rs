@@ -4,7 +4,7 @@ use crate::world::sh;
 use crate::{call, machine, rows, rows_of, text};
 
 #[tokio::test]
-async fn a_file_is_told_as_stat_tells_it() {
+async fn file_values_match_stat() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notes.txt");
     std::fs::write(&path, "abc").unwrap();
@@ -22,7 +22,7 @@ async fn a_file_is_told_as_stat_tells_it() {
 }
 
 #[tokio::test]
-async fn a_folder_has_its_files_and_not_those_below() {
+async fn folder_lists_only_its_direct_files() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("inner")).unwrap();
     std::fs::write(folder.path().join("inner/deep"), "").unwrap();
@@ -38,7 +38,7 @@ async fn a_folder_has_its_files_and_not_those_below() {
 }
 
 #[tokio::test]
-async fn all_files_of_a_machine_are_refused_unless_all_of_everything_is_asked_for() {
+async fn listing_all_files_requires_a_superclass_query() {
     let engine = crate::engine(&machine());
     let namespace = cim::Namespace::cimv2();
     let mut rows = engine

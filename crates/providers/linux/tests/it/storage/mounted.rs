@@ -11,9 +11,9 @@ const FURNISH: &str = "mount -t tmpfs none /media && mkdir /media/place /media/e
     losetup --find --show /media/image";
 
 #[test]
-fn a_volume_is_mounted_labelled_and_unmounted() {
+fn volume_is_mounted_labelled_and_unmounted() {
     let needed = ["mkfs.ext4", "losetup", "e2label", "tune2fs", "e2fsck", "blkid"];
-    in_world("storage::mounted::a_volume_is_mounted_labelled_and_unmounted", &needed, || {
+    in_world("storage::mounted::volume_is_mounted_labelled_and_unmounted", &needed, || {
         let device = sh(FURNISH);
         let _detach = Detach(device.clone());
         sh("mount -t overlay none -o lowerdir=/etc,upperdir=/media/u,workdir=/media/w /etc");
@@ -60,9 +60,9 @@ fn a_volume_is_mounted_labelled_and_unmounted() {
 
 /// A FUSE file system whose server never answers, like an NFS mount whose server is down.
 #[test]
-fn a_file_system_that_does_not_answer_degrades_only_its_own_row() {
+fn unresponsive_file_system_affects_only_its_own_row() {
     in_world(
-        "storage::mounted::a_file_system_that_does_not_answer_degrades_only_its_own_row",
+        "storage::mounted::unresponsive_file_system_affects_only_its_own_row",
         &["python3", "df"],
         || {
             sh("mount -t tmpfs none /media && mkdir /media/hung /media/hung2");
