@@ -17,8 +17,8 @@ pub static EXPLAIN: Command = Command::new("explain", "explain an error code and
     .notes(&[
         "CODE is decimal, negative, or hexadecimal with or without 0x, or a name with or without its prefix \
          (ERROR_WSMAN_, ERROR_, SEC_E_, WBEM_E_, STATUS_). A part of a name lists the names that contain it.",
-        "Known are the codes of WS-Management, Win32, Windows sockets and HTTP, RPC, authentication, certificates, \
-         COM, WMI and NTSTATUS. Nothing is sent over the network.",
+        "The codes of WS-Management, Win32, Windows sockets and HTTP, RPC, authentication, certificates, COM, WMI and \
+         NTSTATUS are known. Nothing is sent over the network.",
     ])
     .exit_status_1("an unknown code");
 

@@ -114,6 +114,7 @@ impl AccessQuery {
             Some(EnabledState::Enabled) => {
                 report.line(Check::Passed, "the account in the accounts file is enabled");
             }
+            None if self.accounts.is_none() => {}
             None => report.line(Check::Info, "the accounts file has no such account"),
         }
         match self.users.find(&self.user) {
@@ -185,11 +186,13 @@ impl AccessQuery {
             let text = "no password: the account is not in the accounts file, and PAM is not used";
             return (Check::Info, text.to_owned());
         }
-        let password = if has_record { "password of the accounts file" } else { "password, verified by PAM" };
+        let password =
+            if has_record { "password of the accounts file" } else { "password of the Linux user (PAM)" };
         let auth = &self.settings.config.service.auth;
         match (auth.basic, auth.credssp) {
             (false, false) => {
-                let text = format!("no {password}: Service.Auth.Basic and Service.Auth.CredSSP are off");
+                let text =
+                    format!("cannot use the {password}: Service.Auth.Basic and Service.Auth.CredSSP are off");
                 (Check::Info, text)
             }
             (true, false) => (Check::Passed, format!("{password}, with Basic")),

@@ -51,7 +51,7 @@ impl AccessQuery {
             None => report.line(Check::Info, "no configurable plug-in serves this resource"),
         }
         let deciding = self.settings.access.of(uri);
-        report.line(Check::Info, &format!("security descriptor: {}: {}", deciding.origin, deciding.guard));
+        report.line(Check::Info, &format!("security descriptor ({}): {}", deciding.origin, deciding.guard));
         for explanation in deciding.guard.explain() {
             report.line(Check::Info, &format!("  {}", self.explained(explanation)));
         }
