@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::{self, BufReader, Cursor};
 use std::sync::Arc;
 
-use cim::cimxml::{ToldClass, read_class};
+use cim::cimxml::{ReceivedClass, read_class};
 use cim::uri::CLASS_SCHEMA;
 use cim::wql::{self, Query};
 use cim::wscim::Reader;
@@ -73,7 +73,7 @@ impl There {
         let answer = self.ask_with(&["enumerate", &self.class_schema()], "", &way_out)?;
         let document = parsed(answer)?;
         let classes = document.root().children().filter_map(|class| read_class(class).ok()).collect();
-        Ok(Schema::told(self.namespace.clone(), classes))
+        Ok(Schema::from_received(self.namespace.clone(), classes))
     }
 
     /// A class there, with all there is to know about it.
@@ -82,7 +82,7 @@ impl There {
         let way_out = format!("telarch wmi classes -r {} lists those that there are", self.host());
         let answer = self.ask_with(&["get", &resource, &named, DETAIL], "", &way_out)?;
         let document = parsed(answer)?;
-        let told = read_class(document.root()).and_then(|told: ToldClass| {
+        let told = read_class(document.root()).and_then(|told: ReceivedClass| {
             told.schema(self.namespace.clone())?.require(told.declaration.name.as_str())
         });
         told.map_err(|error| Failure::Failed(format!("the class cannot be read: {error}")))
