@@ -180,7 +180,9 @@ impl Service {
             failure = failure.as_user(user);
         }
         let endpoint = match &self.target {
-            Target::Local(_) if closed => return failure.at_local_service().with_hint(&Hint::CONNECTION_REJECTED),
+            Target::Local(_) if closed => {
+                return failure.at_local_service().with_hint(&Hint::CONNECTION_REJECTED);
+            }
             Target::Local(_) => return failure.at_local_service(),
             Target::Remote(endpoint) => endpoint,
         };

@@ -63,7 +63,10 @@ fn who_only_calls_its_vendor_microsoft_is_not_taken_for_windows() {
     let product = "<t:Product xmlns:t=\"urn:telarch:identity\">Telarch</t:Product>";
     let (kind, text) = told_by_one_that_denies(product);
     assert_eq!(kind, Some(Kind::Denied), "{text}");
-    assert!(text.contains(" Telarch, with the configured vendor Microsoft Corporation, OS: 0.0.0 "), "{text}");
+    assert!(
+        text.contains(" Telarch, with the configured vendor Microsoft Corporation, OS: 0.0.0 "),
+        "{text}"
+    );
     assert!(!text.contains("LocalAccountTokenFilterPolicy"), "{text}");
 }
 

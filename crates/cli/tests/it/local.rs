@@ -113,9 +113,11 @@ fn where_nobody_listens_it_says_where_it_looked_and_what_to_do() {
     for path in &paths {
         assert!(text.contains(&format!("{} does not exist", path.display())), "{text}");
     }
-    for way_out in
-        ["systemctl start telarchd.socket", "  or start a service for this user only: telarchd\n", "-remote:HOST"]
-    {
+    for way_out in [
+        "systemctl start telarchd.socket",
+        "  or start a service for this user only: telarchd\n",
+        "-remote:HOST",
+    ] {
         assert!(text.contains(way_out), "{way_out} is not in {text}");
     }
     assert_eq!(status, 3);

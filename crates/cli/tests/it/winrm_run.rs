@@ -357,7 +357,9 @@ fn a_failure_without_a_reason_says_what_came_and_what_it_may_be() {
     for (content, seen) in [("", "HTTP 500"), ("<a>no fault</a>", "application/soap+xml")] {
         let service = Service::start(move |_: &Asked| -> Answer { (500, content.to_owned()) });
         let (report, status) = ran(&service, "get winrm/config").report(Format::Text);
-        for part in [seen, "use https://", "-set:AllowUnencrypted=true\n", "on 127.0.0.1:\n", "log of the service"] {
+        for part in
+            [seen, "use https://", "-set:AllowUnencrypted=true\n", "on 127.0.0.1:\n", "log of the service"]
+        {
             assert!(report.contains(part), "{part} is not in {report}");
         }
         assert_eq!(status, 6);

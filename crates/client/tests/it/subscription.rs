@@ -13,8 +13,11 @@ use crate::service::{Reply, Request, Service, Step, config};
 const TEN_MINUTES: Option<Duration> = Some(Duration::from_secs(600));
 
 fn subscribed(request: &Request) -> Reply {
-    let subscribed =
-        SubscribeResponse { identifier: "S-1".to_owned(), expires: TEN_MINUTES, context: Some("uuid:C".to_owned()) };
+    let subscribed = SubscribeResponse {
+        identifier: "S-1".to_owned(),
+        expires: TEN_MINUTES,
+        context: Some("uuid:C".to_owned()),
+    };
     let resource = ResourceUri::parse("urn:events").unwrap();
     request.answer(|body| subscribed.write(body, None, &resource))
 }

@@ -143,7 +143,9 @@ fn every_cause_of_a_failed_sign_in_is_told_with_what_to_do() {
         realm.kadmin(&format!("modprinc -allow_tix {USER}"));
         assert_told(
             &winrm_as(url, &user, PASSWORD).run(&["id"]),
-            &format!("winrm: localhost: login refused: the account is locked, disabled or expired, user {user}"),
+            &format!(
+                "winrm: localhost: login refused: the account is locked, disabled or expired, user {user}"
+            ),
             &["the account is locked, disabled or expired", "kpasswd", "ERROR_ACCOUNT_RESTRICTION"],
         );
         realm.lose_kdc();

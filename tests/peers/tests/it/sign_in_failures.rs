@@ -142,7 +142,10 @@ fn our_client_tells_a_refusal_by_the_service_from_any_other_failure() {
         let [wrong, unknown] = [(USER, "wrong"), ("nobody", PASSWORD)].map(|(user, password)| {
             let winrm = Winrm::against(&service, way).user(Some(user)).password(Password::Switch(password));
             let run = winrm.run(&["id"]);
-            assert_told(&run, &["the user name or the password is wrong", &format!("login refused as {user}")]);
+            assert_told(
+                &run,
+                &["the user name or the password is wrong", &format!("login refused as {user}")],
+            );
             String::from_utf8_lossy(&run.stderr).replace(user, "…")
         });
         assert_eq!(wrong, unknown, "{way:?}");

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
-use client::{Error, ProbeResponse, Handshake, PresentedCertificate, TlsError, Transport, Violation};
+use client::{Error, Handshake, PresentedCertificate, ProbeResponse, TlsError, Transport, Violation};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use wsman::identify::Identity;

@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, SystemTime};
 
 use auth::choice::Ntlm;
-use client::{Error, ProbeResponse, Obstacle, TicketResult, Scheme, ServiceTicket, SignInCause};
+use client::{Error, Obstacle, ProbeResponse, Scheme, ServiceTicket, SignInCause, TicketResult};
 
 use super::Patient;
 use crate::connection::{ImplicitScheme, Login, PasswordScheme};
