@@ -29,7 +29,7 @@ pub struct Handshake {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PresentedCertificate {
-    /// Host names and addresses (RFC 6125 6.4); the common name only if there are none. At most 32.
+    /// Host names and addresses (RFC 6125 6.4); the common name only if it has no such names. At most 32.
     pub names: Vec<String>,
     /// Issuer as one line, at most 200 characters.
     pub issuer: String,

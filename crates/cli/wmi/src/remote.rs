@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::{self, BufReader, Cursor};
 use std::sync::Arc;
 
-use cim::cimxml::{ToldClass, read_class};
+use cim::cimxml::{ReceivedClass, read_class};
 use cim::uri::CLASS_SCHEMA;
 use cim::wql::{self, Query};
 use cim::wscim::Reader;
@@ -74,7 +74,7 @@ impl RemoteWmi {
         let answer = self.ask_with(&["enumerate", &self.class_schema()], "", &remedy)?;
         let document = parsed(answer)?;
         let classes = document.root().children().filter_map(|class| read_class(class).ok()).collect();
-        Ok(Schema::told(self.namespace.clone(), classes))
+        Ok(Schema::from_received(self.namespace.clone(), classes))
     }
 
     /// Reads a class with qualifiers and inherited elements.
@@ -83,7 +83,7 @@ impl RemoteWmi {
         let remedy = format!("telarch wmi classes -r {} lists the classes", self.host());
         let answer = self.ask_with(&["get", &resource, &selector, DETAIL], "", &remedy)?;
         let document = parsed(answer)?;
-        let class = read_class(document.root()).and_then(|read: ToldClass| {
+        let class = read_class(document.root()).and_then(|read: ReceivedClass| {
             read.schema(self.namespace.clone())?.require(read.declaration.name.as_str())
         });
         class.map_err(|error| Failure::Failed(format!("invalid class definition: {error}")))

@@ -56,19 +56,19 @@ fn names_that_only_look_alike_in_capitals_are_two_instances() {
 fn an_error_says_where_it_is_and_what_to_do() {
     for (text, expected) in [
         ("class A { string X };", "site.mof:1:20: expected ';', found '}'"),
-        ("\n  class A : B { };", "site.mof:2:3: class A: its superclass B is missing"),
+        ("\n  class A : B { };", "site.mof:2:3: class A: the superclass B is missing"),
         (
             "class A { [Key] string X; };\ninstance of A { Y = 1; };",
-            "site.mof:2:1: A has no property \"Y\"\n  see which it has with a query of meta_class",
+            "site.mof:2:1: A has no property \"Y\"\n  a query of meta_class lists the properties",
         ),
-        ("instance of Missing { };", "site.mof:1:1: there is no class Missing"),
+        ("instance of Missing { };", "site.mof:1:1: unknown class Missing"),
         (
             "#pragma namespace(\"root/subscription\")\ninstance of ActiveScriptEventConsumer { Name = \"run\"; };",
             "site.mof:2:1: there is no class ActiveScriptEventConsumer to tell of events\n  \
              there are CommandLineEventConsumer, LogFileEventConsumer, NTEventLogEventConsumer, \
              SMTPEventConsumer",
         ),
-        ("instance of Win32_Process { Handle = \"1\"; };", "site.mof:1:1: there is no class Win32_Process"),
+        ("instance of Win32_Process { Handle = \"1\"; };", "site.mof:1:1: unknown class Win32_Process"),
         (
             "#pragma namespace(\"root/cimv2\")\ninstance of Win32_Process { Handle = \"1\"; };",
             "site.mof:2:1: instances of Win32_Process cannot be kept\n  a provider has them, or the class is abstract",

@@ -39,7 +39,7 @@ fn an_error_names_its_position_and_stores_nothing() {
     fs::write(&text, format!("{ROOM}\n  class B : Missing {{ }};\n")).unwrap();
     let file = folder.path().join("repository.mof");
     let ran = mofcomp(&file, &[text.to_str().unwrap()], "");
-    let expected = format!("telarch: {}:4:3: class B: its superclass Missing is missing\n", text.display());
+    let expected = format!("telarch: {}:4:3: class B: the superclass Missing is missing\n", text.display());
     assert_eq!((ran.errors, ran.code), (expected, 1));
     assert!(!file.exists());
     let ran = mofcomp(&file, &["/none/x.mof"], "");

@@ -94,7 +94,7 @@ fn another_machine_is_asked_with_the_switches_of_winrm() {
     let called = ask(&["call", "Win32_Process", "Create", "CommandLine=true", "--format", "json"]);
     assert!(called.text().0.contains("\"ReturnValue\": 0"), "{called:?}");
     let wrong = ask(&["SELECT * FROM Nothing"]);
-    assert!(wrong.text().1.starts_with("telarch: there is no class Nothing\n"), "{wrong:?}");
+    assert!(wrong.text().1.starts_with("telarch: unknown class Nothing\n"), "{wrong:?}");
     assert!(
         wrong.text().1.contains("lists the classes") && !wrong.text().1.contains("winrm help"),
         "{wrong:?}"

@@ -1,21 +1,21 @@
-//! What is no query, what WMI calls it, and where the error points.
+//! Invalid queries: error, WMI status and position.
 
 use telarch_cim::{Status, wql};
 
 use super::{classes, holds};
 use telarch_cim::Instance;
 
-fn is_refused(cases: &[(&str, usize)]) {
+fn assert_rejected(cases: &[(&str, usize)]) {
     for (text, at) in cases {
         let error = wql::parse(text).expect_err(text);
         assert_eq!(error.status(), Status::InvalidQuery, "{text}: {error}");
-        assert!(error.to_string().contains(&format!("at octet {at} ")), "{text}: {error}");
+        assert!(error.to_string().contains(&format!("at byte {at} ")), "{text}: {error}");
     }
 }
 
 #[test]
-fn what_the_grammar_has_not_is_refused_where_it_stands() {
-    is_refused(&[
+fn syntax_errors_report_their_position() {
+    assert_rejected(&[
         ("", 0),
         ("SELECT", 6),
         ("SELECT *", 8),
@@ -53,7 +53,7 @@ fn what_the_grammar_has_not_is_refused_where_it_stands() {
 }
 
 #[test]
-fn groups_that_are_not_whole_have_names_of_their_own() {
+fn incomplete_groups_have_their_own_status() {
     for (text, status, start) in [
         ("SELECT * FROM X GROUP BY a", Status::MissingGroupWithin, 22),
         ("SELECT * FROM X WHERE a = 1 HAVING NumberOfEvents > 1", Status::MissingGroupWithin, 28),
@@ -62,13 +62,13 @@ fn groups_that_are_not_whole_have_names_of_their_own() {
     ] {
         let error = wql::parse(text).expect_err(text);
         assert_eq!(error.status(), status, "{text}: {error}");
-        assert!(error.to_string().contains(&format!("at octet {start} ")), "{text}: {error}");
+        assert!(error.to_string().contains(&format!("at byte {start} ")), "{text}: {error}");
     }
 }
 
 #[test]
-fn texts_must_end_and_escape_what_can_be_escaped() {
-    is_refused(&[
+fn invalid_strings_are_rejected() {
+    assert_rejected(&[
         ("SELECT * FROM X WHERE a = \"b", 26),
         ("SELECT * FROM X WHERE a = 'b\"", 26),
         ("SELECT * FROM X WHERE a = \"b\\\"", 26),
@@ -77,8 +77,8 @@ fn texts_must_end_and_escape_what_can_be_escaped() {
 }
 
 #[test]
-fn two_properties_are_not_compared() {
-    is_refused(&[
+fn two_properties_cannot_be_compared() {
+    assert_rejected(&[
         ("SELECT * FROM X WHERE a > b", 26),
         ("SELECT * FROM X WHERE a = b.c", 26),
         ("SELECT * FROM X WHERE a.b <> c AND d = 1", 29),
@@ -87,7 +87,7 @@ fn two_properties_are_not_compared() {
 
 #[test]
 fn null_has_no_order() {
-    is_refused(&[
+    assert_rejected(&[
         ("SELECT * FROM X WHERE a < NULL", 26),
         ("SELECT * FROM X WHERE a >= NULL", 27),
         ("SELECT * FROM X WHERE NULL > a", 22),
@@ -97,8 +97,8 @@ fn null_has_no_order() {
 }
 
 #[test]
-fn words_of_associations_are_not_joined_by_operators() {
-    is_refused(&[
+fn association_words_are_not_joined_by_operators() {
+    assert_rejected(&[
         ("ASSOCIATORS OF {X=1} WHERE ResultClass=Y AND Role=z", 41),
         ("ASSOCIATORS OF {X=1} WHERE ResultClass=Y OR KeysOnly", 41),
         ("ASSOCIATORS OF {X=1} WHERE ResultClass<>Y", 38),
@@ -117,14 +117,14 @@ fn words_of_associations_are_not_joined_by_operators() {
 }
 
 #[test]
-fn a_wrong_path_is_called_so() {
+fn an_invalid_path_has_its_own_status() {
     for text in ["ASSOCIATORS OF {}", "ASSOCIATORS OF {X.A}", "REFERENCES OF {X.A=b}"] {
         assert_eq!(wql::parse(text).expect_err(text).status(), Status::InvalidObjectPath);
     }
 }
 
 #[test]
-fn what_is_too_large_is_called_so() {
+fn exceeded_limits_have_their_own_status() {
     let long = format!("SELECT * FROM X WHERE a = '{}'", "b".repeat(wql::MAX_TEXT));
     let deep = format!("SELECT * FROM X WHERE {}a = 1{}", "(".repeat(65), ")".repeat(65));
     let negated = format!("SELECT * FROM X WHERE {} a = 1", "NOT ".repeat(65));
@@ -139,22 +139,22 @@ fn what_is_too_large_is_called_so() {
 }
 
 #[test]
-fn what_the_class_does_not_allow_is_refused() {
+fn conditions_invalid_for_the_class_are_rejected() {
     let (class, _) = classes();
     let row = Instance::new(class);
     for condition in [
-        // Properties that there are not.
+        // Properties that do not exist.
         "Missing = 1",
         "Missing IS NULL",
         "Missing LIKE 'a'",
         "__Missing = 1",
-        // Booleans have no order.
+        // Comparisons of order for booleans.
         "Flag < TRUE",
         "Flag >= 1",
         "TRUE > Flag",
         "Flag = 2",
         "Flag = 'yes'",
-        // Constants that are none of the type.
+        // Constants that are not of the type of the property.
         "Id = 'abc'",
         "Id = TRUE",
         "Id = ''",
@@ -165,18 +165,18 @@ fn what_the_class_does_not_allow_is_refused() {
         "Text = TRUE",
         "Ref = 'not a path'",
         "Ref < 'Part=\"a\"'",
-        // LIKE is for texts.
+        // LIKE for types other than strings.
         "Id LIKE '1%'",
         "When LIKE '2013%'",
         "Flag LIKE 'T%'",
         "Numbers[0] LIKE '1'",
-        // Arrays are compared by element.
+        // Comparisons of whole arrays.
         "Many = 'a'",
         "Many LIKE 'a'",
         "Numbers > 1",
         "Text[0] = 'a'",
         "Id[1] = 1",
-        // Only instances have members.
+        // Members of properties other than instances.
         "Text.Name = 'a'",
         "Many.Name = 'a'",
         "Text ISA 'Part'",
