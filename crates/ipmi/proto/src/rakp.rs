@@ -104,9 +104,7 @@ impl Status {
     /// Returns a hint for the user, beginning with a line break; empty for codes without a hint.
     pub(crate) fn way_out(self) -> &'static str {
         match self.0 {
-            0x01 | 0x0b => {
-                "\n  end a session of somebody else, or wait: those that are silent end after a minute"
-            }
+            0x01 | 0x0b => "\n  close another session, or wait: idle sessions end after a minute",
             0x04 | 0x05 | 0x10 | 0x11 => {
                 "\n  leave --suite away, or name another one: 3 is the one that most know"
             }

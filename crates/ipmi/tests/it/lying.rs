@@ -235,6 +235,6 @@ async fn a_busy_device_is_queried_again() {
     }));
     assert_eq!(bmc.read_inventory(0).await.unwrap(), stored());
     let (stuck, _) = with(inventory(64, false, |_, _| Err(0x81)));
-    let error = stuck.change_inventory(0, (Area::Product, "Asset Tag"), "x").await.unwrap_err();
+    let error = stuck.change_inventory(0, Area::Product, "Asset Tag", "x").await.unwrap_err();
     assert!(matches!(error, IpmiError::Refused { code: 0x81, .. }), "{error}");
 }

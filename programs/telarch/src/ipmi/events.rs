@@ -91,8 +91,8 @@ impl Question for Events {
             Named::find(bmc, &self.sensor, "the name of a sensor", |_| true).await?;
         let mut now = bmc.event_enables(place, sensor.number).await?;
         if let Some(change) = &self.change {
-            let wanted = change.applied(&sensor, now)?;
-            bmc.set_event_enables(place, sensor.number, wanted).await?;
+            let (action, events) = change.applied(&sensor, now)?;
+            bmc.set_event_enables(place, sensor.number, action, events).await?;
             now = bmc.event_enables(place, sensor.number).await?;
         }
         Ok(Answer::fields([

@@ -75,7 +75,7 @@ impl Question for Fru {
                 Ok(Answer::new(rows.iter().map(line_of_device).collect(), rows))
             }
             Self::Set { device, area, field, text } => {
-                bmc.change_inventory(*device, (*area, field), text).await?;
+                bmc.change_inventory(*device, *area, field, text).await?;
                 Ok(Answer::said("set", "the inventory has been changed"))
             }
         }

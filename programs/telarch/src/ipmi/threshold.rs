@@ -50,7 +50,7 @@ impl Question for Thresholds {
             // Of one that is not linear each raw value has to be asked for.
             bmc.learn_factors(Arc::make_mut(&mut sensor), 0..=u8::MAX).await?;
             let raw = sensor.nearest(value).ok_or_else(|| not_measured(&sensor, value))?;
-            bmc.set_threshold(place, sensor.number, (threshold, raw)).await?;
+            bmc.set_threshold(place, sensor.number, threshold, raw).await?;
         }
         let read = bmc.thresholds(place, sensor.number).await?;
         let raws = Threshold::ALL.into_iter().filter_map(|one| read.of(one));

@@ -41,7 +41,7 @@ impl ActivateSerial {
     #[must_use]
     pub fn refusal(code: u8) -> Option<&'static str> {
         match code {
-            0x80 => Some("somebody has the console already\n  take it from them with: sol deactivate"),
+            0x80 => Some("the console is already in use\n  end the other use with: sol deactivate"),
             0x81 => Some("serial over LAN is switched off\n  switch it on with: sol set enabled on"),
             0x82 => Some("no more consoles can be open"),
             0x83 => Some("the controller does not encrypt the console"),
