@@ -95,7 +95,7 @@ impl Wire {
     ) {
         match &self.sealing {
             Sealing::RmcpPlus(keys) => {
-                packet::seal(keys, self.outbound_id, number, payload, content, initial_vector, out)
+                packet::seal(keys, self.outbound_id, number, payload, content, initial_vector, out);
             }
             Sealing::Lan15(sealing) => lan15::seal(sealing, self.outbound_id, number, content, out),
         }
