@@ -36,7 +36,7 @@ pub(crate) struct CachedRecords {
     /// Change indicators of the records, as computed by [`Connection::records`](crate::Connection::records).
     pub(crate) key: Vec<u8>,
     /// Number of outstanding requests that the controller keeps up with; 0 if unknown.
-    pub(crate) pace: u8,
+    pub(crate) request_limit: u8,
     pub(crate) records: Arc<Vec<Record>>,
 }
 
@@ -74,13 +74,13 @@ impl RecordCache {
     }
 
     /// Returns the cached data for a controller, which may be outdated.
-    pub(crate) fn known(&self, place: ControllerId) -> Option<Arc<CachedRecords>> {
-        if let Some(known) = self.memory().known.get(&place) {
+    pub(crate) fn known(&self, controller: ControllerId) -> Option<Arc<CachedRecords>> {
+        if let Some(known) = self.memory().known.get(&controller) {
             return Some(Arc::clone(known));
         }
         // Read synchronously: the file has a few kilobytes, and a hand-over to another thread would take
         // longer.
-        let path = self.folder.as_ref()?.join(file_name(place));
+        let path = self.folder.as_ref()?.join(file_name(controller));
         let octets = match read(&path) {
             Ok(octets) => octets,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
@@ -89,19 +89,20 @@ impl RecordCache {
                 return None;
             }
         };
-        let unpacked = unpacked(&octets, place).and_then(|Packed { key, pace, records, model }| {
-            let records = match self.of_model(model) {
-                Some(records) => records,
-                None => self.decode(model, &parts(records)?),
-            };
-            Some((key, pace, records))
-        });
-        let Some((key, pace, records)) = unpacked else {
+        let unpacked =
+            unpacked(&octets, controller).and_then(|Packed { key, request_limit, records, model }| {
+                let records = match self.of_model(model) {
+                    Some(records) => records,
+                    None => self.decode(model, &parts(records)?),
+                };
+                Some((key, request_limit, records))
+            });
+        let Some((key, request_limit, records)) = unpacked else {
             debug!(path = %path.display(), "Record cache is damaged");
             return None;
         };
-        let known = Arc::new(CachedRecords { key: key.to_vec(), pace, records });
-        self.remember(place, &known);
+        let known = Arc::new(CachedRecords { key: key.to_vec(), request_limit, records });
+        self.remember(controller, &known);
         Some(known)
     }
 
@@ -126,45 +127,53 @@ impl RecordCache {
     }
 
     /// Stores the data of a controller. Failure to write the file is only logged.
-    pub(crate) fn keep(&self, place: ControllerId, known: CachedRecords, octets: &[Vec<u8>]) {
-        let packed =
-            joined(octets).and_then(|records| packed(place, &Packed::new(&known.key, known.pace, &records)));
-        self.remember(place, &Arc::new(known));
+    pub(crate) fn keep(&self, controller: ControllerId, known: CachedRecords, octets: &[Vec<u8>]) {
+        let packed = joined(octets)
+            .and_then(|records| packed(controller, &Packed::new(&known.key, known.request_limit, &records)));
+        self.remember(controller, &Arc::new(known));
         let (Some(folder), Some(packed)) = (&self.folder, packed) else { return };
-        if let Err(error) = self.write(folder, place, &packed) {
+        if let Err(error) = self.write(folder, controller, &packed) {
             debug!(path = %folder.display(), %error, "Records not written to the cache");
         }
     }
 
     /// Stores the number of outstanding requests that a controller keeps up with, if it has at least halved,
     /// doubled, or reached the maximum.
-    pub(crate) fn keep_pace(&self, place: ControllerId, pace: usize) {
-        let Some((known, pace)) = self.known(place).zip(u8::try_from(pace).ok().filter(|pace| *pace > 0))
+    pub(crate) fn keep_request_limit(&self, controller: ControllerId, request_limit: usize) {
+        let Some((known, request_limit)) = self
+            .known(controller)
+            .zip(u8::try_from(request_limit).ok().filter(|request_limit| *request_limit > 0))
         else {
             return;
         };
-        let (less, more) = (known.pace.min(pace), known.pace.max(pace));
-        let is_news =
-            less <= more / 2 || pace > known.pace && usize::from(pace) >= Timing::MOST_OPEN_REQUESTS;
+        let (less, more) = (known.request_limit.min(request_limit), known.request_limit.max(request_limit));
+        let is_news = less <= more / 2
+            || request_limit > known.request_limit
+                && usize::from(request_limit) >= Timing::MOST_OPEN_REQUESTS;
         if !is_news {
             return;
         }
         self.remember(
-            place,
-            &Arc::new(CachedRecords { key: known.key.clone(), pace, records: Arc::clone(&known.records) }),
+            controller,
+            &Arc::new(CachedRecords {
+                key: known.key.clone(),
+                request_limit,
+                records: Arc::clone(&known.records),
+            }),
         );
         let Some(folder) = &self.folder else { return };
-        let Ok(octets) = read(&folder.join(file_name(place))) else { return };
-        let again = unpacked(&octets, place).and_then(|file| packed(place, &Packed { pace, ..file }));
-        if let Some(Err(error)) = again.map(|again| self.write(folder, place, &again)) {
-            debug!(path = %folder.display(), %error, "Pace not written to the cache");
+        let Ok(octets) = read(&folder.join(file_name(controller))) else { return };
+        let again = unpacked(&octets, controller)
+            .and_then(|file| packed(controller, &Packed { request_limit, ..file }));
+        if let Some(Err(error)) = again.map(|again| self.write(folder, controller, &again)) {
+            debug!(path = %folder.display(), %error, "Cannot write the request limit to the cache");
         }
     }
 
-    fn remember(&self, place: ControllerId, known: &Arc<CachedRecords>) {
+    fn remember(&self, controller: ControllerId, known: &Arc<CachedRecords>) {
         let mut memory = self.memory();
-        if memory.known.insert(place, Arc::clone(known)).is_none() {
-            memory.order.push_back(place);
+        if memory.known.insert(controller, Arc::clone(known)).is_none() {
+            memory.order.push_back(controller);
         }
         while memory.order.len() > MOST_IN_MEMORY {
             if let Some(oldest) = memory.order.pop_front() {
@@ -174,13 +183,13 @@ impl RecordCache {
     }
 
     /// Writes a file atomically, because other processes may read it.
-    fn write(&self, folder: &Path, place: ControllerId, packed: &[u8]) -> io::Result<()> {
+    fn write(&self, folder: &Path, controller: ControllerId, packed: &[u8]) -> io::Result<()> {
         let opened = private(folder)?;
         // Refers to the folder that was checked, even if its path is replaced meanwhile.
         let folder = Path::new("/proc/self/fd").join(opened.as_raw_fd().to_string());
         let mut file = tempfile::NamedTempFile::new_in(&folder)?;
         file.write_all(packed)?;
-        let path = folder.join(file_name(place));
+        let path = folder.join(file_name(controller));
         let is_new = !path.exists();
         file.persist(path)?;
         if !is_new {
@@ -237,8 +246,8 @@ fn forget_oldest(folder: &Path) -> io::Result<usize> {
     Ok(left)
 }
 
-fn file_name(place: ControllerId) -> String {
-    match place {
+fn file_name(controller: ControllerId) -> String {
+    match controller {
         ControllerId::Local => format!("here.{SUFFIX}"),
         ControllerId::Remote(address) => format!("{}_{}.{SUFFIX}", address.ip(), address.port()),
     }
@@ -265,7 +274,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Packed<'o> {
     key: &'o [u8],
-    pace: u8,
+    request_limit: u8,
     /// Bytes of all records, [`joined`].
     pub(crate) records: &'o [u8],
     /// Hash of the records; the same for controllers of one model.
@@ -273,22 +282,22 @@ pub(crate) struct Packed<'o> {
 }
 
 impl<'o> Packed<'o> {
-    fn new(key: &'o [u8], pace: u8, records: &'o [u8]) -> Self {
-        Self { key, pace, records, model: Sha256::digest(records).into() }
+    fn new(key: &'o [u8], request_limit: u8, records: &'o [u8]) -> Self {
+        Self { key, request_limit, records, model: Sha256::digest(records).into() }
     }
 }
 
-/// Encodes a file: format mark; address, key and pace, each with its length; records, each with its length;
+/// Encodes a file: format mark; address, key and request limit, each with its length; records, each with its length;
 /// hash of the records; hash over everything except the records.
-pub(crate) fn packed(place: ControllerId, file: &Packed<'_>) -> Option<Vec<u8>> {
-    let (place, pace) = (place.octets(), [file.pace]);
-    let head = [MARK, &joined(&[&place, file.key, &pace])?].concat();
+pub(crate) fn packed(controller: ControllerId, file: &Packed<'_>) -> Option<Vec<u8>> {
+    let (controller, request_limit) = (controller.octets(), [file.request_limit]);
+    let head = [MARK, &joined(&[&controller, file.key, &request_limit])?].concat();
     let octets = with_hashes(&head, file);
     (octets.len() as u64 <= LONGEST_FILE).then_some(octets)
 }
 
 /// Decodes a file; `None` if it is damaged or belongs to another address.
-pub(crate) fn unpacked(octets: &[u8], place: ControllerId) -> Option<Packed<'_>> {
+pub(crate) fn unpacked(octets: &[u8], controller: ControllerId) -> Option<Packed<'_>> {
     if octets.len() as u64 > LONGEST_FILE {
         return None;
     }
@@ -296,16 +305,16 @@ pub(crate) fn unpacked(octets: &[u8], place: ControllerId) -> Option<Packed<'_>>
     let (content, model) = content.split_last_chunk::<32>()?;
     let (head, of, file) = fields(content)?;
     let is_whole = file.model == *model && hash_of(head, model) == *hash;
-    (is_whole && *of == place.octets()).then_some(file)
+    (is_whole && *of == controller.octets()).then_some(file)
 }
 
 /// Decodes the part before the hashes: the bytes before the records, the address in them, and the content.
 pub(crate) fn fields(content: &[u8]) -> Option<(&[u8], &[u8], Packed<'_>)> {
-    let (place, rest) = part(content.strip_prefix(MARK)?)?;
+    let (controller, rest) = part(content.strip_prefix(MARK)?)?;
     let (key, rest) = part(rest)?;
-    let (pace, records) = part(rest)?;
-    let (head, [pace]) = (content.strip_suffix(records)?, pace) else { return None };
-    Some((head, place, Packed::new(key, *pace, records)))
+    let (request_limit, records) = part(rest)?;
+    let (head, [request_limit]) = (content.strip_suffix(records)?, request_limit) else { return None };
+    Some((head, controller, Packed::new(key, *request_limit, records)))
 }
 
 pub(crate) fn with_hashes(head: &[u8], file: &Packed<'_>) -> Vec<u8> {
@@ -374,11 +383,11 @@ mod tests {
         let packed = packed(there(), &file).unwrap();
         assert_eq!(unpacked(&packed, there()), Some(file));
         assert_eq!(unpacked(&packed, ControllerId::Local), None);
-        for place in 0..packed.len() {
+        for index in 0..packed.len() {
             let mut damaged = packed.clone();
-            damaged[place] ^= 1;
-            assert_eq!(unpacked(&damaged, there()), None, "{place}");
-            assert_eq!(unpacked(&packed[..place], there()), None, "{place}");
+            damaged[index] ^= 1;
+            assert_eq!(unpacked(&damaged, there()), None, "{index}");
+            assert_eq!(unpacked(&packed[..index], there()), None, "{index}");
         }
     }
 
@@ -386,16 +395,16 @@ mod tests {
     fn the_request_limit_is_stored_if_it_changes_much() {
         let home = tempfile::tempdir().unwrap();
         let open = || RecordCache::in_folder(home.path().to_owned());
-        let known = CachedRecords { key: b"key".to_vec(), pace: 12, records: Arc::default() };
+        let known = CachedRecords { key: b"key".to_vec(), request_limit: 12, records: Arc::default() };
         open().keep(there(), known, &[vec![9]]);
-        for (pace, kept) in
+        for (request_limit, kept) in
             [(0, 12), (7, 12), (6, 6), (11, 6), (12, 12), (1, 1), (20, 20), (31, 20), (32, 32), (20, 32)]
         {
-            open().keep_pace(there(), pace);
+            open().keep_request_limit(there(), request_limit);
             let known = open().known(there()).unwrap();
-            assert_eq!((known.pace, &known.key[..]), (kept, &b"key"[..]));
+            assert_eq!((known.request_limit, &known.key[..]), (kept, &b"key"[..]));
         }
-        open().keep_pace(ControllerId::Local, 3);
+        open().keep_request_limit(ControllerId::Local, 3);
         assert!(open().known(ControllerId::Local).is_none());
     }
 
@@ -414,7 +423,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("a/b");
         let cache = RecordCache::in_folder(folder.clone());
-        let known = || CachedRecords { key: b"key".to_vec(), pace: 0, records: Arc::default() };
+        let known = || CachedRecords { key: b"key".to_vec(), request_limit: 0, records: Arc::default() };
         cache.keep(there(), known(), &[vec![9]]);
         assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(RecordCache::in_folder(folder.clone()).known(there()).unwrap().key, b"key");
@@ -433,7 +442,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let is_kept = |folder: &Path, mode: u32| {
             let cache = RecordCache::in_folder(folder.to_owned());
-            let known = CachedRecords { key: b"key".to_vec(), pace: 0, records: Arc::default() };
+            let known = CachedRecords { key: b"key".to_vec(), request_limit: 0, records: Arc::default() };
             cache.keep(there(), known, &[vec![9]]);
             let path = folder.join(file_name(there()));
             if path.exists() {

@@ -35,7 +35,7 @@ pub(crate) struct Peer {
 }
 
 /// Number of outstanding requests that the controller currently keeps up with; 0 if unknown.
-pub(crate) type Pace = Arc<AtomicUsize>;
+pub(crate) type SharedRequestLimit = Arc<AtomicUsize>;
 
 #[derive(Debug)]
 struct Handle {
@@ -43,7 +43,7 @@ struct Handle {
     /// Identifies the session to the driver task.
     key: u64,
     peer: Peer,
-    pace: Pace,
+    request_limit: SharedRequestLimit,
     cache: RecordCache,
 }
 
@@ -90,7 +90,7 @@ pub(crate) struct Opening {
     pub(crate) key: u64,
     pub(crate) address: SocketAddr,
     pub(crate) session: Box<ipmi_proto::Session>,
-    pub(crate) pace: Pace,
+    pub(crate) request_limit: SharedRequestLimit,
     pub(crate) ready: oneshot::Sender<Result<Peer, ProtoError>>,
     /// Slot on the socket; released on drop.
     pub(crate) slot: SessionSlot,
@@ -114,10 +114,11 @@ impl Connection {
     pub(crate) fn new(
         orders: mpsc::UnboundedSender<Order>,
         key: u64,
-        (peer, pace): (Peer, Pace),
+        peer: Peer,
+        request_limit: SharedRequestLimit,
         cache: RecordCache,
     ) -> Self {
-        let handle = Arc::new(Handle { orders, key, peer, pace, cache });
+        let handle = Arc::new(Handle { orders, key, peer, request_limit, cache });
         Self { handle, controller: Destination::CONTROLLER }
     }
 
@@ -134,14 +135,14 @@ impl Connection {
     }
 
     /// Returns the cache key; `None` for a controller behind another one.
-    pub(crate) fn place(&self) -> Option<ControllerId> {
+    pub(crate) fn controller_id(&self) -> Option<ControllerId> {
         let is_itself = self.controller.bridged().is_none();
         is_itself.then(|| self.handle.peer.address.map_or(ControllerId::Local, ControllerId::Remote))
     }
 
     /// Returns the number of outstanding requests that the controller keeps up with; 0 if unknown.
-    pub(crate) fn pace(&self) -> usize {
-        self.handle.pace.load(Ordering::Relaxed)
+    pub(crate) fn request_limit(&self) -> usize {
+        self.handle.request_limit.load(Ordering::Relaxed)
     }
 
     /// Returns the cache of records.
@@ -273,9 +274,9 @@ impl ResponseReceiver {
         match self {
             // The caller may have stopped waiting.
             Self::Single(receiver) => drop(receiver.send(outcome)),
-            Self::Group(group, place) => {
+            Self::Group(group, index) => {
                 let mut group = group.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(empty) = group.outcomes.get_mut(place) {
+                if let Some(empty) = group.outcomes.get_mut(index) {
                     *empty = outcome;
                 }
                 group.missing = group.missing.saturating_sub(1);

@@ -13,7 +13,7 @@ use tracing::{debug, trace};
 use zeroize::Zeroizing;
 
 use crate::cache::ControllerId;
-use crate::connection::{Opening, Order, Pace, Peer, ResponseReceiver};
+use crate::connection::{Opening, Order, Peer, ResponseReceiver, SharedRequestLimit};
 use crate::datagrams::{Arrivals, Datagrams};
 use crate::{Connection, IpmiError, RecordCache};
 
@@ -71,22 +71,29 @@ impl Endpoint {
         let (orders, slot) = self.socket_for(address)?;
         let seed = self.seeds.lock().unwrap_or_else(PoisonError::into_inner).draw()?;
         let session = Box::new(Session::start(login, seed, timing, Instant::now()));
-        let pace = Pace::default();
+        let request_limit = SharedRequestLimit::default();
         let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
         let (ready, opened) = oneshot::channel();
-        let opening = Opening { key, address, session, pace: Pace::clone(&pace), ready, slot };
+        let opening = Opening {
+            key,
+            address,
+            session,
+            request_limit: SharedRequestLimit::clone(&request_limit),
+            ready,
+            slot,
+        };
         orders.send(Order::Open(opening)).map_err(|_| ProtoError::Ended)?;
         // If the caller stops waiting, the session is closed.
         let mut abandoned = CloseOnDrop { orders: Some(&orders), key };
         // The cache is read while the first request is on its way.
         tokio::task::yield_now().await;
         if let Some(known) = self.cache.known(ControllerId::Remote(address)) {
-            orders.send(Order::Expect(key, known.pace.into())).map_err(|_| ProtoError::Ended)?;
+            orders.send(Order::Expect(key, known.request_limit.into())).map_err(|_| ProtoError::Ended)?;
         }
         let peer = opened.await.map_err(|_| ProtoError::Ended)??;
         abandoned.orders = None;
         let peer = Peer { address: Some(address), ..peer };
-        Ok(Connection::new(orders.clone(), key, (peer, pace), self.cache.clone()))
+        Ok(Connection::new(orders.clone(), key, peer, request_limit, self.cache.clone()))
     }
 
     /// Returns a socket with room for another session, opening one if necessary.
@@ -135,7 +142,7 @@ struct Driver {
 struct Member {
     address: SocketAddr,
     session: Box<Session>,
-    pace: Pace,
+    request_limit: SharedRequestLimit,
     receivers: ReceiverQueue,
     ready: Option<oneshot::Sender<Result<Peer, ProtoError>>>,
     closers: Vec<oneshot::Sender<()>>,
@@ -165,8 +172,8 @@ impl ReceiverQueue {
     }
 
     fn take(&mut self, id: RequestId) -> Option<ResponseReceiver> {
-        let place = usize::try_from(id.number().checked_sub(self.done)?).ok()?;
-        let receiver = self.waiting.get_mut(place)?.take();
+        let index = usize::try_from(id.number().checked_sub(self.done)?).ok()?;
+        let receiver = self.waiting.get_mut(index)?.take();
         while matches!(self.waiting.front(), Some(None)) {
             self.waiting.pop_front();
             self.done += 1;
@@ -253,11 +260,11 @@ impl Driver {
 
     fn obey(&mut self, order: Order, touched: &mut Vec<u64>) {
         match order {
-            Order::Open(Opening { key, address, session, pace, ready, slot }) => {
+            Order::Open(Opening { key, address, session, request_limit, ready, slot }) => {
                 let member = Member {
                     address,
                     session,
-                    pace,
+                    request_limit,
                     receivers: ReceiverQueue::default(),
                     ready: Some(ready),
                     closers: Vec::new(),
@@ -270,9 +277,9 @@ impl Driver {
                 self.peers.entry((address.ip(), address.port())).or_default().push(key);
                 touched.push(key);
             }
-            Order::Expect(key, pace) => {
+            Order::Expect(key, request_limit) => {
                 if let Some(member) = self.members.get_mut(&key) {
-                    member.session.set_initial_limit(pace);
+                    member.session.set_initial_limit(request_limit);
                 }
             }
             Order::Ask(key, asked) => {
@@ -323,8 +330,8 @@ impl Driver {
         // Datagrams that could not be sent are resent after their timeout.
         self.socket.send(out, member.address).await;
         out.clear();
-        if let Some(pace) = member.session.request_limit() {
-            member.pace.store(pace, Ordering::Relaxed);
+        if let Some(request_limit) = member.session.request_limit() {
+            member.request_limit.store(request_limit, Ordering::Relaxed);
         }
         member.tell();
         let has_ended = member.has_ended;

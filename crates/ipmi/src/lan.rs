@@ -48,12 +48,12 @@ impl Connection {
         let mut limits = [AccessLevel::Unknown; 16];
         let (suites, known) = self.suite_limits(channel).await?;
         limits.iter_mut().zip(&known).for_each(|(to, from)| *to = *from);
-        let place = suites.iter().position(|listed| *listed == suite);
-        let slot = place.and_then(|place| limits.get_mut(place));
+        let index = suites.iter().position(|listed| *listed == suite);
+        let slot = index.and_then(|index| limits.get_mut(index));
         *slot.ok_or(ProtoError::Absent { what: "this cipher suite" })? = level;
         self.change_lan(channel, LanChange::SuiteLimits(limits)).await?;
         let (_, read) = self.suite_limits(channel).await?;
-        let is_done = place.and_then(|place| read.get(place)) == Some(&level);
+        let is_done = index.and_then(|index| read.get(index)) == Some(&level);
         unless_unchanged(is_done, "what the cipher suite allows")
     }
 

@@ -16,7 +16,7 @@ use tracing::{debug, trace};
 
 pub use self::driver::DEVICES;
 use self::driver::OpenIpmi;
-use crate::connection::{Order, Pace, Peer, QueuedRequest, ResponseReceiver};
+use crate::connection::{Order, Peer, QueuedRequest, ResponseReceiver, SharedRequestLimit};
 use crate::{Connection, IpmiError, RecordCache};
 
 /// A driver that exchanges requests and responses with a controller, without a session.
@@ -69,7 +69,7 @@ impl Connection {
         let task =
             RequestTask { transport, file, timing, waiting: VecDeque::new(), open: HashMap::new(), next: 1 };
         tokio::spawn(task.run(inbox));
-        Ok(Self::new(orders, ONLY, (Peer::default(), Pace::default()), cache))
+        Ok(Self::new(orders, ONLY, Peer::default(), SharedRequestLimit::default(), cache))
     }
 }
 

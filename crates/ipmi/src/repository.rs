@@ -47,18 +47,22 @@ impl Connection {
         record_version: RecordVersion,
     ) -> Result<Arc<Vec<Record>>, IpmiError> {
         let key = record_version.key();
-        let known = self.place().and_then(|place| self.cache().known(place));
+        let known = self.controller_id().and_then(|controller| self.cache().known(controller));
         if let Some(known) = known.filter(|known| key.as_ref() == Some(&known.key)) {
             return Ok(Arc::clone(&known.records));
         }
         let octets = self.read(&record_version).await?;
         let records = self.cache().decoded(&octets);
         // If the records changed while they were read, the result may be a mixture and is not cached.
-        if let Some((key, place)) = key.zip(self.place())
+        if let Some((key, controller)) = key.zip(self.controller_id())
             && self.record_version(self.request_record_version()).await? == record_version
         {
-            let pace = u8::try_from(self.pace()).unwrap_or(u8::MAX);
-            self.cache().keep(place, CachedRecords { key, pace, records: Arc::clone(&records) }, &octets);
+            let request_limit = u8::try_from(self.request_limit()).unwrap_or(u8::MAX);
+            self.cache().keep(
+                controller,
+                CachedRecords { key, request_limit, records: Arc::clone(&records) },
+                &octets,
+            );
         }
         Ok(records)
     }

@@ -94,15 +94,15 @@ impl Connection {
     /// As for these two.
     pub async fn sensors(&self) -> Result<Vec<Measured>, IpmiError> {
         let record_version = self.request_record_version();
-        let place = self.place();
-        let known = place.and_then(|place| self.cache().known(place));
+        let controller = self.controller_id();
+        let known = controller.and_then(|controller| self.cache().known(controller));
         let guess = known.map(|known| (self.begin_measuring(&known.records), Arc::clone(&known.records)));
         let records = self.records_of(self.record_version(record_version).await?).await?;
         match guess {
             Some((begun, of)) if Arc::ptr_eq(&of, &records) => {
                 let measured = self.finish_measuring(begun).await;
-                if let Some(place) = place {
-                    self.cache().keep_pace(place, self.pace());
+                if let Some(controller) = controller {
+                    self.cache().keep_request_limit(controller, self.request_limit());
                 }
                 measured
             }
@@ -173,7 +173,7 @@ impl Connection {
         measured: &mut [Measured],
     ) -> Result<HashSet<(u8, u8)>, IpmiError> {
         let mut silent = HashSet::new();
-        for ((place, destination, _), outcome) in sensors.into_iter().zip(pending.answers().await?) {
+        for ((index, destination, _), outcome) in sensors.into_iter().zip(pending.answers().await?) {
             let reading = match (outcome, destination.bridged()) {
                 (Err(ProtoError::NoAnswer), Some(there)) => {
                     silent.insert(there);
@@ -181,7 +181,7 @@ impl Connection {
                 }
                 (outcome, _) => there(reply(&GetReading(0), &outcome?))?,
             };
-            if let Some(measured) = measured.get_mut(place) {
+            if let Some(measured) = measured.get_mut(index) {
                 measured.reading = reading;
             }
         }

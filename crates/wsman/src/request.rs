@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use xml::{Bounds, Document, Element, Place};
+use xml::{Bounds, Document, Element, ElementId};
 
 use crate::fault::{Fault, Subcode, code};
 use crate::namespace::{IDENTITY, SOAP};
@@ -14,7 +14,7 @@ use crate::{Head, ResourceUri};
 pub struct Request {
     head: Head,
     document: Document,
-    body: Option<Place>,
+    body: Option<ElementId>,
 }
 
 /// Rejected message, with the information for the response.
@@ -98,7 +98,7 @@ impl fmt::Debug for Request {
     }
 }
 
-fn read(document: &Document) -> Result<(Head, Option<Place>), Fault> {
+fn read(document: &Document) -> Result<(Head, Option<ElementId>), Fault> {
     let envelope = document.root();
     if envelope.name() != "Envelope" {
         return Err(Fault::new(
@@ -124,5 +124,5 @@ fn read(document: &Document) -> Result<(Head, Option<Place>), Fault> {
     let content = body.children().next();
     let is_identify = content.is_some_and(|content| content.is(IDENTITY, "Identify"));
     let head = if is_identify { Head::identify() } else { Head::parse(envelope)? };
-    Ok((head, content.map(|content| content.place())))
+    Ok((head, content.map(|content| content.id())))
 }

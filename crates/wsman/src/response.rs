@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use xml::{Bounds, Document, Element, Place, ReadError};
+use xml::{Bounds, Document, Element, ElementId, ReadError};
 
 use crate::fault::Fault;
 use crate::namespace::{ADDRESSING, SOAP};
@@ -12,7 +12,7 @@ use crate::namespace::{ADDRESSING, SOAP};
 /// `Debug` hides the body, which may contain output of commands.
 pub struct Response {
     document: Document,
-    body: Place,
+    body: ElementId,
     relates_to: Option<String>,
     action: String,
 }
@@ -57,7 +57,7 @@ impl Response {
         let header = envelope.child(SOAP, "Header");
         let relates_to = addressing_header(header, "RelatesTo");
         let action = addressing_header(header, "Action").unwrap_or_default();
-        let body = body.place();
+        let body = body.id();
         Ok(Self { document, body, relates_to, action })
     }
 

@@ -98,8 +98,8 @@ impl Operation for Events {
             FoundSensor::find(bmc, &self.sensor, "the name of a sensor", |_| true).await?;
         let mut enables = bmc.event_enables(destination, sensor.number).await?;
         if let Some(change) = &self.change {
-            let request = change.request(&sensor, enables)?;
-            bmc.set_event_enables(destination, sensor.number, request).await?;
+            let (action, events) = change.request(&sensor, enables)?;
+            bmc.set_event_enables(destination, sensor.number, action, events).await?;
             enables = bmc.event_enables(destination, sensor.number).await?;
         }
         Ok(Answer::fields([

@@ -88,7 +88,7 @@ impl Operation for Fru {
                 Ok(Answer::new(rows.iter().map(line_of_device).collect(), rows))
             }
             Self::Set { device, area, field, text } => {
-                bmc.change_inventory(*device, (*area, field), text).await?;
+                bmc.change_inventory(*device, *area, field, text).await?;
                 Ok(Answer::message("set", "changed the inventory"))
             }
         }

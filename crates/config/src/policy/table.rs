@@ -85,7 +85,7 @@ impl Policy {
 
     fn matches(&self, word: &str, setting: Option<&Setting>) -> bool {
         let governs = setting.is_some_and(|asked| self.settings().any(|own| own.path() == asked.path()));
-        governs || self.name.eq_ignore_ascii_case(word) || self.has_place(word)
+        governs || self.name.eq_ignore_ascii_case(word) || self.matches_registry_path(word)
     }
 
     /// Name in the template: `AllowBasic_1`.
@@ -169,7 +169,7 @@ impl Policy {
     }
 
     /// Returns whether a registry path is the key or a value of this policy.
-    fn has_place(&self, word: &str) -> bool {
+    fn matches_registry_path(&self, word: &str) -> bool {
         let word = word.trim_matches('\\').to_ascii_lowercase();
         let word = word.strip_prefix("hklm\\").unwrap_or(&word);
         let word = word.strip_prefix("hkey_local_machine\\").unwrap_or(word);

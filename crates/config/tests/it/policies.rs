@@ -93,9 +93,9 @@ fn show(config: &Config, path: &str) -> String {
 }
 
 /// Reproducible pseudo-random numbers (Knuth's linear congruential generator).
-struct Dice(u64);
+struct RandomNumbers(u64);
 
-impl Dice {
+impl RandomNumbers {
     fn below(&mut self, bound: u32) -> u32 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) % u64::from(bound)) as u32
@@ -107,39 +107,39 @@ impl Dice {
 }
 
 /// Returns the records of a random policy, and the paths and values of the settings that it sets.
-fn random_policy(dice: &mut Dice) -> (Vec<RegistryRecord>, Vec<(&'static str, String)>) {
+fn random_policy(random: &mut RandomNumbers) -> (Vec<RegistryRecord>, Vec<(&'static str, String)>) {
     let (mut records, mut expected) = (Vec::new(), Vec::new());
     for (key, value, setting) in SWITCHES {
-        if dice.below(3) == 0 {
-            let on = dice.below(2);
+        if random.below(3) == 0 {
+            let on = random.below(2);
             records.push(number(key, value, on));
             expected.push((setting, (on == 1).to_string()));
         }
     }
     for (value, setting, most) in NUMBERS {
-        if dice.below(3) == 0 {
-            let amount = 1 + dice.below(most);
+        if random.below(3) == 0 {
+            let amount = 1 + random.below(most);
             records.push(number(WINRS, value, amount));
             expected.push((setting, amount.to_string()));
         }
     }
-    if dice.below(2) == 0 {
-        let (on, list) = (dice.below(2), dice.pick(&["*", "", "*.example.com", "a,b,[::1]", "<local>"]));
+    if random.below(2) == 0 {
+        let (on, list) = (random.below(2), random.pick(&["*", "", "*.example.com", "a,b,[::1]", "<local>"]));
         records.extend([number(CLIENT, "TrustedHosts", on), text(CLIENT, "TrustedHostsList", list)]);
         expected.extend((on == 1).then(|| ("Client/TrustedHosts", list.to_owned())));
     }
-    if dice.below(2) == 0 {
-        let (on, level) = (dice.below(2), dice.pick(&["None", "Relaxed", "Strict"]));
+    if random.below(2) == 0 {
+        let (on, level) = (random.below(2), random.pick(&["None", "Relaxed", "Strict"]));
         records.extend([
             number(SERVICE, "CBTHardeningLevelStatus", on),
             text(SERVICE, "CbtHardeningLevel", level),
         ]);
         expected.extend((on == 1).then(|| ("Service/Auth/CbtHardeningLevel", level.to_owned())));
     }
-    if dice.below(2) == 0 {
-        let on = dice.below(2);
-        let v4 = dice.pick(&["*", "", "10.0.0.1-10.0.0.9", "10.0.0.1-10.0.0.9,192.0.2.0-192.0.2.255"]);
-        let v6 = dice.pick(&["*", "", "2001:db8::1-2001:db8::ff"]);
+    if random.below(2) == 0 {
+        let on = random.below(2);
+        let v4 = random.pick(&["*", "", "10.0.0.1-10.0.0.9", "10.0.0.1-10.0.0.9,192.0.2.0-192.0.2.255"]);
+        let v6 = random.pick(&["*", "", "2001:db8::1-2001:db8::ff"]);
         records.push(number(SERVICE, "AllowAutoConfig", on));
         records.extend([text(SERVICE, "IPv4Filter", v4), text(SERVICE, "IPv6Filter", v6)]);
         expected.push(("Service/AllowRemoteAccess", (on == 1).to_string()));
@@ -153,10 +153,10 @@ fn random_policy(dice: &mut Dice) -> (Vec<RegistryRecord>, Vec<(&'static str, St
 
 #[test]
 fn a_hundred_random_policies_set_the_values_of_the_specification() {
-    let mut dice = Dice(20);
+    let mut random = RandomNumbers(20);
     let mut governed = 0;
     for round in 0..100 {
-        let (records, expected) = random_policy(&mut dice);
+        let (records, expected) = random_policy(&mut random);
         let local =
             "[Client.Auth]\nCredSSP = true\n[Service.Auth]\nBasic = true\n[Winrs]\nMaxShellsPerUser = 7\n";
         let machine = Machine::new(local);

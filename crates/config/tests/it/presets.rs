@@ -35,12 +35,12 @@ fn presets_are_found_by_name_without_case() {
     assert_eq!(Preset::find("vista"), None);
 }
 
-struct Place {
+struct Fixture {
     _folder: TempDir,
     store: Store,
 }
 
-impl Place {
+impl Fixture {
     fn with(text: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("config.toml");
@@ -55,40 +55,40 @@ impl Place {
 
 #[test]
 fn setting_the_preset_changes_memory_and_file() {
-    let place = Place::with("");
-    let mut states = place.store.subscribe();
+    let fixture = Fixture::with("");
+    let mut states = fixture.store.subscribe();
     for (preset, column) in [
         (Preset::Winrm20, (|[_, _, article]| article) as fn([&'static str; 3]) -> &'static str),
         (Preset::Telarch, |[_, ours, _]| ours),
     ] {
-        let state = place.store.set_preset(preset).unwrap();
+        let state = fixture.store.set_preset(preset).unwrap();
         assert_eq!(state.preset, preset);
         assert_values(&state.config, column);
-        assert_values(&place.store.snapshot(), column);
-        assert_values(&Store::open(place.store.path()).unwrap().snapshot(), column);
+        assert_values(&fixture.store.snapshot(), column);
+        assert_values(&Store::open(fixture.store.path()).unwrap().snapshot(), column);
         assert!(states.has_changed().unwrap(), "{preset}");
         assert_eq!(states.borrow_and_update().preset, preset);
-        assert_eq!(place.text(), format!("Preset = \"{preset}\"\n"));
+        assert_eq!(fixture.text(), format!("Preset = \"{preset}\"\n"));
     }
 }
 
 #[test]
 fn setting_the_default_preset_adds_no_line_to_the_file() {
-    let place = Place::with("MaxTimeoutms = 1000\n");
-    place.store.set_preset(Preset::Telarch).unwrap();
-    assert_eq!(place.text(), "MaxTimeoutms = 1000\n");
+    let fixture = Fixture::with("MaxTimeoutms = 1000\n");
+    fixture.store.set_preset(Preset::Telarch).unwrap();
+    assert_eq!(fixture.text(), "MaxTimeoutms = 1000\n");
 }
 
 #[test]
 fn setting_the_preset_changes_one_line_and_no_explicit_value() {
-    let place = Place::with(
+    let fixture = Fixture::with(
         "# ours\nWinrs.MaxShellsPerUser = 7\n\n# quiet\n[Service]\nMaxConnections = 300\n\n\
          [[Listener]]\nAddress = \"*\" # all\nTransport = \"HTTP\"\n",
     );
-    let before = place.store.state();
-    let state = place.store.set_preset(Preset::Winrm20).unwrap();
+    let before = fixture.store.state();
+    let state = fixture.store.set_preset(Preset::Winrm20).unwrap();
     assert_eq!(
-        place.text(),
+        fixture.text(),
         "# ours\nWinrs.MaxShellsPerUser = 7\nPreset = \"winrm-2.0\"\n\n# quiet\n[Service]\nMaxConnections = 300\n\n\
          [[Listener]]\nAddress = \"*\" # all\nTransport = \"HTTP\"\n"
     );
@@ -101,43 +101,43 @@ fn setting_the_preset_changes_one_line_and_no_explicit_value() {
     assert_eq!(state.config.winrs.max_processes_per_shell.get(), 15);
     assert_eq!(state.listeners, before.listeners);
 
-    fs::write(place.store.path(), "Preset = \"winrm-2.0\" # as in 2009\n").unwrap();
-    place.store.set_preset(Preset::Telarch).unwrap();
-    assert_eq!(place.text(), "Preset = \"telarch\" # as in 2009\n");
+    fs::write(fixture.store.path(), "Preset = \"winrm-2.0\" # as in 2009\n").unwrap();
+    fixture.store.set_preset(Preset::Telarch).unwrap();
+    assert_eq!(fixture.text(), "Preset = \"telarch\" # as in 2009\n");
 }
 
 #[test]
 fn a_value_that_only_the_old_preset_allows_prevents_the_change() {
     let text = "Preset = \"winrm-2.0\"\nMaxProviderRequests = 25\n";
-    let place = Place::with(text);
-    let error = place.store.set_preset(Preset::Telarch).unwrap_err();
+    let fixture = Fixture::with(text);
+    let error = fixture.store.set_preset(Preset::Telarch).unwrap_err();
     assert!(matches!(error, StoreError::Content { line: 2, .. }), "{error}");
-    assert_eq!(place.text(), text);
-    assert_eq!(place.store.state().preset, Preset::Winrm20);
+    assert_eq!(fixture.text(), text);
+    assert_eq!(fixture.store.state().preset, Preset::Winrm20);
     // A file that was broken meanwhile is not edited.
-    fs::write(place.store.path(), "Nonsense = 1\n").unwrap();
-    assert!(place.store.set_preset(Preset::Telarch).is_err());
-    assert_eq!(place.text(), "Nonsense = 1\n");
+    fs::write(fixture.store.path(), "Nonsense = 1\n").unwrap();
+    assert!(fixture.store.set_preset(Preset::Telarch).is_err());
+    assert_eq!(fixture.text(), "Nonsense = 1\n");
 }
 
 #[test]
 fn another_store_sees_the_preset_after_its_next_change_or_reload() {
-    let place = Place::with("");
-    let others = [(); 2].map(|()| Store::open(place.store.path()).unwrap());
-    place.store.set_preset(Preset::Winrm20).unwrap();
+    let fixture = Fixture::with("");
+    let others = [(); 2].map(|()| Store::open(fixture.store.path()).unwrap());
+    fixture.store.set_preset(Preset::Winrm20).unwrap();
     others[0].reload().unwrap();
     others[1].update(|draft| Ok::<_, StoreError>(draft.config.set("MaxTimeoutms", "1000")?)).unwrap();
     for other in others {
         assert_eq!(other.state().preset, Preset::Winrm20);
         assert_eq!(other.snapshot().max_envelope_sizekb.get(), 150);
     }
-    assert_eq!(place.text(), "Preset = \"winrm-2.0\"\nMaxTimeoutms = 1000\n");
+    assert_eq!(fixture.text(), "Preset = \"winrm-2.0\"\nMaxTimeoutms = 1000\n");
 }
 
 #[test]
 fn a_default_value_in_the_file_has_the_source_local() {
-    let place = Place::with("MaxTimeoutms = 60000\n");
-    let source = |name: &str| place.store.snapshot().source(Setting::find(name).unwrap());
+    let fixture = Fixture::with("MaxTimeoutms = 60000\n");
+    let source = |name: &str| fixture.store.snapshot().source(Setting::find(name).unwrap());
     assert_eq!((source("MaxTimeoutms"), source("MaxBatchItems")), (Source::Local, Source::Default));
 }
 
@@ -163,7 +163,7 @@ fn a_configuration_printed_line_by_line_is_parsed_as_the_same() {
         listener.enabled = false;
         let lines: Vec<_> = Setting::all().iter().map(|setting| setting.line(&config)).collect();
         let text = format!("Preset = \"{preset}\"\n{}\n[[Listener]]\n{}", lines.join("\n"), listener.lines());
-        let read = Place::with(&text).store.state();
+        let read = Fixture::with(&text).store.state();
         let differing: Vec<_> = read.config.differences(&config).map(Setting::path).collect();
         assert_eq!((read.preset, differing), (preset, vec![]), "{text}");
         assert_eq!(read.listeners.iter().collect::<Vec<_>>(), [&listener], "{text}");

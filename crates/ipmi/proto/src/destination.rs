@@ -105,11 +105,11 @@ impl Destination {
         let tail = [CONTROLLER, number, request.command];
         framed([bridge.address, function], &tail, &request.data, &mut inner);
         match self.transit {
-            None => bridge.passes_on((CONTROLLER, CONSOLE), number, &inner, out),
+            None => bridge.wrap(CONTROLLER, CONSOLE, number, &inner, out),
             Some(transit) => {
                 let mut message = Zeroizing::default();
-                bridge.passes_on((transit.address, CONTROLLER), number, &inner, &mut message);
-                transit.passes_on((CONTROLLER, CONSOLE), number, &message, out);
+                bridge.wrap(transit.address, CONTROLLER, number, &inner, &mut message);
+                transit.wrap(CONTROLLER, CONSOLE, number, &message, out);
             }
         }
     }
@@ -127,9 +127,9 @@ impl Bridge {
     }
 
     /// Appends a Send Message request that asks a controller to forward a message over this bridge.
-    fn passes_on(self, (who, from): (u8, u8), number: u8, message: &[u8], out: &mut Vec<u8>) {
+    fn wrap(self, responder: u8, requester: u8, number: u8, message: &[u8], out: &mut Vec<u8>) {
         let data = Zeroizing::new([&[self.channel | TRACK_REQUEST], message].concat());
-        framed([who, NetFn::APP.number() << 2], &[from, number, SEND_MESSAGE], &data, out);
+        framed([responder, NetFn::APP.number() << 2], &[requester, number, SEND_MESSAGE], &data, out);
     }
 }
 

@@ -79,7 +79,7 @@ pub fn datagrams(octets: &[u8], now: Instant) {
         while let Some(event) = session.event() {
             ends += u32::from(matches!(event, Event::Ended(Err(_))));
         }
-        assert_eq!(ends, 1, "a login that nobody can have passed has not failed once");
+        assert_eq!(ends, 1, "a login that cannot succeed must fail exactly once");
     }
     let _ = pong(octets);
 }
@@ -94,7 +94,7 @@ pub fn responder(octets: &[u8], now: Instant) {
     struct Untouched;
     impl Device for Untouched {
         fn answer(&mut self, asked: &DeviceCommand<'_>, _: &mut Vec<u8>) -> CompletionCode {
-            panic!("nobody has signed in, and yet the device was asked: {asked:?}")
+            panic!("the device got a request without a login: {asked:?}")
         }
     }
     let account = Account {
@@ -115,7 +115,7 @@ pub fn responder(octets: &[u8], now: Instant) {
     }
     let later = now + Duration::from_secs(6);
     let _ = responder.receive(&crate::lan15::in_clear(&[]), HERE, &mut Untouched, later, &mut Frames::new());
-    assert_eq!(responder.sessions(), 0, "a login that nobody finishes is kept");
+    assert_eq!(responder.sessions(), 0, "an abandoned login is not removed");
 }
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -183,11 +183,11 @@ pub fn answers(octets: &[u8], now: Instant) {
                 match event {
                     Event::Established { .. } => is_established = true,
                     Event::Answered { id, outcome } if id == asked => told = Some(outcome),
-                    other => panic!("nobody has asked for {other:?}"),
+                    other => panic!("unexpected event: {other:?}"),
                 }
             }
             if told.is_none() {
-                time = time.max(session.deadline().expect("something is still to come"));
+                time = time.max(session.deadline().expect("a session with an open request has a deadline"));
                 session.tick(time);
             }
         }

@@ -129,7 +129,7 @@ impl<'o> Packet<'o> {
 /// Returns a packet outside a session.
 pub(crate) fn in_clear(payload: Payload, content: &[u8]) -> Vec<u8> {
     let mut packet = Vec::new();
-    begin(payload.number(), (0, 0), content.len(), &mut packet);
+    begin(payload.number(), 0, 0, content.len(), &mut packet);
     packet.extend_from_slice(content);
     packet
 }
@@ -137,8 +137,10 @@ pub(crate) fn in_clear(payload: Payload, content: &[u8]) -> Vec<u8> {
 /// Appends a packet of a session. The initial vector must be unpredictable.
 pub(crate) fn seal(
     keys: &SessionKeys,
-    head: (u32, u32),
-    (payload, content): (Payload, &[u8]),
+    session_id: u32,
+    number: u32,
+    payload: Payload,
+    content: &[u8],
     initial_vector: [u8; 16],
     out: &mut Vec<u8>,
 ) {
@@ -146,12 +148,12 @@ pub(crate) fn seal(
     let proven = if keys.suite.is_authenticated() { AUTHENTICATED } else { 0 };
     match &keys.cipher {
         None => {
-            begin(payload.number() | proven, head, content.len(), out);
+            begin(payload.number() | proven, session_id, number, content.len(), out);
             out.extend_from_slice(content);
         }
         Some(cipher) => {
             let kind = payload.number() | ENCRYPTED | proven;
-            begin(kind, head, encrypted_octets(content.len()), out);
+            begin(kind, session_id, number, encrypted_octets(content.len()), out);
             encrypt(cipher, initial_vector, content, out);
         }
     }
@@ -168,7 +170,7 @@ pub(crate) fn seal(
 
 /// Appends the headers of a packet with this payload length. Reserves space for the whole packet first,
 /// because growing the buffer would leave a copy of the plain text behind.
-fn begin(kind: u8, (session_id, number): (u32, u32), length: usize, out: &mut Vec<u8>) {
+fn begin(kind: u8, session_id: u32, number: u32, length: usize, out: &mut Vec<u8>) {
     out.reserve(IPMI_HEADER.len() + 12 + length + 3 + 2 + 16);
     let [a, b, c, d] = IPMI_HEADER;
     let [e, f, g, h] = session_id.to_le_bytes();

@@ -79,8 +79,9 @@ fn codes_and_packets_of_other_consoles_are_reproduced() {
             assert_eq!(direction == "<", Answer::decode(&content).is_ok(), "{name}: {hex}");
             // Sealing with the same initial vector must reproduce the packet.
             let initial_vector = array(&hex[32..64]);
-            let (mut again, head) = (Vec::new(), (packet.session_id, packet.number));
-            seal(&keys, head, (packet.payload, &content), initial_vector, &mut again);
+            let Packet { session_id, number, payload, .. } = packet;
+            let mut again = Vec::new();
+            seal(&keys, session_id, number, payload, &content, initial_vector, &mut again);
             assert_eq!(again, frame, "{name}");
             for place in 0..frame.len() {
                 let mut forged = frame.clone();

@@ -14,7 +14,7 @@ use telarch_ipmi::{Connection, IpmiError, LogPosition, RecordCache, Transport};
 use telarch_simulated_bmc::Board;
 
 /// A driver whose controller gives prepared answers; its file is readable while answers are waiting.
-struct Liar {
+struct FaultyController {
     says: Box<dyn Fn(&Request) -> Response + Send + Sync>,
     answers: Mutex<VecDeque<(i64, Response)>>,
     asked: Arc<Mutex<usize>>,
@@ -22,13 +22,13 @@ struct Liar {
     theirs: UnixDatagram,
 }
 
-impl AsFd for Liar {
+impl AsFd for FaultyController {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.ours.as_fd()
     }
 }
 
-impl Transport for Liar {
+impl Transport for FaultyController {
     fn send(&self, id: i64, _: Destination, request: &Request) -> io::Result<()> {
         *self.asked.lock().unwrap() += 1;
         self.answers.lock().unwrap().push_back((id, (self.says)(request)));
@@ -46,7 +46,7 @@ fn with(says: impl Fn(&Request) -> Response + Send + Sync + 'static) -> (Connect
     let (ours, theirs) = UnixDatagram::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
     let (says, asked) = (Box::new(says), Arc::default());
-    let liar = Liar { says, answers: Mutex::default(), asked: Arc::clone(&asked), ours, theirs };
+    let liar = FaultyController { says, answers: Mutex::default(), asked: Arc::clone(&asked), ours, theirs };
     (Connection::through(liar, Timing::default(), RecordCache::in_memory()).unwrap(), asked)
 }
 
@@ -235,6 +235,6 @@ async fn a_busy_device_is_queried_again() {
     }));
     assert_eq!(bmc.read_inventory(0).await.unwrap(), stored());
     let (stuck, _) = with(inventory(64, false, |_, _| Err(0x81)));
-    let error = stuck.change_inventory(0, (Area::Product, "Asset Tag"), "x").await.unwrap_err();
+    let error = stuck.change_inventory(0, Area::Product, "Asset Tag", "x").await.unwrap_err();
     assert!(matches!(error, IpmiError::Refused { code: 0x81, .. }), "{error}");
 }

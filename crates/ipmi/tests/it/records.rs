@@ -203,6 +203,6 @@ async fn a_non_linear_sensor_uses_the_factors_of_its_reading() {
     let records = connection.records().await.unwrap();
     let measured = connection.measure(&records).await.unwrap();
     assert_eq!(measured[0].quantity().unwrap().to_string(), "12.7");
-    assert_eq!(measured[0].sensor.quantity(0x41), None, "nobody knows the factors of another value");
+    assert_eq!(measured[0].sensor.quantity(0x41), None, "the factors of other values are unknown");
     connection.close().await;
 }

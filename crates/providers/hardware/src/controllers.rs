@@ -61,7 +61,7 @@ impl Controllers {
     }
 
     /// Returns the controllers loaded so far, without reading the file.
-    pub(crate) fn known(&self) -> Vec<Arc<Controller>> {
+    pub(crate) fn loaded(&self) -> Vec<Arc<Controller>> {
         let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         loaded.controllers.iter().map(|(_, controller)| controller).chain([&self.own]).cloned().collect()
     }

@@ -42,7 +42,7 @@ impl Hardware {
     /// Closes all sessions, and waits for confirmation by the controllers.
     pub async fn close(&self) {
         let mut closing = JoinSet::new();
-        for controller in self.0.controllers.known() {
+        for controller in self.0.controllers.loaded() {
             closing.spawn(async move { controller.close().await });
         }
         while closing.join_next().await.is_some() {}

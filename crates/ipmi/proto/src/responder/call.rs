@@ -13,10 +13,11 @@ impl Responder {
     pub(super) fn answer_outside(
         &mut self,
         call: &Call<'_>,
-        from: (Source, Instant),
+        from: Source,
+        now: Instant,
     ) -> Result<Response, ProtoError> {
         if (call.net_fn, call.command) == (NetFn::APP, GET_SESSION_CHALLENGE) {
-            return self.challenge(call.data, from);
+            return self.challenge(call.data, from, now);
         }
         self.settings.public_answer(call).ok_or(ProtoError::Unauthentic)
     }

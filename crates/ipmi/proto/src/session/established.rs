@@ -323,7 +323,7 @@ impl Established {
         let Self { wire, message: Scratch(message), .. } = self;
         message.clear();
         destination.encode(request, number, message);
-        wire.seal_as(packet, (Payload::Ipmi, message.as_slice()), entropy.draw(), out);
+        wire.seal_as(packet, Payload::Ipmi, message.as_slice(), entropy.draw(), out);
         if request.is_secret() {
             message.zeroize();
         }

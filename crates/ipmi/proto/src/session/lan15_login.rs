@@ -139,7 +139,7 @@ impl Lan15Attempt {
             self.number = self.number.next();
             let request = Request::new(NetFn::APP, ACTIVATE_SESSION, &data).encode(self.number);
             let mut frame = Vec::new();
-            lan15::seal(&sealing(false), (session_id, 0), &request, &mut frame);
+            lan15::seal(&sealing(false), session_id, 0, &request, &mut frame);
             self.step = Step::Activate { session_id };
             self.sent(now);
             return Ok(Outcome::Send(frame));

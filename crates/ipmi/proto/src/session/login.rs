@@ -207,7 +207,7 @@ impl Attempt {
                 if !same(&exchange.rakp4(&keys), octets.rest()) {
                     return Ok(failed(ProtoError::WrongPassword));
                 }
-                let wire = Wire::rmcp_plus(keys, (exchange.console_id, exchange.controller_id));
+                let wire = Wire::rmcp_plus(keys, exchange.console_id, exchange.controller_id);
                 let (protection, guid) = (Protection::RmcpPlus(exchange.suite), Some(exchange.guid));
                 Ok(Outcome::Proven(Box::new(Established::new(wire, protection, guid, self.round_trip, now))))
             }
