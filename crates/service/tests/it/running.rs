@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use auth::{Account, AccountList, AuthError, Authenticator, LocalUsers};
 use config::{Draft, Store, StoreError};
 use plugin_config::ConfigPlugin;
-use plugin_shell::{ShellPlugin, Surroundings};
+use plugin_shell::{ShellEnvironment, ShellPlugin};
 use sddl::{DomainSid, Sid, Token, well_known};
 use telarch_service::{
     Audience, Catalog, Certificate, Listener, LocalSocket, Plugin, Principals, Product, Service, ServiceParts,
@@ -116,8 +116,8 @@ fn certificate() -> &'static Certificate {
     })
 }
 
-fn surroundings(home: &TempDir) -> Surroundings {
-    Surroundings {
+fn surroundings(home: &TempDir) -> ShellEnvironment {
+    ShellEnvironment {
         login_shell: "/bin/sh".into(),
         home: home.path().to_owned(),
         environment: vec![("PATH".into(), "/usr/bin:/bin".into()), ("HOME".into(), home.path().into())],
