@@ -6,12 +6,12 @@ use client::{CommandOptions, Output, ShellOptions};
 use rustix::process::{Pid, test_kill_process};
 use wsman::shell::CommandLine;
 
-use crate::person::Person;
 use crate::separated::{block_on, start};
+use crate::test_user::TestUser;
 
 #[test]
 fn a_command_whose_client_has_disconnected_is_terminated() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let (telarchd, port) = start("Shell.AbandonedCommandTimeoutms = 1000\n");
     block_on(async {
         // A Receive that the client has sent in advance ends soon.
@@ -31,7 +31,7 @@ fn a_command_whose_client_has_disconnected_is_terminated() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
-    telarchd.logged(&["Command ended: its client", "AbandonedCommandTimeoutms"]);
+    telarchd.wait_for_log(&["Command ended: its client", "AbandonedCommandTimeoutms"]);
 }
 
 fn is_zombie(process: i32) -> bool {

@@ -3,9 +3,9 @@
 use auth::account_file::Role;
 use serde_json::Value;
 
-use crate::exchange::Connection;
+use crate::http_connection::Connection;
 use crate::message;
-use crate::running::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, local, mode, user};
+use crate::service_process::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, loopback, mode, user};
 
 #[test]
 fn sign_ins_denials_and_changes_are_recorded_but_reads_are_not() {
@@ -15,12 +15,15 @@ fn sign_ins_denials_and_changes_are_recorded_but_reads_are_not() {
     let path = telarchd.state().join("audit.jsonl");
     assert_eq!(mode(&path), 0o600);
 
-    assert_eq!(Connection::open(local(port)).ask_as("mallory", "/wsman", &message::settings()).status, 401);
-    let mut connection = Connection::open(local(port));
+    assert_eq!(
+        Connection::open(loopback(port)).ask_as("mallory", "/wsman", &message::settings()).status,
+        401
+    );
+    let mut connection = Connection::open(loopback(port));
     assert_eq!(connection.ask("/wsman", &message::settings()).status, 200);
     assert_eq!(connection.ask("/wsman", &message::create_shell()).status, 200);
 
-    let records = telarchd.recorded(|records| records.len() >= 3);
+    let records = telarchd.wait_for_records(|records| records.len() >= 3);
     fn fields(record: &Value) -> [String; 5] {
         ["event", "outcome", "account", "scheme", "address"]
             .map(|name| record[name].as_str().unwrap().to_owned())
@@ -42,7 +45,8 @@ fn accesses(telarchd: &Telarchd, number: usize) -> Vec<[String; 4]> {
     fn is_access(record: &Value) -> bool {
         record["event"] == "access"
     }
-    let all = telarchd.recorded(|all| all.iter().filter(|record| is_access(record)).count() >= number);
+    let all =
+        telarchd.wait_for_records(|all| all.iter().filter(|record| is_access(record)).count() >= number);
     all.iter()
         .filter(|record| is_access(record))
         .map(|record| {
@@ -56,7 +60,7 @@ fn with_sddl(sddl: &str, more: &str) -> (Telarchd, u16) {
     let http = listener("IP:127.0.0.1", "HTTP", port, "");
     let root = format!("Service.RootSDDL = \"{sddl}\"\n");
     let mut telarchd = Telarchd::new(&[BASIC_OVER_HTTP, &root, &http, more].concat());
-    telarchd.account("clerk", Role::User);
+    telarchd.add_account("clerk", Role::User);
     telarchd.run();
     (telarchd, port)
 }
@@ -64,7 +68,7 @@ fn with_sddl(sddl: &str, more: &str) -> (Telarchd, u16) {
 #[test]
 fn the_sacl_decides_whose_reads_are_recorded() {
     let (telarchd, port) = with_sddl("D:P(A;;GA;;;BA)(A;;GR;;;WD)S:P(AU;SA;GR;;;BA)", "");
-    let mut connection = Connection::open(local(port));
+    let mut connection = Connection::open(loopback(port));
     assert_eq!(connection.ask("/wsman", &message::settings()).status, 200);
     assert_eq!(connection.ask_as("clerk", "/wsman", &message::settings()).status, 200);
     let expected = [[user(), "granted".to_owned(), "RootSDDL".to_owned(), "(A;;GA;;;BA)".to_owned()]];
@@ -74,7 +78,7 @@ fn the_sacl_decides_whose_reads_are_recorded() {
 #[test]
 fn without_a_sacl_denials_and_executions_are_still_recorded() {
     let (telarchd, port) = with_sddl("D:P(A;;GA;;;BA)", "");
-    let mut connection = Connection::open(local(port));
+    let mut connection = Connection::open(loopback(port));
     assert_eq!(connection.ask("/wsman", &message::settings()).status, 200);
     assert_eq!(connection.ask_as("clerk", "/wsman", &message::settings()).status, 500);
     assert_eq!(connection.ask("/wsman", &message::create_shell()).status, 200);
@@ -91,7 +95,7 @@ fn the_record_names_the_plug_in_s_entry_that_decided() {
         "[[Plugin]]\nName = \"Shell\"\n[[Plugin.Security]]\nUri = \"{shell}\"\nSddl = \"D:P(D;;GX;;;AU)\"\n"
     );
     let (telarchd, port) = with_sddl("D:P(A;;GA;;;BA)", &entry);
-    let mut connection = Connection::open(local(port));
+    let mut connection = Connection::open(loopback(port));
     assert_eq!(connection.ask("/wsman", &message::create_shell()).status, 500);
     let decider = format!("Security of Shell for {shell}");
     assert_eq!(accesses(&telarchd, 1), [[user(), "denied".to_owned(), decider, "(D;;GX;;;AU)".to_owned()]]);

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use service::Certificate;
 
-use crate::running::{Telarchd, listener, private, set_mode};
+use crate::service_process::{Telarchd, listener, set_mode, write_private};
 
 const HTTP: &str = "[[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"HTTP\"\n";
 
@@ -55,11 +55,11 @@ fn wmi_namespaces_are_listed_and_an_invalid_repository_is_an_error() {
     fs::create_dir(telarchd.state()).unwrap();
     set_mode(&telarchd.state(), 0o700);
     let repository = telarchd.state().join("repository.mof");
-    private(&repository, "#pragma namespace(\"root/site\")\nclass Site { [Key] string Name; };\n");
+    write_private(&repository, "#pragma namespace(\"root/site\")\nclass Site { [Key] string Name; };\n");
     let (code, text) = printed(&telarchd);
     assert!(code == 0 && text.contains("WMI: root/site, "), "{text}");
     assert!(text.ends_with("repository.mof: valid\n"), "{text}");
-    private(&repository, "class {");
+    write_private(&repository, "class {");
     let (code, text) = printed(&telarchd);
     assert!(code == 1 && text.contains("error: cannot read the WMI repository"), "{text}");
     assert!(text.contains("repository.mof:1:7: "), "{text}");
@@ -77,9 +77,9 @@ fn invalid_certificate_mappings_are_an_error() {
     let telarchd = Telarchd::new(HTTP);
     fs::create_dir(telarchd.file("certificates/client-authorities")).unwrap();
     let mappings = telarchd.file("certmappings");
-    private(&mappings, "# none\n\n");
+    write_private(&mappings, "# none\n\n");
     assert_eq!(checked(&telarchd), (0, "config.toml: no problems found\n".to_owned()));
-    private(&mappings, "# one\n*\n");
+    write_private(&mappings, "# one\n*\n");
     let expected = "error: certmappings, line 2: expected 6 fields separated by tabs, found 1\nconfig.toml: errors: 1, warnings: 0\n";
     assert_eq!(checked(&telarchd), (1, expected.to_owned()));
     set_mode(&mappings, 0o644);

@@ -14,7 +14,7 @@ use wsman::{ResourceUri, SelectorSet};
 use xml::Writer;
 
 use crate::PATIENCE;
-use crate::running::{PASSWORD, Telarchd, free_ports, listener, mode, private, user};
+use crate::service_process::{PASSWORD, Telarchd, free_ports, listener, mode, user, write_private};
 
 const ON: &str = "Service.Auth.Certificate = true\nService.IPv6Filter = \"\"\n";
 const MAPPINGS: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/service/certmapping";
@@ -27,7 +27,7 @@ fn holder(folder: &Path) -> ClientCertificate {
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     let certificate = params.self_signed(&key).unwrap();
     let path = folder.join("holder.pem");
-    private(&path, &[certificate.pem(), key.serialize_pem()].concat());
+    write_private(&path, &[certificate.pem(), key.serialize_pem()].concat());
     ClientCertificate::from_files(&path, &path).unwrap()
 }
 
@@ -40,7 +40,7 @@ fn mapping(holder: &ClientCertificate) -> Locator {
 }
 
 /// Opens a session as a local program.
-fn local(telarchd: &Telarchd) -> Session {
+fn local_session(telarchd: &Telarchd) -> Session {
     Session::local([telarchd.state().join("local.sock")]).build().unwrap()
 }
 
@@ -76,7 +76,7 @@ fn a_mapping_works_until_the_account_s_password_changes() {
 
     let fields = [("UserName", user()), ("Password", PASSWORD.to_owned())];
     let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
-    runtime.block_on(local(&telarchd).create(&mapping(&holder), &body(&fields))).unwrap();
+    runtime.block_on(local_session(&telarchd).create(&mapping(&holder), &body(&fields))).unwrap();
     sign_in(&runtime, port, &holder).unwrap();
     let kept = telarchd.file("certmappings");
     assert!(!fs::read_to_string(&kept).unwrap().contains(PASSWORD));
@@ -96,19 +96,20 @@ fn a_mapping_works_until_the_account_s_password_changes() {
     telarchd.reload();
     let refused = sign_in(&runtime, port, &holder).unwrap_err();
     assert!(refused.to_string().contains("rejected the client certificate"), "{refused}");
-    telarchd.logged(&["check that its password is still the same"]);
+    telarchd.wait_for_log(&["check that its password is still the same"]);
 
     let fields = [("Password", "another one")];
-    runtime.block_on(local(&telarchd).put(&mapping(&holder), &body(&fields))).unwrap();
+    runtime.block_on(local_session(&telarchd).put(&mapping(&holder), &body(&fields))).unwrap();
     sign_in(&runtime, port, &holder).unwrap();
-    runtime.block_on(local(&telarchd).delete(&mapping(&holder))).unwrap();
+    runtime.block_on(local_session(&telarchd).delete(&mapping(&holder))).unwrap();
     sign_in(&runtime, port, &holder).unwrap_err();
     assert!(!telarchd.log().contains(PASSWORD) && !telarchd.log().contains("another one"));
 
     fn is_sign_in(record: &serde_json::Value) -> bool {
         record["event"] == "sign-in" && record["scheme"] == "Certificate"
     }
-    let records = telarchd.recorded(|all| all.iter().filter(|record| is_sign_in(record)).count() >= 6);
+    let records =
+        telarchd.wait_for_records(|all| all.iter().filter(|record| is_sign_in(record)).count() >= 6);
     let sign_ins: Vec<[String; 2]> = records
         .into_iter()
         .filter(is_sign_in)
@@ -128,17 +129,17 @@ fn mappings_that_other_users_can_read_are_not_used() {
     let holder = holder(telarchd.folder.path());
     let user = user();
     let fields = [("UserName", user.as_str()), ("Password", PASSWORD)];
-    runtime.block_on(local(&telarchd).create(&mapping(&holder), &body(&fields))).unwrap();
+    runtime.block_on(local_session(&telarchd).create(&mapping(&holder), &body(&fields))).unwrap();
     sign_in(&runtime, port, &holder).unwrap();
     let kept = telarchd.file("certmappings");
-    crate::running::set_mode(&kept, 0o644);
+    crate::service_process::set_mode(&kept, 0o644);
     telarchd.reload();
     sign_in(&runtime, port, &holder).unwrap_err();
-    telarchd.logged(&["sign-in with certificates is disabled", "certmappings", "chmod 600"]);
+    telarchd.wait_for_log(&["sign-in with certificates is disabled", "certmappings", "chmod 600"]);
     // Reading the mappings reports the reason as well.
-    let refused = runtime.block_on(local(&telarchd).get(&mapping(&holder))).unwrap_err();
+    let refused = runtime.block_on(local_session(&telarchd).get(&mapping(&holder))).unwrap_err();
     assert!(refused.to_string().contains("chmod 600"), "{refused}");
-    crate::running::set_mode(&kept, 0o600);
+    crate::service_process::set_mode(&kept, 0o600);
     telarchd.reload();
     sign_in(&runtime, port, &holder).unwrap();
 }
@@ -151,12 +152,12 @@ fn a_connection_is_refused_after_its_mapping_was_deleted() {
     let holder = holder(telarchd.folder.path());
     let user = user();
     let fields = [("UserName", user.as_str()), ("Password", PASSWORD)];
-    runtime.block_on(local(&telarchd).create(&mapping(&holder), &body(&fields))).unwrap();
+    runtime.block_on(local_session(&telarchd).create(&mapping(&holder), &body(&fields))).unwrap();
     // A session with sequential requests uses a single connection.
     let session = session(port, &holder);
     let settings = Locator::new(ResourceUri::parse(wsman::namespace::CONFIG).unwrap());
     runtime.block_on(session.get(&settings)).unwrap();
-    runtime.block_on(local(&telarchd).delete(&mapping(&holder))).unwrap();
+    runtime.block_on(local_session(&telarchd).delete(&mapping(&holder))).unwrap();
     let until = Instant::now() + PATIENCE;
     while runtime.block_on(session.get(&settings)).is_ok() {
         assert!(Instant::now() < until, "the connection was never refused");

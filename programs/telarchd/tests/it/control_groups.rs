@@ -9,9 +9,9 @@ use client::ShellOptions;
 use plugin_shell::ControlGroup;
 use rustix::fs::XattrFlags;
 
-use crate::person::Person;
-use crate::running::{Telarchd, free_ports, listener};
 use crate::separated::{OPEN_TO_USERS, block_on, hosts};
+use crate::service_process::{Telarchd, free_ports, listener};
+use crate::test_user::TestUser;
 
 /// A group that is delegated as by systemd; it is removed with all its processes on drop.
 struct Delegated(ControlGroup);
@@ -93,7 +93,7 @@ fn groups_of(group: &Delegated, uid: u32) -> Vec<String> {
 
 #[test]
 fn a_command_cannot_leave_the_group_of_its_shell_and_ends_with_it() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let Some(group) = Delegated::make() else { return };
     let (telarchd, port) = start_in(&group);
     let folder = group.0.path().display().to_string();
@@ -132,14 +132,14 @@ fn a_command_cannot_leave_the_group_of_its_shell_and_ends_with_it() {
         assert_eq!(other.run("echo on").await.unwrap().stdout, b"on\n", "other shells continue");
         other.close().await.unwrap();
     });
-    telarchd.logged(&["Host has ended", "has_left=true"]);
-    telarchd.logged(&["Removed the control group of a user", "Ok(())"]);
+    telarchd.wait_for_log(&["Host has ended", "has_left=true"]);
+    telarchd.wait_for_log(&["Removed the control group of a user", "Ok(())"]);
     assert!(!group.0.path().join(format!("user-{}", ann.uid)).exists());
 }
 
 #[test]
 fn children_started_before_a_command_is_moved_are_moved_as_well() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let Some(group) = Delegated::make() else { return };
     let (telarchd, port) = start_in(&group);
     block_on(async {

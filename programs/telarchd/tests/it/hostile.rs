@@ -15,8 +15,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::person::Person;
-use crate::running::{Telarchd, free_ports, listener, local};
+use crate::service_process::{Telarchd, free_ports, listener, loopback};
+use crate::test_user::TestUser;
 use administrator::Administrator;
 use attack::{Attackers, Target};
 use local_attack::LocalAttacker;
@@ -37,7 +37,9 @@ fn hostile_traffic_locks_no_administrator_out_and_leaks_no_memory() {
         skips::skip!("a load test of ten minutes runs with TELARCH_LONG=1 only, as .ci/run --long sets it");
         return;
     };
-    let (Some(chief), Some(mallory), Some(eve)) = (Person::make(), Person::make(), Person::make()) else {
+    let (Some(chief), Some(mallory), Some(eve)) =
+        (TestUser::create(), TestUser::create(), TestUser::create())
+    else {
         return;
     };
     let chief = Arc::new(chief);
@@ -90,7 +92,7 @@ fn duration() -> Option<Duration> {
 }
 
 /// Starts a service with the limits and the log level of the packaged unit, which logs to a file.
-fn start(chief: &Person, mallory: &Person, eve: &Person) -> (Telarchd, Target) {
+fn start(chief: &TestUser, mallory: &TestUser, eve: &TestUser) -> (Telarchd, Target) {
     let [http, https] = free_ports();
     let config = [
         "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;BA)(A;;GRGX;;;RM)\"\n\
@@ -110,8 +112,8 @@ fn start(chief: &Person, mallory: &Person, eve: &Person) -> (Telarchd, Target) {
     telarchd.arguments(&mut command);
     telarchd.run_as(command);
     let target = Target {
-        http: local(http),
-        https: local(https),
+        http: loopback(http),
+        https: loopback(https),
         user: mallory.name.clone(),
         outsider: eve.name.clone(),
         guessed: vec![chief.name.clone(), eve.name.clone(), "daemon".to_owned(), "root".to_owned()],

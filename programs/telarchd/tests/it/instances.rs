@@ -6,16 +6,16 @@ use client::{EnumerateOptions, Error, Locator, Session};
 use wsman::ResourceUri;
 use wsman::enumeration::EnumerationMode;
 
-use crate::person::Person;
-use crate::running::{Telarchd, free_ports, listener};
+use crate::service_process::{Telarchd, free_ports, listener};
+use crate::test_user::TestUser;
 
 /// Starts a service with these administrators.
-fn start(administrators: &Person, more: &str) -> (Telarchd, u16) {
+fn start(administrators: &TestUser, more: &str) -> (Telarchd, u16) {
     let [port] = free_ports();
     (Telarchd::start(&settings(administrators, port, more)), port)
 }
 
-fn settings(administrators: &Person, port: u16, more: &str) -> String {
+fn settings(administrators: &TestUser, port: u16, more: &str) -> String {
     let https = listener("IP:127.0.0.1", "HTTPS", port, "");
     let groups = format!("[Groups]\nAdministrators = [\"{}\"]\n", administrators.group());
     ["Service.Auth.Basic = true\n", &groups, more, &https].concat()
@@ -37,7 +37,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 #[test]
 fn an_administrator_s_instances_come_from_a_process_of_that_user() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let (telarchd, port) = start(&ann, "");
     block_on(async {
         let session = ann.session(port);
@@ -65,7 +65,7 @@ fn an_administrator_s_instances_come_from_a_process_of_that_user() {
 
 #[test]
 fn a_namespace_refuses_remote_users_that_the_plug_in_admits() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let uri = "http://schemas.microsoft.com/wbem/wsman/1/wmi";
     let everyone = format!(
         "[[Plugin]]\nName = \"WMI Provider\"\n[[Plugin.Security]]\nUri = \"{uri}\"\nSddl = \"D:P(A;;GA;;;AU)\"\n"
@@ -83,7 +83,7 @@ fn a_namespace_refuses_remote_users_that_the_plug_in_admits() {
 
 #[test]
 fn new_administrators_by_the_settings_have_access_to_namespaces() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let uri = "http://schemas.microsoft.com/wbem/wsman/1/wmi";
     let everyone = format!(
         "[[Plugin]]\nName = \"WMI Provider\"\n[[Plugin.Security]]\nUri = \"{uri}\"\nSddl = \"D:P(A;;GA;;;AU)\"\n"

@@ -4,13 +4,13 @@ use accounts::IfMissing;
 use auth::account_file::{EnabledState, Role};
 use telarch_peers::{Curl, Keys, REALM, Realm, USER, in_realm};
 
-use crate::running::{Telarchd, free_ports, listener};
+use crate::service_process::{Telarchd, free_ports, listener};
 
 /// Starts a service in the realm with the account of the user, and returns its URL.
 fn service(table: &str) -> (Telarchd, String) {
     let [port] = free_ports();
     let mut telarchd = Telarchd::new(&listener("IP:127.0.0.1", "HTTP", port, ""));
-    telarchd.account(USER, Role::Administrator);
+    telarchd.add_account(USER, Role::Administrator);
     std::fs::write(telarchd.file("principals"), table).unwrap();
     telarchd.run();
     (telarchd, format!("http://localhost:{port}/wsman"))
@@ -40,8 +40,8 @@ fn a_disabled_account_refuses_tickets_and_the_log_says_why() {
         assert_eq!(status(&url), 401);
         let principal = format!("{USER}@{REALM}");
         let refused = format!("cannot use the account of {principal}: account is disabled or locked");
-        telarchd.logged(&["Kerberos rejected a client", &refused]);
-        telarchd.logged(&["Sign-in failed", &format!("account=\"{principal}\""), "disabled or locked"]);
+        telarchd.wait_for_log(&["Kerberos rejected a client", &refused]);
+        telarchd.wait_for_log(&["Sign-in failed", &format!("account=\"{principal}\""), "disabled or locked"]);
         standing(EnabledState::Enabled);
         assert_eq!(status(&url), 200);
     });
@@ -56,6 +56,6 @@ fn the_table_of_principals_gives_an_instance_its_account() {
         assert_eq!(status(&url), 200);
         let (telarchd, url) = service("");
         assert_eq!(status(&url), 401);
-        telarchd.logged(&[&format!("no account for {USER}/admin@{REALM}"), "is not listed"]);
+        telarchd.wait_for_log(&[&format!("no account for {USER}/admin@{REALM}"), "is not listed"]);
     });
 }

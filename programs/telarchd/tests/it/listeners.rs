@@ -3,9 +3,9 @@
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 
-use crate::exchange::{Connection, is_open};
+use crate::http_connection::{Connection, is_open};
 use crate::message;
-use crate::running::{BASIC_OVER_HTTP, Telarchd, free_ports, is_root, listener, local};
+use crate::service_process::{BASIC_OVER_HTTP, Telarchd, free_ports, is_root, listener, loopback};
 
 fn http(port: u16, more: &str) -> String {
     listener("IP:127.0.0.1", "HTTP", port, more)
@@ -16,9 +16,9 @@ fn existing_connections_continue_when_a_listener_is_added() {
     let [first, second] = free_ports();
     let one = [BASIC_OVER_HTTP, &http(first, "")].concat();
     let telarchd = Telarchd::start(&one);
-    let mut connection = Connection::open(local(first));
+    let mut connection = Connection::open(loopback(first));
     assert!(connection.finds("/wsman"));
-    assert!(!is_open(local(second)));
+    assert!(!is_open(loopback(second)));
 
     let both = [one.as_str(), &listener("IP:127.0.0.2", "HTTP", second, "")].concat();
     telarchd.reconfigure(&both);
@@ -33,7 +33,7 @@ fn removing_a_listener_closes_its_connections_and_no_others() {
     let both = [one.as_str(), &listener("IP:127.0.0.2", "HTTP", second, "")].concat();
     let telarchd = Telarchd::start(&both);
     let second: SocketAddr = ([127, 0, 0, 2], second).into();
-    let mut stays = Connection::open(local(first));
+    let mut stays = Connection::open(loopback(first));
     let mut goes = Connection::open(second);
     assert!(stays.finds("/wsman") && goes.finds("/wsman"));
 
@@ -47,12 +47,12 @@ fn removing_a_listener_closes_its_connections_and_no_others() {
 fn a_listener_can_be_deleted_through_itself() {
     let [port] = free_ports();
     let telarchd = Telarchd::start(&[BASIC_OVER_HTTP, &http(port, "")].concat());
-    let mut connection = Connection::open(local(port));
+    let mut connection = Connection::open(loopback(port));
     let answer = connection.ask("/wsman", &message::listener("Delete", "IP:127.0.0.1", "HTTP"));
     assert_eq!(answer.status, 200, "{answer:?}");
     assert!(connection.is_closed_by_the_service());
-    telarchd.told("STATUS=listening for local programs only");
-    assert!(!is_open(local(port)));
+    telarchd.wait_for_notification("STATUS=listening for local programs only");
+    assert!(!is_open(loopback(port)));
     assert!(!std::fs::read_to_string(telarchd.file("config.toml")).unwrap().contains("Listener"));
 }
 
@@ -64,7 +64,7 @@ fn a_listener_serves_only_its_own_prefix() {
         [BASIC_OVER_HTTP, &own, &listener("IP:127.0.0.2", "HTTP", second, "")].concat()
     }
     let telarchd = Telarchd::start(&config(first, second, "remote/management"));
-    let mut connection = Connection::open(local(first));
+    let mut connection = Connection::open(loopback(first));
     for (path, expected) in [
         ("/remote/management", true),
         ("/remote/management/", true),
@@ -93,7 +93,7 @@ fn listeners_on_one_port_are_selected_by_the_local_address() {
     ]
     .concat();
     let _telarchd = Telarchd::start(&config);
-    let mut first = Connection::open(local(port));
+    let mut first = Connection::open(loopback(port));
     let mut second = Connection::open(([127, 0, 0, 2], port).into());
     assert!(first.finds("/wsman") && !first.finds("/second"));
     assert!(second.finds("/wsman") && second.finds("/second"));
@@ -103,9 +103,9 @@ fn listeners_on_one_port_are_selected_by_the_local_address() {
 fn a_disabled_listener_does_not_listen() {
     let [port] = free_ports();
     let telarchd = Telarchd::start(&[BASIC_OVER_HTTP, &http(port, "Enabled = false")].concat());
-    assert!(!is_open(local(port)));
+    assert!(!is_open(loopback(port)));
     telarchd.reconfigure(&[BASIC_OVER_HTTP, &http(port, "Enabled = true")].concat());
-    assert!(is_open(local(port)));
+    assert!(is_open(loopback(port)));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_filter_selects_the_local_addresses_of_a_listener() {
     assert_eq!(open(), [true, false], "only 127.0.0.1 is an address of the loopback interface");
     telarchd.reconfigure(&with_filter(""));
     assert_eq!(open(), [false, false]);
-    telarchd.logged(&["IPv4Filter and IPv6Filter admit no address"]);
+    telarchd.wait_for_log(&["IPv4Filter and IPv6Filter admit no address"]);
 }
 
 #[test]
@@ -138,10 +138,16 @@ fn a_listener_whose_port_is_in_use_is_retried_and_blocks_no_other() {
         [BASIC_OVER_HTTP, &http(taken.port(), ""), &listener("IP:127.0.0.2", "HTTP", free, "")].concat();
     let telarchd = Telarchd::start(&config);
     assert!(Connection::open(([127, 0, 0, 2], free).into()).finds("/wsman"));
-    telarchd.logged(&["ERROR", &format!("cannot listen on {taken}: "), "give the listener another Port"]);
+    telarchd.wait_for_log(&[
+        "ERROR",
+        &format!("cannot listen on {taken}: "),
+        "give the listener another Port",
+    ]);
 
     drop(occupant);
-    telarchd.told_that(|message| message.starts_with("STATUS=") && message.contains(&taken.to_string()));
+    telarchd.wait_for_notification_matching(|message| {
+        message.starts_with("STATUS=") && message.contains(&taken.to_string())
+    });
     assert!(Connection::open(taken).finds("/wsman"));
 }
 
@@ -151,8 +157,8 @@ fn an_invalid_configuration_changes_nothing_and_is_logged() {
     let config = [BASIC_OVER_HTTP, &http(port, "")].concat();
     let telarchd = Telarchd::start(&config);
     telarchd.reconfigure(&["Nonsense = 1\n", config.as_str()].concat());
-    assert!(Connection::open(local(port)).finds("/wsman"));
-    telarchd.logged(&["Cannot reload the settings", "config.toml, line 1"]);
+    assert!(Connection::open(loopback(port)).finds("/wsman"));
+    telarchd.wait_for_log(&["Cannot reload the settings", "config.toml, line 1"]);
 }
 
 #[test]
@@ -160,7 +166,7 @@ fn a_listener_shows_the_addresses_it_listens_on() {
     let [port] = free_ports();
     let filter = "Service.IPv4Filter = \"127.0.0.1,127.0.0.2\"\n";
     let _telarchd = Telarchd::start(&[BASIC_OVER_HTTP, filter, &listener("*", "HTTP", port, "")].concat());
-    let answer = Connection::open(local(port)).ask("/wsman", &message::listener("Get", "*", "HTTP"));
+    let answer = Connection::open(loopback(port)).ask("/wsman", &message::listener("Get", "*", "HTTP"));
     let shown: Vec<&str> =
         answer.body.split("<cfg:ListeningOn>").skip(1).filter_map(|rest| rest.split('<').next()).collect();
     assert_eq!(shown, ["127.0.0.1", "127.0.0.2"], "{answer:?}");
@@ -211,7 +217,7 @@ fn listeners_follow_the_addresses_of_interfaces() {
     command.args(["--net", "--", env!("CARGO_BIN_EXE_telarchd")]);
     telarchd.arguments(&mut command);
     telarchd.run_as(command);
-    telarchd.logged(&["no interface of this machine with an address"]);
+    telarchd.wait_for_log(&["no interface of this machine with an address"]);
 
     let inside = |arguments: &str| {
         let target = format!("--target={}", telarchd.pid().as_raw_nonzero());
@@ -222,7 +228,9 @@ fn listeners_follow_the_addresses_of_interfaces() {
     inside("link add own0 address 02:00:00:00:09:08 type bridge");
     inside("link set own0 up");
     inside("address add 10.9.8.7/24 dev own0");
-    telarchd.told_that(|message| message.contains("listening on 10.9.8.7:5985, 10.9.8.7:5986"));
+    telarchd.wait_for_notification_matching(|message| {
+        message.contains("listening on 10.9.8.7:5985, 10.9.8.7:5986")
+    });
     inside("address delete 10.9.8.7/24 dev own0");
-    telarchd.told("STATUS=listening for local programs only");
+    telarchd.wait_for_notification("STATUS=listening for local programs only");
 }

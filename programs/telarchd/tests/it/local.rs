@@ -6,9 +6,9 @@ use std::process::Command;
 
 use auth::account_file::Role;
 
-use crate::exchange::Connection;
+use crate::http_connection::Connection;
 use crate::message;
-use crate::running::{BASIC_OVER_HTTP, Telarchd, free_ports, is_root, listener, local, mode};
+use crate::service_process::{BASIC_OVER_HTTP, Telarchd, free_ports, is_root, listener, loopback, mode};
 
 #[test]
 fn a_local_program_is_authenticated_by_the_kernel() {
@@ -92,10 +92,10 @@ fn an_account_without_a_local_user_cannot_run_commands() {
     let open_to_all = "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;WD)\"\n";
     let http = listener("IP:127.0.0.1", "HTTP", port, "");
     let telarchd = Telarchd::new(&[BASIC_OVER_HTTP, open_to_all, &http].concat());
-    telarchd.account("clerk", Role::User);
+    telarchd.add_account("clerk", Role::User);
     let mut telarchd = telarchd;
     telarchd.run();
-    let mut connection = Connection::open(local(port));
+    let mut connection = Connection::open(loopback(port));
     assert_eq!(connection.ask_as("clerk", "/wsman", &message::settings()).status, 200);
     let answer = connection.ask_as("clerk", "/wsman", &message::create_shell());
     assert_eq!(answer.status, 500, "{answer:?}");

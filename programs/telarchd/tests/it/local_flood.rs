@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::PATIENCE;
-use crate::exchange::Connection;
+use crate::http_connection::Connection;
 use crate::message;
-use crate::person::Person;
-use crate::running::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, local, memory};
+use crate::service_process::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, loopback, memory};
+use crate::test_user::TestUser;
 
 /// Number of threads of the attacker.
 const ATTACKERS: usize = 3;
@@ -63,7 +63,7 @@ fn start(config: &str) -> Telarchd {
 
 #[test]
 fn a_local_flood_exhausts_neither_descriptors_nor_memory_nor_turns() {
-    let (Some(ann), Some(eve)) = (Person::make(), Person::make()) else { return };
+    let (Some(ann), Some(eve)) = (TestUser::create(), TestUser::create()) else { return };
     let [port] = free_ports();
     let http = listener("IP:127.0.0.1", "HTTP", port, "");
     let telarchd = start(&[BASIC_OVER_HTTP, &http].concat());
@@ -86,7 +86,7 @@ fn a_local_flood_exhausts_neither_descriptors_nor_memory_nor_turns() {
             assert!(Instant::now() < until, "{asked} requests, {connected:?} connections");
             let answer = Connection::open_local(&socket).ask_unnamed("/wsman", &message::settings());
             assert_eq!(answer.status, 200, "root at the local socket: {answer:?}");
-            let answer = Connection::open(local(port)).ask_as(&ann.name, "/wsman", &message::settings());
+            let answer = Connection::open(loopback(port)).ask_as(&ann.name, "/wsman", &message::settings());
             assert_ne!(answer.status, 401, "a right password over the network: {answer:?}");
             descriptors = descriptors.max(entries(broker, "fd"));
             threads = threads.max(entries(broker, "task"));
@@ -113,7 +113,7 @@ fn noticeable(telarchd: &Telarchd) -> usize {
 
 #[test]
 fn a_user_s_64_local_connections_are_freed_even_by_a_killed_gateway() {
-    let Some(eve) = Person::make() else { return };
+    let Some(eve) = TestUser::create() else { return };
     let telarchd = start("");
     let socket = telarchd.state().join("local.sock");
     let hold = || {
@@ -140,7 +140,7 @@ fn a_user_s_64_local_connections_are_freed_even_by_a_killed_gateway() {
         if round == 1 {
             let gateway = rustix::process::Pid::from_raw(telarchd.serving_pid()).unwrap();
             rustix::process::kill_process(gateway, rustix::process::Signal::KILL).unwrap();
-            telarchd.told("READY=1");
+            telarchd.wait_for_notification("READY=1");
         }
         drop(held);
     }

@@ -15,12 +15,12 @@ use telarch_peers::{Keys, REALM, Realm, USER, in_realm};
 use tokio::runtime::Runtime;
 use wsman::{ResourceUri, SelectorSet};
 
-use crate::exchange::Connection;
+use crate::http_connection::Connection;
 use crate::message;
-use crate::person::Person;
-use crate::running::{
-    BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, is_root, listener, local, memory, private, user,
+use crate::service_process::{
+    BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, is_root, listener, loopback, memory, user, write_private,
 };
+use crate::test_user::TestUser;
 
 /// Number of concurrent clients.
 const CLIENTS: usize = 4;
@@ -108,19 +108,19 @@ fn sign_ins_with_passwords_of_the_account_file_leak_no_memory() {
     let telarchd = Telarchd::start(&[BASIC_OVER_HTTP, &http].concat());
     // Password hashing is slow on purpose.
     stays_flat(&telarchd, 400, || {
-        assert_eq!(Connection::open(local(port)).ask("/wsman", &message::settings()).status, 200);
+        assert_eq!(Connection::open(loopback(port)).ask("/wsman", &message::settings()).status, 200);
     });
 }
 
 #[test]
 fn sign_ins_with_passwords_verified_by_pam_leak_no_memory() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let [port] = free_ports();
     let http = listener("IP:127.0.0.1", "HTTP", port, "");
     let telarchd = Telarchd::start(&[BASIC_OVER_HTTP, &http].concat());
     // PAM is slow, and few attempts of one source are verified in parallel.
     stays_flat(&telarchd, 200, || {
-        let answer = Connection::open(local(port)).ask_as(&ann.name, "/wsman", &message::settings());
+        let answer = Connection::open(loopback(port)).ask_as(&ann.name, "/wsman", &message::settings());
         assert_ne!(answer.status, 401, "{answer:?}");
     });
 }
@@ -162,7 +162,7 @@ fn holder(folder: &Path) -> ClientCertificate {
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     let certificate = params.self_signed(&key).unwrap();
     let path = folder.join("holder.pem");
-    private(&path, &[certificate.pem(), key.serialize_pem()].concat());
+    write_private(&path, &[certificate.pem(), key.serialize_pem()].concat());
     ClientCertificate::from_files(&path, &path).unwrap()
 }
 
@@ -204,7 +204,7 @@ fn sign_ins_by_kerberos_leak_no_memory() {
         realm.kinit(&[]);
         let [port] = free_ports();
         let mut telarchd = Telarchd::new(&listener("IP:127.0.0.1", "HTTP", port, ""));
-        telarchd.account(USER, auth::account_file::Role::Administrator);
+        telarchd.add_account(USER, auth::account_file::Role::Administrator);
         std::fs::write(telarchd.file("principals"), format!("{USER}@{REALM} {USER}\n")).unwrap();
         telarchd.run();
         let url = format!("http://localhost:{port}/wsman");

@@ -13,14 +13,14 @@ use client::{Authentication, Credentials, Endpoint, Secret, Session};
 use serde_json::Value;
 
 use crate::message;
-use crate::running::{PASSWORD, Telarchd, free_ports, is_root, listener, local, user};
+use crate::service_process::{PASSWORD, Telarchd, free_ports, is_root, listener, loopback, user};
 
 /// Settings for sealed HTTP, limited to IPv4.
 const HTTP_ONLY_SEALED: &str = "Service.IPv6Filter = \"\"\n";
 
 /// Returns the schemes that a service offers to a client without credentials.
 fn offered(port: u16) -> Vec<String> {
-    let mut stream = TcpStream::connect(local(port)).unwrap();
+    let mut stream = TcpStream::connect(loopback(port)).unwrap();
     let request = "POST /wsman HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
@@ -71,7 +71,7 @@ fn negotiate_is_offered_while_an_account_has_an_nt_hash() {
     assert!(open_shell(port, Authentication::Negotiate, &user(), "wrong").is_err());
     assert!(open_shell(port, Authentication::Negotiate, "mallory", PASSWORD).is_err());
     let has_all = |all: &[Value]| all.iter().filter(|record| record["outcome"] == "denied").count() >= 2;
-    let records = telarchd.recorded(has_all);
+    let records = telarchd.wait_for_records(has_all);
     let denied: Vec<&Value> = records.iter().filter(|record| record["outcome"] == "denied").collect();
     assert_eq!(denied.len(), 2, "{records:#?}");
     assert!(denied.iter().all(|record| record["mechanism"] == "NTLM"), "{records:#?}");
@@ -102,7 +102,7 @@ fn a_sign_in_with_ntlm_is_visible_to_access_checks() {
     let telarchd = Telarchd::start(&config);
     set_nt_hash(&telarchd, &user(), Some(&HostKey::load(&telarchd.state()).unwrap().unwrap()));
     telarchd.reload();
-    let mut connection = crate::exchange::Connection::open(local(port));
+    let mut connection = crate::http_connection::Connection::open(loopback(port));
     assert_eq!(connection.ask("/wsman", &message::create_shell()).status, 200);
     let denied = open_shell(port, Authentication::Negotiate, &user(), PASSWORD).unwrap_err();
     assert!(denied.to_lowercase().contains("denied"), "{denied}");
@@ -182,7 +182,7 @@ fn a_domain_user_signs_in_as_the_mapped_account() {
     {
         assert!(open_shell(port, Authentication::Negotiate, user, password).is_err(), "{user}");
     }
-    let records = telarchd.recorded(|all| !all.is_empty());
+    let records = telarchd.wait_for_records(|all| !all.is_empty());
     let first = &records[0];
     assert_eq!((&first["account"], &first["mechanism"]), (&"root".into(), &"NTLM".into()), "{first}");
 }

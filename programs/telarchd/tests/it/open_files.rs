@@ -6,7 +6,7 @@ use std::process::Command;
 use client::{CommandOptions, Credentials, Endpoint, Output, Secret, Session, ShellOptions, Unencrypted};
 use wsman::shell::CommandLine;
 
-use crate::running::{BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, listener, user};
+use crate::service_process::{BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, listener, user};
 
 /// Starts the service with these soft and hard limits.
 pub(crate) fn start(config: &str, soft: u32, hard: u32) -> Telarchd {
@@ -53,5 +53,5 @@ fn the_service_raises_its_limit_and_commands_have_the_original_one() {
 #[test]
 fn a_limit_that_is_too_low_for_the_settings_is_logged_with_advice() {
     let telarchd = start("Service.MaxConnections = 50\n", 200, 250);
-    telarchd.logged(&["WARN", "MaxConnections", "LimitNOFILE", "limit=250", "needed=890"]);
+    telarchd.wait_for_log(&["WARN", "MaxConnections", "LimitNOFILE", "limit=250", "needed=890"]);
 }

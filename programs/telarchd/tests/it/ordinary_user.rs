@@ -10,9 +10,9 @@ use auth::account_file::Role;
 use client::{Credentials, Endpoint, Secret, Session, ShellOptions, Unencrypted};
 
 use crate::PATIENCE;
-use crate::exchange::Connection;
+use crate::http_connection::Connection;
 use crate::message;
-use crate::running::{BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, is_root, listener, mode};
+use crate::service_process::{BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, is_root, listener, mode};
 
 /// A user that exists on the machine but has no login shell.
 const NOBODY: u32 = 65_534;
@@ -127,7 +127,7 @@ fn commands_run_as_the_user_of_the_service() {
     drop(home.start());
     let [port] = free_ports();
     let files = Telarchd::new("");
-    files.account("ada", Role::Administrator);
+    files.add_account("ada", Role::Administrator);
     home.write("home/.config/telarch/accounts", &fs::read_to_string(files.file("accounts")).unwrap());
     let listener = listener("IP:127.0.0.1", "HTTP", port, "");
     home.write("home/.config/telarch/config.toml", &[BASIC_OVER_HTTP, &listener].concat());

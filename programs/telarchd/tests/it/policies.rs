@@ -7,9 +7,9 @@ use std::process::Stdio;
 use config::{RegistryPol, RegistryRecord};
 use wsman::namespace;
 
-use crate::exchange::{Connection, is_open};
+use crate::http_connection::{Connection, is_open};
 use crate::message;
-use crate::running::{BASIC_OVER_HTTP, Telarchd, free_ports, is_root, listener, local, set_mode};
+use crate::service_process::{BASIC_OVER_HTTP, Telarchd, free_ports, is_root, listener, loopback, set_mode};
 
 const SERVICE: &str = r"Software\Policies\Microsoft\Windows\WinRM\Service";
 const WINRS: &str = r"Software\Policies\Microsoft\Windows\WinRM\Service\WinRS";
@@ -41,7 +41,7 @@ impl Telarchd {
     /// Waits until the serving process has this number of policies; each call in a test must use another number.
     fn governed(&self, count: usize) {
         let event = if is_root() { "Policies applied" } else { "Policies are in force" };
-        self.logged(&[event, &format!("policies={count}")]);
+        self.wait_for_log(&[event, &format!("policies={count}")]);
     }
 }
 
@@ -52,7 +52,7 @@ fn pol(records: &[RegistryRecord]) -> Vec<u8> {
 #[test]
 fn a_policy_is_shown_and_cannot_be_overridden() {
     let (telarchd, port) = start();
-    let mut connection = Connection::open(local(port));
+    let mut connection = Connection::open(loopback(port));
     assert!(!connection.ask("/wsman", &message::settings()).body.contains("Source="));
 
     let quotas = [RegistryRecord::of_number(WINRS, "MaxShellsPerUser", 1)];
@@ -84,10 +84,10 @@ fn a_policy_is_shown_and_cannot_be_overridden() {
 #[test]
 fn a_scheme_forbidden_by_policy_is_refused() {
     let (telarchd, port) = start();
-    assert_eq!(Connection::open(local(port)).ask("/wsman", &message::settings()).status, 200);
+    assert_eq!(Connection::open(loopback(port)).ask("/wsman", &message::settings()).status, 200);
     telarchd.put_policy("10.pol", pol(&[RegistryRecord::of_number(SERVICE, "AllowBasic", 0)]));
     telarchd.governed(1);
-    let refused = Connection::open(local(port)).ask("/wsman", &message::settings());
+    let refused = Connection::open(loopback(port)).ask("/wsman", &message::settings());
     assert_eq!(refused.status, 401, "{refused:?}");
 }
 
@@ -103,11 +103,11 @@ fn the_policy_s_listener_follows_the_policy_and_cannot_be_deleted() {
         RegistryRecord::of_text(SERVICE, "IPv6Filter", ""),
     ];
     telarchd.put_policy("10.pol", pol(&policy));
-    telarchd.told_that(|message| {
+    telarchd.wait_for_notification_matching(|message| {
         message.starts_with("STATUS=")
             && [port, own].iter().all(|port| message.contains(&format!("127.0.0.1:{port}")))
     });
-    let mut connection = Connection::open(local(own));
+    let mut connection = Connection::open(loopback(own));
     let shown = connection.ask("/wsman", &message::listener("Get", "*", "HTTP"));
     assert!(shown.body.contains("<cfg:Listener") && shown.body.contains("Source=\"GPO\""), "{shown:?}");
     assert!(shown.body.contains("<cfg:ListeningOn>127.0.0.1</cfg:ListeningOn>"), "{shown:?}");
@@ -117,18 +117,20 @@ fn the_policy_s_listener_follows_the_policy_and_cannot_be_deleted() {
     }
 
     telarchd.remove_policy("10.pol");
-    telarchd.told_that(|message| message.starts_with("STATUS=") && !message.contains(&format!(":{own}")));
-    assert!(!is_open(local(own)) && is_open(local(port)));
+    telarchd.wait_for_notification_matching(|message| {
+        message.starts_with("STATUS=") && !message.contains(&format!(":{own}"))
+    });
+    assert!(!is_open(loopback(own)) && is_open(loopback(port)));
 }
 
 #[test]
 fn a_policy_that_forbids_remote_access_keeps_local_access() {
     let (telarchd, port) = start();
-    let mut connection = Connection::open(local(port));
+    let mut connection = Connection::open(loopback(port));
     assert!(connection.finds("/wsman"));
     telarchd.put_policy("10.pol", pol(&[RegistryRecord::of_number(SERVICE, "AllowAutoConfig", 0)]));
-    telarchd.told("STATUS=listening for local programs only");
-    assert!(!is_open(local(port)));
+    telarchd.wait_for_notification("STATUS=listening for local programs only");
+    assert!(!is_open(loopback(port)));
     let mut here = Connection::open_local(&telarchd.state().join("local.sock"));
     let shown = here.ask_unnamed("/wsman", &message::settings());
     let expected = "<cfg:AllowRemoteAccess Source=\"GPO\">false</cfg:AllowRemoteAccess>";
@@ -141,14 +143,14 @@ fn an_invalid_policy_keeps_the_previous_ones_and_prevents_a_start() {
     telarchd.put_policy("10.toml", "Service.MaxConnections = 17\n");
     telarchd.governed(1);
     telarchd.put_policy("20.pol", b"PReg\x01\0\0\0[\0");
-    telarchd.logged(&["Cannot reload the policies", "20.pol, record 1"]);
+    telarchd.wait_for_log(&["Cannot reload the policies", "20.pol, record 1"]);
     let shows = |connection: &mut Connection<TcpStream>| {
         let shown = connection.ask("/wsman", &message::settings()).body;
         shown.contains("<cfg:MaxConnections Source=\"GPO\">17</cfg:MaxConnections>")
     };
-    assert!(shows(&mut Connection::open(local(port))));
+    assert!(shows(&mut Connection::open(loopback(port))));
     telarchd.reload();
-    assert!(shows(&mut Connection::open(local(port))));
+    assert!(shows(&mut Connection::open(loopback(port))));
 
     let checked = telarchd.command().arg("--check").output().unwrap();
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
@@ -167,11 +169,11 @@ fn a_policy_that_everyone_could_have_written_is_refused() {
     telarchd.governed(1);
     telarchd.put_policy("20.toml", "Service.MaxConnections = 18\n");
     set_mode(&telarchd.file("policy.d/20.toml"), 0o666);
-    telarchd.logged(&["Cannot reload the policies", "20.toml is writable by all users"]);
+    telarchd.wait_for_log(&["Cannot reload the policies", "20.toml is writable by all users"]);
     let checked = telarchd.command().arg("--check").output().unwrap();
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert!(!checked.status.success() && said.contains("20.toml is writable by all users"), "{said}");
-    let mut connection = Connection::open(local(port));
+    let mut connection = Connection::open(loopback(port));
     let shown = connection.ask("/wsman", &message::settings()).body;
     assert!(shown.contains("MaxConnections Source=\"GPO\">1"), "{shown}");
     set_mode(&telarchd.file("policy.d/20.toml"), 0o644);
@@ -191,15 +193,15 @@ fn a_restarted_gateway_uses_the_last_valid_policies() {
     telarchd.put_policy("10.toml", "Service.MaxConnections = 17\n");
     telarchd.governed(1);
     telarchd.put_policy("20.toml", "= broken");
-    telarchd.logged(&["Cannot reload the policies"]);
+    telarchd.wait_for_log(&["Cannot reload the policies"]);
     let gateway = telarchd.serving_pid();
     rustix::process::kill_process(
         rustix::process::Pid::from_raw(gateway).unwrap(),
         rustix::process::Signal::KILL,
     )
     .unwrap();
-    telarchd.told("READY=1");
-    let shown = Connection::open(local(port)).ask("/wsman", &message::settings()).body;
+    telarchd.wait_for_notification("READY=1");
+    let shown = Connection::open(loopback(port)).ask("/wsman", &message::settings()).body;
     assert!(shown.contains("<cfg:MaxConnections Source=\"GPO\">17</cfg:MaxConnections>"), "{shown}");
     assert!(shown.contains(namespace::CONFIG), "{shown}");
 }

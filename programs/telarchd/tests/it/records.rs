@@ -9,12 +9,13 @@ use std::time::Instant;
 use client::ShellOptions;
 use serde_json::Value;
 
-use crate::exchange::Connection;
+use crate::http_connection::Connection;
 use crate::message;
-use crate::person::Person;
-use crate::running::{
-    BASIC_OVER_HTTP, Telarchd, children, free_ports, is_root, listener, local, private, records_in, shown,
+use crate::service_process::{
+    BASIC_OVER_HTTP, Telarchd, children, command_line, free_ports, is_root, listener, loopback,
+    wait_for_records_in, write_private,
 };
+use crate::test_user::TestUser;
 
 /// Creates a service with Basic over HTTP, not started yet.
 fn prepared() -> (Telarchd, u16) {
@@ -27,7 +28,7 @@ fn prepared() -> (Telarchd, u16) {
 fn a_client_s_text_never_starts_a_line_of_the_log() {
     let (mut telarchd, port) = prepared();
     telarchd.run();
-    let mut connection = Connection::open(local(port));
+    let mut connection = Connection::open(loopback(port));
     let forged = "2026-11-22T22:00:00.000000Z  INFO telarchd: Settings changed account=root";
     for mark in ["&#10;", "&#13;", "&#x85;", "&#x2028;", "&#x9b;2K", "&#x202e;"] {
         let action = format!("urn:x{mark}{forged}{mark}z");
@@ -40,7 +41,7 @@ fn a_client_s_text_never_starts_a_line_of_the_log() {
     }
     // Account names are logged as well.
     connection.ask_as(&format!("x\u{202e}\u{2028}{forged}"), "/wsman", &message::settings());
-    telarchd.recorded(|all| all.iter().any(|record| record["outcome"] == "denied"));
+    telarchd.wait_for_records(|all| all.iter().any(|record| record["outcome"] == "denied"));
     telarchd.end();
     let log = telarchd.log();
     let is_forged =
@@ -58,7 +59,7 @@ fn thousands_of_refused_sign_ins_use_little_disk_and_are_counted() {
     command.env("TELARCH_LOG", "info");
     telarchd.run_as(command);
     let began = Instant::now();
-    let mut connection = Connection::open(local(port));
+    let mut connection = Connection::open(loopback(port));
     for number in 0..ATTEMPTS {
         let name = format!("{number}{}", "x".repeat(1_500));
         assert_eq!(connection.ask_as(&name, "/wsman", &message::settings()).status, 401);
@@ -68,7 +69,7 @@ fn thousands_of_refused_sign_ins_use_little_disk_and_are_counted() {
             records.iter().filter(|record| record["event"] == "sign-in" && record["outcome"] == "denied");
         refusals.map(|record| record["repeated"].as_u64().unwrap_or(1)).sum()
     }
-    let records = telarchd.recorded(|records| count(records) >= ATTEMPTS);
+    let records = telarchd.wait_for_records(|records| count(records) >= ATTEMPTS);
     assert_eq!(count(&records), ATTEMPTS);
     let names = records.iter().filter_map(|record| record["account"].as_str());
     assert!(names.into_iter().all(|name| name.chars().count() < 300 && name.ends_with("…[cut]")));
@@ -78,7 +79,7 @@ fn thousands_of_refused_sign_ins_use_little_disk_and_are_counted() {
     let intervals = began.elapsed().as_secs() / 10 + 2;
     assert!(audit <= intervals * (8 << 10), "{audit} bytes of audit records in {intervals} intervals");
     assert!(log <= intervals * (24 << 10), "{log} bytes of log in {intervals} intervals");
-    telarchd.logged(&["Omitted repeated log lines", "Sign-in failed"]);
+    telarchd.wait_for_log(&["Omitted repeated log lines", "Sign-in failed"]);
 }
 
 #[test]
@@ -88,14 +89,15 @@ fn the_audit_file_is_rotated_and_the_oldest_is_removed() {
     let state = telarchd.state();
     let file = |name: &str| state.join(name);
     let record = |file: &str| format!("{{\"event\":\"{file}\"}}\n");
-    private(&file("audit.jsonl"), &record("current").repeat(65_536 / record("current").len()));
-    private(&file("audit.jsonl.1"), &record("first"));
-    private(&file("audit.jsonl.2"), &record("second"));
+    write_private(&file("audit.jsonl"), &record("current").repeat(65_536 / record("current").len()));
+    write_private(&file("audit.jsonl.1"), &record("first"));
+    write_private(&file("audit.jsonl.2"), &record("second"));
     let mut command = telarchd.command();
     command.args(["--audit-size", "64K", "--audit-files", "3"]);
     telarchd.run_as(command);
-    assert_eq!(Connection::open(local(port)).ask("/wsman", &message::settings()).status, 200);
-    let records = telarchd.recorded(|all| all.first().is_some_and(|record| record["event"] == "sign-in"));
+    assert_eq!(Connection::open(loopback(port)).ask("/wsman", &message::settings()).status, 200);
+    let records =
+        telarchd.wait_for_records(|all| all.first().is_some_and(|record| record["event"] == "sign-in"));
     assert_eq!(records[0]["outcome"], "granted");
     let first = fs::read_to_string(file("audit.jsonl.1")).unwrap();
     assert!(first.starts_with(&record("current")));
@@ -128,9 +130,9 @@ fn a_full_disk_neither_stops_the_service_nor_splits_a_record() {
     telarchd.run_as(command);
     let seen = PathBuf::from(format!("/proc/{}/root", telarchd.pid().as_raw_nonzero()));
     let inside = |name: &str| seen.join(disk.strip_prefix("/").unwrap()).join(name);
-    let sign_in = || Connection::open(local(port)).ask("/wsman", &message::settings()).status;
+    let sign_in = || Connection::open(loopback(port)).ask("/wsman", &message::settings()).status;
     assert_eq!(sign_in(), 200);
-    records_in(&inside("audit.jsonl"), |all| all.len() == 1);
+    wait_for_records_in(&inside("audit.jsonl"), |all| all.len() == 1);
 
     assert!(fs::write(inside("filler"), vec![0; 1 << 20]).is_err(), "the disk is full");
     // The last page has room for a few more records.
@@ -147,7 +149,7 @@ fn a_full_disk_neither_stops_the_service_nor_splits_a_record() {
         all.iter().map(|record| record["records"].as_u64().unwrap_or(1)).sum()
     }
     // A split record would fail to parse.
-    let records = records_in(&inside("audit.jsonl"), |all| total(all) >= asked);
+    let records = wait_for_records_in(&inside("audit.jsonl"), |all| total(all) >= asked);
     assert_eq!(total(&records), asked, "{records:#?}");
     assert!(records.iter().any(|record| record["outcome"] == "dropped"), "{records:#?}");
     telarchd.end();
@@ -164,7 +166,7 @@ fn descriptors(process: i32) -> Vec<(String, PathBuf)> {
 
 #[test]
 fn only_the_broker_has_the_audit_and_log_files_open() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let [port] = free_ports();
     let https = listener("IP:127.0.0.1", "HTTPS", port, "");
     let settings = "Service.RootSDDL = \"D:P(A;;GA;;;AU)\"\nService.Auth.Basic = true\n";
@@ -181,12 +183,12 @@ fn only_the_broker_has_the_audit_and_log_files_open() {
     let broker = telarchd.pid().as_raw_nonzero().get();
     let mut processes = children(broker);
     processes.extend(processes.clone().into_iter().flat_map(children));
-    assert!(processes.iter().any(|process| shown(*process).contains("host of")), "{processes:?}");
+    assert!(processes.iter().any(|process| command_line(*process).contains("host of")), "{processes:?}");
     assert!(processes.contains(&telarchd.serving_pid()));
     let (audit, log_file) = (telarchd.state().join("audit.jsonl"), fs::metadata(&log).unwrap());
     for process in processes {
         let all = descriptors(process);
-        let shown = shown(process);
+        let shown = command_line(process);
         assert!(!all.iter().any(|(_, target)| *target == audit || *target == log), "{shown}: {all:?}");
         let stderr = fs::metadata(format!("/proc/{process}/fd/2")).unwrap();
         assert_ne!((stderr.dev(), stderr.ino()), (log_file.dev(), log_file.ino()));

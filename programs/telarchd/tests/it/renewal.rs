@@ -7,10 +7,10 @@ use accounts::IfMissing;
 use auth::account_file::{EnabledState, Role};
 
 use crate::PATIENCE;
-use crate::exchange::{Answer, Connection};
+use crate::http_connection::{Answer, Connection};
 use crate::message;
-use crate::person::Person;
-use crate::running::{Telarchd, free_ports, listener, local, user};
+use crate::service_process::{Telarchd, free_ports, listener, loopback, user};
+use crate::test_user::TestUser;
 
 const OPEN: &str = "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;AU)\"\nService.Auth.Basic = true\n";
 
@@ -43,10 +43,10 @@ fn until_refused(mut ask: impl FnMut() -> Answer) {
 #[test]
 fn connections_of_a_disabled_account_are_refused_also_local_ones() {
     let (telarchd, port) = start();
-    telarchd.account("other", Role::User);
+    telarchd.add_account("other", Role::User);
     telarchd.reload();
-    let mut remote = Connection::open_tls(local(port));
-    let mut other = Connection::open_tls(local(port));
+    let mut remote = Connection::open_tls(loopback(port));
+    let mut other = Connection::open_tls(loopback(port));
     let mut here = Connection::open_local(&telarchd.state().join("local.sock"));
     let settings = message::settings();
     assert_eq!(remote.ask("/wsman", &settings).status, 200);
@@ -56,7 +56,7 @@ fn connections_of_a_disabled_account_are_refused_also_local_ones() {
     until_refused(|| remote.ask("/wsman", &settings));
     until_refused(|| here.ask_unnamed("/wsman", &settings));
     assert_eq!(other.ask_as("other", "/wsman", &settings).status, 200, "other accounts continue");
-    telarchd.logged(&["Sign-in of a connection revoked", &user()]);
+    telarchd.wait_for_log(&["Sign-in of a connection revoked", &user()]);
     set_standing(&telarchd, &user(), EnabledState::Enabled);
     telarchd.reload();
     assert_eq!(remote.ask("/wsman", &settings).status, 200, "with the password");
@@ -64,9 +64,9 @@ fn connections_of_a_disabled_account_are_refused_also_local_ones() {
 
 #[test]
 fn a_connection_is_refused_after_its_account_has_expired() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let (_telarchd, port) = start();
-    let mut connection = Connection::open_tls(local(port));
+    let mut connection = Connection::open_tls(loopback(port));
     let settings = message::settings();
     assert_eq!(connection.ask_as(&ann.name, "/wsman", &settings).status, 200);
     assert!(Command::new("usermod").args(["--expiredate", "1", &ann.name]).status().unwrap().success());

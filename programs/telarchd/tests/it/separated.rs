@@ -11,10 +11,10 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use wsman::shell::CommandLine;
 use wsman::{ResourceUri, SelectorSet};
 
-use crate::exchange::Connection;
+use crate::http_connection::Connection;
 use crate::message;
-use crate::person::Person;
-use crate::running::{Telarchd, children, free_ports, is_root, listener, local, shown};
+use crate::service_process::{Telarchd, children, command_line, free_ports, is_root, listener, loopback};
+use crate::test_user::TestUser;
 
 /// Descriptor that lets all users run commands, and administrators do everything.
 pub(crate) const OPEN_TO_USERS: &str = "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;BA)(A;;GRGX;;;AU)\"\n";
@@ -35,7 +35,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 pub(crate) fn hosts(telarchd: &Telarchd) -> Vec<i32> {
     let sessions = children(telarchd.pid().as_raw_nonzero().get())
         .into_iter()
-        .filter(|child| shown(*child).contains(": session"));
+        .filter(|child| command_line(*child).contains(": session"));
     sessions.flat_map(children).collect()
 }
 
@@ -68,19 +68,19 @@ fn kill(process: i32) {
 
 #[test]
 fn a_user_who_signs_in_with_pam_has_a_shell_as_that_user() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let (_telarchd, port) = start("");
     block_on(async {
-        for person in [&ann, &ben] {
+        for user in [&ann, &ben] {
             let shown =
-                person.run(port, "id -un; id -Gn; pwd; umask; echo $HOME $USER; touch mine").await.unwrap();
+                user.run(port, "id -un; id -Gn; pwd; umask; echo $HOME $USER; touch mine").await.unwrap();
             let lines: Vec<_> = shown.lines().collect();
-            let home = format!("/home/{}", person.name);
-            assert_eq!(lines[0], person.name);
+            let home = format!("/home/{}", user.name);
+            assert_eq!(lines[0], user.name);
             let groups: BTreeSet<_> = lines[1].split(' ').collect();
-            assert_eq!(groups, BTreeSet::from([person.name.as_str(), person.group()]), "{shown}");
-            assert_eq!(lines[2..], [home.as_str(), "0022", &format!("{home} {}", person.name)]);
-            assert_eq!(fs::metadata(format!("{home}/mine")).unwrap().uid(), person.uid);
+            assert_eq!(groups, BTreeSet::from([user.name.as_str(), user.group()]), "{shown}");
+            assert_eq!(lines[2..], [home.as_str(), "0022", &format!("{home} {}", user.name)]);
+            assert_eq!(fs::metadata(format!("{home}/mine")).unwrap().uid(), user.uid);
         }
         let wrong = ben.session(port).shell(ShellOptions::default()).await.unwrap();
         let resource = || Locator::new(ResourceUri::parse(wsman::namespace::SHELL).unwrap());
@@ -97,7 +97,7 @@ fn a_user_who_signs_in_with_pam_has_a_shell_as_that_user() {
 
 #[test]
 fn each_process_has_only_the_rights_it_needs() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let (telarchd, port) = start("");
     let (broker, gateway) = (telarchd.pid().as_raw_nonzero().get(), telarchd.serving_pid());
     let session = ann.session(port);
@@ -131,7 +131,7 @@ fn each_process_has_only_the_rights_it_needs() {
 
 #[test]
 fn killing_a_host_ends_only_its_own_shells() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let (telarchd, port) = start("");
     block_on(async {
         let bens = ben.session(port).shell(ShellOptions::default()).await.unwrap();
@@ -159,17 +159,17 @@ fn killing_a_host_ends_only_its_own_shells() {
 
 #[test]
 fn a_killed_gateway_is_restarted_and_finds_the_existing_shells() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let (mut telarchd, port) = start("");
     block_on(async {
         let shell = ann.session(port).shell(ShellOptions::default()).await.unwrap();
         kill(telarchd.serving_pid());
-        telarchd.told("READY=1");
+        telarchd.wait_for_notification("READY=1");
         let theirs = Locator::new(ResourceUri::parse(wsman::namespace::SHELL).unwrap());
         let theirs = theirs.with_selectors(SelectorSet::new().with("ShellId", shell.id()));
         ann.session(port).get(&theirs).await.unwrap();
     });
-    telarchd.logged(&["Gateway has ended"]);
+    telarchd.wait_for_log(&["Gateway has ended"]);
     telarchd.end();
 }
 
@@ -182,17 +182,17 @@ fn a_gateway_that_ends_repeatedly_ends_the_service() {
     let (mut telarchd, _) = start("");
     for _ in 0..5 {
         kill(telarchd.serving_pid());
-        telarchd.told("READY=1");
+        telarchd.wait_for_notification("READY=1");
     }
     kill(telarchd.serving_pid());
-    let status = telarchd.ended();
+    let status = telarchd.wait_for_exit();
     assert_eq!(status.code(), Some(1));
-    telarchd.logged(&["the gateway process ends repeatedly"]);
+    telarchd.wait_for_log(&["the gateway process ends repeatedly"]);
 }
 
 #[test]
 fn stopping_the_service_ends_all_its_processes() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let (mut telarchd, port) = start("");
     let session = ann.session(port);
     let shell = block_on(session.shell(ShellOptions::default())).unwrap();
@@ -204,14 +204,18 @@ fn stopping_the_service_ends_all_its_processes() {
     all.extend([telarchd.serving_pid(), sleeping]);
     telarchd.end();
     for process in all {
-        assert!(test_kill_process(Pid::from_raw(process).unwrap()).is_err(), "{process} {}", shown(process));
+        assert!(
+            test_kill_process(Pid::from_raw(process).unwrap()).is_err(),
+            "{process} {}",
+            command_line(process)
+        );
     }
     std::mem::forget((command, shell));
 }
 
 #[test]
 fn a_user_s_fork_bomb_does_not_affect_other_users() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let (_telarchd, port) = start("");
     block_on(async {
         let bomb =
@@ -226,7 +230,7 @@ fn a_user_s_fork_bomb_does_not_affect_other_users() {
 
 #[test]
 fn the_limit_of_users_with_shells_applies_across_hosts() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let (_telarchd, port) = start("Winrs.MaxConcurrentUsers = 1\n");
     block_on(async {
         let shell = ann.session(port).shell(ShellOptions::default()).await.unwrap();
@@ -241,11 +245,11 @@ fn the_limit_of_users_with_shells_applies_across_hosts() {
 
 #[test]
 fn settings_change_at_once_and_only_for_permitted_users() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let [http] = free_ports();
     let (mut telarchd, port) =
         start(&format!("Service.AllowUnencrypted = true\n{}", listener("IP:127.0.0.1", "HTTP", http, "")));
-    let mut connection = Connection::open(local(http));
+    let mut connection = Connection::open(loopback(http));
     block_on(async {
         let first = ann.session(port).shell(ShellOptions::default()).await.unwrap();
         let answer = connection.ask_as(&ann.name, "/wsman", &message::put_winrs("MaxShellsPerUser", "1"));
@@ -271,16 +275,16 @@ fn settings_change_at_once_and_only_for_permitted_users() {
 
 #[test]
 fn a_user_refused_by_pam_gets_no_host_despite_the_right_password() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let [port] = free_ports();
     let https = listener("IP:127.0.0.1", "HTTPS", port, "");
     let mut telarchd = Telarchd::new(&[OPEN_TO_USERS, "Service.Auth.Basic = true\n", &https].concat());
     // The password is in the service's own file, so PAM does not verify it.
-    telarchd.account(&ann.name, Role::User);
+    telarchd.add_account(&ann.name, Role::User);
     telarchd.run();
     assert_eq!(block_on(ann.run(port, "id -un")).unwrap().trim(), ann.name);
     kill(hosts(&telarchd)[0]);
-    telarchd.logged(&["ended together with its shells"]);
+    telarchd.wait_for_log(&["ended together with its shells"]);
     assert!(Command::new("usermod").args(["--expiredate", "1", &ann.name]).status().unwrap().success());
     let error = block_on(ann.run(port, "id")).unwrap_err().to_string();
     assert!(error.contains("PAM refuses a session"), "{error}");
@@ -288,7 +292,7 @@ fn a_user_refused_by_pam_gets_no_host_despite_the_right_password() {
 
 #[test]
 fn a_user_s_process_limit_cannot_be_raised_by_commands() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let (_telarchd, port) = start("");
     let line = "prlimit --nproc=unlimited:unlimited true 2>/dev/null && echo raised; cat /proc/self/limits";
     let shown = block_on(ann.run(port, line)).unwrap();
@@ -301,7 +305,7 @@ fn a_user_s_process_limit_cannot_be_raised_by_commands() {
 
 #[test]
 fn an_idle_host_ends_and_the_next_request_starts_a_new_one() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let [port] = free_ports();
     let https = listener("IP:127.0.0.1", "HTTPS", port, "");
     let mut telarchd = Telarchd::new(&[OPEN_TO_USERS, "Service.Auth.Basic = true\n", &https].concat());
@@ -316,7 +320,7 @@ fn an_idle_host_ends_and_the_next_request_starts_a_new_one() {
         tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
         assert_eq!((hosts(&telarchd), first.len()), (first.clone(), 1));
         shell.close().await.unwrap();
-        telarchd.logged(&["Host has ended", "has_left=true"]);
+        telarchd.wait_for_log(&["Host has ended", "has_left=true"]);
         assert_eq!(
             session.shell(ShellOptions::default()).await.unwrap().run("echo new").await.unwrap().stdout,
             b"new\n"
@@ -329,7 +333,7 @@ fn an_idle_host_ends_and_the_next_request_starts_a_new_one() {
 
 #[test]
 fn changed_groups_apply_at_the_next_sign_in_unless_shells_are_open() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let (telarchd, port) = start("");
     let groups = || async { ann.run(port, "id -Gn").await.unwrap().trim().to_owned() };
     let own = format!("{} {}", ann.name, ann.group());

@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::exchange::{Connection, is_open};
+use crate::http_connection::{Connection, is_open};
 use crate::message;
-use crate::running::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, local};
+use crate::service_process::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, loopback};
 
 fn http(port: u16) -> String {
     [BASIC_OVER_HTTP, &listener("IP:127.0.0.1", "HTTP", port, "")].concat()
@@ -19,13 +19,13 @@ fn http(port: u16) -> String {
 fn the_manager_is_notified_of_start_state_reload_and_stop() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::start(&http(port));
-    assert!(is_open(local(port)), "ready without listening");
-    telarchd.told(&format!("STATUS=listening on 127.0.0.1:{port}"));
+    assert!(is_open(loopback(port)), "ready without listening");
+    telarchd.wait_for_notification(&format!("STATUS=listening on 127.0.0.1:{port}"));
     telarchd.signal(Signal::HUP);
-    let reloading = telarchd.told("RELOADING=1");
+    let reloading = telarchd.wait_for_notification("RELOADING=1");
     let clock = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap();
     assert!(clock.parse::<u64>().is_ok(), "{reloading}");
-    telarchd.told("READY=1");
+    telarchd.wait_for_notification("READY=1");
     telarchd.end();
 }
 
@@ -38,7 +38,7 @@ fn the_watchdog_is_notified_while_the_service_responds() {
     telarchd.run_as(command);
     let begin = std::time::Instant::now();
     for _ in 0..4 {
-        telarchd.told("WATCHDOG=1");
+        telarchd.wait_for_notification("WATCHDOG=1");
     }
     assert!(begin.elapsed() >= std::time::Duration::from_millis(400), "one every 200 ms is enough");
 }
@@ -52,7 +52,7 @@ fn a_watchdog_for_another_process_is_not_notified() {
     telarchd.run_as(command);
     telarchd.reload();
     telarchd.signal(Signal::TERM);
-    telarchd.told_that(|message| {
+    telarchd.wait_for_notification_matching(|message| {
         assert_ne!(message, "WATCHDOG=1");
         message == "STOPPING=1"
     });
@@ -76,11 +76,11 @@ fn an_inherited_socket_is_used_by_its_listener() {
     let mut telarchd = Telarchd::new(&http(port));
     let command = command_with_socket(&telarchd, socket.try_clone().unwrap().into());
     telarchd.run_as(command);
-    assert!(Connection::open(local(port)).finds("/wsman"));
+    assert!(Connection::open(loopback(port)).finds("/wsman"));
     assert!(!telarchd.log().contains("cannot listen"), "{}", telarchd.log());
 
     telarchd.end();
-    let waiting = std::net::TcpStream::connect(local(port));
+    let waiting = std::net::TcpStream::connect(loopback(port));
     assert!(waiting.is_ok(), "the manager keeps the socket");
 }
 
@@ -91,7 +91,7 @@ fn an_inherited_socket_for_all_addresses_serves_one_listener() {
     let mut telarchd = Telarchd::new(&http(port));
     let command = command_with_socket(&telarchd, socket.into());
     telarchd.run_as(command);
-    assert!(Connection::open(local(port)).finds("/wsman"));
+    assert!(Connection::open(loopback(port)).finds("/wsman"));
     assert!(Connection::open(([127, 0, 0, 2], port).into()).is_closed_by_the_service());
 }
 
@@ -103,7 +103,7 @@ fn an_unused_inherited_socket_is_logged() {
     let command = command_with_socket(&telarchd, socket.into());
     telarchd.run_as(command);
     let expected = format!("no listener uses the inherited socket {address}");
-    telarchd.logged(&[&expected]);
+    telarchd.wait_for_log(&[&expected]);
 }
 
 #[test]

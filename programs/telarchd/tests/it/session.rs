@@ -8,9 +8,9 @@ use std::process::Command;
 
 use client::ShellOptions;
 
-use crate::person::Person;
-use crate::running::{Telarchd, free_ports, listener, set_mode};
 use crate::separated::{OPEN_TO_USERS, block_on, hosts, start};
+use crate::service_process::{Telarchd, free_ports, listener, set_mode};
+use crate::test_user::TestUser;
 
 /// Starts a service by a shell line, whose arguments are the words, the program and the program's arguments.
 fn started_by(line: &str, words: &[&Path]) -> (Telarchd, u16) {
@@ -47,7 +47,7 @@ fn library_that_tells(folder: &Path, seen: &Path) -> Option<std::path::PathBuf> 
 
 #[test]
 fn pam_variables_reach_commands_but_are_not_loaded_into_root_processes() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let folder = tempfile::Builder::new().prefix("telarchd-it-").tempdir().unwrap();
     set_mode(folder.path(), 0o755);
     let (seen, pam) = (folder.path().join("seen"), folder.path().join("pam.d"));
@@ -77,7 +77,7 @@ fn pam_variables_reach_commands_but_are_not_loaded_into_root_processes() {
     let shown = block_on(ann.run(port, line)).unwrap();
     assert_eq!(fs::read_to_string(&seen).unwrap(), "", "the library was loaded");
     assert_eq!(shown, "hello mine none none\n");
-    telarchd.logged(&["Dropped variables of the PAM session", "dropped="]);
+    telarchd.wait_for_log(&["Dropped variables of the PAM session", "dropped="]);
     for process in hosts(&telarchd) {
         let environment = fs::read(format!("/proc/{process}/environ")).unwrap();
         let environment = String::from_utf8_lossy(&environment).into_owned();
@@ -87,7 +87,7 @@ fn pam_variables_reach_commands_but_are_not_loaded_into_root_processes() {
 
 #[test]
 fn descriptors_of_the_starter_reach_no_process_of_the_service() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret-of-the-starter");
     fs::write(&secret, "").unwrap();
@@ -106,8 +106,8 @@ fn descriptors_of_the_starter_reach_no_process_of_the_service() {
 
 #[test]
 fn two_accounts_with_one_user_id_have_separate_hosts() {
-    let Some(ann) = Person::make() else { return };
-    let Some(double) = ann.make_double() else { return };
+    let Some(ann) = TestUser::create() else { return };
+    let Some(double) = ann.create_with_same_uid() else { return };
     let (telarchd, port) = start("");
     block_on(async {
         let anns = ann.session(port).shell(ShellOptions::default()).await.unwrap();

@@ -12,8 +12,8 @@ use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
 use crate::PATIENCE;
 use crate::message;
-use crate::person::Person;
-use crate::running::{BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, listener, local};
+use crate::service_process::{BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, listener, loopback};
+use crate::test_user::TestUser;
 
 /// Maximum number of attackers answered during another user's sign-in: three rounds of eight parallel verifications.
 const MOST_ATTACKERS_BETWEEN: usize = 24;
@@ -22,7 +22,7 @@ const MOST_ATTACKERS_BETWEEN: usize = 24;
 fn start() -> (Telarchd, SocketAddr) {
     let [port] = free_ports();
     let http = listener("IP:127.0.0.1", "HTTP", port, "");
-    (Telarchd::start(&[BASIC_OVER_HTTP, &http].concat()), local(port))
+    (Telarchd::start(&[BASIC_OVER_HTTP, &http].concat()), loopback(port))
 }
 
 /// Clients that try wrong passwords until they are stopped.
@@ -131,7 +131,7 @@ fn once(source: [u8; 4], service: SocketAddr, user: &str) -> u16 {
 
 #[test]
 fn sixty_attacking_addresses_do_not_delay_other_sign_ins() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let attack = Attack::default();
     thread::scope(|scope| {
         let (telarchd, service) = start();
@@ -144,11 +144,11 @@ fn sixty_attacking_addresses_do_not_delay_other_sign_ins() {
         attack.wait_for(8);
         // The address is new at first, then known for the same user, and then used by another user.
         let (here, there) = ([127, 0, 2, 1], [127, 0, 2, 2]);
-        for (source, person) in [(here, &ann), (here, &ann), (here, &ann), (there, &ben), (here, &ben)] {
+        for (source, user) in [(here, &ann), (here, &ann), (here, &ann), (there, &ben), (here, &ben)] {
             let before = attack.refused();
-            let status = once(source, service, &person.name);
+            let status = once(source, service, &user.name);
             let between = attack.refused() - before;
-            assert_eq!(status, 200, "{} is refused", person.name);
+            assert_eq!(status, 200, "{} is refused", user.name);
             assert!(between <= MOST_ATTACKERS_BETWEEN, "{between} attackers came first");
         }
         // By now all attacking addresses have failures, some of them several.
@@ -163,7 +163,7 @@ fn sixty_attacking_addresses_do_not_delay_other_sign_ins() {
 
 #[test]
 fn failures_behind_a_shared_address_lock_nobody_out_and_fill_no_log() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let attack = Attack::default();
     thread::scope(|scope| {
         let (telarchd, service) = start();
@@ -189,7 +189,7 @@ fn failures_behind_a_shared_address_lock_nobody_out_and_fill_no_log() {
 
 #[test]
 fn a_locked_name_stays_usable_from_its_user_s_address() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let attack = Attack::default();
     thread::scope(|scope| {
         let (telarchd, service) = start();

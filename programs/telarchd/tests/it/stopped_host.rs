@@ -5,9 +5,9 @@ use std::time::Duration;
 use client::ShellOptions;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use crate::person::Person;
-use crate::running::Telarchd;
 use crate::separated::{block_on, hosts, start, status};
+use crate::service_process::Telarchd;
+use crate::test_user::TestUser;
 
 /// Stops the host of a user as soon as it exists.
 async fn stop_host(telarchd: &Telarchd, uid: u32) -> i32 {
@@ -25,7 +25,7 @@ async fn stop_host(telarchd: &Telarchd, uid: u32) -> i32 {
 
 #[test]
 fn a_stopped_host_delays_neither_others_nor_the_end_of_the_service() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let (mut telarchd, port) = start("");
     let host = block_on(async {
         let session = ann.session(port);
@@ -41,12 +41,12 @@ fn a_stopped_host_delays_neither_others_nor_the_end_of_the_service() {
     assert!(status(host, "State").starts_with('T'), "the host is not stopped");
     telarchd.end();
     assert!(test_kill_process(Pid::from_raw(host).unwrap()).is_err(), "the host is still running");
-    telarchd.logged(&["Killing hosts that do not end"]);
+    telarchd.wait_for_log(&["Killing hosts that do not end"]);
 }
 
 #[test]
 fn a_host_that_does_not_start_is_killed_and_replaced() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let (telarchd, port) = start("");
     block_on(async {
         let session = ann.session(port);

@@ -10,7 +10,7 @@ use sddl::{DomainSid, Sid};
 use serde_json::Value;
 
 use crate::PATIENCE;
-use crate::running::{Telarchd, children, is_root, shown};
+use crate::service_process::{Telarchd, children, command_line, is_root};
 
 /// Registers a subscription of `creator` that writes a line each second; returns the file.
 fn register(telarchd: &Telarchd, name: &str, creator: Option<Sid>) -> PathBuf {
@@ -54,19 +54,19 @@ fn grown(file: &PathBuf) -> String {
 const RECORDS: &str = "audit.jsonl";
 
 /// Waits for the record of the start or end of a permanent subscription.
-fn recorded(telarchd: &Telarchd, outcome: &str, name: &str) {
+fn wait_for_record(telarchd: &Telarchd, outcome: &str, name: &str) {
     let name = format!("=\"{name}\"");
     let is_it = |record: &Value| {
         record["event"] == "permanent-subscription"
             && record["outcome"] == outcome
             && record["subscription"].as_str().is_some_and(|subscription| subscription.contains(&name))
     };
-    telarchd.recorded(|all| all.iter().any(is_it));
+    telarchd.wait_for_records(|all| all.iter().any(is_it));
 }
 
 fn process_of(telarchd: &Telarchd) -> Option<i32> {
     let all = children(telarchd.pid().as_raw_nonzero().get());
-    all.into_iter().find(|child| shown(*child).contains(": permanent subscriptions"))
+    all.into_iter().find(|child| command_line(*child).contains(": permanent subscriptions"))
 }
 
 #[test]
@@ -81,21 +81,21 @@ fn permanent_subscriptions_of_root_run_and_those_of_others_do_not() {
     let own = register(&telarchd, "own", None);
     let other = register(&telarchd, "other", Some(DomainSid::new([1, 2, 3]).account(3000)));
     telarchd.reconfigure("WMI.PermanentSubscriptions = true\n");
-    telarchd.logged(&["A permanent subscription is carried out", "own"]);
-    telarchd.logged(&["A permanent subscription is not carried out", "other"]);
+    telarchd.wait_for_log(&["A permanent subscription is carried out", "own"]);
+    telarchd.wait_for_log(&["A permanent subscription is not carried out", "other"]);
     let written = grown(&own);
     assert!(written.lines().all(|line| line.starts_with("second ")), "{written}");
     // A subscription registered later starts as well.
     assert!(grown(&register(&telarchd, "later", None)).starts_with("second "));
     assert!(!other.exists());
     // The audit file contains these actions, also after it was moved away.
-    recorded(&telarchd, "begun", "own");
+    wait_for_record(&telarchd, "begun", "own");
     fs::rename(telarchd.state().join(RECORDS), telarchd.file("old.jsonl")).unwrap();
     telarchd.reload();
     grown(&register(&telarchd, "last", None));
-    recorded(&telarchd, "begun", "last");
+    wait_for_record(&telarchd, "begun", "last");
     let process = process_of(&telarchd).expect("no process");
     telarchd.reconfigure("");
     assert!(telarch_peers::ends_within(process, PATIENCE), "the process does not end");
-    recorded(&telarchd, "ended", "own");
+    wait_for_record(&telarchd, "ended", "own");
 }

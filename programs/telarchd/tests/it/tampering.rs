@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::PATIENCE;
-use crate::running::{GATEWAY_USER, Telarchd, is_root, listener};
+use crate::service_process::{GATEWAY_USER, Telarchd, is_root, listener};
 
 /// A user ID that does not exist on the machine.
 const STRANGER: u32 = 54_321;
@@ -321,7 +321,7 @@ fn files_that_become_insecure_are_refused_on_reload() {
     set_mode("accounts", 0o666);
     set_mode("state/audit.jsonl", 0o666);
     telarchd.reload();
-    telarchd.logged(&["Cannot reload the settings", "is writable by all users"]);
-    telarchd.logged(&["Cannot reload the account file", "others can read or change it"]);
-    telarchd.logged(&["Cannot reopen the audit file", "can be changed by other users"]);
+    telarchd.wait_for_log(&["Cannot reload the settings", "is writable by all users"]);
+    telarchd.wait_for_log(&["Cannot reload the account file", "others can read or change it"]);
+    telarchd.wait_for_log(&["Cannot reopen the audit file", "can be changed by other users"]);
 }

@@ -12,16 +12,16 @@ use wsman::enumeration::Filter;
 use wsman::namespace::DIALECT_WQL;
 
 use crate::PATIENCE;
-use crate::person::Person;
-use crate::running::{Telarchd, free_ports, listener};
+use crate::service_process::{Telarchd, free_ports, listener};
+use crate::test_user::TestUser;
 
 /// Starts a service that lets all users through, so that namespaces and the broker decide; with these administrators.
-fn start(administrators: &Person) -> (Telarchd, u16) {
+fn start(administrators: &TestUser) -> (Telarchd, u16) {
     let [port] = free_ports();
     (Telarchd::start(&settings(administrators, port)), port)
 }
 
-fn settings(administrators: &Person, port: u16) -> String {
+fn settings(administrators: &TestUser, port: u16) -> String {
     let everybody = "O:NSG:BAD:P(A;;GA;;;AU)";
     let uri = "http://schemas.microsoft.com/wbem/wsman/1/wmi";
     format!(
@@ -64,7 +64,7 @@ const SECONDS: &str = "SELECT * FROM __InstanceModificationEvent WHERE TargetIns
 
 #[test]
 fn a_former_administrator_loses_namespaces_and_events() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let (telarchd, port) = start(&ann);
     block_on(async {
         let session = ann.session(port);
@@ -97,7 +97,7 @@ fn a_former_administrator_loses_namespaces_and_events() {
 
 #[test]
 fn open_connections_of_a_former_administrator_lose_access() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let (telarchd, port) = start(&ann);
     block_on(async {
         let session = ann.session(port);
@@ -119,7 +119,7 @@ fn open_connections_of_a_former_administrator_lose_access() {
 
 #[test]
 fn management_controllers_are_not_given_to_a_former_administrator() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let (telarchd, port) = start(&ann);
     let host = hardware::Host {
         name: "node7".parse().unwrap(),
@@ -135,8 +135,8 @@ fn management_controllers_are_not_given_to_a_former_administrator() {
     let added = Repository::open(&telarchd.state().join("repository.mof")).unwrap();
     let everybody = Guard::parse("D:(A;CI;0x6003f;;;WD)").unwrap();
     added.replace(&cim::Namespace::parse("root/hardware").unwrap(), everybody).unwrap();
-    let refused = async |person: &Person| {
-        let error = first(&person.session(port), "root/hardware/NumericSensor").await.unwrap_err();
+    let refused = async |user: &TestUser| {
+        let error = first(&user.session(port), "root/hardware/NumericSensor").await.unwrap_err();
         error.to_string().contains("members of BUILTIN\\Administrators")
     };
     block_on(async {

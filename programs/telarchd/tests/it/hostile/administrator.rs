@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::person::Person;
+use crate::test_user::TestUser;
 
 /// Timeout of a command.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -33,10 +33,10 @@ struct Ran {
 pub(super) struct Commands(Vec<Ran>);
 
 impl Administrator {
-    pub(super) fn start(person: &Arc<Person>, port: u16) -> Self {
+    pub(super) fn start(user: &Arc<TestUser>, port: u16) -> Self {
         let shared = Arc::<Shared>::default();
-        let (ours, person) = (Arc::clone(&shared), Arc::clone(person));
-        let thread = std::thread::spawn(move || ours.work(&person, port));
+        let (ours, user) = (Arc::clone(&shared), Arc::clone(user));
+        let thread = std::thread::spawn(move || ours.work(&user, port));
         Self { shared, thread }
     }
 
@@ -58,11 +58,11 @@ impl Administrator {
 }
 
 impl Shared {
-    fn work(&self, person: &Person, port: u16) {
+    fn work(&self, user: &TestUser, port: u16) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         while !self.is_over.load(Ordering::Acquire) {
             let begin = Instant::now();
-            let command = person.run(port, "echo $((6 * 7))");
+            let command = user.run(port, "echo $((6 * 7))");
             let error = match runtime.block_on(async { tokio::time::timeout(LIMIT, command).await }) {
                 Ok(Ok(text)) if text == "42\n" => None,
                 Ok(Ok(text)) => Some(format!("answered {text:?}")),

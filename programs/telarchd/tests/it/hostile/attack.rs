@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
 
 use crate::message;
-use crate::running::PASSWORD;
+use crate::service_process::PASSWORD;
 
 /// Beginning of a line that only a client could have written.
 pub(super) const FORGED: &str = "FORGED";

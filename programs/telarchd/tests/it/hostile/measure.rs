@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::running::{Telarchd, children, shown};
+use crate::service_process::{Telarchd, children, command_line};
 
 /// Permitted increase of a process's memory in bytes, in addition to half of the initial value.
 const ALLOWANCE: f64 = 16.0 * MEGABYTE;
@@ -73,7 +73,7 @@ impl Sampler {
     pub(super) fn sample(&mut self) -> Quarter {
         let all = children(self.broker);
         let (gateways, sessions): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|child| shown(*child).contains(": gateway"));
+            all.into_iter().partition(|child| command_line(*child).contains(": gateway"));
         let hosts: Vec<_> = sessions.iter().flat_map(|session| children(*session)).collect();
         let hosts = [sessions, hosts].concat();
         // An empty sum of floating-point numbers is -0.

@@ -8,27 +8,27 @@ use client::{
     TlsPolicy,
 };
 
-use crate::running::PASSWORD;
+use crate::service_process::PASSWORD;
 
 /// A user with a home and a password that PAM knows; it is removed with all its processes on drop.
-pub(crate) struct Person {
+pub(crate) struct TestUser {
     pub(crate) name: String,
     pub(crate) uid: u32,
     group: String,
 }
 
-impl Person {
+impl TestUser {
     /// Creates a user; `None` if the test lacks the rights or programs.
-    pub(crate) fn make() -> Option<Self> {
-        Self::made(&[])
+    pub(crate) fn create() -> Option<Self> {
+        Self::create_with(&[])
     }
 
     /// Creates another account with the same user ID, and its own home, password and groups.
-    pub(crate) fn make_double(&self) -> Option<Self> {
-        Self::made(&["--non-unique", "--uid", &self.uid.to_string()])
+    pub(crate) fn create_with_same_uid(&self) -> Option<Self> {
+        Self::create_with(&["--non-unique", "--uid", &self.uid.to_string()])
     }
 
-    fn made(more: &[&str]) -> Option<Self> {
+    fn create_with(more: &[&str]) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             skips::skip!("creating users requires root");
             return None;
@@ -36,19 +36,19 @@ impl Person {
         let random: [u8; 4] = accounts::random().unwrap();
         let suffix = format!("{:08x}", u32::from_ne_bytes(random));
         let (name, group) = (format!("tel{suffix}"), format!("tgr{suffix}"));
-        let mut person = Self { name, uid: 0, group };
-        if Command::new("groupadd").arg(&person.group).status().is_err() {
+        let mut user = Self { name, uid: 0, group };
+        if Command::new("groupadd").arg(&user.group).status().is_err() {
             skips::skip!("groupadd and useradd are not installed");
             return None;
         }
-        let usual = ["--create-home", "--shell", "/bin/sh", "--groups", &person.group, &person.name];
-        done("useradd", &[more, &usual].concat());
+        let usual = ["--create-home", "--shell", "/bin/sh", "--groups", &user.group, &user.name];
+        run_checked("useradd", &[more, &usual].concat());
         let mut chpasswd = Command::new("chpasswd").stdin(Stdio::piped()).spawn().unwrap();
-        writeln!(chpasswd.stdin.take().unwrap(), "{}:{PASSWORD}", person.name).unwrap();
+        writeln!(chpasswd.stdin.take().unwrap(), "{}:{PASSWORD}", user.name).unwrap();
         assert!(chpasswd.wait().unwrap().success(), "chpasswd");
         let users = accounts::UnixUsers::of_this_machine();
-        person.uid = users.find(&person.name).unwrap().unwrap().uid;
-        Some(person)
+        user.uid = users.find(&user.name).unwrap().unwrap().uid;
+        Some(user)
     }
 
     /// Returns the user's supplementary group.
@@ -84,7 +84,7 @@ impl Person {
     }
 }
 
-impl Drop for Person {
+impl Drop for TestUser {
     fn drop(&mut self) {
         let _ = Command::new("pkill").args(["-KILL", "-U", &self.name]).status();
         let _ =
@@ -93,7 +93,7 @@ impl Drop for Person {
     }
 }
 
-fn done(program: &str, arguments: &[&str]) {
+fn run_checked(program: &str, arguments: &[&str]) {
     let status = Command::new(program).args(arguments).status().unwrap();
     assert!(status.success(), "{program} {arguments:?}: {status}");
 }

@@ -18,7 +18,7 @@ use tokio::net::TcpSocket;
 
 use crate::PATIENCE;
 use crate::message;
-use crate::running::{PASSWORD, user};
+use crate::service_process::{PASSWORD, user};
 
 pub(crate) struct Connection<S> {
     stream: S,

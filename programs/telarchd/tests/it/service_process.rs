@@ -35,7 +35,7 @@ pub(crate) const BASIC_OVER_HTTP: &str =
 #[derive(Default)]
 struct Log {
     text: Mutex<String>,
-    grown: Condvar,
+    line_added: Condvar,
 }
 
 /// A folder with all files of a service, and the service once it is started.
@@ -55,7 +55,7 @@ impl Telarchd {
         let telarchd = Self { folder, manager, child: None, log: Arc::default() };
         fs::create_dir(telarchd.file("certificates")).unwrap();
         telarchd.configure(config);
-        telarchd.account(&user(), Role::Administrator);
+        telarchd.add_account(&user(), Role::Administrator);
         telarchd
     }
 
@@ -80,7 +80,7 @@ impl Telarchd {
     }
 
     /// Adds an account to the account file.
-    pub(crate) fn account(&self, name: &str, role: Role) {
+    pub(crate) fn add_account(&self, name: &str, role: Role) {
         let password = NewPassword::new(Secret::new(PASSWORD.to_owned())).unwrap();
         let password = PasswordHash::make(&password, accounts::random().unwrap());
         accounts::update(&self.file("accounts"), IfMissing::Create, |file| {
@@ -122,18 +122,18 @@ impl Telarchd {
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 *log.text.lock().unwrap() += &format!("{line}\n");
-                log.grown.notify_all();
+                log.line_added.notify_all();
             }
         });
         self.child = Some(child);
-        self.told("READY=1");
+        self.wait_for_notification("READY=1");
     }
 
     /// Reloads the service and waits until it is done.
     pub(crate) fn reload(&self) {
         self.signal(Signal::HUP);
-        self.told("RELOADING=1");
-        self.told("READY=1");
+        self.wait_for_notification("RELOADING=1");
+        self.wait_for_notification("READY=1");
     }
 
     /// Changes the configuration and waits until it is in force.
@@ -143,12 +143,12 @@ impl Telarchd {
     }
 
     /// Waits for a notification of the service manager that begins with this text.
-    pub(crate) fn told(&self, beginning: &str) -> String {
-        self.told_that(|message| message.starts_with(beginning))
+    pub(crate) fn wait_for_notification(&self, beginning: &str) -> String {
+        self.wait_for_notification_matching(|message| message.starts_with(beginning))
     }
 
     /// Waits for a notification of the service manager that satisfies a condition.
-    pub(crate) fn told_that(&self, is_match: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn wait_for_notification_matching(&self, is_match: impl Fn(&str) -> bool) -> String {
         let until = Instant::now() + PATIENCE;
         let mut seen = Vec::new();
         while Instant::now() < until {
@@ -175,7 +175,7 @@ impl Telarchd {
     pub(crate) fn serving_pid(&self) -> i32 {
         let own = self.pid().as_raw_nonzero().get();
         if is_root() {
-            children(own).into_iter().find(|child| shown(*child).contains(": gateway")).unwrap()
+            children(own).into_iter().find(|child| command_line(*child).contains(": gateway")).unwrap()
         } else {
             own
         }
@@ -187,29 +187,29 @@ impl Telarchd {
     }
 
     /// Waits for a log line that contains all of these parts.
-    pub(crate) fn logged(&self, parts: &[&str]) {
+    pub(crate) fn wait_for_log(&self, parts: &[&str]) {
         let is_missing =
             |log: &mut String| !log.lines().any(|line| parts.iter().all(|part| line.contains(part)));
         let log = self.log.text.lock().unwrap();
-        let (log, waited) = self.log.grown.wait_timeout_while(log, PATIENCE, is_missing).unwrap();
+        let (log, waited) = self.log.line_added.wait_timeout_while(log, PATIENCE, is_missing).unwrap();
         let log = log.clone();
         assert!(!waited.timed_out(), "no line with {parts:?} in the log:\n{log}");
     }
 
     /// Waits until the audit records satisfy a condition, and returns all of them.
-    pub(crate) fn recorded(&self, are_they: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-        records_in(&self.state().join("audit.jsonl"), are_they)
+    pub(crate) fn wait_for_records(&self, condition: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        wait_for_records_in(&self.state().join("audit.jsonl"), condition)
     }
 
     /// Waits until the process has ended by itself.
-    pub(crate) fn ended(&mut self) -> ExitStatus {
+    pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
         self.child.take().unwrap().wait().unwrap()
     }
 
     /// Stops the service and waits until it has ended.
     pub(crate) fn end(&mut self) {
         self.signal(Signal::TERM);
-        self.told("STOPPING=1");
+        self.wait_for_notification("STOPPING=1");
         let status = self.child.take().unwrap().wait().unwrap();
         assert!(status.success(), "{status}; the log:\n{}", self.log());
     }
@@ -228,7 +228,7 @@ impl Drop for Telarchd {
 }
 
 /// Waits until the audit records in a file satisfy a condition, and returns all of them.
-pub(crate) fn records_in(file: &Path, are_they: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+pub(crate) fn wait_for_records_in(file: &Path, condition: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     let read = || {
         let text = fs::read_to_string(file).unwrap_or_default();
         assert!(!text.contains(PASSWORD), "{text}");
@@ -242,12 +242,12 @@ pub(crate) fn records_in(file: &Path, are_they: impl Fn(&[Value]) -> bool) -> Ve
     let until = Instant::now() + PATIENCE;
     loop {
         let records = read();
-        if are_they(&records) {
+        if condition(&records) {
             return records;
         }
         let left = Timespec::try_from(until.saturating_duration_since(Instant::now())).unwrap();
-        let come = poll(&mut [PollFd::new(&changes, PollFlags::IN)], Some(&left)).unwrap();
-        assert_ne!(come, 0, "only {} records: {records:#?}", records.len());
+        let ready = poll(&mut [PollFd::new(&changes, PollFlags::IN)], Some(&left)).unwrap();
+        assert_ne!(ready, 0, "only {} records: {records:#?}", records.len());
         rustix::io::read(&changes, &mut [0; 4_096]).unwrap();
     }
 }
@@ -269,7 +269,7 @@ pub(crate) fn memory(process: i32) -> u64 {
 }
 
 /// Returns the command line of a process.
-pub(crate) fn shown(process: i32) -> String {
+pub(crate) fn command_line(process: i32) -> String {
     let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&line).replace('\0', " ")
 }
@@ -285,7 +285,7 @@ pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     sockets.map(|socket| socket.local_addr().unwrap().port())
 }
 
-pub(crate) fn local(port: u16) -> SocketAddr {
+pub(crate) fn loopback(port: u16) -> SocketAddr {
     ([127, 0, 0, 1], port).into()
 }
 
@@ -300,7 +300,7 @@ pub(crate) fn is_root() -> bool {
 }
 
 /// Writes a file that other users cannot read.
-pub(crate) fn private(path: &Path, text: &str) {
+pub(crate) fn write_private(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     set_mode(path, 0o600);
 }

@@ -8,9 +8,9 @@ use std::os::unix::net::UnixStream;
 use rustix::net::sockopt;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
-use crate::exchange::Connection;
+use crate::http_connection::Connection;
 use crate::message;
-use crate::running::{Telarchd, is_root, memory};
+use crate::service_process::{Telarchd, is_root, memory};
 
 /// Returns the gateway's end of its link to the broker: a socket whose other end was created by the broker (unix(7),
 /// `SO_PEERCRED`).
@@ -39,8 +39,8 @@ fn a_request_over_its_size_limit_ends_the_gateway_without_using_memory() {
     let length = (60_u32 << 20).to_be_bytes();
     let beginning = [&b"TL\x01\x00"[..], &length, &7_u64.to_be_bytes(), &[2]].concat();
     link(&telarchd).write_all(&beginning).unwrap();
-    telarchd.logged(&["Killing the gateway", "exceeds the size limit of its kind"]);
-    telarchd.told("READY=1");
+    telarchd.wait_for_log(&["Killing the gateway", "exceeds the size limit of its kind"]);
+    telarchd.wait_for_notification("READY=1");
     assert_ne!(telarchd.serving_pid(), gateway, "another gateway serves");
     let after = memory(broker);
     assert!(after < before + (8 << 10), "{before} KiB before, {after} KiB after");
