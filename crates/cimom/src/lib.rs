@@ -12,7 +12,7 @@ use cim::{Namespace, Schema};
 use consumers::FailureLog;
 use hardware::{Hardware, HostFile, OwnController};
 use linux::Machine;
-use repository::{LivingEngine, Repository};
+use repository::{ReloadingEngine, Repository};
 use tokio::runtime::Handle;
 use wmi::{Engine, EngineBuilder};
 
@@ -22,7 +22,7 @@ pub struct ObjectManager {
     hardware: Hardware,
     repository: Arc<Repository>,
     failures: FailureLog,
-    engine: Mutex<Option<LivingEngine>>,
+    engine: Mutex<Option<ReloadingEngine>>,
 }
 
 impl ObjectManager {
@@ -77,7 +77,7 @@ impl ObjectManager {
     ///
     /// # Errors
     /// As [`wmi::EngineBuilder::build`], if the repository does not fit to what there is.
-    pub fn engine(&self) -> Result<LivingEngine, wmi::Error> {
+    pub fn engine(&self) -> Result<ReloadingEngine, wmi::Error> {
         let mut made = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(engine) = &*made {
             return Ok(engine.clone());
@@ -92,7 +92,7 @@ impl ObjectManager {
                 Engine::builder(machine.host_name(), machine.offset()).providers(providers.iter().cloned());
             others.iter().cloned().map(Schema::of).fold(engine, EngineBuilder::namespace)
         };
-        let engine = LivingEngine::new(Arc::clone(&self.repository), begin)?;
+        let engine = ReloadingEngine::new(Arc::clone(&self.repository), begin)?;
         *made = Some(engine.clone());
         Ok(engine)
     }

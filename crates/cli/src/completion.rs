@@ -58,7 +58,11 @@ impl Shell {
 
     fn assignment(self, variable: &str, words: &[&str]) -> String {
         let words = self.list(words.iter().copied());
-        if self == Self::Fish { format!("set {variable} {words}; ") } else { format!("{variable}='{words}' ") }
+        if self == Self::Fish {
+            format!("set {variable} {words}; ")
+        } else {
+            format!("{variable}='{words}' ")
+        }
     }
 
     /// Returns the completion script for `winrm` and `winrs`. Completions of other programs can use its functions.

@@ -221,14 +221,20 @@ impl Error {
     pub fn way_out(&self) -> Option<String> {
         let text = match self {
             Self::UnknownOperation { nearest: Some(name), .. } => format!("did you mean {name}?"),
-            Self::UnknownOperation { nearest: None, .. } => "run winrm help for a list of operations".to_owned(),
+            Self::UnknownOperation { nearest: None, .. } => {
+                "run winrm help for a list of operations".to_owned()
+            }
             Self::UnknownSwitch { nearest: Some(name), .. } => format!("did you mean -{name}?"),
-            Self::UnknownSwitch { nearest: None, .. } => "run winrm help switches for a list of switches".to_owned(),
+            Self::UnknownSwitch { nearest: None, .. } => {
+                "run winrm help switches for a list of switches".to_owned()
+            }
             Self::SwitchNotValid { operation, .. } => format!("run winrm help {operation} for its switches"),
             Self::NamelessSwitch { .. } => "write -name or -name:value".to_owned(),
             Self::ValueMissing { name, placeholder } => format!("write -{name}:{placeholder}"),
             Self::ValueUnexpected { name } => format!("write -{name} alone"),
-            Self::UnbalancedQuote { .. } => "put quotation marks at both ends, or write a literal quotation mark as \\\"".to_owned(),
+            Self::UnbalancedQuote { .. } => {
+                "put quotation marks at both ends, or write a literal quotation mark as \\\"".to_owned()
+            }
             Self::NotOneOf { words, .. } => format!("valid values: {words}"),
             Self::ArgumentAfterSwitch { .. } => "put arguments before the first switch".to_owned(),
             Self::WrongArgumentCount { usage, .. } => format!("usage: {usage}"),
@@ -258,7 +264,8 @@ impl Error {
             }
             Self::BadHostName { .. } => "use up to 64 letters, digits, '-', '_' and '.'".to_owned(),
             Self::SavedHosts { .. } => {
-                "run winrm hosts for a list of saved hosts, or winrm help hosts for the file format".to_owned()
+                "run winrm hosts for a list of saved hosts, or winrm help hosts for the file format"
+                    .to_owned()
             }
             Self::CommandMissing => "write winrs -r:HOST COMMAND".to_owned(),
             _ => return None,

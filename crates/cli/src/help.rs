@@ -37,7 +37,10 @@ impl Page {
         if let Some(operation) = OPERATIONS.iter().find(|operation| operation.is_named(word)) {
             return Self::Operation(operation.name);
         }
-        TOPICS.iter().find(|topic| topic.is_named(word)).map_or(Self::General, |topic| Self::Topic(topic.name))
+        TOPICS
+            .iter()
+            .find(|topic| topic.is_named(word))
+            .map_or(Self::General, |topic| Self::Topic(topic.name))
     }
 
     /// Returns the text of the page.

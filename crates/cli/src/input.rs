@@ -103,8 +103,8 @@ struct Key<'t>(&'t str);
 
 impl<'t> Key<'t> {
     fn parse(text: &'t str) -> Option<Self> {
-        let is_key = !text.is_empty()
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':'));
+        let is_key =
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':'));
         is_key.then_some(Self(text))
     }
 }

@@ -25,9 +25,9 @@ pub(crate) fn find(options: &connection::Proxy, endpoint: &Endpoint) -> Result<O
         Transport::Https => Tls::Yes,
     };
     let proxy = match settings.find(tls, endpoint.host(), endpoint.port()) {
-        Some(address) => Some(
-            Proxy::parse(address).map_err(|error| proxy_failure(options.access, error.to_string()))?,
-        ),
+        Some(address) => {
+            Some(Proxy::parse(address).map_err(|error| proxy_failure(options.access, error.to_string()))?)
+        }
         None => None,
     };
     match (&options.login, proxy) {

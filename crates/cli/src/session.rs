@@ -348,11 +348,7 @@ fn traced(builder: SessionBuilder, trace: Option<PathBuf>) -> Result<SessionBuil
     }
 }
 
-fn build(
-    builder: SessionBuilder,
-    encoding: Encoding,
-    timeout: Option<Duration>,
-) -> Result<Session, Failure> {
+fn build(builder: SessionBuilder, encoding: Encoding, timeout: Option<Duration>) -> Result<Session, Failure> {
     let builder = builder.encoding(match encoding {
         Encoding::Utf8 => XmlEncoding::Utf8,
         Encoding::Utf16 => XmlEncoding::Utf16,

@@ -49,11 +49,11 @@ impl ClientSettings {
             Origin::Files(files) => files,
         };
         files.read().map_err(|error| {
-            let failure =
-                Failure::here(Kind::Usage, format!("cannot read the client settings: {error}"));
+            let failure = Failure::here(Kind::Usage, format!("cannot read the client settings: {error}"));
             match error {
-                ClientFilesError::Missing { .. } => failure
-                    .advise(format!("the variable {CONFIG_VARIABLE} names this file; unset it to use the default files")),
+                ClientFilesError::Missing { .. } => failure.advise(format!(
+                    "the variable {CONFIG_VARIABLE} names this file; unset it to use the default files"
+                )),
                 _ => failure,
             }
         })

@@ -102,9 +102,7 @@ mod tests {
     fn a_number_without_a_hint_tells_what_its_name_says() {
         let answer = explained(&["0x80070142"]).expect("a known number");
         assert!(answer.contains("inside  322, 0x142\nlayer   Win32, as an HRESULT\n"), "{answer}");
-        assert!(
-            explained(&["0x8033FFFF"]).expect("a number").starts_with("unknown error code\n")
-        );
+        assert!(explained(&["0x8033FFFF"]).expect("a number").starts_with("unknown error code\n"));
         assert!(explained(&["0"]).expect("a number").starts_with("success\n"));
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cimom::ObjectManager;
 use config::{Paths, State};
-use consumers::{Carrier, Commands, Whose};
+use consumers::{CommandPolicy, Creators, SubscriptionRunner};
 use hardware::{EventLogs, HardwareKeeper, HostFile};
 use plugin_wmi::WmiPlugin;
 use repository::Repository;
@@ -48,7 +48,7 @@ impl Wmi {
                 None
             }
         };
-        [Arc::new(WmiPlugin::living(engine)), Arc::new(EventLogs::new(self.0.hardware().clone()))]
+        [Arc::new(WmiPlugin::with_current(engine)), Arc::new(EventLogs::new(self.0.hardware().clone()))]
     }
 
     /// Ends the sessions with controllers and forgets what was handed over for them: whoever needs it asks again.
@@ -62,8 +62,8 @@ impl Wmi {
             let wmi = states.borrow_and_update().config.wmi.clone();
             let carried = async {
                 if wmi.permanent_subscriptions {
-                    match self.carrier(Whose::Everybody, commands(&wmi)) {
-                        Ok(carrier) => carrier.run().await,
+                    match self.subscription_runner(Creators::All, commands(&wmi)) {
+                        Ok(runner) => runner.run().await,
                         Err(error) => tracing::error!(%error, "Permanent subscriptions are not carried out"),
                     }
                 }
@@ -89,15 +89,19 @@ impl Wmi {
     ///
     /// # Errors
     /// As [`ObjectManager::engine`].
-    pub(crate) fn carrier(&self, whose: Whose, commands: Commands) -> Result<Carrier, wmi::Error> {
+    pub(crate) fn subscription_runner(
+        &self,
+        creators: Creators,
+        commands: CommandPolicy,
+    ) -> Result<SubscriptionRunner, wmi::Error> {
         let failures = self.0.failures().clone();
-        Ok(Carrier { engine: self.0.engine()?, whose, commands, words: linux::words, failures })
+        Ok(SubscriptionRunner { engine: self.0.engine()?, creators, commands, words: linux::words, failures })
     }
 }
 
 /// What the settings say about programs.
-pub(crate) fn commands(wmi: &config::Wmi) -> Commands {
-    if wmi.command_line_consumers { Commands::Run } else { Commands::Refused }
+pub(crate) fn commands(wmi: &config::Wmi) -> CommandPolicy {
+    if wmi.command_line_consumers { CommandPolicy::Allow } else { CommandPolicy::Deny }
 }
 
 /// What WMI of a service with a directory of state serves: namespaces with the number of their classes and their

@@ -142,11 +142,7 @@ impl Draft {
     /// Rejects `-remote` with `-socket`, and switches that have no meaning for the local service.
     fn check_remote_switches(&self) -> Result<(), Error> {
         if !self.is_local() {
-            return refuse(
-                self.socket.is_some(),
-                "-socket cannot be used with -remote",
-                "omit one of them",
-            );
+            return refuse(self.socket.is_some(), "-socket cannot be used with -remote", "omit one of them");
         }
         let skips = self.skip_issuer || self.skip_name || self.skip_revocation;
         let proxy = self.proxy_access.is_some() || self.proxy_scheme.is_some();

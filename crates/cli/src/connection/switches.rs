@@ -42,15 +42,10 @@ pub(crate) const fn usessl<D: Connects>() -> Switch<D> {
 
 /// `-unencrypted`.
 pub(crate) const fn unencrypted<D: Connects>() -> Switch<D> {
-    Switch::new(
-        "unencrypted",
-        Value::None,
-        "send messages over HTTP without encryption",
-        |d: &mut D, _| {
-            d.connection().unencrypted = true;
-            Ok(())
-        },
-    )
+    Switch::new("unencrypted", Value::None, "send messages over HTTP without encryption", |d: &mut D, _| {
+        d.connection().unencrypted = true;
+        Ok(())
+    })
     .short(&["un"])
     .under(Group::Remote)
 }
@@ -66,10 +61,15 @@ pub(crate) const fn skip_ca_check<D: Connects>() -> Switch<D> {
 
 /// `-skipCNcheck`.
 pub(crate) const fn skip_cn_check<D: Connects>() -> Switch<D> {
-    Switch::new("skipCNcheck", Value::None, "do not verify the host name in the certificate", |d: &mut D, _| {
-        d.connection().skip_name = true;
-        Ok(())
-    })
+    Switch::new(
+        "skipCNcheck",
+        Value::None,
+        "do not verify the host name in the certificate",
+        |d: &mut D, _| {
+            d.connection().skip_name = true;
+            Ok(())
+        },
+    )
     .under(Group::Remote)
 }
 

@@ -18,7 +18,7 @@ use tokio::process::Command;
 
 use super::Check;
 use super::finding::Outcome;
-use super::runner::{Limit, CheckRunner};
+use super::runner::{CheckRunner, Limit};
 use crate::failure::Kind;
 
 /// Files and sockets of the service to check.
@@ -83,7 +83,9 @@ pub(super) async fn check_all(service: &LocalService, runner: &mut CheckRunner<'
         return Ok(());
     };
     let listeners = enabled(&state);
-    runner.run(Check::Accounts, &[Check::Configuration], seconds(10), accounts::check(service, &state)).await?;
+    runner
+        .run(Check::Accounts, &[Check::Configuration], seconds(10), accounts::check(service, &state))
+        .await?;
     runner.run(Check::Ports, &[], seconds(20), ports::check(&listeners)).await?;
     // A port conflict may be the reason why the service does not run.
     runner.run(Check::Socket, &[Check::Ports], seconds(10), listening::socket(service)).await?;

@@ -1,15 +1,15 @@
 //! Checks of a remote service.
 
+mod authenticated;
 mod network;
 mod realm;
 mod sign_in;
-mod authenticated;
 
 use std::io;
 use std::time::Duration;
 
 use super::finding::Outcome;
-use super::runner::{Limit, CheckRunner};
+use super::runner::{CheckRunner, Limit};
 use crate::connection::{Connection, Delegation, ImplicitScheme, Login, PasswordScheme, Verification};
 use crate::failure::{Failure, Kind};
 use crate::secret::PasswordSource;

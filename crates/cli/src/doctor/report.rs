@@ -66,7 +66,8 @@ impl<'o> Report<'o> {
         let first = self.first_failure.map(|(check, _)| check);
         match self.format {
             Format::Text => {
-                let counted = format!("{passed} passed, {warned} warnings, {failed} failed, {skipped} skipped");
+                let counted =
+                    format!("{passed} passed, {warned} warnings, {failed} failed, {skipped} skipped");
                 match first {
                     Some(check) => writeln!(self.out, "{counted}; fix {check} first")?,
                     None => writeln!(self.out, "{counted}")?,

@@ -41,7 +41,12 @@ pub(crate) const TOPICS: &[Topic] = &[
     topic("proxy", "connecting through a proxy", include_str!("proxy.txt"), &[Group::Proxy]),
     topic("input", "input of set, create and invoke", include_str!("input.txt"), &[Group::Input]),
     topic("filters", "filters for enumerate", include_str!("filters.txt"), &[Group::Filter]),
-    topic("switches", "other switches and exit status", SWITCHES, &[Group::Output, Group::QuickConfig, Group::Doctor]),
+    topic(
+        "switches",
+        "other switches and exit status",
+        SWITCHES,
+        &[Group::Output, Group::QuickConfig, Group::Doctor],
+    ),
     topic("security", "access control and message protection", include_str!("security.txt"), &[]),
 ];
 

@@ -211,11 +211,7 @@ impl OperationBuilder<'_> {
 
     fn shells(&mut self) -> Result<Operation, Error> {
         let id = self.positionals.next();
-        refuse(
-            id.is_some() && self.draft.mine,
-            "-mine cannot be used with a shell ID",
-            "omit one of them",
-        )?;
+        refuse(id.is_some() && self.draft.mine, "-mine cannot be used with a shell ID", "omit one of them")?;
         let selection = match (id, self.draft.mine) {
             (Some(id), _) => ShellSelection::One(id),
             (None, true) => ShellSelection::Mine,

@@ -76,7 +76,12 @@ impl Entry {
     ///
     /// # Errors
     /// [`Error`] for a wrong number of arguments, a switch of another operation, or unexpected input.
-    pub(super) fn check_arguments(&self, words: &[String], seen: &[&'static str], input: bool) -> Result<(), Error> {
+    pub(super) fn check_arguments(
+        &self,
+        words: &[String],
+        seen: &[&'static str],
+        input: bool,
+    ) -> Result<(), Error> {
         let operation = self.name;
         let (least, most) = self.count;
         if !(least..=most).contains(&words.len()) {
@@ -86,7 +91,12 @@ impl Entry {
                 (1, _) => "one argument",
                 _ => "two arguments",
             };
-            return Err(Error::WrongArgumentCount { operation, expected, found: words.len(), usage: self.usage() });
+            return Err(Error::WrongArgumentCount {
+                operation,
+                expected,
+                found: words.len(),
+                usage: self.usage(),
+            });
         }
         let invalid = SWITCHES
             .iter()

@@ -48,7 +48,11 @@ pub(super) async fn run(run: &Run, plan: &Plan, streams: &mut Streams<'_>) -> Re
         ended => ended?,
     };
     let second = REMOTING.run(run, &locator, plan, streams).await?;
-    Ok(if [first, second].contains(&Completion::StepsFailed) { Completion::StepsFailed } else { Completion::Success })
+    Ok(if [first, second].contains(&Completion::StepsFailed) {
+        Completion::StepsFailed
+    } else {
+        Completion::Success
+    })
 }
 
 /// One of the two stages.
@@ -164,7 +168,12 @@ async fn enable(
 }
 
 /// Undoes the changes that quickconfig made, after confirmation.
-async fn undo(run: &Run, locator: &Locator, plan: &Plan, streams: &mut Streams<'_>) -> Result<Completion, Stop> {
+async fn undo(
+    run: &Run,
+    locator: &Locator,
+    plan: &Plan,
+    streams: &mut Streams<'_>,
+) -> Result<Completion, Stop> {
     let mut writer = Writer::new();
     writer.start("p:AnalyzeUndo_INPUT").namespace("p", locator.resource_uri());
     let question = writer.into_fragment();

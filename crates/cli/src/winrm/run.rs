@@ -156,15 +156,16 @@ impl Run {
         match operation {
             Operation::QuickConfig { transport, confirmation, public_zone, task, options } => {
                 let intent = self.intent;
-                let plan =
-                    quick_config::Plan { transport, confirmation, public_zone, task, options, intent };
+                let plan = quick_config::Plan { transport, confirmation, public_zone, task, options, intent };
                 return quick_config::run(self, &plan, streams).await;
             }
             Operation::Enumerate { locator, enumeration } => {
                 self.enumerate(&locator, enumeration, streams.out).await?;
             }
             Operation::ConfigSddl { target, sddl } => sddl::run(self, target, sddl, streams).await?,
-            Operation::Shells { selection, action } => shells::run(self, selection, action, screen, streams).await?,
+            Operation::Shells { selection, action } => {
+                shells::run(self, selection, action, screen, streams).await?
+            }
             operation if self.intent == Intent::Preview => what_if::show(self, operation, streams).await?,
             operation => self.single(operation, streams).await?,
         }
@@ -217,7 +218,8 @@ impl Run {
             Operation::Create { locator, input } => {
                 let target = target(&locator, &self.options, None)?;
                 let body = element(locator.last_segment(), &locator, input, streams.input)?;
-                let created = self.with_context(self.service.session.create(&target, &body).await, &locator)?;
+                let created =
+                    self.with_context(self.service.session.create(&target, &body).await, &locator)?;
                 self.print(&created.answer, streams.out)
             }
             Operation::Delete { locator } => self.delete(&locator).await,
@@ -335,7 +337,10 @@ impl Run {
         let requested = self.options.iter().any(|(name, _)| name == OptionSet::SOURCES);
         let included = answer.content().is_some_and(|element| element.source().contains(SOURCES));
         if requested && !included {
-            writeln!(errors, "winrm: -sources has no effect: the service returned no sources for this resource")?;
+            writeln!(
+                errors,
+                "winrm: -sources has no effect: the service returned no sources for this resource"
+            )?;
         }
         Ok(())
     }

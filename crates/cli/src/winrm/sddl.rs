@@ -1,15 +1,15 @@
 //! `winrm configSDDL`: edits a security descriptor.
 
+mod descriptor;
 mod dialogue;
 mod names;
-mod descriptor;
 
 use std::io::{IsTerminal, Read, Write};
 use std::process::{Command, ExitStatus};
 
+use self::descriptor::StoredDescriptor;
 use self::dialogue::Dialogue;
 use self::names::Names;
-use self::descriptor::StoredDescriptor;
 use super::SddlTarget;
 use super::run::{Run, Streams};
 use crate::failure::{Failure, Kind};
@@ -75,12 +75,7 @@ fn run_editor(current: &str) -> std::io::Result<(ExitStatus, String)> {
     writeln!(file, "{current}")?;
     let editor = editor().unwrap_or_else(|| "vi".into());
     // The variable may contain arguments, as in `code --wait`, so a shell splits it.
-    let status = Command::new("sh")
-        .arg("-c")
-        .arg("exec $0 \"$1\"")
-        .arg(&editor)
-        .arg(file.path())
-        .status()?;
+    let status = Command::new("sh").arg("-c").arg("exec $0 \"$1\"").arg(&editor).arg(file.path()).status()?;
     let mut text = String::new();
     // Some editors replace the file, so open it again by name.
     if status.success() {

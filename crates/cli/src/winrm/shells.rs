@@ -36,7 +36,8 @@ async fn select(run: &Run, selection: &ShellSelection) -> Result<Vec<Item>, Stop
         ShellSelection::All => Ok(shells),
         ShellSelection::Mine => {
             let Some(user) = run.user() else {
-                let failure = Failure::here(Kind::Usage, "cannot select your shells: the user name is not known");
+                let failure =
+                    Failure::here(Kind::Usage, "cannot select your shells: the user name is not known");
                 return Err(failure.advise("add -username:NAME, or write winrm shells ID").into());
             };
             Ok(shells

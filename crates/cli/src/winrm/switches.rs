@@ -144,22 +144,22 @@ pub(crate) const SWITCHES: &[Row] = &[
     switches::unencrypted().on(REMOTE),
     switches::skip_ca_check().on(REMOTE),
     switches::skip_cn_check().on(REMOTE),
-    Row::new("skipRevocationcheck", Value::None, "accepted for compatibility; certificate revocation is never checked", |d, _| {
-        d.connection.skip_revocation = true;
-        Ok(())
-    })
-    .on(REMOTE)
-    .under(Group::Remote),
-    switches::ca().on(REMOTE),
     Row::new(
-        "encoding",
-        Value::Words(names::<Encoding>),
-        "encoding of requests (default: utf-8)",
-        |d, v| {
-            d.connection.encoding = Some(v.keyword()?);
+        "skipRevocationcheck",
+        Value::None,
+        "accepted for compatibility; certificate revocation is never checked",
+        |d, _| {
+            d.connection.skip_revocation = true;
             Ok(())
         },
     )
+    .on(REMOTE)
+    .under(Group::Remote),
+    switches::ca().on(REMOTE),
+    Row::new("encoding", Value::Words(names::<Encoding>), "encoding of requests (default: utf-8)", |d, v| {
+        d.connection.encoding = Some(v.keyword()?);
+        Ok(())
+    })
     .on(REMOTE)
     .under(Group::Remote),
     Row::new(
@@ -180,18 +180,28 @@ pub(crate) const SWITCHES: &[Row] = &[
     switches::certificate().on(REMOTE),
     switches::certfile().on(REMOTE),
     switches::keyfile().on(REMOTE),
-    Row::new("defaultCreds", Value::None, "use the credentials of the current user; requires negotiate over HTTPS", |d, _| {
-        d.connection.default_credentials = true;
-        Ok(())
-    })
+    Row::new(
+        "defaultCreds",
+        Value::None,
+        "use the credentials of the current user; requires negotiate over HTTPS",
+        |d, _| {
+            d.connection.default_credentials = true;
+            Ok(())
+        },
+    )
     .on(REMOTE)
     .under(Group::Login),
     switches::spn_port().on(REMOTE),
     switches::spn().on(REMOTE),
-    Row::new("proxyaccess", Value::Words(names::<ProxyAccess>), "source of the proxy settings (default: no_proxy)", |d, v| {
-        d.connection.proxy_access = Some(v.keyword()?);
-        Ok(())
-    })
+    Row::new(
+        "proxyaccess",
+        Value::Words(names::<ProxyAccess>),
+        "source of the proxy settings (default: no_proxy)",
+        |d, v| {
+            d.connection.proxy_access = Some(v.keyword()?);
+            Ok(())
+        },
+    )
     .short(&["pac"])
     .on(REMOTE)
     .under(Group::Proxy),
@@ -221,23 +231,36 @@ pub(crate) const SWITCHES: &[Row] = &[
     .short(&["pp"])
     .on(REMOTE)
     .under(Group::Proxy),
-    Row::new("set", Value::Text("KEY=VALUE"), "add a key to @{...} without quoting; may be repeated", |d, v| {
-        d.values.set(v.text())
-    })
+    Row::new(
+        "set",
+        Value::Text("KEY=VALUE"),
+        "add a key to @{...} without quoting; may be repeated",
+        |d, v| d.values.set(v.text()),
+    )
     .on(WITH_INPUT)
     .under(Group::Input)
     .often(),
-    Row::new("selector", Value::Text("NAME=VALUE"), "add a selector, whose value may contain +; may be repeated", |d, v| {
-        d.selectors.push(v.into_text());
-        Ok(())
-    })
+    Row::new(
+        "selector",
+        Value::Text("NAME=VALUE"),
+        "add a selector, whose value may contain +; may be repeated",
+        |d, v| {
+            d.selectors.push(v.into_text());
+            Ok(())
+        },
+    )
     .on(RESOURCE)
     .under(Group::Input)
     .often(),
-    Row::new("file", Value::File("FILE"), "read the XML to send from FILE, or from standard input if FILE is -", |d, v| {
-        d.file = Some(v.into_text().into());
-        Ok(())
-    })
+    Row::new(
+        "file",
+        Value::File("FILE"),
+        "read the XML to send from FILE, or from standard input if FILE is -",
+        |d, v| {
+            d.file = Some(v.into_text().into());
+            Ok(())
+        },
+    )
     .on(WITH_INPUT)
     .under(Group::Input),
     Row::new("options", Value::Text("{KEY=\"VALUE\";...}"), "options passed to the provider", |d, v| {
@@ -286,10 +309,15 @@ pub(crate) const SWITCHES: &[Row] = &[
     )
     .on(ENUMERATE)
     .under(Group::Filter),
-    Row::new("returntype", Value::Words(names::<ReturnType>), "what to return for each instance (default: object)", |d, v| {
-        d.returns = v.keyword()?;
-        Ok(())
-    })
+    Row::new(
+        "returntype",
+        Value::Words(names::<ReturnType>),
+        "content returned for each instance (default: object)",
+        |d, v| {
+            d.returns = v.keyword()?;
+            Ok(())
+        },
+    )
     .on(ENUMERATE)
     .under(Group::Filter),
     Row::new("shallow", Value::None, "omit instances of derived classes", |d, _| {
@@ -304,17 +332,12 @@ pub(crate) const SWITCHES: &[Row] = &[
     })
     .on(ENUMERATE)
     .under(Group::Filter),
-    Row::new(
-        "format",
-        Value::Words(names::<Format>),
-        "output format (default: text)",
-        |d, v| {
-            // Scripts also use `-format:#pretty`.
-            let word = find_keyword(v.text().trim_start_matches('#'));
-            d.format = Some(word.map_or_else(|| v.keyword(), Ok)?);
-            Ok(())
-        },
-    )
+    Row::new("format", Value::Words(names::<Format>), "output format (default: text)", |d, v| {
+        // Scripts also use `-format:#pretty`.
+        let word = find_keyword(v.text().trim_start_matches('#'));
+        d.format = Some(word.map_or_else(|| v.keyword(), Ok)?);
+        Ok(())
+    })
     .short(&["f"])
     .on(REMOTE.and(SAVED).and(Verb::Trust.scope()))
     .under(Group::Output),
@@ -353,15 +376,10 @@ pub(crate) const SWITCHES: &[Row] = &[
     })
     .on(QUICK)
     .under(Group::QuickConfig),
-    Row::new(
-        "undo",
-        Value::None,
-        "undo the changes that quickconfig made on this machine",
-        |d, _| {
-            d.undo = true;
-            Ok(())
-        },
-    )
+    Row::new("undo", Value::None, "undo the changes that quickconfig made on this machine", |d, _| {
+        d.undo = true;
+        Ok(())
+    })
     .on(QUICK)
     .under(Group::QuickConfig),
     Row::new(
@@ -382,10 +400,15 @@ pub(crate) const SWITCHES: &[Row] = &[
     })
     .on(QUICK)
     .under(Group::QuickConfig),
-    Row::new("strict", Value::None, "do not use a self-signed certificate for HTTPS (same as Windows)", |d, _| {
-        d.quick_config.strict = true;
-        Ok(())
-    })
+    Row::new(
+        "strict",
+        Value::None,
+        "do not use a self-signed certificate for HTTPS (same as Windows)",
+        |d, _| {
+            d.quick_config.strict = true;
+            Ok(())
+        },
+    )
     .on(QUICK)
     .under(Group::QuickConfig),
     Row::new("allowgroup", Value::Text("GROUP"), "allow members of GROUP to open shells", |d, v| {
@@ -406,10 +429,15 @@ pub(crate) const SWITCHES: &[Row] = &[
     })
     .on(Verb::Doctor.scope())
     .under(Group::Doctor),
-    Row::new("state", Value::File("FOLDER"), "state directory of the local service, which contains its socket", |d, v| {
-        d.state = Some(v.into_text().into());
-        Ok(())
-    })
+    Row::new(
+        "state",
+        Value::File("FOLDER"),
+        "state directory of the local service, which contains its socket",
+        |d, v| {
+            d.state = Some(v.into_text().into());
+            Ok(())
+        },
+    )
     .on(Verb::Doctor.scope())
     .under(Group::Doctor),
     Row::new("whatif", Value::None, "show what would be changed, without changing it", |d, _| {

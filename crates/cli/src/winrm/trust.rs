@@ -42,14 +42,21 @@ pub(super) fn run(task: TrustTask, settings: &ClientSettings, streams: &mut Stre
                 entries.iter().filter(|entry| !entry.eq_ignore_ascii_case(&host)).cloned().collect();
             if left.len() == entries.len() {
                 let failure = Failure::here(Kind::Usage, format!("{host} is not an entry of TrustedHosts"));
-                let listed =
-                    if entries.is_empty() { "TrustedHosts is empty".to_owned() } else { format!("entries: {list}") };
+                let listed = if entries.is_empty() {
+                    "TrustedHosts is empty".to_owned()
+                } else {
+                    format!("entries: {list}")
+                };
                 return Err(failure.advise(listed).into());
             }
             check_not_set_by_policy(settings)?;
             write(own_file(settings)?, &left)?;
             if list.trusts(&host) && still_trusts(settings, &host)? {
-                writeln!(streams.errors, "winrm: {host} still matches an entry of TrustedHosts: {}", left.join(","))?;
+                writeln!(
+                    streams.errors,
+                    "winrm: {host} still matches an entry of TrustedHosts: {}",
+                    left.join(",")
+                )?;
             }
             Ok(())
         }

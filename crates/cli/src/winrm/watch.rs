@@ -41,7 +41,8 @@ pub async fn watch(
         return Err(Failure::here(Kind::Usage, "the command is not an enumeration").into());
     };
     let filter = enumeration.filter.map(wire_filter).transpose()?;
-    let filter = filter.ok_or_else(|| Failure::here(Kind::Usage, "a subscription requires an event query"))?;
+    let filter =
+        filter.ok_or_else(|| Failure::here(Kind::Usage, "a subscription requires an event query"))?;
     let service = RemoteService::new(connection, settings, Delegation::Refused)?;
     let failed = |error| Stop::from(service.failure(error).about(&locator.short()));
     let target = target(&locator, &options, None)?;

@@ -31,10 +31,15 @@ type Row = Switch<Draft>;
 
 /// Every switch, in help order.
 pub(crate) const SWITCHES: &[Row] = &[
-    Row::new("remote", Value::Text("ENDPOINT"), "remote endpoint: [TRANSPORT://]HOST[:PORT] (default: this machine)", |d, v| {
-        d.connection.remote = Some(Address::parse(v.text())?);
-        Ok(())
-    })
+    Row::new(
+        "remote",
+        Value::Text("ENDPOINT"),
+        "remote endpoint: [TRANSPORT://]HOST[:PORT] (default: this machine)",
+        |d, v| {
+            d.connection.remote = Some(Address::parse(v.text())?);
+            Ok(())
+        },
+    )
     .short(&["r"])
     .under(Group::Remote),
     switches::socket(),
@@ -52,24 +57,39 @@ pub(crate) const SWITCHES: &[Row] = &[
     switches::keyfile(),
     switches::spn_port(),
     switches::spn(),
-    Row::new("allowdelegate", Value::None, "allow the service to use the Kerberos ticket for other machines", |d, _| {
-        d.delegate = true;
-        Ok(())
-    })
+    Row::new(
+        "allowdelegate",
+        Value::None,
+        "allow the service to use the Kerberos ticket for other machines",
+        |d, _| {
+            d.delegate = true;
+            Ok(())
+        },
+    )
     .short(&["ad"])
     .under(Group::Login),
-    Row::new("directory", Value::Text("PATH"), "working directory of the command (default: home directory)", |d, v| {
-        d.directory = Some(v.into_text());
-        Ok(())
-    })
+    Row::new(
+        "directory",
+        Value::Text("PATH"),
+        "working directory of the command (default: home directory)",
+        |d, v| {
+            d.directory = Some(v.into_text());
+            Ok(())
+        },
+    )
     .short(&["d"])
     .under(Group::Shell),
-    Row::new("environment", Value::Text("NAME=VALUE"), "set an environment variable for the command; may be repeated", |d, v| {
-        let form = "NAME=VALUE";
-        let (name, value) = v.text().split_once('=').ok_or_else(|| v.bad_form(form))?;
-        d.environment.push((name.to_owned(), value.to_owned()));
-        Ok(())
-    })
+    Row::new(
+        "environment",
+        Value::Text("NAME=VALUE"),
+        "set an environment variable for the command; may be repeated",
+        |d, v| {
+            let form = "NAME=VALUE";
+            let (name, value) = v.text().split_once('=').ok_or_else(|| v.bad_form(form))?;
+            d.environment.push((name.to_owned(), value.to_owned()));
+            Ok(())
+        },
+    )
     .short(&["env"])
     .under(Group::Shell)
     .often(),
@@ -85,16 +105,26 @@ pub(crate) const SWITCHES: &[Row] = &[
     })
     .short(&["noe"])
     .under(Group::Shell),
-    Row::new("compression", Value::None, "accepted for compatibility; messages are never compressed", |d, _| {
-        d.compression = true;
-        Ok(())
-    })
+    Row::new(
+        "compression",
+        Value::None,
+        "accepted for compatibility; messages are never compressed",
+        |d, _| {
+            d.compression = true;
+            Ok(())
+        },
+    )
     .short(&["comp"])
     .under(Group::Shell),
-    Row::new("timeout", Value::Text("SECONDS"), "accepted for compatibility; the running time is never limited", |d, _| {
-        d.timeout = true;
-        Ok(())
-    })
+    Row::new(
+        "timeout",
+        Value::Text("SECONDS"),
+        "accepted for compatibility; the running time is never limited",
+        |d, _| {
+            d.timeout = true;
+            Ok(())
+        },
+    )
     .short(&["t"])
     .under(Group::Shell),
     switches::trace(),

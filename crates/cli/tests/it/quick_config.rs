@@ -219,10 +219,7 @@ fn undo_shows_changes_asks_and_reverts_them() {
 fn a_policy_prevents_changes_and_is_reported() {
     let service = service(State::Ready, State::Policy, "succeeded");
     let ran = ran(&service, "qc -q", "");
-    assert_eq!(
-        ran.errors,
-        "Error: disabled by policy; nothing was changed.\ndo EnableRemoting\n"
-    );
+    assert_eq!(ran.errors, "Error: disabled by policy; nothing was changed.\ndo EnableRemoting\n");
     assert_eq!(ran.done.unwrap(), Completion::Success);
     assert_eq!(service.actions(), ["AnalyzeService", "Analyze"]);
 }

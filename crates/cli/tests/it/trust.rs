@@ -34,9 +34,7 @@ fn hosts_are_added_with_a_warning_and_removed() {
     let client = Client::with("# keep\nClient.TrustedHosts = \"*.example.com\"\nClient.Auth.Basic = false\n");
     let added = client.run("trust server7");
     assert_eq!(added.done.unwrap(), Completion::Success);
-    for part in
-        ["added server7 to TrustedHosts", "impersonating this host", "winrm trust server7 -delete"]
-    {
+    for part in ["added server7 to TrustedHosts", "impersonating this host", "winrm trust server7 -delete"] {
         assert!(added.errors.contains(part), "{part} is not in {}", added.errors);
     }
     assert_eq!(client.list(), "*.example.com\nserver7\n");
@@ -53,7 +51,11 @@ fn hosts_are_added_with_a_warning_and_removed() {
 fn a_trusted_host_is_not_added_again() {
     let client = Client::with("Client.TrustedHosts = \"*.example.com\"\n");
     let again = client.run("trust a.example.com");
-    assert!(again.errors.contains("a.example.com is already in TrustedHosts: *.example.com"), "{}", again.errors);
+    assert!(
+        again.errors.contains("a.example.com is already in TrustedHosts: *.example.com"),
+        "{}",
+        again.errors
+    );
     assert_eq!(client.list(), "*.example.com\n");
 }
 

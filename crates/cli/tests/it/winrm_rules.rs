@@ -55,7 +55,10 @@ fn conflicting_switches_are_rejected_with_advice() {
         ("id -r:https://h -defaultCreds", "-defaultCreds requires -authentication:negotiate over HTTPS"),
         ("id -r:h -auth:negotiate -defaultCreds", "-defaultCreds requires -authentication:negotiate"),
         ("id -r:https://h -auth:kerberos -defaultCreds", "-defaultCreds requires -authentication"),
-        ("id -r:https://h -auth:negotiate -defaultCreds -u:me", "-defaultCreds cannot be used with -username"),
+        (
+            "id -r:https://h -auth:negotiate -defaultCreds -u:me",
+            "-defaultCreds cannot be used with -username",
+        ),
         ("id -r:h -auth:basic -u:me -SPNPort", "-SPNPort requires negotiate or kerberos authentication"),
         ("id -r:h -auth:none -SPNPort", "-SPNPort requires negotiate or kerberos authentication"),
         ("id -r:h -skipCAcheck", "require HTTPS"),

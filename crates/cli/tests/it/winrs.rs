@@ -76,8 +76,7 @@ fn every_switch_has_a_long_and_a_short_form() {
     assert_eq!(long.environment, [("A".to_owned(), "b=c".to_owned())]);
     assert_eq!((long.profile, long.echo), (Profile::Skipped, Echo::Hidden));
     assert_eq!(long.delegation, Delegation::Allowed);
-    let notices: Vec<_> =
-        long.notices.iter().filter_map(|line| line.split_once(" has no effect")).collect();
+    let notices: Vec<_> = long.notices.iter().filter_map(|line| line.split_once(" has no effect")).collect();
     assert_eq!(notices.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["-compression", "-timeout"]);
     assert_eq!(long.exit_code, ExitCodeShown::Yes);
     assert_eq!(long.connection.unencrypted, Unencrypted::Allowed);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cim::{CimType, Class, Instance, Name, Namespace, ObjectPath, Operation, Schema, Shape, Value};
 use cimom::ObjectManager;
 use hardware::HostFile;
-use repository::{LivingEngine, Repository};
+use repository::{ReloadingEngine, Repository};
 use tokio::runtime::Runtime;
 use wmi::{Context, Engine, Outcome};
 
@@ -20,7 +20,7 @@ use crate::place::{self, IfMissing};
 
 pub(super) struct Here {
     runtime: Runtime,
-    living: LivingEngine,
+    living: ReloadingEngine,
     /// That of the beginning, for names.
     engine: Engine,
     namespace: Namespace,

@@ -10,7 +10,7 @@ use std::process::{Child, ExitCode};
 use std::time::{Duration, Instant};
 
 use accounts::MachineSid;
-use consumers::{Commands, Whose};
+use consumers::{CommandPolicy, Creators};
 use tokio::io::AsyncReadExt as _;
 
 use super::{SUBSCRIPTIONS, given_socket, this_program};
@@ -99,16 +99,16 @@ pub(super) fn run(state: &Path, commands: &str) -> Result<ExitCode, Box<dyn Erro
     let _ = rustix::process::setsid();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     std::env::set_current_dir("/")?;
-    let commands = if commands == RUN { Commands::Run } else { Commands::Refused };
+    let commands = if commands == RUN { CommandPolicy::Allow } else { CommandPolicy::Deny };
     let machine = MachineSid::load(state)?.ok_or("the machine has no SID yet")?.domain();
     let root = sddl::linux::user_sid(0, machine);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         socket.set_nonblocking(true)?;
         let mut socket = tokio::net::UnixStream::from_std(socket)?;
-        let carrier = Wmi::open(state, None).carrier(Whose::Only(root), commands)?;
+        let runner = Wmi::open(state, None).subscription_runner(Creators::Only(root), commands)?;
         tokio::select! {
-            () = carrier.run() => {}
+            () = runner.run() => {}
             // Nothing is sent on it; it ends when the broker has no further use for this process.
             _ = socket.read_u8() => {}
         }

@@ -81,8 +81,8 @@ fn what_root_has_registered_is_carried_out_while_the_settings_want_it_and_what_o
     let own = register(&telarchd, "own", None);
     let other = register(&telarchd, "other", Some(DomainSid::new([1, 2, 3]).account(3000)));
     telarchd.reconfigure("WMI.PermanentSubscriptions = true\n");
-    telarchd.logged(&["A permanent subscription is carried out", "own"]);
-    telarchd.logged(&["A permanent subscription is not carried out", "other"]);
+    telarchd.logged(&["Permanent subscription started", "own"]);
+    telarchd.logged(&["Permanent subscription rejected", "other"]);
     let written = grown(&own);
     assert!(written.lines().all(|line| line.starts_with("second ")), "{written}");
     // What comes while it runs is found.

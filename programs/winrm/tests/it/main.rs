@@ -54,10 +54,11 @@ fn usage_errors_are_written_to_standard_error() {
 
 #[test]
 fn results_and_failures_are_written_to_separate_streams() {
-    let service = Service::start(|request: &Request| match request.text("w:ResourceURI").rsplit('/').next() {
-        Some("config") => (200, "<c:Config xmlns:c=\"urn:c\"><c:A>1</c:A></c:Config>".to_owned()),
-        _ => fault(5, "w:AccessDenied", "access is denied"),
-    });
+    let service =
+        Service::start(|request: &Request| match request.text("w:ResourceURI").rsplit('/').next() {
+            Some("config") => (200, "<c:Config xmlns:c=\"urn:c\"><c:A>1</c:A></c:Config>".to_owned()),
+            _ => fault(5, "w:AccessDenied", "access is denied"),
+        });
     let remote = format!("-r:http://127.0.0.1:{}", service.port);
     let session = [remote.as_str(), "-un", "-auth:basic", "-u:ann", "-exitcode:detailed"];
     let run = |uri: &str| {

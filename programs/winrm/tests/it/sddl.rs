@@ -23,7 +23,8 @@ fn service() -> Service {
             "LookUpPrincipals" => {
                 let known = [("alice", 3_000), ("bob", 3_002)].into_iter();
                 let asked_for = known.filter(|(name, rid)| {
-                    request.body().contains(&format!(">{name}<")) || request.body().contains(&format!("-{rid}<"))
+                    request.body().contains(&format!(">{name}<"))
+                        || request.body().contains(&format!("-{rid}<"))
                 });
                 let found: String = asked_for.map(|(name, rid)| principal(name, rid)).collect();
                 format!("<p:LookUpPrincipals_OUTPUT xmlns:p=\"urn:p\">{found}</p:LookUpPrincipals_OUTPUT>")

@@ -345,7 +345,10 @@ fn the_report_for_people_begins_with_what_is_examined_and_ends_with_where_to_beg
         stdout.starts_with(&format!("{} as {USER}\n  pass  name           ", service.https())),
         "{stdout}"
     );
-    assert!(stdout.contains("\n  fail  tls            certificate is not signed by a trusted authority"), "{stdout}");
+    assert!(
+        stdout.contains("\n  fail  tls            certificate is not signed by a trusted authority"),
+        "{stdout}"
+    );
     assert!(stdout.contains("\n                       -> trust its issuer"), "{stdout}");
     assert!(stdout.contains("\n  skip  identify … throughput  tls failed\n"), "{stdout}");
     assert!(stdout.ends_with("; fix tls first\n"), "{stdout}");

@@ -105,11 +105,7 @@ fn a_service_whose_key_has_changed() {
         let service = Telarchd::start(&[]);
         realm.kadmin("cpw -randkey HTTP/localhost");
         realm.kinit(&[]);
-        Diagnosis::of(with_ticket(&service)).begins_with(
-            "sign-in",
-            "does not accept",
-            "recreate its keytab",
-        );
+        Diagnosis::of(with_ticket(&service)).begins_with("sign-in", "does not accept", "recreate its keytab");
     });
 }
 

@@ -195,10 +195,7 @@ fn what_policy_forbids_is_told_and_left() {
         start(world, "");
         let shown = winrm(world, "quickconfig -quiet", "");
         assert_eq!(shown.code, 0, "{shown:?}");
-        assert!(
-            shown.text().1.starts_with("Error: disabled by policy; nothing was changed.\n"),
-            "{shown:?}"
-        );
+        assert!(shown.text().1.starts_with("Error: disabled by policy; nothing was changed.\n"), "{shown:?}");
         assert!(winrm(world, "enumerate winrm/config/listener", "").text().0.is_empty());
     });
 }

@@ -33,7 +33,9 @@ pub(super) async fn check(service: &LocalService, state: &State) -> (Outcome, Op
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             return Outcome::skip(format!("cannot read {}: run as root", path.display())).without_data();
         }
-        Err(error) => return Outcome::fail(Kind::Fault, format!("{}: {error}", path.display())).without_data(),
+        Err(error) => {
+            return Outcome::fail(Kind::Fault, format!("{}: {error}", path.display())).without_data();
+        }
     };
     if file.mode() & 0o077 != 0 {
         let seen =
@@ -44,12 +46,13 @@ pub(super) async fn check(service: &LocalService, state: &State) -> (Outcome, Op
         Ok(accounts) => accounts,
         Err(error) => {
             let seen = format!("{}, {error}", path.display());
-            return Outcome::fail(Kind::Usage, seen).fix("run telarch account list to see every entry").without_data();
+            return Outcome::fail(Kind::Usage, seen)
+                .fix("run telarch account list to see every entry")
+                .without_data();
         }
     };
     let all = accounts.records().count();
-    let enabled: Vec<_> =
-        accounts.records().filter(|record| record.standing == Standing::Enabled).collect();
+    let enabled: Vec<_> = accounts.records().filter(|record| record.standing == Standing::Enabled).collect();
     let with_ntlm = enabled.iter().filter(|record| record.nt_hash.is_some()).count();
     let seen = format!("accounts: {all}, enabled: {}, with NT hash: {with_ntlm}", enabled.len());
     if enabled.is_empty() {

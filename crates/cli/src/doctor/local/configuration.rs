@@ -21,7 +21,8 @@ pub(super) async fn policy(service: &LocalService) -> (Outcome, Option<()>) {
             return Outcome::skip(format!("cannot read {}: run as root", folder.display())).without_data();
         }
         Err(error) => {
-            return split_message(&error.to_string(), Outcome::fail(Kind::Usage, String::new())).without_data();
+            return split_message(&error.to_string(), Outcome::fail(Kind::Usage, String::new()))
+                .without_data();
         }
     };
     let governed: Vec<String> = policies.iter().map(|demand| demand.subject.to_string()).collect();
@@ -64,9 +65,7 @@ pub(super) async fn settings(service: &LocalService) -> (Outcome, Option<Arc<Sta
             let outcome = match (path.exists(), on) {
                 (_, 0) => Outcome::warn("no listener is enabled: only local programs can connect")
                     .fix(add_a_listener(service)),
-                (false, _) => {
-                    Outcome::pass(format!("{} does not exist: defaults apply", path.display()))
-                }
+                (false, _) => Outcome::pass(format!("{} does not exist: defaults apply", path.display())),
                 (true, 1) => Outcome::pass(format!("{} is valid; 1 listener enabled", path.display())),
                 (true, on) => Outcome::pass(format!("{} is valid; {on} listeners enabled", path.display())),
             };
@@ -92,11 +91,7 @@ pub(super) async fn verify(service: &LocalService, runner: &mut CheckRunner<'_>)
         return runner.skip(check, &[], "telarchd is not installed");
     };
     if service.owner == Owner::Machine && !rustix::process::geteuid().is_root() {
-        return runner.skip(
-            check,
-            &[],
-            "telarchd --check requires root for the service of the machine",
-        );
+        return runner.skip(check, &[], "telarchd --check requires root for the service of the machine");
     }
     let paths = &service.paths;
     let words = [

@@ -49,9 +49,8 @@ fn evaluate(rules: &Rules, ports: &[u16], manager: FirewallManager) -> Outcome {
             PortAccess::Open => open.push(port.to_string()),
             PortAccess::Uncertain => uncertain.push(port.to_string()),
             PortAccess::Blocked { family, table, chain } => {
-                let seen = format!(
-                    "the firewall blocks port {port}: chain {chain} of table {family} {table}"
-                );
+                let seen =
+                    format!("the firewall blocks port {port}: chain {chain} of table {family} {table}");
                 let fix = match manager {
                     FirewallManager::Firewalld => {
                         format!("firewall-cmd --permanent --add-port={port}/tcp && firewall-cmd --reload")
@@ -94,12 +93,11 @@ async fn prints(name: &str, argument: &str, expected: &str) -> bool {
 async fn ufw(ports: &[u16]) -> Outcome {
     let Some(program) = program("ufw") else { return Outcome::skip("ufw is not installed") };
     let printed = output(&program, &[OsStr::new("status")]).await;
-    let text = printed.map(|printed| String::from_utf8_lossy(&printed.stdout).into_owned()).unwrap_or_default();
+    let text =
+        printed.map(|printed| String::from_utf8_lossy(&printed.stdout).into_owned()).unwrap_or_default();
     match ports.iter().find(|port| !ufw_allows(&text, **port)) {
-        Some(port) => {
-            Outcome::fail(Kind::Connect, format!("the firewall (ufw) does not allow port {port}"))
-                .fix(format!("ufw allow {port}/tcp"))
-        }
+        Some(port) => Outcome::fail(Kind::Connect, format!("the firewall (ufw) does not allow port {port}"))
+            .fix(format!("ufw allow {port}/tcp")),
         None => Outcome::pass("the firewall (ufw) allows the ports of the listeners"),
     }
 }

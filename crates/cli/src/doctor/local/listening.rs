@@ -62,9 +62,12 @@ pub(super) async fn certificates(listeners: &[Listener]) -> (Outcome, Option<()>
         let key = listener.key();
         match handshake(socket).await {
             Err(reason) => {
-                return Outcome::fail(Kind::Connect, format!("TLS handshake with listener {key} failed: {reason}"))
-                    .fix("see the log for the reason: journalctl -u telarchd")
-                    .without_data();
+                return Outcome::fail(
+                    Kind::Connect,
+                    format!("TLS handshake with listener {key} failed: {reason}"),
+                )
+                .fix("see the log for the reason: journalctl -u telarchd")
+                .without_data();
             }
             Ok((certificate, verdict)) => {
                 let command =
@@ -94,7 +97,10 @@ pub(super) async fn certificates(listeners: &[Listener]) -> (Outcome, Option<()>
                 let left = certificate.not_after.duration_since(SystemTime::now()).unwrap_or_default();
                 if left < SOON {
                     soon = Some((
-                        format!("the certificate of listener {key} expires in {}", units::duration_text(left)),
+                        format!(
+                            "the certificate of listener {key} expires in {}",
+                            units::duration_text(left)
+                        ),
                         command,
                     ));
                 }

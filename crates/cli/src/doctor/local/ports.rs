@@ -32,7 +32,9 @@ pub(super) async fn check(listeners: &[Listener]) -> (Outcome, Option<()>) {
             let seen = format!("port {port} of listener {key} is used by {program} (process {process})");
             return Outcome::fail(Kind::Connect, seen)
                 .fix(format!("stop {program}, or change its port"))
-                .fix(format!("or change the listener: winrm set winrm/config/listener?{key} -set:Port=NUMBER"))
+                .fix(format!(
+                    "or change the listener: winrm set winrm/config/listener?{key} -set:Port=NUMBER"
+                ))
                 .without_data();
         }
         seen.push(port.to_string());
@@ -143,10 +145,7 @@ mod tests {
         }
         let line = "0: 00000000000000000000000001000000:1761 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 77 1";
         let socket = parse(line).expect("a line");
-        assert_eq!(
-            (socket.address, socket.port, socket.inode),
-            (Ipv6Addr::LOCALHOST.into(), 5985, 77)
-        );
+        assert_eq!((socket.address, socket.port, socket.inode), (Ipv6Addr::LOCALHOST.into(), 5985, 77));
         for other in [
             "",
             "sl local_address",

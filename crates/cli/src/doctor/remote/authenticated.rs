@@ -10,7 +10,7 @@ use xml::Element;
 
 use super::seconds;
 use crate::doctor::finding::Outcome;
-use crate::doctor::runner::{Limit, CheckRunner};
+use crate::doctor::runner::{CheckRunner, Limit};
 use crate::doctor::{Check, units};
 use crate::failure::Kind;
 use crate::locator::Locator as Typed;
@@ -143,8 +143,10 @@ async fn quotas(service: &RemoteService, settings: &Settings) -> (Outcome, Optio
     match (open, most, settings.memory_per_shell) {
         (Some(open), Some(most), _) if most > 0 && open >= most => Outcome::warn(seen)
             .fix("close unused shells: winrm enumerate shell, winrm delete shell?ShellId=ID"),
-        (_, _, Some(1..LITTLE_MEMORY)) => Outcome::warn(format!("{seen}: commands that need more memory are terminated"))
-            .fix("winrm set winrm/config/winrs -set:MaxMemoryPerShellMB=1024"),
+        (_, _, Some(1..LITTLE_MEMORY)) => {
+            Outcome::warn(format!("{seen}: commands that need more memory are terminated"))
+                .fix("winrm set winrm/config/winrs -set:MaxMemoryPerShellMB=1024")
+        }
         _ => Outcome::pass(seen),
     }
     .without_data()

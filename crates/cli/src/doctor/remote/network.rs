@@ -12,7 +12,7 @@ use wsman::identify::Identity;
 use super::{RemoteTarget, seconds, sign_in};
 use crate::connection::Verification;
 use crate::doctor::finding::Outcome;
-use crate::doctor::runner::{Limit, CheckRunner};
+use crate::doctor::runner::{CheckRunner, Limit};
 use crate::doctor::{Check, units};
 use crate::failure::Kind;
 
@@ -43,7 +43,10 @@ pub(super) async fn reach(target: &RemoteTarget<'_>, runner: &mut CheckRunner<'_
 }
 
 /// Sends Identify without credentials.
-pub(super) async fn identify(target: &RemoteTarget<'_>, runner: &mut CheckRunner<'_>) -> io::Result<Option<Identity>> {
+pub(super) async fn identify(
+    target: &RemoteTarget<'_>,
+    runner: &mut CheckRunner<'_>,
+) -> io::Result<Option<Identity>> {
     let late = Outcome::fail(Kind::Connect, "the service accepts connections but does not respond")
         .fix(check_process(target))
         .fix("a middlebox may accept the connection and drop the data");
@@ -52,7 +55,10 @@ pub(super) async fn identify(target: &RemoteTarget<'_>, runner: &mut CheckRunner
 }
 
 /// Checks which authentication schemes the service offers.
-pub(super) async fn greet(target: &RemoteTarget<'_>, runner: &mut CheckRunner<'_>) -> io::Result<Option<Greeting>> {
+pub(super) async fn greet(
+    target: &RemoteTarget<'_>,
+    runner: &mut CheckRunner<'_>,
+) -> io::Result<Option<Greeting>> {
     let work = async {
         match target.anonymous.session.greet().await {
             Ok(greeting) => (schemes(target, &greeting), Some(greeting)),
@@ -124,7 +130,8 @@ async fn port(target: &RemoteTarget<'_>, addresses: &[SocketAddr]) -> (Outcome, 
             let address = format!("{}:{number}", target.host());
             let mut outcome = target.outcome(Error::Connect { address: address.clone(), source });
             if outcome.seen.contains("refused") {
-                outcome.seen = format!("connection to {address} refused: no service is listening on this port");
+                outcome.seen =
+                    format!("connection to {address} refused: no service is listening on this port");
             }
             outcome
         }
@@ -244,8 +251,7 @@ async fn product(target: &RemoteTarget<'_>) -> (Outcome, Option<Identity>) {
                 matches!(error, Error::Http { status: 300..400 } | Error::NoMessage { status: 300..400, .. });
             let outcome = target.outcome(error);
             if is_redirect {
-                let portal =
-                    "a captive portal may have intercepted the request; open a web page in a browser to log in";
+                let portal = "a captive portal may have intercepted the request; open a web page in a browser to log in";
                 return (outcome.fix(portal), None);
             }
             (if is_tls { suggest_https(target, outcome) } else { outcome }, None)
@@ -267,9 +273,12 @@ fn schemes(target: &RemoteTarget<'_>, greeting: &Greeting) -> Outcome {
         return Outcome::warn(seen);
     }
     if offered.is_empty() {
-        return Outcome::fail(Kind::Authentication, "the service requires authentication but offers no scheme")
-            .fix(format!("on {}: winrm set winrm/config/service/auth -set:Negotiate=true", target.host()))
-            .fix("Negotiate also needs an account with --ntlm, winbind or a keytab; Basic needs HTTPS");
+        return Outcome::fail(
+            Kind::Authentication,
+            "the service requires authentication but offers no scheme",
+        )
+        .fix(format!("on {}: winrm set winrm/config/service/auth -set:Negotiate=true", target.host()))
+        .fix("Negotiate also needs an account with --ntlm, winbind or a keytab; Basic needs HTTPS");
     }
     let requested = target.requested_scheme().map(sign_in::client_scheme);
     match requested.filter(|scheme| !sign_in::is_offered(greeting, *scheme)) {

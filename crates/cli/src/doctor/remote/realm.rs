@@ -40,10 +40,8 @@ pub(super) async fn check(
             None
         }
         (Ok(_), KerberosStatus::NoTicket) => {
-            runner.record(
-                Check::SignIn,
-                Outcome::skip("no credentials: add -username:NAME, or run kinit"),
-            )?;
+            runner
+                .record(Check::SignIn, Outcome::skip("no credentials: add -username:NAME, or run kinit"))?;
             None
         }
         (Ok(login), _) => Some(login),
@@ -121,7 +119,10 @@ fn failed(service: &RemoteService, login: &Login, error: Error) -> KerberosStatu
             );
             let outcome = Outcome { seen, ..Outcome::from(&service.failure(error)) };
             let is_only_way = is_refused || ntlm == Ntlm::Forbidden;
-            KerberosStatus::Failed { cause, outcome: if is_only_way { outcome } else { outcome.as_warning() } }
+            KerberosStatus::Failed {
+                cause,
+                outcome: if is_only_way { outcome } else { outcome.as_warning() },
+            }
         }
         _ => KerberosStatus::NotUsed("no credentials would be sent to the service".to_owned()),
     }
@@ -187,9 +188,8 @@ fn passed(target: &RemoteTarget<'_>, check: Check, status: &KerberosStatus) -> O
 fn failure(status: &KerberosStatus) -> Outcome {
     match status {
         KerberosStatus::Failed { outcome, .. } => outcome.clone(),
-        _ => Outcome::fail(Kind::Authentication, "the request to the KDC timed out").fix(
-            "list the KDC in krb5.conf ([realms]) or in DNS (_kerberos._udp.REALM), and open port 88",
-        ),
+        _ => Outcome::fail(Kind::Authentication, "the request to the KDC timed out")
+            .fix("list the KDC in krb5.conf ([realms]) or in DNS (_kerberos._udp.REALM), and open port 88"),
     }
 }
 

@@ -75,7 +75,12 @@ fn success_text(target: &RemoteTarget<'_>, login: &Login) -> String {
 }
 
 /// Returns the outcome of a failed sign-in, with advice that depends on the other checks.
-fn failure(target: &RemoteTarget<'_>, service: &RemoteService, error: Error, greeting: Option<&Greeting>) -> Outcome {
+fn failure(
+    target: &RemoteTarget<'_>,
+    service: &RemoteService,
+    error: Error,
+    greeting: Option<&Greeting>,
+) -> Outcome {
     let password_rejected = rejects_password(&error);
     let rejected_by_service = matches!(error, Error::AuthenticationFailed { .. });
     let is_kerberos =
@@ -168,7 +173,9 @@ async fn check_other_schemes(
         }
         let trying = async {
             match sign_in(&service).await {
-                Ok(()) => Outcome::pass(format!("works with -authentication:{}", name_of(password))).without_data(),
+                Ok(()) => {
+                    Outcome::pass(format!("works with -authentication:{}", name_of(password))).without_data()
+                }
                 Err(error) => Outcome::from(&service.failure(error)).as_warning().without_data(),
             }
         };
@@ -188,7 +195,9 @@ fn reason_to_skip(target: &RemoteTarget<'_>, scheme: PasswordScheme) -> Option<&
         PasswordScheme::Basic | PasswordScheme::Digest
             if !target.is_proven_by_tls() && target.connection.unencrypted == Unencrypted::Refused =>
         {
-            Some("the identity of the service is not verified; this scheme is tried only over HTTPS with a verified certificate")
+            Some(
+                "the identity of the service is not verified; this scheme is tried only over HTTPS with a verified certificate",
+            )
         }
         _ => None,
     }

@@ -4,9 +4,9 @@ use std::io::{BufRead as _, Write};
 
 use sddl::{AccessKind, AccessMask, Ace, AceFlags, Acl, AclFlags, Dacl, Guard, Sacl, SecurityDescriptor};
 
+use super::descriptor::StoredDescriptor;
 use super::edited;
 use super::names::Names;
-use super::descriptor::StoredDescriptor;
 use crate::failure::{Failure, Kind};
 use crate::program::Stop;
 use crate::winrm::run::{Run, Streams};
@@ -166,7 +166,8 @@ impl<'p> Dialogue<'p> {
     /// Asks for confirmation. The outer `None` continues the dialogue; `Some(None)` ends it without a change.
     fn save(&self, streams: &mut Streams<'_>) -> Result<Option<Option<String>>, Stop> {
         let new = self.descriptor()?.to_string();
-        if new == SecurityDescriptor::parse(self.stored.current()).map(|d| d.to_string()).unwrap_or_default() {
+        if new == SecurityDescriptor::parse(self.stored.current()).map(|d| d.to_string()).unwrap_or_default()
+        {
             writeln!(streams.out, "No changes.")?;
             return Ok(Some(None));
         }

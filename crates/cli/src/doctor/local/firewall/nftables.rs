@@ -116,7 +116,8 @@ impl Rules {
             };
             match (matched, fate) {
                 (_, ChainVerdict::Returned) if rule.is_jump() => {}
-                (Match::Yes, ChainVerdict::Uncertain) | (Match::Maybe, ChainVerdict::Accepted | ChainVerdict::Uncertain) => {
+                (Match::Yes, ChainVerdict::Uncertain)
+                | (Match::Maybe, ChainVerdict::Accepted | ChainVerdict::Uncertain) => {
                     uncertain = true;
                 }
                 (Match::Yes, verdict) if uncertain && verdict != ChainVerdict::Accepted => {
