@@ -12,7 +12,7 @@ use cim::{Namespace, Schema};
 use consumers::FailureLog;
 use hardware::{Hardware, HostFile, OwnController};
 use provider_linux::Machine;
-use repository::{LivingEngine, Repository};
+use repository::{ReloadingEngine, Repository};
 use tokio::runtime::Handle;
 use wmi::{Engine, EngineBuilder};
 
@@ -22,7 +22,7 @@ pub struct ObjectManager {
     hardware: Hardware,
     repository: Arc<Repository>,
     failures: FailureLog,
-    engine: Mutex<Option<LivingEngine>>,
+    engine: Mutex<Option<ReloadingEngine>>,
 }
 
 impl ObjectManager {
@@ -78,7 +78,7 @@ impl ObjectManager {
     ///
     /// # Errors
     /// As [`wmi::EngineBuilder::build`], if the repository contradicts the classes of the providers.
-    pub fn engine(&self) -> Result<LivingEngine, wmi::Error> {
+    pub fn engine(&self) -> Result<ReloadingEngine, wmi::Error> {
         let mut cached = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(engine) = &*cached {
             return Ok(engine.clone());
@@ -88,7 +88,7 @@ impl ObjectManager {
         providers.push(Arc::new(self.hardware.clone()));
         providers.extend(self.failures.providers(&self.repository));
         let others = NAMESPACES.into_iter().map(Namespace::parse).collect::<Result<Vec<_>, _>>()?;
-        let engine = LivingEngine::new(Arc::clone(&self.repository), move || {
+        let engine = ReloadingEngine::new(Arc::clone(&self.repository), move || {
             let builder = Engine::builder(machine.host_name(), machine.offset());
             let builder = builder.providers(providers.iter().cloned());
             others.iter().cloned().map(Schema::of).fold(builder, EngineBuilder::namespace)

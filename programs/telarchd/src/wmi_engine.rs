@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cimom::ObjectManager;
 use config::{Paths, State};
-use consumers::{Carrier, Commands, Whose};
+use consumers::{CommandPolicy, Creators, SubscriptionRunner};
 use hardware::{ControllerSource, HostFile};
 use plugin_hardware::EventLogs;
 use plugin_wmi::WmiPlugin;
@@ -43,7 +43,7 @@ impl Wmi {
     pub(crate) fn plugins(&self) -> [Arc<dyn Plugin>; 2] {
         let manager = Arc::clone(&self.0);
         [
-            Arc::new(WmiPlugin::living(move || current_engine(&manager))),
+            Arc::new(WmiPlugin::with_current(move || current_engine(&manager))),
             Arc::new(EventLogs::new(self.0.hardware().clone())),
         ]
     }
@@ -59,8 +59,8 @@ impl Wmi {
             let wmi = states.borrow_and_update().config.wmi.clone();
             let carrying = async {
                 if wmi.permanent_subscriptions {
-                    match self.carrier(Whose::Everybody, commands(&wmi)) {
-                        Ok(carrier) => carrier.run().await,
+                    match self.subscription_runner(Creators::All, commands(&wmi)) {
+                        Ok(runner) => runner.run().await,
                         Err(error) => tracing::error!(%error, "Cannot carry out permanent subscriptions"),
                     }
                 }
@@ -86,15 +86,19 @@ impl Wmi {
     ///
     /// # Errors
     /// Those of [`ObjectManager::engine`].
-    pub(crate) fn carrier(&self, whose: Whose, commands: Commands) -> Result<Carrier, wmi::Error> {
+    pub(crate) fn subscription_runner(
+        &self,
+        creators: Creators,
+        commands: CommandPolicy,
+    ) -> Result<SubscriptionRunner, wmi::Error> {
         let failures = self.0.failures().clone();
-        Ok(Carrier { engine: self.0.engine()?, whose, commands, words: linux::command_line::words, failures })
+        Ok(SubscriptionRunner { engine: self.0.engine()?, creators, commands, words: linux::command_line::words, failures })
     }
 }
 
 /// Returns whether consumers may run programs, according to the settings.
-pub(crate) fn commands(wmi: &config::Wmi) -> Commands {
-    if wmi.command_line_consumers { Commands::Run } else { Commands::Refused }
+pub(crate) fn commands(wmi: &config::Wmi) -> CommandPolicy {
+    if wmi.command_line_consumers { CommandPolicy::Allow } else { CommandPolicy::Deny }
 }
 
 /// Returns the WMI namespaces of a service, sorted by name.

@@ -312,7 +312,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     Row::new(
         "returntype",
         Value::Words(names::<ReturnType>),
-        "what to return for each instance (default: object)",
+        "content returned for each instance (default: object)",
         |d, v| {
             d.returns = v.keyword()?;
             Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cim::{CimType, Class, Instance, Name, Namespace, ObjectPath, Operation, Schema, Shape, Value};
 use cimom::ObjectManager;
 use hardware::HostFile;
-use repository::{LivingEngine, Repository};
+use repository::{ReloadingEngine, Repository};
 use tokio::runtime::Runtime;
 use wmi::{Context, Engine, Outcome};
 
@@ -22,7 +22,7 @@ use cli_command::paths::{self, IfMissing};
 /// WMI of this machine.
 pub(super) struct LocalWmi {
     runtime: Runtime,
-    living: LivingEngine,
+    living: ReloadingEngine,
     /// Engine at the start of the program, for class names; `living` follows changes of the repository.
     engine: Engine,
     namespace: Namespace,

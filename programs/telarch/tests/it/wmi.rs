@@ -94,7 +94,7 @@ fn errors_in_queries_are_marked() {
         ran.errors
     );
     let ran = wmi(&["-n", "root/none", "A"], "");
-    assert!(ran.errors.contains("there is no namespace root/none"), "{}", ran.errors);
+    assert!(ran.errors.contains("namespace root/none does not exist"), "{}", ran.errors);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::process::{Child, ExitCode};
 use std::time::{Duration, Instant};
 
 use accounts::MachineSid;
-use consumers::{Commands, Whose};
+use consumers::{CommandPolicy, Creators};
 use tokio::io::AsyncReadExt as _;
 
 use super::{SUBSCRIPTIONS, stdin_socket, this_program};
@@ -100,16 +100,16 @@ pub(super) fn run(state: &Path, commands: &str) -> Result<ExitCode, Box<dyn Erro
     let _ = rustix::process::setsid();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     std::env::set_current_dir("/")?;
-    let commands = if commands == RUN { Commands::Run } else { Commands::Refused };
+    let commands = if commands == RUN { CommandPolicy::Allow } else { CommandPolicy::Deny };
     let machine = MachineSid::load(state)?.ok_or("the machine has no SID yet")?.domain();
     let root = sddl::linux::user_sid(0, machine);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         socket.set_nonblocking(true)?;
         let mut socket = tokio::net::UnixStream::from_std(socket)?;
-        let carrier = Wmi::open(state, None).carrier(Whose::Only(root), commands)?;
+        let runner = Wmi::open(state, None).subscription_runner(Creators::Only(root), commands)?;
         tokio::select! {
-            () = carrier.run() => {}
+            () = runner.run() => {}
             // The broker sends nothing; the socket closes when the process is no longer needed.
             _ = socket.read_u8() => {}
         }

@@ -81,8 +81,8 @@ fn permanent_subscriptions_of_root_run_and_those_of_others_do_not() {
     let own = register(&telarchd, "own", None);
     let other = register(&telarchd, "other", Some(DomainSid::new([1, 2, 3]).account(3000)));
     telarchd.reconfigure("WMI.PermanentSubscriptions = true\n");
-    telarchd.wait_for_log(&["A permanent subscription is carried out", "own"]);
-    telarchd.wait_for_log(&["A permanent subscription is not carried out", "other"]);
+    telarchd.wait_for_log(&["Permanent subscription started", "own"]);
+    telarchd.wait_for_log(&["Permanent subscription rejected", "other"]);
     let written = grown(&own);
     assert!(written.lines().all(|line| line.starts_with("second ")), "{written}");
     // A subscription registered later starts as well.

@@ -153,7 +153,7 @@ fn classes_rights_and_counters_of_another_machine_are_told_like_those_of_this_on
     let wrong = ask(&["describe", "Win32_Nothing"]);
     assert!(wrong.text().1.contains("telarch wmi classes -r http://127.0.0.1:"), "{wrong:?}");
     let wrong = ask(&["classes", "-n", "root/nothing"]);
-    assert!(wrong.code == 1 && wrong.text().1.contains("there is no namespace root/nothing"), "{wrong:?}");
+    assert!(wrong.code == 1 && wrong.text().1.contains("namespace root/nothing does not exist"), "{wrong:?}");
 }
 
 #[test]

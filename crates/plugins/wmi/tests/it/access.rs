@@ -48,7 +48,7 @@ async fn others_are_not_held_up_while_the_first_engine_is_put_together() {
     let (go_on, waiting) = mpsc::channel();
     let waiting = Mutex::new(waiting);
     // There is only one thread, which must reach the line that releases it.
-    let plugin = Arc::new(WmiPlugin::living(move || {
+    let plugin = Arc::new(WmiPlugin::with_current(move || {
         waiting.lock().unwrap().recv().unwrap();
         Some(engine())
     }));

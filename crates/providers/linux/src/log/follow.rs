@@ -9,7 +9,7 @@ use cim::{Class, Instance, Status};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::JoinHandle;
-use wmi::{BoxFuture, EventSource, Happening, ProviderError, Telling};
+use wmi::{BoxFuture, EventSource, Happening, ProviderError, ReportMode};
 
 use super::event::{NtLogEvent, Row};
 use crate::Machine;
@@ -86,8 +86,8 @@ impl EventSource for NewRecords {
         })
     }
 
-    fn telling(&self) -> Telling {
-        Telling::Instances
+    fn report_mode(&self) -> ReportMode {
+        ReportMode::Instances
     }
 }
 

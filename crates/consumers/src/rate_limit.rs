@@ -6,20 +6,20 @@ use tokio::time::Instant;
 
 /// Rate limit: a maximum number of operations per minute, with bursts allowed.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct RateLimit {
     most: u32,
     left: u32,
     since: Instant,
     refused: u64,
 }
 
-impl Pace {
+impl RateLimit {
     pub(crate) fn new(most: u32) -> Self {
         Self { most, left: most, since: Instant::now(), refused: 0 }
     }
 
     /// Returns whether the operation is permitted now, and counts it.
-    pub(crate) fn take(&mut self, now: Instant) -> bool {
+    pub(crate) fn try_acquire(&mut self, now: Instant) -> bool {
         if now.duration_since(self.since) >= MINUTE {
             (self.left, self.since) = (self.most, now);
         }
@@ -49,11 +49,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_much_in_a_minute_is_counted() {
-        let mut pace = Pace::new(2);
+    fn operations_beyond_the_limit_are_rejected_and_counted() {
+        let mut limit = RateLimit::new(2);
         let now = Instant::now();
-        assert_eq!([pace.take(now), pace.take(now), pace.take(now)], [true, true, false]);
-        assert!(pace.take(now + MINUTE));
-        assert_eq!((pace.refused(), pace.refused()), (Some(1), None));
+        assert_eq!(
+            [limit.try_acquire(now), limit.try_acquire(now), limit.try_acquire(now)],
+            [true, true, false]
+        );
+        assert!(limit.try_acquire(now + MINUTE));
+        assert_eq!((limit.refused(), limit.refused()), (Some(1), None));
     }
 }

@@ -14,7 +14,7 @@ const NAMESPACE: &str = "__cimnamespace";
 
 /// A class, or all classes, with the keys of an instance.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct RequestTarget {
     /// URI form of the request, also used for the response.
     pub(crate) form: UriForm,
     pub(crate) namespace: Namespace,
@@ -23,7 +23,7 @@ pub(crate) struct Place {
     keys: Vec<(Name, KeyValue)>,
 }
 
-impl Place {
+impl RequestTarget {
     /// Reads the target of a request or of an endpoint reference.
     pub(crate) fn read(
         engine: &Engine,
@@ -41,8 +41,8 @@ impl Place {
                     keys.push((Name::parse(&selector.name)?, KeyValue::Text(text.clone())));
                 }
                 SelectorValue::Reference(reference) => {
-                    let place = Self::read(engine, &reference.resource, &reference.selectors)?;
-                    keys.push((Name::parse(&selector.name)?, KeyValue::Reference(Box::new(place.path()?))));
+                    let target = Self::read(engine, &reference.resource, &reference.selectors)?;
+                    keys.push((Name::parse(&selector.name)?, KeyValue::Reference(Box::new(target.path()?))));
                 }
             }
         }
@@ -73,7 +73,7 @@ impl Place {
 }
 
 /// Prints the target for faults, without its namespace.
-impl fmt::Display for Place {
+impl fmt::Display for RequestTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.path() {
             Ok(path) => path.fmt(f),

@@ -8,39 +8,39 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::aggregate;
-use super::question::{Judge, Question};
+use super::query::{EventFilter, EventQuery};
 use super::queue::Queue;
 use crate::Error;
 
 /// Receiver of events from all sources of a subscription.
-pub(super) struct Outlet {
+pub(super) struct EventOutput {
     /// Filter; replaced when classes have changed.
-    judge: RwLock<Arc<Judge>>,
+    filter: RwLock<Arc<EventFilter>>,
     queue: Arc<Queue>,
     /// Channel to the aggregation, if there is one.
     counted: Option<mpsc::Sender<Instance>>,
 }
 
-impl Outlet {
-    pub(super) fn new(question: &Question, queue: Arc<Queue>, watching: &mut JoinSet<()>) -> Arc<Self> {
-        let counted = question.groups().map(|groups| {
+impl EventOutput {
+    pub(super) fn new(query: &EventQuery, queue: Arc<Queue>, watching: &mut JoinSet<()>) -> Arc<Self> {
+        let counted = query.groups().map(|groups| {
             let (sender, events) = mpsc::channel(EVENTS_AHEAD);
             watching.spawn(aggregate::count(groups, events, Arc::clone(&queue)));
             sender
         });
-        Arc::new(Self { judge: RwLock::new(question.judge()), queue, counted })
+        Arc::new(Self { filter: RwLock::new(query.filter()), queue, counted })
     }
 
     /// Updates the filter for the current classes.
-    pub(super) fn judge_by(&self, question: &Question) {
-        *self.judge.write().unwrap_or_else(PoisonError::into_inner) = question.judge();
+    pub(super) fn set_filter(&self, query: &EventQuery) {
+        *self.filter.write().unwrap_or_else(PoisonError::into_inner) = query.filter();
     }
 
     /// Delivers an event if it matches. Never blocks.
-    pub(super) fn offer(&self, mut event: Instance) {
+    pub(super) fn deliver(&self, mut event: Instance) {
         stamp(&mut event);
-        let judge = Arc::clone(&self.judge.read().unwrap_or_else(PoisonError::into_inner));
-        if !judge.wants(&event) {
+        let filter = Arc::clone(&self.filter.read().unwrap_or_else(PoisonError::into_inner));
+        if !filter.matches(&event) {
             return;
         }
         match &self.counted {

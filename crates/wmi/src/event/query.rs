@@ -12,12 +12,12 @@ use super::aggregate::Groups;
 use crate::Error;
 
 /// An event query, and how to find and filter its events.
-pub(super) struct Question {
+pub(super) struct EventQuery {
     pub(super) kind: Kind,
     from: Name,
     /// Aggregation, with the class of aggregate events.
     group: Option<(Group, Arc<Class>)>,
-    judge: Arc<Judge>,
+    filter: Arc<EventFilter>,
 }
 
 /// How events are found.
@@ -57,13 +57,13 @@ pub(super) struct EventClasses {
 }
 
 /// Filter for events.
-pub(super) struct Judge {
+pub(super) struct EventFilter {
     /// Condition for each possible event class.
     predicates: HashMap<Name, Predicate>,
 }
 
-impl Judge {
-    pub(super) fn wants(&self, event: &Instance) -> bool {
+impl EventFilter {
+    pub(super) fn matches(&self, event: &Instance) -> bool {
         self.predicates.get(event.class().name()).is_some_and(|predicate| predicate.evaluate(event))
     }
 }
@@ -103,7 +103,7 @@ const USUAL_INTERVAL: Duration = Duration::from_secs(5);
 /// Minimum polling interval.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
-impl Question {
+impl EventQuery {
     /// Analyses a query in a namespace with these classes.
     ///
     /// # Errors
@@ -132,7 +132,7 @@ impl Question {
         }
         let aggregate = schema.require("__AggregateEvent")?;
         let group = select.group.map(|group| (group, aggregate));
-        Ok(Self { kind, from: class.name().clone(), group, judge: Arc::new(Judge { predicates }) })
+        Ok(Self { kind, from: class.name().clone(), group, filter: Arc::new(EventFilter { predicates }) })
     }
 
     /// Returns the aggregation, if the query has one.
@@ -141,8 +141,8 @@ impl Question {
         Some(Groups::new(group.clone(), self.from.clone(), Arc::clone(aggregate)))
     }
 
-    pub(super) fn judge(&self) -> Arc<Judge> {
-        Arc::clone(&self.judge)
+    pub(super) fn filter(&self) -> Arc<EventFilter> {
+        Arc::clone(&self.filter)
     }
 }
 
@@ -170,7 +170,7 @@ fn wanted(schema: &Schema, class: &Class, select: &Select, family: &Family) -> R
         targets.iter().map(|target| schema.require(target.as_str())).collect::<Result<Vec<_>, _>>()?;
     if targets.is_empty() {
         return Err(Error::NotEvents(
-            "it does not say whose instances to watch: add WHERE TargetInstance ISA and a class",
+            "the query selects no class of instances; add WHERE TargetInstance ISA 'CLASS'",
         ));
     }
     let condition = select.condition.as_ref();
@@ -213,14 +213,20 @@ fn is_key(class: &Class, name: &Name) -> bool {
     class.column(name.as_str()).is_some_and(|column| class.keys().contains(&column))
 }
 
+/// Returns whether one of the first two parts of a path, which may include an alias, is a property.
+fn begins_with(path: &PropertyPath, property: &str) -> bool {
+    path.parts.iter().take(2).any(|part| *part == *property)
+}
+
 fn mentions(condition: &Condition, property: &str) -> bool {
-    let is_it = |path: &PropertyPath| path.parts.iter().take(2).any(|part| *part == *property);
     match condition {
         Condition::And(all) | Condition::Or(all) => all.iter().any(|one| mentions(one, property)),
         Condition::Not(one) => mentions(one, property),
         Condition::Compare { property: path, .. }
         | Condition::IsNull(path)
-        | Condition::Like { property: path, .. } => is_it(path),
-        Condition::Isa { property: path, .. } => path.as_ref().is_some_and(is_it),
+        | Condition::Like { property: path, .. } => begins_with(path, property),
+        Condition::Isa { property: path, .. } => {
+            path.as_ref().is_some_and(|path| begins_with(path, property))
+        }
     }
 }

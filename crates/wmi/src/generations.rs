@@ -13,7 +13,7 @@ use crate::event::Timers;
 use crate::{BoxFuture, Engine, Limits};
 
 /// State that an engine passes on to its successor.
-pub(crate) struct Lineage {
+pub(crate) struct EngineGenerations {
     /// Current engine; the owner of the engine keeps it alive.
     newest: watch::Sender<Weak<Inner>>,
     /// Notified when descriptors may have changed.
@@ -22,17 +22,17 @@ pub(crate) struct Lineage {
     pub(crate) calls: Arc<Semaphore>,
     pub(crate) subscriptions: Arc<Semaphore>,
     /// Background task that replaces the engine; it runs while there are subscriptions.
-    lookout: Mutex<Weak<Lookout>>,
+    refresh_task: Mutex<Weak<RefreshTask>>,
 }
 
 /// Background task that builds a new engine when necessary. It is started for the first subscription and
 /// dropped with the last.
-pub type Watchman = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+pub type Refresher = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// A running background task.
-pub(crate) struct Lookout(#[allow(dead_code, reason = "it ends when it is dropped")] JoinSet<()>);
+pub(crate) struct RefreshTask(#[allow(dead_code, reason = "it ends when it is dropped")] JoinSet<()>);
 
-impl Lineage {
+impl EngineGenerations {
     pub(crate) fn new(limits: &Limits) -> Arc<Self> {
         Arc::new(Self {
             newest: watch::Sender::new(Weak::new()),
@@ -40,24 +40,24 @@ impl Lineage {
             timers: Mutex::default(),
             calls: Arc::new(Semaphore::new(limits.calls)),
             subscriptions: Arc::new(Semaphore::new(limits.subscriptions)),
-            lookout: Mutex::default(),
+            refresh_task: Mutex::default(),
         })
     }
 
     /// Returns the timers of a namespace, which continue from earlier engines.
     pub(crate) fn timers(&self, namespace: &Namespace) -> Arc<Timers> {
         let mut timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Timers::new(namespace.clone()));
-        Arc::clone(timers.entry(namespace.clone()).or_insert_with(new))
+        let entry = timers.entry(namespace.clone());
+        Arc::clone(entry.or_insert_with(|| Arc::new(Timers::new(namespace.clone()))))
     }
 
     /// Makes this engine the current one.
-    pub(crate) fn succeed(&self, engine: &Arc<Inner>) {
+    pub(crate) fn set_current(&self, engine: &Arc<Inner>) {
         self.newest.send_replace(Arc::downgrade(engine));
     }
 
     /// Requests that access of all subscribers is checked again.
-    pub(crate) fn judge_again(&self) {
+    pub(crate) fn recheck_access(&self) {
         self.rights.send_replace(());
     }
 
@@ -67,33 +67,33 @@ impl Lineage {
     }
 
     /// Runs the background task as long as the returned value is held.
-    pub(crate) fn look_out(&self, watchman: &Watchman) -> Arc<Lookout> {
-        let mut lookout = self.lookout.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(working) = lookout.upgrade() {
+    pub(crate) fn start_refreshing(&self, refresher: &Refresher) -> Arc<RefreshTask> {
+        let mut refresh_task = self.refresh_task.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(working) = refresh_task.upgrade() {
             return working;
         }
         let mut work = JoinSet::new();
-        work.spawn(watchman());
-        let working = Arc::new(Lookout(work));
-        *lookout = Arc::downgrade(&working);
+        work.spawn(refresher());
+        let working = Arc::new(RefreshTask(work));
+        *refresh_task = Arc::downgrade(&working);
         working
     }
 }
 
-impl fmt::Debug for Lineage {
+impl fmt::Debug for EngineGenerations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lineage").finish_non_exhaustive()
+        f.debug_struct("EngineGenerations").finish_non_exhaustive()
     }
 }
 
 /// Notifications about engines that replace an engine.
-pub(crate) struct Successors {
+pub(crate) struct EngineUpdates {
     newest: watch::Receiver<Weak<Inner>>,
 }
 
-impl Successors {
+impl EngineUpdates {
     pub(crate) fn of(engine: &Engine) -> Self {
-        let mut newest = engine.inner.lineage.newest.subscribe();
+        let mut newest = engine.inner.generations.newest.subscribe();
         let is_newest = std::ptr::eq(newest.borrow().as_ptr(), Arc::as_ptr(&engine.inner));
         if !is_newest {
             newest.mark_changed();

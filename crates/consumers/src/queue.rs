@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 pub(crate) struct Sender {
     events: mpsc::Sender<Instance>,
     octets: Arc<AtomicUsize>,
-    most_octets: usize,
+    max_octets: usize,
 }
 
 /// Receiving end of the queue.
@@ -21,7 +21,7 @@ pub(crate) struct Receiver {
 
 /// Error: the queue is full.
 #[derive(Debug)]
-pub(crate) struct Full {
+pub(crate) struct QueueFull {
     pub(crate) event: Instance,
     /// Size of the queued events in bytes.
     pub(crate) octets: usize,
@@ -29,24 +29,24 @@ pub(crate) struct Full {
 
 /// Creates a queue with a maximum number of events and a maximum size in bytes; a single event of any size is
 /// always accepted.
-pub(crate) fn queue(most: usize, most_octets: usize) -> (Sender, Receiver) {
+pub(crate) fn queue(most: usize, max_octets: usize) -> (Sender, Receiver) {
     let (sender, events) = mpsc::channel(most);
     let octets = Arc::<AtomicUsize>::default();
-    (Sender { events: sender, octets: Arc::clone(&octets), most_octets }, Receiver { events, octets })
+    (Sender { events: sender, octets: Arc::clone(&octets), max_octets }, Receiver { events, octets })
 }
 
 impl Sender {
     /// Adds an event, without blocking.
-    pub(crate) fn send(&self, event: Instance) -> Result<(), Full> {
+    pub(crate) fn send(&self, event: Instance) -> Result<(), QueueFull> {
         let (own, octets) = (event.octets(), self.octets.load(Ordering::Relaxed));
-        if octets > 0 && octets.saturating_add(own) > self.most_octets {
-            return Err(Full { event, octets });
+        if octets > 0 && octets.saturating_add(own) > self.max_octets {
+            return Err(QueueFull { event, octets });
         }
         // The receiver subtracts the size again.
         self.octets.fetch_add(own, Ordering::Relaxed);
         self.events.try_send(event).map_err(|error| {
             self.octets.fetch_sub(own, Ordering::Relaxed);
-            Full { event: error.into_inner(), octets }
+            QueueFull { event: error.into_inner(), octets }
         })
     }
 }
@@ -72,11 +72,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_does_not_fit_is_given_back_with_what_waits() {
+    async fn a_full_queue_returns_the_event_and_its_size() {
         let (sender, mut receiver) = queue(3, 2 * event(1_000).octets());
         sender.send(event(1_000)).expect("room");
         sender.send(event(999)).expect("room");
-        let full = sender.send(event(1_000)).expect_err("too many octets");
+        let full = sender.send(event(1_000)).expect_err("too many bytes");
         assert_eq!((full.octets, full.event), (2 * event(1_000).octets() - 1, event(1_000)));
         assert_eq!(receiver.next().await, Some(event(1_000)));
         sender.send(event(1)).expect("room");
@@ -88,7 +88,7 @@ mod tests {
         for length in [999, 1, 1] {
             assert_eq!(receiver.next().await, Some(event(length)));
         }
-        sender.send(event(1_000_000)).expect("one always has a place");
+        sender.send(event(1_000_000)).expect("a single event is always accepted");
         assert!(sender.send(event(1)).is_err());
         drop(sender);
         assert_eq!((receiver.next().await, receiver.next().await), (Some(event(1_000_000)), None));

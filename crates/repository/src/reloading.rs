@@ -2,42 +2,41 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use cim::{Class, Name, Namespace};
+use cim::{Name, Namespace};
 use tracing::{info, warn};
-use wmi::{Engine, EngineBuilder, Provider, Watchman};
+use wmi::{Engine, EngineBuilder, Provider, Refresher};
 
 use crate::provider::{Children, Instances};
 use crate::{Contents, Repository};
 
 /// Builds an engine from constant parts and the current repository. Cheap to clone.
 #[derive(Clone)]
-pub struct LivingEngine(Arc<Living>);
+pub struct ReloadingEngine(Arc<Inner>);
 
-struct Living {
+struct Inner {
     repository: Arc<Repository>,
-    begin: Box<dyn Fn() -> EngineBuilder + Send + Sync>,
+    builder: Box<dyn Fn() -> EngineBuilder + Send + Sync>,
     current: Mutex<(Arc<Contents>, Engine)>,
-    watchman: Watchman,
+    refresher: Refresher,
 }
 
-impl LivingEngine {
-    /// Creates an engine from the builder that `begin` returns and the repository.
+impl ReloadingEngine {
+    /// Creates an engine from the builder that `builder` returns and the repository.
     ///
     /// # Errors
     /// Errors of [`EngineBuilder::build`].
     pub fn new(
         repository: Arc<Repository>,
-        begin: impl Fn() -> EngineBuilder + Send + Sync + 'static,
+        builder: impl Fn() -> EngineBuilder + Send + Sync + 'static,
     ) -> Result<Self, wmi::Error> {
         let contents = repository.contents();
-        let living = Arc::new(OnceLock::new());
-        let watchman = watchman(&repository, &living);
-        let builder = begin().watchman(Arc::clone(&watchman));
-        let engine = build(&repository, &contents, builder)?;
+        let inner = Arc::new(OnceLock::new());
+        let refresher = refresher(&repository, &inner);
+        let engine = build(&repository, &contents, builder().refresher(Arc::clone(&refresher)))?;
         let current = Mutex::new((contents, engine));
-        let new = Arc::new(Living { repository, begin: Box::new(begin), current, watchman });
+        let new = Arc::new(Inner { repository, builder: Box::new(builder), current, refresher });
         // Set only once, so this cannot fail.
-        let _ = living.set(Arc::downgrade(&new));
+        let _ = inner.set(Arc::downgrade(&new));
         Ok(Self(new))
     }
 
@@ -58,10 +57,10 @@ impl LivingEngine {
     }
 }
 
-impl Living {
+impl Inner {
     fn engine(&self) -> Engine {
         if let Err(error) = self.repository.refresh() {
-            warn!(%error, "The repository is wrong: what was read before stays");
+            warn!(%error, "Cannot read the repository; continuing with the previous contents");
         }
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let contents = self.repository.contents();
@@ -69,19 +68,22 @@ impl Living {
             // Only new classes and namespaces require a new engine; instances are read directly from the
             // repository.
             let is_same = is_same_schema(&current.0, &contents);
-            let begin = || (self.begin)().watchman(Arc::clone(&self.watchman)).succeeding(&current.1);
-            match (!is_same).then(|| build(&self.repository, &contents, begin())) {
-                None => {
-                    current.0 = contents;
-                    // Security descriptors may have changed.
-                    current.1.judge_again();
-                }
-                Some(Ok(engine)) => {
-                    info!("Classes of the repository have changed");
+            if is_same {
+                current.0 = contents;
+                // Security descriptors may have changed.
+                current.1.recheck_access();
+                return current.1.clone();
+            }
+            let builder = (self.builder)().refresher(Arc::clone(&self.refresher)).successor_of(&current.1);
+            match build(&self.repository, &contents, builder) {
+                Ok(engine) => {
+                    info!("Repository classes changed");
                     *current = (contents, engine);
-                    current.1.judge_again();
+                    current.1.recheck_access();
                 }
-                Some(Err(error)) => warn!(%error, "The repository does not fit: what was read before stays"),
+                Err(error) => {
+                    warn!(%error, "Repository is inconsistent; continuing with the previous contents")
+                }
             }
         }
         current.1.clone()
@@ -89,15 +91,15 @@ impl Living {
 }
 
 /// Returns the task that builds a new engine as soon as the repository changes.
-fn watchman(repository: &Arc<Repository>, living: &Arc<OnceLock<Weak<Living>>>) -> Watchman {
-    let (repository, living) = (Arc::clone(repository), Arc::clone(living));
+fn refresher(repository: &Arc<Repository>, inner: &Arc<OnceLock<Weak<Inner>>>) -> Refresher {
+    let (repository, inner) = (Arc::clone(repository), Arc::clone(inner));
     Arc::new(move || {
-        let (mut changes, living) = (repository.changes(), Arc::clone(&living));
+        let (mut changes, inner) = (repository.changes(), Arc::clone(&inner));
         Box::pin(async move {
             loop {
-                if let Some(living) = living.get().and_then(Weak::upgrade) {
+                if let Some(inner) = inner.get().and_then(Weak::upgrade) {
                     // Reading may block on the disk.
-                    let made = tokio::task::spawn_blocking(move || living.engine()).await;
+                    let made = tokio::task::spawn_blocking(move || inner.engine()).await;
                     if made.is_err() {
                         return;
                     }
@@ -125,9 +127,10 @@ fn build(
     let namespaces: Vec<Namespace> = builder.namespaces().cloned().collect();
     for (namespace, stored) in contents.namespaces() {
         let names: Vec<Name> = stored.schema().names().map(|(name, _)| name.clone()).collect();
-        let is_kept = |class: &Arc<Class>| stored.keeps(class);
-        let kept = names.iter().filter_map(|name| stored.schema().class(name.as_str())).filter(is_kept);
-        let classes = kept
+        let classes = names
+            .iter()
+            .filter_map(|name| stored.schema().class(name.as_str()))
+            .filter(|class| stored.keeps(class))
             .map(|class| class.name().clone())
             .filter(|class| !builder.serves(namespace, class))
             .collect();
@@ -137,8 +140,7 @@ fn build(
     }
     for parent in &namespaces {
         let (repository, parent, others) = (repository.clone(), parent.clone(), namespaces.clone());
-        let stays = |child: &Namespace| contents.namespace(child).is_err();
-        let others = others.into_iter().filter(stays).collect();
+        let others = others.into_iter().filter(|child| contents.namespace(child).is_err()).collect();
         let children: Arc<dyn Provider> = Arc::new(Children { repository, parent, others });
         builder = builder.provider(children);
     }
