@@ -89,7 +89,7 @@ fn read_again(subscribe: &eventing::Subscribe) {
         writer.namespace(prefix, uri);
     }
     subscribe.write(&mut writer);
-    let document = Document::parse(writer.finish(), &Bounds::default()).expect("what we write is XML");
+    let document = Document::parse(writer.finish(), &Bounds::default()).expect("the written text is XML");
     let body = document.root().children().next().expect("it has a body");
     let Ok(again) = eventing::Subscribe::parse(body) else {
         // Less than a millisecond is written as nothing.

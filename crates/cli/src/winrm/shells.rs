@@ -94,7 +94,7 @@ async fn close(run: &Run, shells: &[Item], streams: &mut Streams<'_>) -> Result<
         let mut locator = Locator::parse(if uri.is_empty() { CMD } else { &uri })?;
         locator.select(&format!("ShellId={id}"))?;
         match run.delete(&locator).await {
-            Err(Stop::Failed(failure)) if failure.kind() == Kind::Fault && run.is_gone(&id).await? => {}
+            Err(Stop::Failed(failure)) if failure.kind() == Kind::Fault && !run.lists_shell(&id).await? => {}
             ended => ended?,
         }
         writeln!(streams.errors, "winrm: closed shell {id} of {}", text(shell.element(), "Owner"))?;
@@ -106,10 +106,10 @@ async fn close(run: &Run, shells: &[Item], streams: &mut Streams<'_>) -> Result<
 }
 
 impl Run {
-    /// Returns whether the service no longer lists a shell.
-    async fn is_gone(&self, id: &str) -> Result<bool, Stop> {
+    /// Returns whether the service lists a shell.
+    async fn lists_shell(&self, id: &str) -> Result<bool, Stop> {
         let shells = self.list(&Locator::parse(SHELL)?).await?;
-        Ok(!shells.iter().any(|shell| text(shell.element(), "ShellId").eq_ignore_ascii_case(id)))
+        Ok(shells.iter().any(|shell| text(shell.element(), "ShellId").eq_ignore_ascii_case(id)))
     }
 }
 

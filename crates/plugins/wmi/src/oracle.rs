@@ -26,7 +26,7 @@ pub fn fragment(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let Ok(part) = Part::parse(text) else { return };
     for (row, xml) in ROWS.iter() {
-        let document = Document::parse(xml.as_str(), &Bounds::default()).expect("it is XML");
+        let document = Document::parse(xml.as_str(), &Bounds::default()).expect("the written text is XML");
         let instance = document.root().children().next().expect("an instance");
         assert_eq!(part.is_in(row, None), is_found(text.trim(), instance), "{text:?} in {xml}");
         let mut out = begun();

@@ -106,7 +106,7 @@ fn sockets() -> Result<Rules, Box<dyn Error>> {
     }
     let pairs = rule([is(0, libc::AF_UNIX)?, stream?, is(protocol, 0)?])?;
     // sendto(2) could connect, by a flag or by an address.
-    let no_address = is_null(4)?;
+    let no_address = null_argument(4)?;
     let send = rule([bits(3, libc::MSG_FASTOPEN, 0)?, no_address])?;
     let options = SOCKET_OPTIONS.iter().map(|(level, option)| rule([is(1, *level)?, is(2, *option)?]));
     Ok(BTreeMap::from([
@@ -153,7 +153,7 @@ fn process() -> Result<Rules, Box<dyn Error>> {
     Ok(BTreeMap::from([
         (libc::SYS_clone, vec![rule([bits(0, thread | never, thread)?])?]),
         // Reading limits of this process.
-        (libc::SYS_prlimit64, vec![rule([is(0, 0)?, is_null(2)?])?, rule([is(0, own)?, is_null(2)?])?]),
+        (libc::SYS_prlimit64, vec![rule([is(0, 0)?, null_argument(2)?])?, rule([is(0, own)?, null_argument(2)?])?]),
         (libc::SYS_prctl, one_of(0, &[libc::PR_SET_NAME, libc::PR_GET_NAME, PR_SET_VMA])?),
         // abort(3) sends a signal to its own thread.
         (libc::SYS_tgkill, vec![rule([is(0, own)?])?]),
@@ -177,7 +177,7 @@ fn bits(argument: u8, mask: i32, value: i32) -> Result<SeccompCondition, Box<dyn
 }
 
 /// Condition: an argument is a null pointer.
-fn is_null(argument: u8) -> Result<SeccompCondition, Box<dyn Error>> {
+fn null_argument(argument: u8) -> Result<SeccompCondition, Box<dyn Error>> {
     Ok(SeccompCondition::new(argument, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?)
 }
 
