@@ -1,5 +1,6 @@
 //! The workspace as data, so that promises about its structure can be tests.
 
+pub mod language;
 pub mod promises;
 
 use std::collections::BTreeMap;
