@@ -78,7 +78,6 @@ impl PasswordVerifier for AnyOf {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::net::Ipv4Addr;
 

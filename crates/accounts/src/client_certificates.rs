@@ -297,7 +297,6 @@ fn mappings(entries: &[Entry]) -> Result<CertificateMappings, MappingError> {
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;

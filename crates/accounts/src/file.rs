@@ -197,7 +197,6 @@ fn records(file: &AccountFile) -> Arc<Records> {
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;

@@ -98,7 +98,6 @@ const KEY_LENGTH: usize = 32;
 const READ_LIMIT: u64 = 33;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};

@@ -349,7 +349,6 @@ const MAX_WARNINGS: usize = 256;
 const MAX_WAITING: usize = 128;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::net::Ipv4Addr;
     use std::sync::atomic::{AtomicUsize, Ordering};

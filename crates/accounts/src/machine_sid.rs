@@ -61,7 +61,6 @@ fn load(file: &StateFile) -> Result<Option<DomainSid>, AccountsError> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;

@@ -229,7 +229,6 @@ impl fmt::Debug for GroupSource {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;

@@ -176,7 +176,6 @@ fn with_path(error: &io::Error, path: &Path) -> io::Error {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::fs;
 

@@ -418,7 +418,6 @@ fn fields<E>(text: &str, too_long: E) -> Result<Option<Vec<&str>>, E> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use crate::Secret;

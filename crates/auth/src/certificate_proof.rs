@@ -171,7 +171,6 @@ const MAX_MESSAGE_LENGTH: usize = 96 * 1_024;
 const MAX_SIGNATURE_LENGTH: usize = 1_024;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -5,6 +5,7 @@
 //! of an [`Authenticator`] or of [`LocalUsers`], so code that requires one cannot run without authentication.
 //!
 //! Nothing here performs I/O or reads a clock. Verifiers decide where accounts are stored.
+#![deny(clippy::as_conversions, clippy::expect_used)]
 
 pub mod account_file;
 mod accounts;

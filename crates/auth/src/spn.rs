@@ -172,7 +172,6 @@ fn parse_port(text: &str) -> Result<u16, SpnError> {
 const MAX_HOST: usize = 255;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -163,7 +163,6 @@ fn part(text: &str) -> Result<String, UserNameError> {
 const MAX_LENGTH: usize = 256;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -165,7 +165,6 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 const MAX_FOLDED: usize = 256;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::io::Read as _;
     use std::sync::mpsc;

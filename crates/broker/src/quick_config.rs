@@ -246,7 +246,6 @@ fn read_all<'a, T>(
 const MAX_ITEMS: usize = 1_024;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

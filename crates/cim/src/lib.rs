@@ -32,6 +32,7 @@
 //! ```
 //!
 //! Not included: SOAP, and the sources of instances.
+#![deny(clippy::as_conversions, clippy::expect_used)]
 
 pub mod cimxml;
 mod class;

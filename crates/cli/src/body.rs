@@ -77,7 +77,6 @@ fn replace(writer: &mut Writer, property: Element<'_>, value: &Value) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use xml::{Bounds, Document};
 

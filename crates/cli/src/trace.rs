@@ -111,7 +111,6 @@ fn holds_a_secret(element: Element<'_>) -> bool {
 const REMOVED: &str = "(removed)";
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 

@@ -196,7 +196,6 @@ fn read_failed(path: &Path, source: io::Error) -> FileError {
 const ENCRYPTED: &[u8] = b"ENCRYPTED";
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;

@@ -14,7 +14,6 @@ pub(crate) fn fresh_uuid() -> Uuid {
 ///
 /// # Panics
 /// As [`fresh_uuid`].
-#[allow(clippy::expect_used)]
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     ::random::bytes().expect("the kernel provides random bytes")
 }

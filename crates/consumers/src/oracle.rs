@@ -1,5 +1,4 @@
 //! Properties that hold for any input; fuzz targets and the corpus test check them.
-#![allow(clippy::expect_used)]
 
 use std::sync::LazyLock;
 

@@ -31,7 +31,7 @@
 //! or a clock.
 
 #![forbid(unsafe_code)]
-#![deny(clippy::as_conversions)] // A truncated length is how request smuggling starts.
+#![deny(clippy::as_conversions, clippy::expect_used)] // A truncated length is how request smuggling starts.
 
 mod authentication;
 mod chunked;

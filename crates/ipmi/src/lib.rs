@@ -18,8 +18,6 @@
 //! # }
 //! ```
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
-
 mod boot;
 mod cache;
 mod channels;

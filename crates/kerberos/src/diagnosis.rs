@@ -182,7 +182,6 @@ const CONTEXT_EXPIRED: u32 = 12 << 16;
 const DUPLICATE_TOKEN: u32 = 2;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use auth::AuthError;
 

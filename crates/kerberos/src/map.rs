@@ -187,7 +187,6 @@ impl fmt::Debug for PrincipalRules {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -12,7 +12,6 @@ use crate::{Principal, Spn};
 ///
 /// # Panics
 /// When this property does not hold.
-#[allow(clippy::expect_used)]
 pub fn principal(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let Ok(principal) = Principal::parse(text) else { return };
@@ -25,7 +24,6 @@ pub fn principal(octets: &[u8]) {
 ///
 /// # Panics
 /// When this property does not hold.
-#[allow(clippy::expect_used)]
 pub fn service_principal_name(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let Ok(spn) = Spn::parse(text) else { return };
@@ -54,7 +52,6 @@ pub fn message_token(octets: &[u8]) {
 ///
 /// # Panics
 /// When this property does not hold.
-#[allow(clippy::expect_used)]
 pub fn sealed_message(octets: &[u8]) {
     let [kind, cut, rest @ ..] = octets else { return };
     let number = 17 + u32::from(kind % 4);

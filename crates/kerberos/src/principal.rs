@@ -119,7 +119,6 @@ const MAX_LENGTH: usize = 1_024;
 const MAX_COMPONENTS: usize = 8;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -121,7 +121,6 @@ fn is_host(text: &str) -> bool {
 const MAX_LENGTH: usize = 512;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

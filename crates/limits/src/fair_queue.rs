@@ -341,7 +341,6 @@ fn limit(priority: Priority, slots: usize) -> usize {
 const MAX_SERVED: usize = 4_096;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -296,7 +296,6 @@ impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> Default for FairTable<S, A, T
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use crate::{Origin, Prefix};

@@ -190,7 +190,6 @@ impl<K: Eq + Hash> Drop for Permit<K> {
 const KEPT_CAPACITY: usize = 64;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

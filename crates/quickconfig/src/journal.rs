@@ -206,7 +206,6 @@ impl Change {
 const MAX_RECORDS: usize = 256;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 

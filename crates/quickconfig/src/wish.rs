@@ -336,7 +336,6 @@ pub enum ServiceAfter {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

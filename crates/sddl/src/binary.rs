@@ -257,7 +257,6 @@ const SACL_FLAGS: [(u16, AclFlags); 3] = [
 ];
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -144,7 +144,6 @@ const LARGEST_MAPPED: u32 = 1 << 30;
 const UNIX: u64 = 22;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::Principal;

@@ -176,7 +176,6 @@ fn has_name(full: &str, given: &str) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

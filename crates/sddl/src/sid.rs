@@ -204,7 +204,6 @@ const REVISION: u8 = 1;
 const NT: u64 = 5;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -237,7 +237,6 @@ const LARGEST_BODIES: usize = 16;
 const LEAST_BODY: usize = 4 * 1_024;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::net::Ipv4Addr;
 

@@ -79,7 +79,6 @@ pub fn watchdog(microseconds: Option<&str>, process: Option<&str>, own: u32) -> 
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

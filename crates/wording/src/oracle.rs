@@ -1,5 +1,4 @@
 //! What must hold for any octets at all; fuzz targets and the corpus test call these.
-#![allow(clippy::expect_used)]
 
 use std::collections::BTreeSet;
 use std::iter::Peekable;

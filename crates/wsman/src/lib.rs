@@ -17,6 +17,7 @@
 //!
 //! Bodies are not interpreted, except for the messages that this protocol defines: Identify, WS-Transfer, enumeration,
 //! eventing and the remote shell.
+#![deny(clippy::as_conversions, clippy::expect_used)]
 
 mod action;
 mod association;

@@ -1,4 +1,5 @@
 //! What must hold for any octets at all; fuzz targets and the corpus test call these.
+#![allow(clippy::expect_used)]
 
 use xml::{Bounds, Document};
 

@@ -18,6 +18,7 @@
 //!
 //! Deliberately not supported: DTDs and the entities they define, external references of any kind, schema
 //! validation, and mixed content beyond plain text.
+#![deny(clippy::as_conversions, clippy::expect_used)]
 
 mod character;
 mod document;

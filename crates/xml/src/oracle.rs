@@ -1,4 +1,5 @@
 //! Properties that hold for any input; fuzz targets and the corpus test check them.
+#![allow(clippy::expect_used)]
 
 use crate::{Bounds, Document, Element, Encoding, Writer};
 

@@ -33,8 +33,11 @@ impl Default for Bounds {
 const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
 const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
 
+/// Maximum length of a text in bytes; offsets are stored as `u32`, and `u32::MAX` is not an offset.
+const MAX_TEXT: usize = 0xFFFF_FFFE;
+
 pub(crate) fn read(text: String, bounds: &Bounds) -> Result<Document, ReadError> {
-    if text.len() > bounds.octets.min(u32::MAX as usize - 1) {
+    if text.len() > bounds.octets.min(MAX_TEXT) {
         return Err(ReadError { offset: 0, reason: Reason::TooLarge("octets") });
     }
     let mut reader = Reader {

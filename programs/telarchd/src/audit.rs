@@ -227,7 +227,6 @@ const DENIALS: u32 = 6;
 const OTHERS: u32 = 500;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;

@@ -84,7 +84,6 @@ fn read(path: &Path) -> Result<Vec<(String, String)>, Box<dyn Error>> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -92,7 +92,13 @@ impl Wmi {
         commands: CommandPolicy,
     ) -> Result<SubscriptionRunner, wmi::Error> {
         let failures = self.0.failures().clone();
-        Ok(SubscriptionRunner { engine: self.0.engine()?, creators, commands, words: linux::command_line::words, failures })
+        Ok(SubscriptionRunner {
+            engine: self.0.engine()?,
+            creators,
+            commands,
+            words: linux::command_line::words,
+            failures,
+        })
     }
 }
 

@@ -346,5 +346,4 @@ const MAX_PROVEN: usize = 20_000;
 const MAX_KEY_CHARACTERS: usize = 128;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests;

@@ -448,7 +448,6 @@ const PAM_TEXT_INFO: c_int = 4;
 const PAM_MAX_NUM_MSG: usize = 32;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

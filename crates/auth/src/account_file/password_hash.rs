@@ -225,7 +225,6 @@ const NEVER: &str = "*";
 const MAX_PASSWORD_LENGTH: usize = 256;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -322,7 +322,6 @@ const ADMIN: &str = "admin";
 const DISABLED: &str = "disabled";
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

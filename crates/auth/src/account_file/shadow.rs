@@ -138,7 +138,6 @@ fn parse_day(text: &str) -> Result<Option<UnixTime>, LineError> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::Secret;

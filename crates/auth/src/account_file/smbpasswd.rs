@@ -226,7 +226,6 @@ const EMPTY_PASSWORD_HASH: [u8; 16] = 0x31D6_CFE0_D16A_E931_B73C_59D7_E0C0_89C0_
 const FLAGS: &str = "UDNXWSILHTM";
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
 use super::*;
 
 const CONFIG: &str = "http://schemas.microsoft.com/wbem/wsman/1/config";

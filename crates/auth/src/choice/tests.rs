@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 use super::ClientScheme::{Basic, Certificate, CredSsp, Digest, Negotiate};
 use super::*;
 

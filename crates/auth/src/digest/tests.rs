@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 use super::challenge::Algorithm;
 use super::*;
 

@@ -264,7 +264,6 @@ const VERSION: [u8; 8] = [0x0A, 0x00, 0x63, 0x45, 0x00, 0x00, 0x00, 0x0F];
 pub(super) const MAX_LENGTH: usize = 16_384;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

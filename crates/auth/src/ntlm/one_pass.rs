@@ -252,7 +252,6 @@ const SINES: [u32; 64] = [
 ];
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use crate::ntlm::keys::hmac_md5;

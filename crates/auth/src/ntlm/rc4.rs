@@ -97,7 +97,6 @@ fn at(state: &[u8; 256], index: u8) -> u8 {
 }
 
 #[cfg(test)]
-#[allow(clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -242,7 +242,6 @@ const SIGNATURE_VERSION: [u8; 4] = [1, 0, 0, 0];
 const EXPORT_VERSION: &[u8] = b"NTLM\x01";
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

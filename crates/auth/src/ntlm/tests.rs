@@ -1,6 +1,4 @@
 //! Both ends with every set of options; some require a client that requests other options than ours.
-#![allow(clippy::unwrap_used)]
-
 use std::sync::Arc;
 use std::time::SystemTime;
 

@@ -140,7 +140,6 @@ fn timeout(request: &GatewayRequest) -> Duration {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use std::sync::Arc;
 

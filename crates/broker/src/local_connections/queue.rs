@@ -135,7 +135,6 @@ impl Waiting {
 const MAX_WORKERS_PER_USER: usize = 2;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::os::unix::net::UnixStream;
 

@@ -49,7 +49,6 @@ impl Drop for RequestSlot {
 const MAX_OCTETS: usize = 32 << 20;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

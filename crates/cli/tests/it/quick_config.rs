@@ -199,9 +199,7 @@ fn undo_shows_changes_asks_and_reverts_them() {
     let service = recorded("A listener for HTTP was created.");
     let shown = ran(&service, "qc -undo", "n\n");
     assert!(
-        shown
-            .out
-            .starts_with("The following changes will be undone:\n\nA listener for HTTP was created.\n")
+        shown.out.starts_with("The following changes will be undone:\n\nA listener for HTTP was created.\n")
     );
     assert_eq!(service.actions(), ["AnalyzeUndo"]);
     let shown = ran(&service, "qc -undo -quiet", "");

@@ -99,7 +99,6 @@ impl fmt::Display for DescriptorOrigin<'_> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use sddl::DomainSid;
 

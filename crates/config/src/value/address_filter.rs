@@ -153,7 +153,6 @@ impl<A: Address> fmt::Display for AddressFilter<A> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

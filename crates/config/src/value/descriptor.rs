@@ -124,7 +124,6 @@ impl fmt::Debug for Descriptor {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

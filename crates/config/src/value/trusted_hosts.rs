@@ -145,7 +145,6 @@ impl fmt::Debug for TrustedHosts {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -58,7 +58,6 @@ impl fmt::Debug for UrlPrefix {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

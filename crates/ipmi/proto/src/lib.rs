@@ -19,7 +19,7 @@
 //!
 //! Deliberately not supported: RC4 (suites 4, 5, 9, 10, 13, 14), which is broken.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
+#![deny(clippy::as_conversions, clippy::expect_used)]
 
 pub mod codes;
 mod command;

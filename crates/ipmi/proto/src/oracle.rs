@@ -1,4 +1,5 @@
 //! Properties that hold for any input; fuzz targets and the corpus test check them.
+#![allow(clippy::expect_used)]
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};

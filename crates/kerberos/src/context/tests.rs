@@ -1,6 +1,4 @@
 //! Own message protection against that of the library, with contexts that the library established.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
 use std::time::Duration;
 
 use auth::{SealError, SecurityContext};

@@ -212,8 +212,6 @@ const CHUNK_LENGTH: usize = 4_096;
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
     use super::*;
     use crate::message_protection::EncryptionType;
 

@@ -159,8 +159,6 @@ fn folded<const LENGTH: usize>(octets: &[u8; LENGTH]) -> u128 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
     use super::*;
 
     fn octets(text: &str) -> Vec<u8> {

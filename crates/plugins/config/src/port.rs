@@ -124,7 +124,6 @@ fn inodes_of_this_process() -> io::Result<BTreeSet<u64>> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::net::TcpListener;
 

@@ -248,7 +248,6 @@ const MAX_UNSENT: usize = 1 << 20;
 const _: () = assert!(MAX_UNSENT < MAX_MESSAGE_LENGTH);
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::io::Read as _;
     use std::time::Duration;

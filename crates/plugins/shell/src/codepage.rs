@@ -217,7 +217,6 @@ pub(crate) const UNMAPPABLE: u8 = b'?';
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn to_page(number: u32, pieces: &[&[u8]]) -> Vec<u8> {

@@ -132,7 +132,6 @@ const MAX_ENVIRONMENT: u64 = 2 << 20;
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use std::os::unix::process::{CommandExt, ExitStatusExt};
     use std::process::{Child, Command, Stdio};
 

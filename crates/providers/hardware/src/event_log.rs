@@ -139,7 +139,6 @@ const LIMIT: Duration = Duration::from_secs(30);
 const MAX_WAITING: usize = 65_536;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use ipmi::proto::Privilege;
     use ipmi::proto::sel::SelRecord;

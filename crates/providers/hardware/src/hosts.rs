@@ -422,7 +422,6 @@ impl fmt::Debug for Secrets {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::fs;
 

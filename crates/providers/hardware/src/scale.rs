@@ -135,7 +135,6 @@ fn whole(quantity: Quantity, exponent: i32) -> Option<i32> {
 const MAX_POWERS: i32 = 40;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use ipmi::proto::AnalogFormat;
 

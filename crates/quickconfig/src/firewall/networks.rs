@@ -46,7 +46,6 @@ fn of_v6(line: &str) -> Option<Network> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

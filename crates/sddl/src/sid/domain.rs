@@ -63,7 +63,6 @@ impl fmt::Debug for DomainSid {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

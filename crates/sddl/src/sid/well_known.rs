@@ -89,7 +89,6 @@ const fn known(alias: &'static str, sid: Sid, name: &'static str) -> WellKnownSi
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -296,7 +296,6 @@ impl std::fmt::Debug for Text {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use std::time::Duration;

@@ -40,7 +40,6 @@ const OUTQ: Opcode = if cfg!(any(target_arch = "mips", target_arch = "mips64")) 
 };
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{TcpListener, TcpStream};

@@ -104,7 +104,6 @@ impl CertificateChoice {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use config::{Listener, Port};
 

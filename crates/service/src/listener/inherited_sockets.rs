@@ -87,7 +87,6 @@ impl InheritedSocket {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::super::conflict::CertificateChoice;
     use super::*;

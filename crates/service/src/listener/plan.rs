@@ -217,7 +217,6 @@ fn socket_address(ip: IpAddr, port: u16, interfaces: &Interfaces) -> SocketAddr 
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use std::sync::Arc;
 

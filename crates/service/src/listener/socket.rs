@@ -210,7 +210,6 @@ mod tests {
     }
 
     #[tokio::test]
-    #[allow(clippy::unwrap_used)]
     async fn both_families_can_bind_the_same_port() {
         let v4 = bind(([0, 0, 0, 0], 0).into()).unwrap();
         let port = v4.local_addr().unwrap().port();

@@ -123,7 +123,6 @@ const PER_SECOND: u64 = 64 << 10;
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use std::fs;
 

@@ -272,7 +272,6 @@ fn open(path: &Path) -> io::Result<File> {
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -63,7 +63,6 @@ impl AuditPipe {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use std::io::Read as _;
 

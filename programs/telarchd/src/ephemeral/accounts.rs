@@ -78,7 +78,6 @@ impl EphemeralPrincipals {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
     use std::sync::Arc;

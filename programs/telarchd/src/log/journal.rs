@@ -112,7 +112,6 @@ impl Visit for Record {
 const SOCKET: &str = "/run/systemd/journal/socket";
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use tracing_subscriber::layer::SubscriberExt as _;
 

@@ -212,7 +212,6 @@ const MAX_NAME: usize = 64;
 const REPORT_INTERVAL: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use std::io::Write as _;
 

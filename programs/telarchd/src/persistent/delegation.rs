@@ -194,7 +194,6 @@ fn prepare_in(own: &ControlGroup, is_delegated: impl Fn(&Path) -> bool) -> io::R
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::fs;
 

@@ -153,7 +153,10 @@ fn process() -> Result<Rules, Box<dyn Error>> {
     Ok(BTreeMap::from([
         (libc::SYS_clone, vec![rule([bits(0, thread | never, thread)?])?]),
         // Reading limits of this process.
-        (libc::SYS_prlimit64, vec![rule([is(0, 0)?, null_argument(2)?])?, rule([is(0, own)?, null_argument(2)?])?]),
+        (
+            libc::SYS_prlimit64,
+            vec![rule([is(0, 0)?, null_argument(2)?])?, rule([is(0, own)?, null_argument(2)?])?],
+        ),
         (libc::SYS_prctl, one_of(0, &[libc::PR_SET_NAME, libc::PR_GET_NAME, PR_SET_VMA])?),
         // abort(3) sends a signal to its own thread.
         (libc::SYS_tgkill, vec![rule([is(0, own)?])?]),
@@ -314,7 +317,6 @@ const OLD: &[i64] = &[
 ];
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use std::fs::{self, File};
     use std::io::{Read as _, Write as _};

@@ -111,7 +111,9 @@ fn receive_commands(
 
 fn handed(hardware: HardwareReply, driver: Option<OwnedFd>) -> io::Result<ControllerAccess> {
     match hardware {
-        HardwareReply::Granted(controllers) => Ok(ControllerAccess { controllers: Some(controllers), driver }),
+        HardwareReply::Granted(controllers) => {
+            Ok(ControllerAccess { controllers: Some(controllers), driver })
+        }
         HardwareReply::Denied => Ok(ControllerAccess { controllers: None, driver }),
         HardwareReply::RateLimited => {
             Err(io::Error::other("too many requests for management controllers\n  try again in a minute"))

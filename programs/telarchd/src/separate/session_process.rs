@@ -321,7 +321,6 @@ const MAX_SHELLS: usize = 10_000;
 const MAX_ROUNDS: u32 = 100;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 use std::slice::from_ref;
 
 use auth::UserName;

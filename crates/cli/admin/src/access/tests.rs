@@ -1,6 +1,4 @@
 //! Access reports about simulated machines.
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;

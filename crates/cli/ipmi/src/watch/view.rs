@@ -149,7 +149,8 @@ impl View {
     }
 
     fn is_shown(&self, measured: &Measured) -> bool {
-        self.filter == Filter::All || !matches!(measured.status(), SensorStatus::Ok | SensorStatus::Unavailable)
+        self.filter == Filter::All
+            || !matches!(measured.status(), SensorStatus::Ok | SensorStatus::Unavailable)
     }
 
     fn lines(&self, controller: &Controller, columns: usize, screen: &Screen) -> Vec<String> {

@@ -96,5 +96,5 @@ const fn digit(octet: u8) -> u8 {
 }
 
 const fn number((table, code, offset): Key) -> u32 {
-    (table as u32) << 16 | (code as u32) << 8 | offset as u32
+    u32::from_be_bytes([0, table, code, offset])
 }

@@ -243,7 +243,6 @@ pub(super) async fn supervise(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[expect(clippy::zombie_processes, reason = "the leader reaps it")]

@@ -217,7 +217,6 @@ fn joined(program: &str, rest: &[u8]) -> OsString {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 

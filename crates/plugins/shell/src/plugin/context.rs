@@ -74,7 +74,6 @@ pub(super) const MAX_TIME: Duration = Duration::from_millis(0x7FFF_FFFF);
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -424,7 +424,6 @@ const MAX_COMMANDS: usize = 1_000;
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use tokio::time::timeout;
 
     use super::super::ShellEnvironment;

@@ -167,7 +167,6 @@ const OTHER: &str = "*uint8[2] IPMI_RecordID*uint8 IPMI_RecordType*uint8[13] IPM
 const RECORD_OCTETS: u16 = 16;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use ipmi::proto::sel::SelRecord;
 
