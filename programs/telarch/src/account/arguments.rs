@@ -247,7 +247,7 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (arguments, part) in [
             (&["add"][..], "the name is missing"),
-            (&["add", "a b"], "\"a b\" is not a name"),
+            (&["add", "a b"], "invalid account name \"a b\""),
             (&["add", "a", "b"], "\"b\" is one word too many"),
             (&["list", "a"], "\"a\" is one word too many"),
             (&["grow", "a"], "unknown action \"grow\""),
