@@ -96,7 +96,7 @@ fn a_mapping_lets_its_holder_in_also_after_a_restart_until_the_password_is_anoth
     telarchd.reload();
     let refused = sign_in(&runtime, port, &holder).unwrap_err();
     assert!(refused.to_string().contains("does not accept the client certificate"), "{refused}");
-    telarchd.logged(&["check that its password is still the same"]);
+    telarchd.logged(&["check whether its password has changed"]);
 
     let fields = [("Password", "another one")];
     runtime.block_on(local(&telarchd).put(&mapping(&holder), &body(&fields))).unwrap();

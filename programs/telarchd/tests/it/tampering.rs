@@ -322,6 +322,6 @@ fn what_becomes_untrustworthy_while_the_service_runs_is_refused_when_it_is_read_
     set_mode("state/audit.jsonl", 0o666);
     telarchd.reload();
     telarchd.logged(&["The settings stay as they were", "may be written by everyone"]);
-    telarchd.logged(&["Nobody can sign in with an account of the file", "others can read or change it"]);
+    telarchd.logged(&["Nobody can sign in with an account of the file", "other users can read or change it"]);
     telarchd.logged(&["Audit records go on into the old file", "others can change it"]);
 }
