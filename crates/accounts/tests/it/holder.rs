@@ -128,9 +128,13 @@ fn tls_13(hash: u8) -> Vec<u8> {
     [&[0x20; 64], b"TLS 1.3, client CertificateVerify\0".as_slice(), &[hash; 32]].concat()
 }
 
+/// Prefixes data with its length in three bytes.
+fn with_length(octets: &[u8]) -> Vec<u8> {
+    [&u32::try_from(octets.len()).unwrap().to_be_bytes()[1..], octets].concat()
+}
+
 fn tls_12(own: &[u8]) -> Vec<u8> {
-    let list = |one: &[u8]| [&u32::try_from(one.len()).unwrap().to_be_bytes()[1..], one].concat();
-    let certificates = list(&list(own));
+    let certificates = with_length(&with_length(own));
     let bodies: [(u8, &[u8]); 8] = [
         (1, b"hello"),
         (2, b"hello"),
@@ -141,7 +145,7 @@ fn tls_12(own: &[u8]) -> Vec<u8> {
         (11, &certificates),
         (16, b"key"),
     ];
-    bodies.iter().flat_map(|(kind, body)| [vec![*kind], list(body)].concat()).collect()
+    bodies.iter().flat_map(|(kind, body)| [vec![*kind], with_length(body)].concat()).collect()
 }
 
 #[test]
@@ -263,17 +267,17 @@ fn many_unmapped_certificates_exhaust_their_source() {
 fn creating_a_mapping_requires_the_account_password() {
     let service = Service::new();
     let keys = Certificate::new().keys();
-    let ada = || Some(UserName::parse("ada").unwrap());
-    let secret = |text: &str| Some(Secret::new(text.to_owned()));
-    let create = |user, password| {
-        let fields = MappingFields { user, password, state: None };
+    let ada = UserName::parse("ada").unwrap();
+    let create = |user: Option<&UserName>, password: Option<&str>| {
+        let password = password.map(|text| Secret::new(text.to_owned()));
+        let fields = MappingFields { user: user.cloned(), password, state: None };
         service.sign_in.change_mapping(MappingChange::Create(keys.clone(), fields), HERE)
     };
-    assert_eq!(create(ada(), None), Err(MappingChangeError::Incomplete));
-    assert_eq!(create(None, secret("hunter2")), Err(MappingChangeError::Incomplete));
-    assert_eq!(create(ada(), secret("wrong")), Err(MappingChangeError::Credentials(ada().unwrap())));
+    assert_eq!(create(Some(&ada), None), Err(MappingChangeError::Incomplete));
+    assert_eq!(create(None, Some("hunter2")), Err(MappingChangeError::Incomplete));
+    assert_eq!(create(Some(&ada), Some("wrong")), Err(MappingChangeError::Credentials(ada.clone())));
     assert_eq!(service.sign_in.mappings().unwrap(), []);
-    create(ada(), secret("hunter2")).unwrap();
-    assert_eq!(create(ada(), secret("wrong")), Err(MappingChangeError::Exists(keys.clone())));
+    create(Some(&ada), Some("hunter2")).unwrap();
+    assert_eq!(create(Some(&ada), Some("wrong")), Err(MappingChangeError::Exists(keys.clone())));
     assert_eq!(service.sign_in.mappings().unwrap().len(), 1);
 }

@@ -31,9 +31,9 @@ impl Machine {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("accounts");
-        let cheap = || auth::account_file::PasswordHash::parse(CHEAP_HASH).unwrap();
-        let rid = add(&path, "Alice", cheap()).unwrap();
-        add(&path, "bob", cheap()).unwrap();
+        let hash = auth::account_file::PasswordHash::parse(CHEAP_HASH).unwrap();
+        let rid = add(&path, "Alice", hash.clone()).unwrap();
+        add(&path, "bob", hash).unwrap();
         let accounts = FileAccounts::open(&path).unwrap();
         let machine = Self { folder, path, accounts };
         machine.set_hash("Alice", rid);
@@ -161,24 +161,26 @@ fn only_the_right_password_reveals_a_disabled_account() {
 fn a_hash_sealed_for_another_account_or_machine_is_rejected() {
     let machine = Machine::new();
     let sign_in = machine.sign_in();
-    let rid = |number| Rid::new(number).unwrap();
     for (sealed_for, number, verdict) in [
         ("bob", 3_000_000_000, Err(AuthError::WrongPassword)),
         ("alice", 3_000_000_001, Err(AuthError::WrongPassword)),
         ("alice", 3_000_000_000, Ok("Alice".to_owned())),
     ] {
-        machine.set_hash(sealed_for, rid(number));
+        machine.set_hash(sealed_for, Rid::new(number).unwrap());
         assert_eq!(from_here(&sign_in, "", "alice", "s3cret"), verdict, "{sealed_for} {number}");
     }
     fs::remove_file(machine.folder.path().join("host-key")).unwrap();
     assert_eq!(from_here(&machine.sign_in(), "", "alice", "s3cret"), Err(AuthError::WrongPassword));
 }
 
+fn address(last: u8) -> IpAddr {
+    IpAddr::from([192, 0, 2, last])
+}
+
 #[test]
 fn failures_are_counted_over_all_schemes() {
     let machine = Machine::new();
     let sign_in = machine.sign_in();
-    let address = |at: u8| IpAddr::from([192, 0, 2, at]);
     for at in 0..5 {
         assert!(ntlm(&sign_in, address(at), "", "alice", "guess").is_err());
         assert!(sign_in.password("ALICE", &secret("guess"), address(100 + at)).is_err());
@@ -223,23 +225,18 @@ fn last_token_changed(
 
 #[test]
 fn a_relayed_response_removes_no_failures() {
-    let spoiled = |mut token: Vec<u8>| {
-        // A position inside the message integrity code (MS-NLMP 2.2.1.3).
-        token[80] ^= 1;
-        token
-    };
-    let untouched: fn(Vec<u8>) -> Vec<u8> = |token| token;
-    for (is_spoiled, locks) in [(false, false), (true, true)] {
+    for (is_changed, locks) in [(false, false), (true, true)] {
         let machine = Machine::new();
         let sign_in = machine.sign_in();
         for _ in 0..9 {
             assert!(sign_in.password("alice", &secret("guess"), HERE).is_err());
         }
-        let verdict = match is_spoiled {
-            true => last_token_changed(&sign_in, alice(), spoiled),
-            false => last_token_changed(&sign_in, alice(), untouched),
-        };
-        assert_eq!(verdict, if is_spoiled { Err(AuthError::Unproven) } else { Ok(()) });
+        let verdict = last_token_changed(&sign_in, alice(), |mut token| {
+            // A position inside the message integrity code (MS-NLMP 2.2.1.3).
+            token[80] ^= u8::from(is_changed);
+            token
+        });
+        assert_eq!(verdict, if is_changed { Err(AuthError::Unproven) } else { Ok(()) });
         assert!(sign_in.password("alice", &secret("guess"), HERE).is_err());
         let elsewhere = IpAddr::from([192, 0, 2, 1]);
         let verdict = ntlm(&sign_in, elsewhere, "", "alice", "s3cret").map(|_| ());
@@ -255,8 +252,9 @@ fn ntlm_without_mech_list_mic_removes_no_failures() {
         assert!(sign_in.password("alice", &secret("guess"), HERE).is_err());
     }
     // Kerberos is not available here, so both ends must sign the list.
-    let offer = |oid| Offer { oids: vec![oid], initiator: Box::new(alice()) };
-    let client = spnego::Initiator::new(vec![offer(Oid::KERBEROS), offer(Oid::NTLM)]);
+    let offers =
+        [Oid::KERBEROS, Oid::NTLM].map(|oid| Offer { oids: vec![oid], initiator: Box::new(alice()) });
+    let client = spnego::Initiator::new(offers.into());
     let verdict = last_token_changed(&sign_in, client, |token| {
         NegTokenResp { mech_list_mic: None, ..NegTokenResp::decode(&token).unwrap() }.encode()
     });

@@ -32,9 +32,13 @@ fn service(lines: &str) -> Option<(Pam, TempDir)> {
     }
 }
 
+/// Returns the entries of a directory; none if it cannot be read.
+fn entries(directory: &str) -> impl Iterator<Item = std::path::PathBuf> {
+    fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
 fn has_module(name: &str) -> bool {
-    let folders = |root: &str| fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
-    let several = ["/lib", "/usr/lib"].into_iter().flat_map(folders);
+    let several = ["/lib", "/usr/lib"].into_iter().flat_map(entries);
     let all = several.chain(["/lib", "/lib64", "/usr/lib", "/usr/lib64"].map(Into::into));
     all.into_iter().any(|folder| folder.join("security").join(name).exists())
 }
@@ -144,11 +148,13 @@ fn an_account_disabled_in_the_file_is_rejected_by_pam_too() {
     );
 }
 
+/// Returns a service file whose account rules return this code.
+fn rules(account: &str) -> String {
+    format!("auth required pam_debug.so auth=success\naccount required pam_debug.so acct={account}\n")
+}
+
 #[test]
 fn pam_account_rules_are_checked_again_without_the_password() {
-    let rules = |account| {
-        format!("auth required pam_debug.so auth=success\naccount required pam_debug.so acct={account}\n")
-    };
     let Some((pam, folder)) = service(&rules("success")) else { return };
     let any = AnyOf::new(vec![Box::new(pam)]);
     let account = auth::Account { name: sign_in(&any, "nobody", "any").unwrap() };

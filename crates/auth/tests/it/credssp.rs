@@ -53,14 +53,18 @@ fn the_last_token_of_the_mechanism_comes_with_the_proof() {
     }
 }
 
+/// Sends a request; returns the reply.
+fn send(service: &mut Acceptor, request: TsRequest<'_>) -> Vec<u8> {
+    match service.step(&request.encode()) {
+        Ok(telarch_auth::Step::Continue(reply)) => reply,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn a_client_may_send_the_proof_after_the_last_token() {
     let toy = Toy::like_ntlm();
     let mut service = Pair::default().service();
-    let send = |service: &mut Acceptor, request: TsRequest<'_>| match service.step(&request.encode()) {
-        Ok(telarch_auth::Step::Continue(reply)) => reply,
-        other => panic!("{other:?}"),
-    };
     let (first, last) = (toy.token(1), toy.token(3));
     for token in [&first, &last] {
         let reply = send(&mut service, TsRequest { nego_token: Some(token), ..empty() });
@@ -227,16 +231,18 @@ fn unexpected_credentials_are_rejected() {
     assert_eq!(service.error(), Some(out_of_turn));
 }
 
+/// Changes the request with this number; returns the error of the service.
+fn error_after_change(changed: usize, change: fn(TsRequest<'_>) -> Vec<u8>) -> AuthError {
+    let (_, service) = Pair::default().meet(|number, request| {
+        if number == changed { change(TsRequest::decode(&request).unwrap()) } else { request }
+    });
+    service.error().unwrap()
+}
+
 #[test]
 fn an_unexpected_proof_is_rejected() {
-    let refused = |early: usize, change: fn(TsRequest<'_>) -> Vec<u8>| {
-        let (_, service) = Pair::default().meet(|number, request| match number {
-            _ if number == early => change(TsRequest::decode(&request).unwrap()),
-            _ => request,
-        });
-        service.error().unwrap()
-    };
-    let early = refused(0, |request| TsRequest { pub_key_auth: Some(&[0; 48]), ..request }.encode());
+    let early =
+        error_after_change(0, |request| TsRequest { pub_key_auth: Some(&[0; 48]), ..request }.encode());
     assert_eq!(early, AuthError::Malformed("pubKeyAuth before the mechanism is complete"));
     for change in [
         |request: TsRequest<'_>| TsRequest { nego_token: None, ..request }.encode(),
@@ -244,9 +250,10 @@ fn an_unexpected_proof_is_rejected() {
             TsRequest { nego_token: None, pub_key_auth: Some(&[0; 48]), ..request }.encode()
         },
     ] {
-        assert_eq!(refused(0, change), AuthError::Malformed("missing or unexpected field"));
+        assert_eq!(error_after_change(0, change), AuthError::Malformed("missing or unexpected field"));
     }
-    let again = refused(4, |request| TsRequest { pub_key_auth: Some(&[0; 48]), ..request }.encode());
+    let again =
+        error_after_change(4, |request| TsRequest { pub_key_auth: Some(&[0; 48]), ..request }.encode());
     assert_eq!(again, AuthError::Malformed("missing or unexpected field"));
 }
 
@@ -371,11 +378,11 @@ fn credentials_must_be_those_of_the_authenticated_account() {
 fn credentials_of_another_kind_are_rejected() {
     let toy = Toy::like_ntlm();
     let texts = b"\x30\x0f\xa0\x03\x04\x01L\xa1\x03\x04\x01a\xa2\x03\x04\x01p";
-    let half_a_letter = [b"\x30\x1a\xa0\x03\x02\x01\x01\xa1\x13\x04\x11".as_slice(), texts].concat();
+    let half_a_unit = [b"\x30\x1a\xa0\x03\x02\x01\x01\xa1\x13\x04\x11".as_slice(), texts].concat();
     for (kind, credentials) in [
         ("a smart card", &b"\x30\x0b\xa0\x03\x02\x01\x02\xa1\x04\x04\x02\x30\x00"[..]),
         ("nothing", b""),
-        ("half a letter", &half_a_letter),
+        ("half a UTF-16 unit", &half_a_unit),
     ] {
         let (_, service) = Pair::default().meet(|number, request| {
             if number != 4 {
@@ -391,6 +398,12 @@ fn credentials_of_another_kind_are_rejected() {
     }
 }
 
+fn with_last_bit_flipped(octets: &[u8]) -> Vec<u8> {
+    let mut changed = octets.to_vec();
+    *changed.last_mut().unwrap() ^= 1;
+    changed
+}
+
 #[test]
 fn changed_sealed_fields_are_rejected() {
     for (attacked, service_fails) in [(2, true), (3, false), (4, true)] {
@@ -399,14 +412,8 @@ fn changed_sealed_fields_are_rejected() {
                 return request;
             }
             let request = TsRequest::decode(&request).unwrap();
-            let change = |octets: Option<&[u8]>| {
-                octets.map(|octets| {
-                    let mut changed = octets.to_vec();
-                    *changed.last_mut().unwrap() ^= 1;
-                    changed
-                })
-            };
-            let (auth_info, pub_key_auth) = (change(request.auth_info), change(request.pub_key_auth));
+            let [auth_info, pub_key_auth] =
+                [request.auth_info, request.pub_key_auth].map(|field| field.map(with_last_bit_flipped));
             let (auth_info, pub_key_auth) = (auth_info.as_deref(), pub_key_auth.as_deref());
             TsRequest { auth_info, pub_key_auth, ..request }.encode()
         });
@@ -490,8 +497,8 @@ impl Pair {
         let toy = Toy { password: self.client_password, ..self.toy.clone() };
         let inner: Box<dyn telarch_auth::Initiator> =
             if self.wrapped { Box::new(spnego::Initiator::new(vec![toy.offer()])) } else { toy.initiator() };
-        let secret = |text: &str| Secret::new(text.to_owned());
-        let credentials = PasswordCredentials::new(secret("LAB"), secret(self.user), secret("pä𝄞s"));
+        let [domain, user, password] = ["LAB", self.user, "pä𝄞s"].map(|text| Secret::new(text.to_owned()));
+        let credentials = PasswordCredentials::new(domain, user, password);
         let key = PublicKey::new(self.client_key.to_vec()).unwrap();
         Initiator::new(inner, key, credentials, Nonce::new(NONCE), self.minimum)
     }

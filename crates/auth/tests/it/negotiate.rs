@@ -32,16 +32,18 @@ fn both_oids_of_kerberos_are_recognised() {
     assert_eq!(service.mechanism(), Some(Oid::MICROSOFT_KERBEROS));
 }
 
+/// Returns the first SPNEGO token of a client that offers these mechanisms.
+fn wrapped(toys: &[&Toy]) -> Vec<u8> {
+    let mut client = Initiator::new(toys.iter().map(|toy| toy.offer()).collect());
+    match client.step(None).unwrap() {
+        telarch_auth::Step::Continue(token) => token,
+        telarch_auth::Step::Done { .. } => panic!("completed too early"),
+    }
+}
+
 #[test]
 fn the_scheme_kerberos_rejects_ntlm() {
     let (ntlm, kerberos) = (Toy::like_ntlm(), Toy::like_kerberos());
-    let wrapped = |toys: &[&Toy]| {
-        let mut client = Initiator::new(toys.iter().map(|toy| toy.offer()).collect());
-        match client.step(None).unwrap() {
-            telarch_auth::Step::Continue(token) => token,
-            telarch_auth::Step::Done { .. } => panic!("completed too early"),
-        }
-    };
     for token in [ntlm.token(1), wrapped(&[&ntlm])] {
         let mut service = Acceptor::kerberos(mechanisms());
         assert_eq!(service.step(&token).unwrap_err(), AuthError::NoMechanism);

@@ -91,20 +91,25 @@ fn token<T>(step: Step<T>) -> Vec<u8> {
 }
 
 /// Returns the client's last message to a service that sends its time, or does not: then there is no integrity code.
-pub(crate) fn authenticate(mut client: ntlm::Initiator, service: &mut ntlm::Acceptor, time: Time) -> Vec<u8> {
+pub(crate) fn authenticate(
+    mut client: ntlm::Initiator,
+    service: &mut ntlm::Acceptor,
+    time: Timestamp,
+) -> Vec<u8> {
     let negotiate = token(client.step(None).unwrap());
     let mut challenge = token(service.step(&negotiate).unwrap());
-    if time == Time::Untold {
+    if time == Timestamp::Removed {
         remove_time(&mut challenge);
     }
     let Step::Done { token, .. } = client.step(Some(&challenge)).unwrap() else { panic!("not done") };
     token.unwrap()
 }
 
+/// Whether the challenge contains a timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Time {
-    Told,
-    Untold,
+pub(crate) enum Timestamp {
+    Present,
+    Removed,
 }
 
 /// Replaces the id of the time attribute by an unknown one.

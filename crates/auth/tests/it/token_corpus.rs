@@ -75,8 +75,9 @@ fn mutate(target: &str, oracle: fn(&[u8])) {
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let read = |path: std::path::PathBuf| {
-        (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap())
-    };
-    entries.map(|entry| read(entry.unwrap().path())).collect()
+    let cases = entries.map(|entry| {
+        let entry = entry.unwrap();
+        (entry.file_name().to_string_lossy().into_owned(), fs::read(entry.path()).unwrap())
+    });
+    cases.collect()
 }

@@ -74,9 +74,19 @@ fn responses_of_other_implementations_are_parsed() {
     }
 }
 
+/// Encodes a `NegTokenResp` with these fields.
+fn response(fields: &[&[u8]]) -> Vec<u8> {
+    der(0xa1, &[&der(0x30, fields)])
+}
+
+/// Encodes a `NegTokenInit` with these fields.
+fn init(fields: &[&[u8]]) -> Vec<u8> {
+    let spnego = der(6, &[Oid::SPNEGO.octets()]);
+    der(0x60, &[&spnego, &der(0xa0, &[&der(0x30, fields)])])
+}
+
 #[test]
 fn fields_of_later_versions_are_skipped() {
-    let response = |fields: &[&[u8]]| der(0xa1, &[&der(0x30, fields)]);
     let completed = der(0xa0, &[b"\x0a\x01\x00"]);
     let later = [der(0xa5, &[b"\x04\x00"]), der(0x87, &[b"\x0a"])];
     let state = NegTokenResp::decode(&response(&[&completed, &later[0], &later[1]])).unwrap().neg_state;
@@ -87,7 +97,7 @@ fn fields_of_later_versions_are_skipped() {
     for (fault, malformed) in [
         ("a field twice", response(&[&completed, &completed])),
         ("fields out of order", response(&[&mech, &completed])),
-        ("something that is no field", response(&[&completed, b"\x0a\x01\x01"])),
+        ("an element that is not a field", response(&[&completed, b"\x0a\x01\x01"])),
         ("a state that does not exist", response(&[&der(0xa0, &[b"\x0a\x01\x04"])])),
         ("two states", response(&[&der(0xa0, &[b"\x0a\x01\x01\x0a\x01\x01"])])),
         ("trailing bytes", [response(&[&completed]), vec![0]].concat()),
@@ -102,10 +112,6 @@ fn lists_have_bounds() {
     assert_eq!(MechTypeList::new(Vec::new()), Err(AuthError::NoMechanism));
     assert!(MechTypeList::new(vec![Oid::NTLM; 16]).is_ok());
     assert!(MechTypeList::new(vec![Oid::NTLM; 17]).is_err());
-    let init = |fields: &[&[u8]]| {
-        let spnego = der(6, &[Oid::SPNEGO.octets()]);
-        der(0x60, &[&spnego, &der(0xa0, &[&der(0x30, fields)])])
-    };
     let token = der(0xa2, &[b"\x04\x00"]);
     assert!(NegTokenInit::decode(&init(&[&der(0xa0, &[&der(0x30, &[b"\x06\x01\x2a"])]), &token])).is_ok());
     for fields in [&[&der(0xa0, &[b"\x30\x00"]), &token[..]][..], &[&token]] {
@@ -152,12 +158,20 @@ fn credssp_requests_of_other_implementations_are_parsed() {
     assert_eq!(TsRequest::decode(&positive).unwrap().error_code, Some(0xc000_006d));
 }
 
+/// Encodes a `TSRequest` with these fields.
+fn request(fields: &[&[u8]]) -> Vec<u8> {
+    der(0x30, fields)
+}
+
+/// Encodes the field `negoTokens` of a `TSRequest`.
+fn tokens(data: &[&[u8]]) -> Vec<u8> {
+    der(0xa1, &[&der(0x30, data)])
+}
+
 #[test]
 fn malformed_requests_are_rejected() {
-    let request = |fields: &[&[u8]]| der(0x30, fields);
     let version = der(0xa0, &[b"\x02\x01\x06"]);
     let datum = der(0x30, &[&der(0xa0, &[b"\x04\x01t"])]);
-    let tokens = |data: &[&[u8]]| der(0xa1, &[&der(0x30, data)]);
     assert!(TsRequest::decode(&request(&[&version, &tokens(&[&datum])])).is_ok());
     for (fault, malformed) in [
         ("nothing", Vec::new()),
@@ -185,8 +199,7 @@ fn generated_tokens_round_trip() {
         let octets: [Vec<u8>; 3] = [random.octets(), random.octets(), random.octets()];
         let [a, b, c] = octets.each_ref().map(|octets| random.one_of_two().then_some(octets.as_slice()));
         let oids = [Oid::NTLM, Oid::KERBEROS, Oid::MICROSOFT_KERBEROS, Oid::NEGOEX, Oid::SPNEGO];
-        let pick = |random: &mut Random| oids[random.below(oids.len())].clone();
-        let list = (0..=random.below(15)).map(|_| pick(&mut random)).collect();
+        let list = (0..=random.below(15)).map(|_| oids[random.below(oids.len())].clone()).collect();
         let hints = random.one_of_two().then_some(NegHints { hint_name: b, hint_address: c });
         let token = NegTokenInit {
             mech_types: MechTypeList::new(list).unwrap(),
@@ -200,7 +213,7 @@ fn generated_tokens_round_trip() {
             [NegState::AcceptCompleted, NegState::AcceptIncomplete, NegState::Reject, NegState::RequestMic];
         let token = NegTokenResp {
             neg_state: random.one_of_two().then(|| states[random.below(4)]),
-            supported_mech: random.one_of_two().then(|| pick(&mut random)),
+            supported_mech: random.one_of_two().then(|| oids[random.below(oids.len())].clone()),
             response_token: a,
             mech_list_mic: b,
         };

@@ -70,6 +70,6 @@ fn initiator(toy: &Toy) -> Initiator {
 }
 
 fn credentials() -> PasswordCredentials {
-    let secret = |text: &str| Secret::new(text.to_owned());
-    PasswordCredentials::new(secret("LAB"), secret("alice"), secret("s3cret"))
+    let [domain, user, password] = ["LAB", "alice", "s3cret"].map(|text| Secret::new(text.to_owned()));
+    PasswordCredentials::new(domain, user, password)
 }

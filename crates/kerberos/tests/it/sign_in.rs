@@ -167,22 +167,26 @@ fn a_ticket_is_delegated_only_on_request() {
     });
 }
 
+fn remaining_seconds(context: &Context) -> u64 {
+    context.remaining().unwrap().unwrap().as_secs()
+}
+
 #[test]
 fn a_context_reports_its_remaining_lifetime() {
     in_realm("sign_in::a_context_reports_its_remaining_lifetime", Keys::AesSha1, |realm| {
         realm.kinit(&["-l", "2h"]);
         let (signed_in, reached) = meet(client(Credentials::of_this_user()), &service()).unwrap();
-        let left = |context: &Context| context.remaining().unwrap().unwrap().as_secs();
-        let of_client = left(&reached.context);
+        let of_client = remaining_seconds(&reached.context);
         assert!((7_000..=7_200).contains(&of_client), "{of_client}");
         // The library adds the permitted clock skew.
-        let of_service = left(&signed_in.context);
+        let of_service = remaining_seconds(&signed_in.context);
         assert!((7_300..=7_500).contains(&of_service), "{of_service}");
         // An existing service ticket is used whatever its lifetime.
         realm.kinit(&[]);
         let short = client(Credentials::of_this_user()).lifetime(Duration::from_secs(600));
-        let left = meet(short, &service()).unwrap().1.context.remaining().unwrap().unwrap().as_secs();
-        assert!((500..=600).contains(&left), "{left}");
+        let (_, reached) = meet(short, &service()).unwrap();
+        let seconds = remaining_seconds(&reached.context);
+        assert!((500..=600).contains(&seconds), "{seconds}");
     });
 }
 

@@ -201,7 +201,7 @@ fn an_invalid_list_is_not_imported_in_part() {
     let wrong = format!("{SMBPASSWD}eve:1005:nonsense\n");
     let ran = place.run(&["import", "--smbpasswd", "-"], &wrong);
     assert_eq!((ran.code, ran.out.as_str()), (1, ""));
-    assert!(ran.errors.contains("standard input, line 7: it is not NAME:UID"), "{}", ran.errors);
+    assert!(ran.errors.contains("standard input, line 7: expected NAME:UID"), "{}", ran.errors);
     assert!(ran.errors.ends_with("nothing was imported\n") && !place.accounts().exists());
     let missing = place.run(&["import", "--shadow", "/nonexistent/shadow"], "");
     assert!(missing.errors.contains("cannot read /nonexistent/shadow"), "{}", missing.errors);

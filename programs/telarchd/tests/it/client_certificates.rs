@@ -96,7 +96,7 @@ fn a_mapping_works_until_the_account_s_password_changes() {
     telarchd.reload();
     let refused = sign_in(&runtime, port, &holder).unwrap_err();
     assert!(refused.to_string().contains("rejected the client certificate"), "{refused}");
-    telarchd.wait_for_log(&["check that its password is still the same"]);
+    telarchd.wait_for_log(&["check whether its password has changed"]);
 
     let fields = [("Password", "another one")];
     runtime.block_on(local_session(&telarchd).put(&mapping(&holder), &body(&fields))).unwrap();

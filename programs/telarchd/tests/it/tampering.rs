@@ -322,6 +322,6 @@ fn files_that_become_insecure_are_refused_on_reload() {
     set_mode("state/audit.jsonl", 0o666);
     telarchd.reload();
     telarchd.wait_for_log(&["Cannot reload the settings", "is writable by all users"]);
-    telarchd.wait_for_log(&["Cannot reload the account file", "others can read or change it"]);
+    telarchd.wait_for_log(&["Cannot reload the account file", "other users can read or change it"]);
     telarchd.wait_for_log(&["Cannot reopen the audit file", "can be changed by other users"]);
 }

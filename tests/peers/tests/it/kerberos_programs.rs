@@ -247,7 +247,7 @@ fn a_ticket_is_handed_on_if_that_was_said_and_never_else() {
 }
 
 /// What the service says of a client that has.
-const HANDED_ON: &str = "has handed on its ticket";
+const HANDED_ON: &str = "Client delegated its ticket";
 
 /// The first token of a client of this service that is bound to no TLS connection, as a client of another protocol
 /// sends it.

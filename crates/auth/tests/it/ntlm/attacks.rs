@@ -1,11 +1,13 @@
 //! Attacks on NTLM without the password, or by a man in the middle.
 
+use std::time::{Duration, SystemTime};
+
 use telarch_auth::ntlm::{self, Mic};
 use telarch_auth::{Acceptor as _, AuthError, Hardening, Initiator as _, MechListMic, Step};
 
 use super::{
-    Leg, Time, authenticate, binding, client, client_of, field, hardened, meet_with, refusal, remove_time,
-    service, service_on,
+    Leg, Timestamp, authenticate, binding, client, client_of, field, hardened, meet_with, refusal,
+    remove_time, service, service_on,
 };
 
 /// Offsets of the field descriptors in an AUTHENTICATE message.
@@ -16,7 +18,7 @@ const MIC: usize = 72;
 
 #[test]
 fn forged_proofs_are_rejected_with_and_without_mic() {
-    for time in [Time::Told, Time::Untold] {
+    for time in [Timestamp::Present, Timestamp::Removed] {
         for octet in 0..16 {
             let mut service = service();
             let mut message = authenticate(client(), &mut service, time);
@@ -33,12 +35,12 @@ fn forged_proofs_are_rejected_with_and_without_mic() {
 #[test]
 fn without_mic_data_covered_by_the_proof_is_protected() {
     let (offset, length) = {
-        let message = authenticate(client(), &mut service(), Time::Untold);
+        let message = authenticate(client(), &mut service(), Timestamp::Removed);
         field(&message, NT_RESPONSE)
     };
     for at in offset..offset + length {
         let mut service = service();
-        let mut message = authenticate(client(), &mut service, Time::Untold);
+        let mut message = authenticate(client(), &mut service, Timestamp::Removed);
         message[at] ^= 1;
         assert!(service.step(&message).is_err(), "{at}");
     }
@@ -47,13 +49,13 @@ fn without_mic_data_covered_by_the_proof_is_protected() {
 #[test]
 fn an_announced_mic_cannot_be_omitted() {
     let mut zeros = service();
-    let mut message = authenticate(client(), &mut zeros, Time::Told);
+    let mut message = authenticate(client(), &mut zeros, Timestamp::Present);
     message[MIC..MIC + 16].fill(0);
     assert_eq!(zeros.step(&message).err(), Some(AuthError::Unproven));
 
     // Without the MIC field, all following data is sixteen bytes earlier.
     let mut no_place = service();
-    let mut message = authenticate(client(), &mut no_place, Time::Told);
+    let mut message = authenticate(client(), &mut no_place, Timestamp::Present);
     message.drain(MIC..MIC + 16);
     for descriptor in [12, 20, 28, 36, 44, 52] {
         message[descriptor + 4] -= 16;
@@ -62,7 +64,7 @@ fn an_announced_mic_cannot_be_omitted() {
 
     // Removing the announcement changes data that the proof covers.
     let mut unannounced = service();
-    let mut message = authenticate(client(), &mut unannounced, Time::Told);
+    let mut message = authenticate(client(), &mut unannounced, Timestamp::Present);
     let at = message.windows(5).position(|octets| octets == [6, 0, 4, 0, 2]).expect("it is announced");
     message[at + 4] = 0;
     assert_eq!(unannounced.step(&message).err(), Some(AuthError::WrongPassword));
@@ -121,7 +123,7 @@ fn truncated_messages_are_rejected() {
 fn ntlmv1_and_lm_are_rejected() {
     for length in [0_u8, 1, 16, 24] {
         let mut service = service();
-        let mut message = authenticate(client(), &mut service, Time::Untold);
+        let mut message = authenticate(client(), &mut service, Timestamp::Removed);
         message[NT_RESPONSE..NT_RESPONSE + 4].copy_from_slice(&[length, 0, length, 0]);
         assert_eq!(service.step(&message).err(), Some(AuthError::Downgraded("NTLMv2")), "{length}");
     }
@@ -151,7 +153,7 @@ fn weak_options_are_rejected_in_both_client_messages() {
 fn a_session_key_of_wrong_length_is_rejected() {
     for length in [0_u8, 15] {
         let mut service = service();
-        let mut message = authenticate(client(), &mut service, Time::Untold);
+        let mut message = authenticate(client(), &mut service, Timestamp::Removed);
         message[SESSION_KEY..SESSION_KEY + 2].copy_from_slice(&[length, 0]);
         assert!(matches!(service.step(&message).err(), Some(AuthError::Malformed(_))), "{length}");
     }
@@ -160,12 +162,12 @@ fn a_session_key_of_wrong_length_is_rejected() {
 #[test]
 fn a_challenge_is_answered_once() {
     let mut asked = service();
-    let message = authenticate(client(), &mut asked, Time::Told);
+    let message = authenticate(client(), &mut asked, Timestamp::Present);
     asked.step(&message).unwrap();
     assert!(matches!(asked.step(&message).err(), Some(AuthError::Malformed(_))));
 
     let mut failed = service();
-    let message = authenticate(client(), &mut failed, Time::Told);
+    let message = authenticate(client(), &mut failed, Timestamp::Present);
     let mut wrong = message.clone();
     wrong[MIC] ^= 1;
     assert_eq!(failed.step(&wrong).err(), Some(AuthError::Unproven));
@@ -182,9 +184,9 @@ fn a_challenge_is_answered_once() {
 
 #[test]
 fn a_response_to_another_challenge_is_rejected() {
-    let overheard = authenticate(client(), &mut service(), Time::Told);
+    let overheard = authenticate(client(), &mut service(), Timestamp::Present);
     let mut other = service_on(Default::default(), [2; 8]);
-    authenticate(client(), &mut other, Time::Told);
+    authenticate(client(), &mut other, Timestamp::Present);
     assert_eq!(other.step(&overheard).err(), Some(AuthError::WrongPassword));
 }
 
@@ -192,7 +194,7 @@ fn a_response_to_another_challenge_is_rejected() {
 fn unexpected_messages_are_rejected() {
     let malformed =
         |answer: Result<Step<_>, AuthError>| matches!(answer.err(), Some(AuthError::Malformed(_)));
-    let message = authenticate(client(), &mut service(), Time::Told);
+    let message = authenticate(client(), &mut service(), Timestamp::Present);
     assert!(malformed(service().step(&message)), "AUTHENTICATE as first message");
 
     let Ok(Step::Continue(negotiate)) = client().step(None) else { panic!("it begins") };
@@ -206,7 +208,7 @@ fn unexpected_messages_are_rejected() {
 #[test]
 fn a_captured_response_is_invalid_for_another_name() {
     let mut service = service();
-    let mut message = authenticate(client(), &mut service, Time::Untold);
+    let mut message = authenticate(client(), &mut service, Timestamp::Removed);
     let (offset, length) = field(&message, USER);
     assert_eq!(length, 10);
     message[offset] = b'A'; // The proof does not tell capitals, the list of accounts does.
@@ -224,35 +226,42 @@ fn a_relayed_sign_in_is_rejected() {
 
 #[test]
 fn excessive_clock_skew_is_rejected() {
-    use std::time::{Duration, SystemTime};
-    let at = |now: SystemTime| {
-        let hash = ntlm::NtHash::of_password(&telarch_auth::Secret::new("correct horse".to_owned()));
-        let login = ntlm::Login { domain: String::new(), user: "alice".to_owned(), hash };
-        let fresh = ntlm::InitiatorFresh { challenge: [1; 8], session_key: [2; 16].into(), now };
-        ntlm::Initiator::new(login, ntlm::Sealing::Required, fresh)
-    };
-    let own_clock = |client| {
-        meet_with(client, service(), |leg, message| {
-            if leg == Leg::Challenge {
-                remove_time(message);
-            }
-        })
-        .err()
-    };
     let half_an_hour = Duration::from_secs(30 * 60);
     let second = Duration::from_secs(1);
-    assert_eq!(own_clock(at(super::now() + half_an_hour)), None);
-    assert_eq!(own_clock(at(super::now() - half_an_hour)), None);
+    assert_eq!(refusal_by_own_clock(super::now() + half_an_hour), None);
+    assert_eq!(refusal_by_own_clock(super::now() - half_an_hour), None);
     for far in [super::now() + half_an_hour + second, super::now() - half_an_hour - second] {
-        assert_eq!(own_clock(at(far)), Some(AuthError::ClockSkew));
-        assert_eq!(refusal(at(far), service()), None, "the client repeats the timestamp of the service");
+        assert_eq!(refusal_by_own_clock(far), Some(AuthError::ClockSkew));
+        assert_eq!(
+            refusal(client_at(far), service()),
+            None,
+            "the client repeats the timestamp of the service"
+        );
     }
+}
+
+/// Returns a client whose clock shows this time.
+fn client_at(now: SystemTime) -> ntlm::Initiator {
+    let hash = ntlm::NtHash::of_password(&telarch_auth::Secret::new("correct horse".to_owned()));
+    let login = ntlm::Login { domain: String::new(), user: "alice".to_owned(), hash };
+    let fresh = ntlm::InitiatorFresh { challenge: [1; 8], session_key: [2; 16].into(), now };
+    ntlm::Initiator::new(login, ntlm::Sealing::Required, fresh)
+}
+
+/// Removes the timestamp from the challenge, so that the client sends its own time; returns the error of the service.
+fn refusal_by_own_clock(now: SystemTime) -> Option<AuthError> {
+    let change = |leg, message: &mut Vec<u8>| {
+        if leg == Leg::Challenge {
+            remove_time(message);
+        }
+    };
+    meet_with(client_at(now), service(), change).err()
 }
 
 #[test]
 fn oversized_tokens_are_rejected() {
     let mut service = service();
-    let mut message = authenticate(client(), &mut service, Time::Untold);
+    let mut message = authenticate(client(), &mut service, Timestamp::Removed);
     message.resize(16_385, 0);
     assert!(matches!(service.step(&message).err(), Some(AuthError::Malformed(_))));
 }

@@ -20,11 +20,13 @@ fn the_right_password_is_accepted_without_mutual_proof() {
     }
 }
 
+/// Returns the account that a client with this name gets.
+fn account_of(domain: &str, user: &str) -> Result<String, AuthError> {
+    meet(client_of(domain, user, "correct horse"), service()).map(|(accepted, _)| accepted.account.name)
+}
+
 #[test]
 fn names_are_local_or_foreign() {
-    let as_whom = |domain: &str, user: &str| {
-        meet(client_of(domain, user, "correct horse"), service()).map(|(accepted, _)| accepted.account.name)
-    };
     for (domain, user) in [
         ("", "alice"),
         (".", "alice"),
@@ -34,7 +36,7 @@ fn names_are_local_or_foreign() {
         ("", "alice@node7.lab.example"),
         ("", "alice@NODE7"),
     ] {
-        assert_eq!(as_whom(domain, user).as_deref(), Ok("alice"), "{domain}\\{user}");
+        assert_eq!(account_of(domain, user).as_deref(), Ok("alice"), "{domain}\\{user}");
     }
     for (domain, user) in [
         ("CORP", "alice"),
@@ -47,7 +49,7 @@ fn names_are_local_or_foreign() {
         ("", "bob"),
         ("", "eve"),
     ] {
-        assert_eq!(as_whom(domain, user), Err(AuthError::WrongPassword), "{domain}\\{user}");
+        assert_eq!(account_of(domain, user), Err(AuthError::WrongPassword), "{domain}\\{user}");
     }
 }
 
@@ -102,10 +104,13 @@ fn the_channel_binding_is_verified_per_hardening_level() {
     }
 }
 
+fn without_tls(level: Hardening) -> Binding {
+    Binding { level, expected: None }
+}
+
 #[test]
 fn foreign_target_names_are_rejected_per_hardening_level() {
     let other = Some(AuthError::OtherService);
-    let without_tls = |level| Binding { level, expected: None };
     for (name, relaxed, strict) in [
         ("HTTP/node7.lab.example", None, None),
         ("http/NODE7:5985", None, None),
@@ -132,8 +137,13 @@ fn foreign_target_names_are_rejected_per_hardening_level() {
     }
 }
 
+fn service_that_requires_mic() -> ntlm::Acceptor {
+    service().mic(Mic::Required)
+}
+
 #[test]
 fn a_missing_mic_is_accepted_unless_required() {
+    // A client sends no MIC if the challenge has no timestamp.
     let without_time = |leg, message: &mut Vec<u8>| {
         if leg == Leg::Challenge {
             remove_time(message);
@@ -143,14 +153,13 @@ fn a_missing_mic_is_accepted_unless_required() {
     for context in [&accepted.context, &initiated.context] {
         assert_eq!(context.mech_list_mic(), MechListMic::Optional);
     }
-    let demanding = || service().mic(Mic::Required);
-    let strict = service_on(Binding { level: Hardening::Strict, expected: None }, [9; 8]);
-    for service in [demanding(), strict] {
+    let strict = service_on(without_tls(Hardening::Strict), [9; 8]);
+    for service in [service_that_requires_mic(), strict] {
         let refused = meet_with(client(), service, without_time).err();
         assert_eq!(refused, Some(AuthError::Downgraded("a message integrity code")));
     }
 
-    let (accepted, initiated) = meet(client(), demanding()).unwrap();
+    let (accepted, initiated) = meet(client(), service_that_requires_mic()).unwrap();
     for context in [&accepted.context, &initiated.context] {
         assert_eq!(context.mech_list_mic(), MechListMic::Required);
     }
