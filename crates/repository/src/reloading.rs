@@ -82,7 +82,7 @@ impl Inner {
                     current.1.recheck_access();
                 }
                 Err(error) => {
-                    warn!(%error, "Repository is inconsistent; continuing with the previous contents")
+                    warn!(%error, "Repository is inconsistent; continuing with the previous contents");
                 }
             }
         }

@@ -220,7 +220,7 @@ impl Outcome {
     }
 
     /// Converts a failure to a warning.
-    pub(super) fn as_warning(self) -> Self {
+    pub(super) fn into_warning(self) -> Self {
         Self { verdict: Verdict::Warn, kind: None, ..self }
     }
 

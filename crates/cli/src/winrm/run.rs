@@ -164,7 +164,7 @@ impl Run {
             }
             Operation::ConfigSddl { target, sddl } => sddl::run(self, target, sddl, streams).await?,
             Operation::Shells { selection, action } => {
-                shells::run(self, selection, action, screen, streams).await?
+                shells::run(self, selection, action, screen, streams).await?;
             }
             operation if self.intent == Intent::Preview => what_if::show(self, operation, streams).await?,
             operation => self.single(operation, streams).await?,

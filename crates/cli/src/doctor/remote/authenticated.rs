@@ -60,7 +60,7 @@ async fn access(service: &RemoteService, identity: Option<&Identity>) -> (Outcom
             let outcome = Outcome::from(&service.failure(error).about("winrm/config"));
             // A user without access to the configuration may still be permitted to use shells.
             let outcome = match outcome.kind {
-                Some(Kind::Denied) => explain_denied_access(outcome, identity).as_warning(),
+                Some(Kind::Denied) => explain_denied_access(outcome, identity).into_warning(),
                 _ => outcome,
             };
             (outcome, None)
@@ -184,7 +184,7 @@ async fn shell(service: &RemoteService, identity: Option<&Identity>) -> (Outcome
     let closed = shell.close().await;
     let outcome = match (tried, closed) {
         (Err(outcome), _) => outcome,
-        (Ok(()), Err(error)) => Outcome::from(&service.failure(error)).as_warning(),
+        (Ok(()), Err(error)) => Outcome::from(&service.failure(error)).into_warning(),
         (Ok(()), Ok(())) => Outcome::pass(format!(
             "opened in {}; output and exit codes are correct",
             units::duration_text(opened)
@@ -244,7 +244,7 @@ async fn throughput(service: &RemoteService, identity: Option<&Identity>) -> (Ou
         if is_windows { WINDOWS_OUTPUT.replace("{line}", &"x".repeat(1_022)) } else { OUTPUT.to_owned() };
     let shell = match service.session.shell(ShellOptions::default()).await {
         Ok(shell) => shell,
-        Err(error) => return (Outcome::from(&service.failure(error)).as_warning(), None),
+        Err(error) => return (Outcome::from(&service.failure(error)).into_warning(), None),
     };
     let begun = Instant::now();
     let printed = shell.run(&line).await;
@@ -253,7 +253,7 @@ async fn throughput(service: &RemoteService, identity: Option<&Identity>) -> (Ou
     let _ = shell.close().await;
     let bytes = match printed {
         Ok(printed) => printed.stdout.len(),
-        Err(error) => return (Outcome::from(&service.failure(error)).as_warning(), None),
+        Err(error) => return (Outcome::from(&service.failure(error)).into_warning(), None),
     };
     if bytes < LEAST_PRINTED {
         return Outcome::skip(format!("the test command printed only {bytes} bytes")).without_data();

@@ -121,7 +121,7 @@ fn failed(service: &RemoteService, login: &Login, error: Error) -> KerberosStatu
             let is_only_way = is_refused || ntlm == Ntlm::Forbidden;
             KerberosStatus::Failed {
                 cause,
-                outcome: if is_only_way { outcome } else { outcome.as_warning() },
+                outcome: if is_only_way { outcome } else { outcome.into_warning() },
             }
         }
         _ => KerberosStatus::NotUsed("no credentials would be sent to the service".to_owned()),

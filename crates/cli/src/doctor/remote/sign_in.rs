@@ -176,11 +176,11 @@ async fn check_other_schemes(
                 Ok(()) => {
                     Outcome::pass(format!("works with -authentication:{}", name_of(password))).without_data()
                 }
-                Err(error) => Outcome::from(&service.failure(error)).as_warning().without_data(),
+                Err(error) => Outcome::from(&service.failure(error)).into_warning().without_data(),
             }
         };
         let limit = seconds(30);
-        let limit = crate::doctor::runner::Limit { late: limit.late.as_warning(), ..limit };
+        let limit = crate::doctor::runner::Limit { late: limit.late.into_warning(), ..limit };
         runner.run(check, &[], limit, trying).await?;
     }
     Ok(())
