@@ -23,7 +23,7 @@ pub enum ProcessEvent {
     Executed(u32),
     /// A process ended.
     Ended {
-        /// Its number.
+        /// Process ID.
         process: u32,
         /// Exit status, as returned by `wait`.
         status: u32,

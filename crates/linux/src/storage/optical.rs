@@ -1,11 +1,12 @@
 //! Optical drives.
 
+use std::rc::Rc;
+
 use crate::Machine;
 use crate::mounts::Mounts;
 use crate::storage::block::Block;
 use crate::storage::file_system::Identity;
 use crate::udev::Udev;
-use std::rc::Rc;
 
 /// An optical drive.
 pub struct Drive {

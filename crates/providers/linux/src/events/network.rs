@@ -4,12 +4,12 @@ use std::io;
 use std::sync::Arc;
 
 use cim::Status;
+use linux::network::multicast::Groups;
 use readiness::FileChanges;
 use wmi::{BoxFuture, EventSource, Happening, ProviderError};
 
 use super::kernel::Multicast;
 use crate::Machine;
-use linux::network::multicast::Groups;
 
 /// Event source: netlink messages, and files of name servers and DHCP leases.
 struct NetworkChanges {

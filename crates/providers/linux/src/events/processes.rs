@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{Class, Instance, Status, Value};
+use linux::process::connector::ProcessEvent;
 use tokio::time::{Instant, sleep_until};
 use wmi::{BoxFuture, EventSource, Happening, ProviderError};
 
@@ -17,7 +18,6 @@ use super::instance;
 use super::kernel::Connector;
 use super::table::{Difference, Table};
 use crate::Machine;
-use linux::process::connector::ProcessEvent;
 
 /// Reported event: start or end of processes.
 #[derive(Clone, Copy, PartialEq)]

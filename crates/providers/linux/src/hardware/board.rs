@@ -1,12 +1,12 @@
 //! `Win32_SystemEnclosure` and `Win32_BaseBoard`.
 
 use cim::Value;
+use linux::hardware::firmware::{Firmware, identity, is_there};
 use wmi::ProviderError;
 
 use super::firmware::text_of;
 use crate::Machine;
 use crate::table::{Fill, Table};
-use linux::hardware::firmware::{Firmware, identity, is_there};
 
 /// The chassis.
 pub(crate) struct Enclosure;

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use linux::hardware::smbios::{Smbios, Structure};
+use linux::processors;
 use wmi::{ProviderError, Scan};
 
 use crate::Machine;
 use crate::performance::processor::{Processor as Times, Reading};
 use crate::performance::sampler::Sampler;
 use crate::table::{Fill, Push, Table};
-use linux::hardware::smbios::{Smbios, Structure};
-use linux::processors;
 
 /// Processor packages, with the counters of the last query.
 #[derive(Default)]

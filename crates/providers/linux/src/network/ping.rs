@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::Value;
+use linux::network::echo::{EchoRequest, EchoResult, Status, ask};
+use linux::program;
 use wmi::{Lookup, ProviderError, Scan};
 
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
-use linux::network::echo::{EchoRequest, EchoResult, Status, ask};
-use linux::program;
 
 /// Results of echo requests.
 pub(crate) struct PingStatus;

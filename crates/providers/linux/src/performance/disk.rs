@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::io;
 
+use linux::mounts::{Mount, mounts};
+
 use super::counter::{Counter, Kind, Read};
 use super::object::{Instance, Object, Sum, with_total};
 use super::sampler::now;
 use crate::Machine;
-use linux::mounts::{Mount, mounts};
 
 pub(crate) struct PhysicalDisk;
 pub(crate) struct LogicalDisk;

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::io;
 
+use linux::process::stat::{priority, ticks_to_100ns};
+use linux::process::{self, page_size};
+
 use super::counter::{Counter, Kind};
 use super::object::{Instance, Object, Sum, with_total};
 use super::processor::{self, Processor};
 use crate::Machine;
-use linux::process::stat::{priority, ticks_to_100ns};
-use linux::process::{self, page_size};
 
 pub(crate) struct Process;
 

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::io;
 
+use linux::process::stat::ticks_to_100ns;
+
 use super::counter::{Counter, Kind};
 use super::object::{Instance, Object, TOTAL};
 use crate::Machine;
-use linux::process::stat::ticks_to_100ns;
 
 pub(crate) struct Processor;
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Status, Value};
+use linux::printing::ipp::Operation;
+use linux::printing::printer::{Printer, State, uri};
+use linux::printing::scheduler::Scheduler;
 use wmi::{Context, Lookup, MethodCall, ProviderError, Target};
 
 use crate::Machine;
 use crate::table::{Fill, Table, failure, returned, text_key, text_of};
-use linux::printing::ipp::Operation;
-use linux::printing::printer::{Printer, State, uri};
-use linux::printing::scheduler::Scheduler;
 
 /// Queues of the scheduler, including classes of printers.
 pub(super) struct Printers;

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use crate::Machine;
-use crate::system::release_of_kernel;
 use linux::package::{Package, Packages};
 use linux::system::os_release::OsRelease;
 
 use super::key::{Data, is_same};
 use super::unit;
+use crate::Machine;
+use crate::system::release_of_kernel;
 
 /// A part of `HKEY_LOCAL_MACHINE`.
 pub(super) struct View {

@@ -6,14 +6,14 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::sync::Arc;
 
 use cim::{DateTime, Instance, Status, Value};
-use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
-
-use crate::Machine;
-use crate::table::{Fill, Push, Table, failure, is_set, returned};
 use linux::guid;
 use linux::schedule::command;
 use linux::schedule::cron::{self, Lines, Time};
 use linux::service::unit::{Timer, timers};
+use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+
+use crate::Machine;
+use crate::table::{Fill, Push, Table, failure, is_set, returned};
 
 /// Commands that run at certain times.
 pub(crate) struct ScheduledJob;

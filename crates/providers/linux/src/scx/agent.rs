@@ -1,10 +1,10 @@
 //! `SCX_Agent`: this service and the machine it runs on.
 
+use linux::system::os_release::OsRelease;
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table, host_name, null};
-use linux::system::os_release::OsRelease;
 
 /// The only instance.
 pub(super) struct Agent;

@@ -3,12 +3,12 @@
 use std::cell::OnceCell;
 use std::net::{IpAddr, Ipv4Addr};
 
+use linux::network::address::{Address, mask};
+use linux::network::link::Link;
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table};
-use linux::network::address::{Address, mask};
-use linux::network::link::Link;
 
 /// Network links with their IP addresses.
 pub(super) struct IpEndpoint;

@@ -8,16 +8,16 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cim::{Instance, Status, Value};
-use wmi::{MethodCall, ProviderError};
-
-use crate::Machine;
-use crate::system;
-use crate::table::{Fill, Table, host_name, null, text_of};
 use linux::command_line::words;
 use linux::program::{Ending, run};
 use linux::system::count_of_processes;
 use linux::system::memory::Memory;
 use linux::system::os_release::OsRelease;
+use wmi::{MethodCall, ProviderError};
+
+use crate::Machine;
+use crate::system;
+use crate::table::{Fill, Table, host_name, null, text_of};
 
 /// Default time limit of a command.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
+use linux::process::stat::{priority, ticks_to_100ns};
+use linux::process::{Process as Row, number_from, page_size};
 use wmi::{MethodCall, ProviderError, Scan};
 
 use super::{operating_system, process_statistics};
 use crate::Machine;
 use crate::process::each;
 use crate::table::{Fill, Push, Table, failure, host_name, returned};
-use linux::process::stat::{priority, ticks_to_100ns};
-use linux::process::{Process as Row, number_from, page_size};
 
 /// Processes of this machine.
 pub(super) struct UnixProcess;

@@ -2,13 +2,14 @@
 
 use std::io;
 
+use linux::process::stat::{named, ticks_to_100ns};
+use linux::process::{Process, all, page_size};
+use linux::system::memory::Memory;
+
 use crate::Machine;
 use crate::performance::counter::{Counter, Kind, Read};
 use crate::performance::object::{Common, Flavor, Instance, Object};
 use crate::performance::process::identity;
-use linux::process::stat::{named, ticks_to_100ns};
-use linux::process::{Process, all, page_size};
-use linux::system::memory::Memory;
 
 pub(super) struct ProcessStatistics;
 

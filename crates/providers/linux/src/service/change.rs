@@ -1,14 +1,14 @@
 //! Creation, change and deletion of services.
 
 use cim::{Instance, Value};
-
-use super::code;
-use super::control::{refusal, stop};
-use crate::Machine;
 use linux::bus::BusError;
 use linux::command_line;
 use linux::service::unit::{MANAGER, Unit, is_name};
 use linux::service::unit_file::{Folder, Settings};
+
+use super::code;
+use super::control::{refusal, stop};
+use crate::Machine;
 
 /// Start mode of a service (`Win32_Service.ChangeStartMode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

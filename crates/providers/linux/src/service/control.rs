@@ -5,13 +5,13 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_core::Stream as _;
+use linux::bus::BusError;
+use linux::service::unit::{MANAGER, Unit};
 use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, message};
 
 use super::code;
 use super::table::is_running;
 use crate::Machine;
-use linux::bus::BusError;
-use linux::service::unit::{MANAGER, Unit};
 
 /// Starts a service and waits until it runs; returns the code of `StartService`.
 pub(super) fn start(machine: &Machine, unit: &Unit) -> u32 {

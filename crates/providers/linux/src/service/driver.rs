@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{Instance, Status, Value};
+use linux::program;
 use wmi::{Lookup, MethodCall, ProviderError, Target};
 
 use super::code;
 use crate::Machine;
 use crate::table::{Fill, Table, failure, returned};
-use linux::program;
 
 /// Loaded kernel modules.
 pub(crate) struct SystemDriver;

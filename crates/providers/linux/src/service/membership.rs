@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use cim::Value;
+use linux::service::unit::{AT_ONCE, Detail, FileStates, UNIT, Unit};
 use wmi::{ProviderError, Scan};
 
 use crate::Machine;
 use crate::table::{Fill, Push, Table, computer_system, failure, key_of, reference};
-use linux::service::unit::{AT_ONCE, Detail, FileStates, UNIT, Unit};
 
 /// Services of the computer system.
 pub(crate) struct SystemServices;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Status, Value};
+use linux::bus::BusError;
+use linux::service::unit::{AT_ONCE, Detail, FileStates, SERVICE, UNIT, Unit};
 use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::code;
@@ -10,8 +12,6 @@ use super::{change, control};
 use crate::Machine;
 use crate::events::UnitChanges;
 use crate::table::{Fill, Push, Table, failure, returned, text_in};
-use linux::bus::BusError;
-use linux::service::unit::{AT_ONCE, Detail, FileStates, SERVICE, UNIT, Unit};
 
 /// Services of this machine.
 pub(crate) struct Service;

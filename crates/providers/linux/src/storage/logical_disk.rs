@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{ColumnSet, Instance, Value};
+use linux::storage::file_system::{DriveType, FileSystem};
+use linux::storage::statistics::StatisticsQueries;
 use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::checks;
 use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table, returned, text_key};
 use crate::{Machine, events};
-use linux::storage::file_system::{DriveType, FileSystem};
-use linux::storage::statistics::StatisticsQueries;
 
 /// Mounted file systems.
 pub(crate) struct LogicalDisk {

@@ -1,8 +1,8 @@
 //! `Win32_DiskPartition`.
 
-use linux::storage::partition::{EFI_SYSTEM, Partition, TableKind};
 use std::sync::Arc;
 
+use linux::storage::partition::{EFI_SYSTEM, Partition, TableKind};
 use wmi::{Lookup, ProviderError};
 
 use crate::table::{Fill, Table, text_key};

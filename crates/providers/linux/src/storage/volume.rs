@@ -1,6 +1,5 @@
 //! `Win32_Volume`: local file systems, mounted or not, and swap space.
 
-use linux::storage::volume::{Volume as Row, volumes};
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
@@ -8,6 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{ColumnSet, Instance, Value};
+use linux::mounts::Mount;
+use linux::program;
+use linux::storage::file_system::FileSystem;
+use linux::storage::statistics::StatisticsQueries;
+use linux::storage::volume::{Volume as Row, volumes};
 use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::checks;
@@ -16,10 +20,6 @@ use crate::storage::logical_disk::drive_number;
 use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table, is_set, returned, text_key};
 use crate::{Machine, events};
-use linux::mounts::Mount;
-use linux::program;
-use linux::storage::file_system::FileSystem;
-use linux::storage::statistics::StatisticsQueries;
 
 /// Volumes of the machine.
 pub(crate) struct Volume {

@@ -3,12 +3,12 @@
 //! Defaults that a user has not changed are known only to those programs, and are NULL here.
 
 use cim::Value;
+use linux::account::User;
+use linux::system::dconf::{Database, Setting};
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table};
-use linux::account::User;
-use linux::system::dconf::{Database, Setting};
 
 /// Desktops of local users who have one.
 pub(crate) struct Desktop;

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use cim::{Instance, Value};
+use linux::bus::{BusError, Object};
 use zbus::{Connection, OwnedObjectPath, Variant};
 
 use super::power::{DONE, INVALID_PARAMETER, NOT_SUPPORTED, code};
 use crate::Machine;
 use crate::table::nonempty_text_in;
-use linux::bus::{BusError, Object};
 
 /// Membership of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]

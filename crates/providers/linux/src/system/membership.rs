@@ -1,12 +1,12 @@
 //! Associations of the computer system: `Win32_SystemOperatingSystem` and `Win32_SystemUsers`.
 
 use cim::{Identity, KeyValue, Name, ObjectPath, Value};
+use linux::account::User;
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::association::Association;
 use crate::table::computer_system;
-use linux::account::User;
 
 /// Operating system of the computer system.
 pub(crate) static SYSTEM_OPERATING_SYSTEM: Association<()> = Association {

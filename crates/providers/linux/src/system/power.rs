@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use cim::{Instance, Value};
-
-use crate::Machine;
 use linux::bus::{BusError, Object};
 use linux::now;
 use linux::session::Session;
+
+use crate::Machine;
 
 /// Action at the end of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use jiff::civil;
 use jiff::tz::TimeZone;
+use linux::now;
 use wmi::{EventSource, ProviderError, Watch};
 
 use crate::Machine;
 use crate::events;
 use crate::table::{Fill, Table};
-use linux::now;
 
 /// Local time.
 pub(crate) struct LocalTime;

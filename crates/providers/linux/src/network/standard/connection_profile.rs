@@ -4,13 +4,13 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use linux::network::link::Link;
+use linux::network::network_manager::{self, Active};
 use wmi::{Lookup, ProviderError};
 
 use super::Family;
 use crate::Machine;
 use crate::table::{Fill, Table, text_key};
-use linux::network::link::Link;
-use linux::network::network_manager::{self, Active};
 
 /// Managed links.
 pub(super) struct ConnectionProfile;

@@ -5,14 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Value};
+use linux::network::address::{self, Address};
+use linux::network::change;
+use linux::network::link::Link;
 use wmi::{Context, Lookup, MethodCall, ProviderError, Target};
 
 use super::{Aliases, Family, Names, lifetime, link_of, made, seconds, wrong};
 use crate::Machine;
 use crate::table::{Fill, Table, failure};
-use linux::network::address::{self, Address};
-use linux::network::change;
-use linux::network::link::Link;
 
 /// IP addresses of links.
 pub(super) struct IpAddress;

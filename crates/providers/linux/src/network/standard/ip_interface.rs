@@ -6,15 +6,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, KeyValue, Name, ObjectPath, Status, Value};
+use linux::network::address::Address;
+use linux::network::change;
+use linux::network::lease::Lease;
+use linux::network::link::Link;
 use wmi::{Context, Lookup, ProviderError};
 
 use super::{Family, wrong};
 use crate::Machine;
 use crate::table::{Fill, Table, failure};
-use linux::network::address::Address;
-use linux::network::change;
-use linux::network::lease::Lease;
-use linux::network::link::Link;
 
 /// IPv4 and IPv6 settings of links.
 pub(super) struct IpInterface;

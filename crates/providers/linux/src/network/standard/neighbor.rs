@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Status, Value};
+use linux::network::neighbor::Neighbor;
 use wmi::{Context, Lookup, MethodCall, ProviderError, Target};
 
 use super::{Aliases, Family, dashed, hardware_address, link_of, made, wrong};
 use crate::Machine;
 use crate::table::{Fill, Table, failure, text_of};
-use linux::network::neighbor::Neighbor;
 
 /// Neighbors.
 pub(super) struct NetNeighbor;

@@ -14,7 +14,7 @@ use crate::Machine;
 
 /// Part of a key that is watched.
 pub(super) enum Part {
-    /// Its values, and the names of its direct subkeys.
+    /// Values, and names of the direct subkeys.
     Key,
     /// The key and all keys below it.
     Tree,
